@@ -1,0 +1,40 @@
+# Two commands matter: `make demo` sets up and runs the system; `make test` sets up and passes the tests.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help setup demo test lint format clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make the virtual environment with the pinned packages
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (about two minutes the first time) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" for one scripted run
+	@$(BIN)/hermes demo $(ARGS)
+
+test: $(STAMP) lint ## check the code and run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## formatting, lint, types and the import rules between rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+format: $(STAMP) ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

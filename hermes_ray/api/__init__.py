@@ -1,0 +1,1 @@
+"""The Ray Serve application: HTTP routes, schemas and errors."""

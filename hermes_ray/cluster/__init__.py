@@ -1,0 +1,1 @@
+"""Ray actors: the Coordinator, ingest and memory workers, placement and bring-up."""

@@ -1,0 +1,331 @@
+"""The whole configuration: one typed tree, read from defaults, a YAML file, the environment and the caller.
+
+Later sources win: field defaults, then the YAML file, then ``HERMES_`` environment variables (two
+underscores between levels: ``HERMES_KAFKA__BOOTSTRAP_SERVERS``), then overrides passed to :func:`load`.
+Unknown keys are refused by name. Secrets are :class:`~pydantic.SecretStr` and print masked.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from hermes_ray.errors import ConfigError
+
+ENV_PREFIX = "HERMES_"
+CONFIG_FILE_VARIABLE = "HERMES_CONFIG"
+"""Environment variable that names the YAML file when the caller names none."""
+
+_ENV_DELIMITER = "__"
+
+PolicyName = Literal["full", "recent_only", "sink_window"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelSettings(_Section):
+    """Which model watches the streams."""
+
+    name: str = "hermes-tiny-random"
+    """A local directory, a hub name, or a bundled model. ``hermes-tiny-random`` has random weights: its words mean nothing."""
+    device: str = "auto"
+    """Torch device, or ``auto``: the first GPU if there is one, else the CPU."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """``auto`` is bfloat16 on a GPU and float32 on the CPU."""
+    revision: str | None = None
+    """Hub revision (branch, tag or commit). Pin it in production."""
+
+
+class MemorySettings(_Section):
+    """How much of every stream is kept, and which part."""
+
+    policy: PolicyName = "sink_window"
+    """The memory policy; ``full`` never evicts and refuses frames when its slot is full (tests and short clips)."""
+    budget_tokens: Annotated[int, Field(ge=1)] = 4096
+    """The most visual tokens that a layer holds per stream, at rest. Sets GPU memory together with ``slots``."""
+    slots: Annotated[int, Field(ge=1)] = 8
+    """Streams whose memory is on the device at once, per worker."""
+    recent_frames: Annotated[int, Field(ge=0)] = 4
+    """Newest frames that no policy evicts."""
+
+
+class EngineSettings(_Section):
+    """What one step of the engine may do."""
+
+    max_frames_per_step: Annotated[int, Field(ge=1)] = 16
+    """Frames that one step encodes, over all streams. Bounds how long a question waits for a running step."""
+    max_frames_waiting: Annotated[int, Field(ge=1)] = 256
+    """Frames accepted but not applied, over all streams; beyond it ingest is refused (backpressure)."""
+    max_questions: Annotated[int, Field(ge=1)] = 8
+    """Answers decoded together. Each holds a private copy of one stream's memory, preallocated."""
+    max_questions_waiting: Annotated[int, Field(ge=0)] = 64
+    """Questions queued beyond those; more are refused with ``overloaded``."""
+    max_question_tokens: Annotated[int, Field(ge=16)] = 512
+    """Tokens of one question with its chat template."""
+    max_answer_tokens: Annotated[int, Field(ge=1)] = 512
+    """The most tokens any answer may have, whatever the caller asks."""
+
+
+class KafkaSettings(_Section):
+    """Where frames come from."""
+
+    bootstrap_servers: str = "localhost:9092"
+    """Comma-separated ``host:port`` list."""
+    frames_topic: str = "hermes.frames"
+    """Topic with camera frames, keyed by stream id."""
+    dead_letters_topic: str = "hermes.dead-letters"
+    """Topic for records that cannot be used, with the reason in their headers."""
+    frames_partitions: Annotated[int, Field(ge=1)] = 8
+    """Partitions when this system creates the frames topic itself (the demo's broker); an existing topic is left alone."""
+    group_id: str = "hermes-ray"
+    """Name under which progress is committed for lag tools. Partitions are assigned by the Coordinator, not by this group."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to talk to the brokers."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """SASL mechanism; needs ``sasl_username`` and ``sasl_password``."""
+    sasl_username: str | None = None
+    """SASL user."""
+    sasl_password: SecretStr | None = None
+    """SASL password."""
+    ssl_ca_file: Path | None = None
+    """PEM file of the certificate authority to trust."""
+    ssl_cert_file: Path | None = None
+    """PEM client certificate, for mutual TLS."""
+    ssl_key_file: Path | None = None
+    """PEM client key, for mutual TLS."""
+    request_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long one request to a broker may take, seconds."""
+    max_record_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
+    """Largest record to fetch or publish, bytes. Keep it at or below the topic's max.message.bytes."""
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> "KafkaSettings":
+        if self.security_protocol.startswith("SASL") and not (
+            self.sasl_mechanism and self.sasl_username and self.sasl_password
+        ):
+            raise ValueError(
+                f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password"
+            )
+        return self
+
+
+class VideoSettings(_Section):
+    """How records become frames, and the limits that keep a hostile one harmless."""
+
+    target_fps: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """Frames per second of capture time that each stream's memory sees; the rest is skipped."""
+    max_side_px: Annotated[int, Field(ge=32)] = 640
+    """Decoded frames are shrunk so that their longer side is at most this, pixels, before they travel to a worker."""
+    max_encoded_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
+    """Largest encoded picture or segment, bytes."""
+    max_pixels: Annotated[int, Field(ge=1024)] = 3840 * 2160
+    """Largest picture, pixels, judged before decoding where the container says it."""
+    max_segment_frames: Annotated[int, Field(ge=1)] = 600
+    """Most frames decoded from one segment."""
+    max_segment_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """Longest segment, seconds of video."""
+
+
+class ClusterSettings(_Section):
+    """The Ray actors."""
+
+    address: str | None = None
+    """Ray cluster to join; ``None`` joins the one this process runs in, or starts one on this machine; ``auto`` joins or fails."""
+    namespace: str = "hermes"
+    """Ray namespace of all named actors."""
+    memory_workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """StreamMemoryActors; ``auto`` is one per GPU of the cluster, or one on the CPU."""
+    memory_worker_cpus: Annotated[float, Field(ge=0)] = 1.0
+    """CPU share that Ray reserves for each memory worker."""
+    ingest_workers: Annotated[int, Field(ge=1)] = 1
+    """FrameIngestActors; partitions are spread over them."""
+    ingest_worker_cpus: Annotated[float, Field(ge=0)] = 0.5
+    """CPU share that Ray reserves for each ingest worker."""
+    max_inflight_frames: Annotated[int, Field(ge=1)] = 64
+    """Frames an ingest worker may have sent and not yet seen applied; beyond it, it stops polling."""
+    torch_threads: Annotated[int, Field(ge=1)] | None = None
+    """Torch CPU threads per memory worker; ``None`` shares the machine's cores between the workers."""
+
+
+class ApiSettings(_Section):
+    """The HTTP API."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; ``0.0.0.0`` serves the network."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """TCP port; 0 picks a free one."""
+    replicas: Annotated[int, Field(ge=1)] = 1
+    """Router replicas."""
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
+    """Largest request body, bytes."""
+    max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
+    """Requests one replica works on at once."""
+    max_queued_requests: Annotated[int, Field(ge=0)] = 128
+    """Requests waiting for a replica; more get 503."""
+    request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    """How long a request may take when the caller sets no ``timeout_s``, seconds."""
+
+
+class LogSettings(_Section):
+    """Logs."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level to write."""
+    format: Literal["console", "json"] = "console"
+    """``console`` for people, ``json`` for log collectors."""
+
+
+class Settings(BaseSettings):
+    """Root of the tree. Build it with :func:`load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=_ENV_DELIMITER,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    model: ModelSettings = ModelSettings()
+    """Which model watches the streams."""
+    memory: MemorySettings = MemorySettings()
+    """How much of every stream is kept, and which part."""
+    engine: EngineSettings = EngineSettings()
+    """What one step of the engine may do."""
+    kafka: KafkaSettings = KafkaSettings()
+    """Where frames come from."""
+    video: VideoSettings = VideoSettings()
+    """How records become frames."""
+    cluster: ClusterSettings = ClusterSettings()
+    """The Ray actors."""
+    api: ApiSettings = ApiSettings()
+    """The HTTP API."""
+    log: LogSettings = LogSettings()
+    """Logs."""
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # Only what load() merged: a value built any other way would have no known source.
+        return (init_settings,)
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """Effective settings and where each value came from.
+
+    Attributes:
+        sources: dotted path (``kafka.bootstrap_servers``) to ``default``, ``file PATH``, ``environment`` or ``override``.
+    """
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Return the effective settings. See :func:`load_with_sources`."""
+    return load_with_sources(path, overrides).settings
+
+
+def load_with_sources(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> LoadedSettings:
+    """Merge defaults, file, environment and overrides, and remember which one set each value.
+
+    Args:
+        path: YAML file; by default the one that ``HERMES_CONFIG`` names, if set.
+        overrides: nested mapping of the tree's shape; wins over everything else.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown, or a value is wrong. Names every wrong key.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if path is None and (named := os.environ.get(CONFIG_FILE_VARIABLE)):
+        path = Path(named)
+    if path is not None:
+        layers.append((f"file {path}", _read_yaml(path)))
+    layers.append(("environment", _read_environment()))
+    layers.append(("override", overrides or {}))
+
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for name, layer in layers:
+        _merge(merged, layer)
+        origin.update(dict.fromkeys(_leaf_paths(layer), name))
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        raise ConfigError(_describe(error, origin)) from error
+    sources = {path: origin.get(path, "default") for path in _leaf_paths(settings.model_dump())}
+    return LoadedSettings(settings, sources)
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold a mapping at its top level, not a {type(content).__name__}")
+    return content
+
+
+def _read_environment() -> Mapping[str, Any]:
+    # pydantic-settings drops variables whose first part is no field; a misspelt one must be refused instead.
+    for variable in sorted(os.environ):
+        section = variable.removeprefix(ENV_PREFIX).split(_ENV_DELIMITER)[0].lower()
+        if (
+            variable.startswith(ENV_PREFIX)
+            and variable != CONFIG_FILE_VARIABLE
+            and section not in Settings.model_fields
+        ):
+            raise ConfigError(
+                f"environment variable {variable}: no section {section!r}; sections are "
+                f"{', '.join(Settings.model_fields)} (for example {ENV_PREFIX}KAFKA{_ENV_DELIMITER}BOOTSTRAP_SERVERS)"
+            )
+    return EnvSettingsSource(Settings)()
+
+
+def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _leaf_paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaf_paths(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _describe(error: ValidationError, origin: Mapping[str, str]) -> str:
+    problems = []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"])
+        where = f" ({origin[path]})" if path in origin else ""
+        problems.append(f"{path}{where}: {item['msg']}")
+    return "wrong settings: " + "; ".join(problems)

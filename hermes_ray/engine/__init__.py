@@ -1,0 +1,1 @@
+"""Batched forward passes over the slab, scheduling, sampling, and the ``StreamEngine`` front."""

@@ -1,0 +1,107 @@
+"""What goes into the engine and what comes out, as plain values.
+
+These cross process borders (pickle) and are shared by the engine, the cluster and the API; none of them
+holds a tensor or a reference to engine internals.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about one stream.
+
+    Attributes:
+        text: the question, not blank.
+        max_tokens: the most tokens to answer with.
+        temperature: 0 is greedy; above 0 samples from the softmax of logits / temperature.
+        seed: makes sampling repeatable; ``None`` draws a fresh one.
+    """
+
+    text: str
+    max_tokens: int = 64
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerToken:
+    """One piece of an answer, as soon as it is known.
+
+    Attributes:
+        index: 0 for the first token.
+        text: the text this token adds; may be empty while a multi-byte character is incomplete.
+    """
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer and what it rests on.
+
+    Attributes:
+        text: the whole answer.
+        as_of_ms: capture time of the newest frame in the memory that was asked, ms since epoch.
+        frames_seen: frames that memory had seen.
+        ttft_ms: from the engine's receipt of the question to its first token, milliseconds.
+        prompt_tokens: tokens of the question with its chat template, without the memory.
+        completion_tokens: tokens generated, the end token included.
+        finish_reason: ``stop`` (the model ended its answer) or ``length`` (max_tokens reached).
+    """
+
+    text: str
+    as_of_ms: int
+    frames_seen: int
+    ttft_ms: float
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """The state of one stream's memory.
+
+    Attributes:
+        frames_seen: frames applied since the stream began.
+        as_of_ms: capture time of the newest applied frame; ``None`` before the first.
+        kv_tokens_per_layer: cached tokens in each decoder layer, prefix included.
+        kv_prefix: protected tokens before the first frame (system prompt and template).
+        kv_budget: the most visual tokens a layer may hold; ``None`` under policy ``full``.
+        compactions: how many times the memory was compacted.
+    """
+
+    stream_id: str
+    frames_seen: int
+    as_of_ms: int | None
+    kv_tokens_per_layer: tuple[int, ...]
+    kv_prefix: int
+    kv_budget: int | None
+    policy: str
+    compactions: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """The state of one engine.
+
+    Attributes:
+        slab_bytes: bytes of keys, values, positions and token ids, all preallocated.
+        frames_waiting: frames accepted and not yet applied, over all streams.
+        questions_waiting: questions accepted whose first token is not out.
+        questions_active: questions being answered.
+    """
+
+    model: str
+    device: str
+    policy: str
+    slots: int
+    slots_used: int
+    slab_bytes: int
+    frames_waiting: int
+    questions_waiting: int
+    questions_active: int
+    frames_applied: int
+    questions_answered: int

@@ -1,0 +1,225 @@
+"""Every error that hermes-ray raises on purpose.
+
+::
+
+    HermesError
+    ├── ConfigError               a setting is wrong; names the setting
+    ├── MediaError                a frame or segment cannot be used
+    │   ├── UnsupportedMedia      content type that no decoder here reads
+    │   ├── UndecodableMedia      damaged or mislabelled bytes
+    │   └── MediaTooLarge         beyond a size, resolution or duration limit
+    ├── MessageError              a Kafka record breaks the message format
+    │   ├── InvalidStreamId       key missing or not a stream id
+    │   └── InvalidHeader         a header is missing or has a wrong value
+    ├── TransportError
+    │   ├── BrokerUnavailable     no broker answers
+    │   └── PublishFailed         the broker did not confirm a record
+    ├── SourceError               a video source cannot be opened or read
+    ├── ModelError
+    │   ├── UnsupportedModel      a family that has no adapter
+    │   └── MissingWeights        nothing to load at that name or path
+    ├── EngineError
+    │   ├── UnknownStream         no memory of that stream
+    │   ├── InvalidQuestion       empty, too long, or with impossible options
+    │   ├── NoFreeSlot            every slot of the slab holds a stream
+    │   ├── Overloaded            a queue is full; try again after a moment
+    │   ├── QuestionTimeout       the caller's timeout passed first
+    │   └── EngineClosed          the engine is shutting down
+    ├── SnapshotError             a snapshot is damaged, foreign or of another version
+    └── ClusterError
+        ├── NotReady              bring-up has not finished
+        ├── StaleEpoch            an owner that has been replaced; fenced off
+        └── WorkerUnavailable     the owning worker is dead or restarting
+
+Each class carries a stable ``code`` (kebab-case). The HTTP API uses it in the problem ``type``, dead
+letters in their reason, metrics in their ``reason`` label; so a code is part of the public interface.
+"""
+
+from typing import ClassVar
+
+
+class HermesError(Exception):
+    """Root of all errors raised on purpose by this package."""
+
+    code: ClassVar[str] = "internal"
+
+
+class ConfigError(HermesError):
+    """A setting has a wrong value, or a configuration file cannot be read."""
+
+    code = "config"
+
+
+class MediaError(HermesError):
+    """A frame or a video segment cannot be used."""
+
+    code = "media"
+
+
+class UnsupportedMedia(MediaError):
+    """The content type is none that this package decodes."""
+
+    code = "unsupported-media"
+
+
+class UndecodableMedia(MediaError):
+    """The bytes are damaged, truncated, or not of the type they claim."""
+
+    code = "undecodable-media"
+
+
+class MediaTooLarge(MediaError):
+    """Size, resolution, duration or frame count is beyond its limit."""
+
+    code = "media-too-large"
+
+
+class MessageError(HermesError):
+    """A Kafka record does not follow the message format."""
+
+    code = "message"
+
+
+class InvalidStreamId(MessageError):
+    """The record's key is missing or is not a stream id."""
+
+    code = "invalid-stream-id"
+
+
+class InvalidHeader(MessageError):
+    """A header is missing or carries a wrong value."""
+
+    code = "invalid-header"
+
+
+class TransportError(HermesError):
+    """Kafka cannot be used as asked."""
+
+    code = "transport"
+
+
+class BrokerUnavailable(TransportError):
+    """No broker answered within the time allowed."""
+
+    code = "broker-unavailable"
+
+
+class PublishFailed(TransportError):
+    """The broker did not confirm a record."""
+
+    code = "publish-failed"
+
+
+class SourceError(HermesError):
+    """A video source cannot be opened or has stopped for good."""
+
+    code = "source"
+
+
+class ModelError(HermesError):
+    """A model cannot be loaded or used."""
+
+    code = "model"
+
+
+class UnsupportedModel(ModelError):
+    """The model belongs to a family that has no adapter."""
+
+    code = "unsupported-model"
+
+
+class MissingWeights(ModelError):
+    """There are no weights at the given name or path."""
+
+    code = "missing-weights"
+
+
+class EngineError(HermesError):
+    """The engine cannot do what was asked."""
+
+    code = "engine"
+
+
+class UnknownStream(EngineError):
+    """No memory of that stream exists."""
+
+    code = "unknown-stream"
+
+
+class InvalidQuestion(EngineError):
+    """The question is empty, too long, or its options make no sense."""
+
+    code = "invalid-question"
+
+
+class NoFreeSlot(EngineError):
+    """Every slot of the slab holds a stream already."""
+
+    code = "no-free-slot"
+
+
+class Overloaded(EngineError):
+    """A bounded queue is full. Retry after ``retry_after_s`` seconds."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process borders by pickle, which would drop the keyword.
+        return _rebuild_with_retry_after, (type(self), str(self), self.retry_after_s)
+
+
+class QuestionTimeout(EngineError):
+    """The time the caller allowed passed before the answer was complete."""
+
+    code = "question-timeout"
+
+
+class EngineClosed(EngineError):
+    """The engine is shutting down and takes no more work."""
+
+    code = "engine-closed"
+
+
+class SnapshotError(HermesError):
+    """A snapshot is damaged, foreign, or of a version that this release does not read."""
+
+    code = "snapshot"
+
+
+class ClusterError(HermesError):
+    """The cluster cannot serve the request now."""
+
+    code = "cluster"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_with_retry_after, (type(self), str(self), self.retry_after_s)
+
+
+class NotReady(ClusterError):
+    """Bring-up has not finished."""
+
+    code = "not-ready"
+
+
+class StaleEpoch(ClusterError):
+    """The caller acts for an owner that has since been replaced."""
+
+    code = "stale-epoch"
+
+
+class WorkerUnavailable(ClusterError):
+    """The worker that owns the stream is dead or restarting."""
+
+    code = "worker-unavailable"
+
+
+def _rebuild_with_retry_after(cls: type, message: str, retry_after_s: float) -> HermesError:
+    return cls(message, retry_after_s=retry_after_s)

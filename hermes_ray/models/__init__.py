@@ -1,0 +1,1 @@
+"""One adapter per model family, over the transformers library's own classes."""

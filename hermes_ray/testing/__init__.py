@@ -1,0 +1,1 @@
+"""What users and this project's own tests test with."""

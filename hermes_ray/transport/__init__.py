@@ -1,0 +1,1 @@
+"""The Kafka message format, producer, consumer and embedded broker."""

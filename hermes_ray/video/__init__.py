@@ -1,0 +1,1 @@
+"""Frames, the PyAV codec, sampling, and sources of video."""
