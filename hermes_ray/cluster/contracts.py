@@ -1,0 +1,67 @@
+"""What the cluster tells its callers, as plain values that pickle."""
+
+from dataclasses import dataclass
+
+from hermes_ray.engine.contracts import StreamStats
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Which worker owns a stream's memory.
+
+    Attributes:
+        worker: name of the StreamMemoryActor in the cluster's namespace.
+        epoch: the owner's epoch; a call that carries an older one is refused with ``StaleEpoch``.
+    """
+
+    worker: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngestCounts:
+    """What ingest did for one stream since the ingest worker started.
+
+    Attributes:
+        records: Kafka records read, good or bad.
+        frames_decoded: frames decoded from them.
+        frames_selected: frames that sampling kept and sent on.
+        frames_applied: of these, frames that the owning worker confirmed.
+        dead_letters: records sent to the dead-letter topic.
+        next_offset: per partition, the Kafka offset after the last record read.
+        lag_records: records waiting in the stream's partition, an upper bound for the stream.
+    """
+
+    records: int
+    frames_decoded: int
+    frames_selected: int
+    frames_applied: int
+    dead_letters: int
+    next_offset: dict[int, int]
+    lag_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """One stream as the outside sees it.
+
+    Attributes:
+        memory: the state of its memory, from the worker that owns it.
+        ingest: what ingest did for it; ``None`` while no ingest worker has reported.
+        lag_ms: capture-to-askable lag of the newest applied frame, milliseconds: the moment it became askable
+            minus its capture time; ``None`` before the first.
+    """
+
+    stream_id: str
+    location: Location
+    memory: StreamStats
+    ingest: IngestCounts | None
+    lag_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the system can serve, and what is missing if not."""
+
+    ready: bool
+    missing: tuple[str, ...]
