@@ -28,7 +28,7 @@ CONFIG_FILE_VARIABLE = "HERMES_CONFIG"
 
 _ENV_DELIMITER = "__"
 
-PolicyName = Literal["full", "recent_only", "sink_window"]
+PolicyName = Literal["full", "recent_only", "sink_window", "uniform"]
 
 
 class _Section(BaseModel):
@@ -58,7 +58,9 @@ class MemorySettings(_Section):
     slots: Annotated[int, Field(ge=1)] = 8
     """Streams whose memory is on the device at once, per worker."""
     recent_frames: Annotated[int, Field(ge=0)] = 4
-    """Newest frames that no policy evicts."""
+    """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
+    positions: Literal["lazy", "eager"] = "lazy"
+    """When cached tokens are re-numbered: near the model's position limit (``lazy``), or at every compaction."""
 
 
 class EngineSettings(_Section):

@@ -1,0 +1,99 @@
+"""Rotary positions of cached tokens: when they are re-numbered, and to what.
+
+Keys are cached before the rotary embedding, so a position is only a number beside its token and re-numbering
+is exact and free, however often it happens (HERMES, arXiv 2601.14724, position re-indexing).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+QUESTION_RESERVE = 1024
+"""Positions left free below a model's limit for the question and its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRule:
+    """When the positions of a compacted memory are re-numbered.
+
+    Attributes:
+        mode: ``lazy`` re-numbers a layer only once its largest position has reached ``limit``; ``eager``
+            re-numbers at every compaction.
+        first: the first position behind the prefix, that is, the prefix's length in positions.
+        limit: see ``mode``. :func:`lazy_limit` derives it from a model.
+    """
+
+    mode: Literal["lazy", "eager"]
+    first: int
+    limit: int
+
+
+def lazy_limit(max_position_embeddings: int, tokens_between_compactions: int = 0) -> int:
+    """The position at which a lazily numbered layer is re-numbered.
+
+    Args:
+        max_position_embeddings: positions the model was trained for.
+        tokens_between_compactions: the most positions that can be handed out before the next compaction
+            looks again; without it the largest could run past the model's limit unseen.
+    """
+    return max_position_embeddings - QUESTION_RESERVE - tokens_between_compactions
+
+
+def renumber(positions: Tensor, rule: PositionRule) -> Tensor:
+    """Apply a rule to the positions of a memory.
+
+    Every layer is judged by its own largest position over all axes. A layer that is re-numbered gets, on each
+    axis independently, ``rule.first`` plus the rank of each position among that axis' distinct positions:
+    tokens that shared a row, a column or a moment still share it.
+
+    Args:
+        positions: [layers, N, axes] integers.
+        rule: when to re-number.
+
+    Returns:
+        Positions of the same shape and dtype. The device is never waited for.
+    """
+    if positions.shape[1] == 0:
+        return positions
+    ranked = dense_rank(positions) + rule.first
+    if rule.mode == "eager":
+        return ranked
+    at_limit = positions.amax(dim=(1, 2), keepdim=True) >= rule.limit
+    return torch.where(at_limit, ranked, positions)
+
+
+def dense_rank(numbers: Tensor) -> Tensor:
+    """Rank of each number among the distinct numbers along dimension 1, from 0; equal numbers share a rank.
+
+    Args:
+        numbers: integers, at least two dimensions.
+
+    Returns:
+        Ranks of the same shape and dtype.
+    """
+    ordered, origin = numbers.sort(dim=1, stable=True)
+    steps = torch.zeros_like(ordered)
+    steps[:, 1:] = (ordered[:, 1:] != ordered[:, :-1]).to(ordered.dtype)
+    return torch.empty_like(ordered).scatter_(1, origin, steps.cumsum(dim=1).to(ordered.dtype))
+
+
+def next_position(positions: Tensor, first: int) -> Tensor:
+    """The position of a text token that follows the memory: one more than the largest of any axis.
+
+    Args:
+        positions: [layers, N, axes] integers.
+        first: the first position behind the prefix; the answer for an empty memory.
+
+    Returns:
+        [layers], same dtype. It differs by layer, as each layer evicts other tokens.
+    """
+    return largest(positions, first).amax(dim=1) + 1
+
+
+def largest(positions: Tensor, first: int) -> Tensor:
+    """The largest position on each axis, ``first - 1`` for an empty memory: [layers, axes]."""
+    if positions.shape[1] == 0:
+        return positions.new_full((positions.shape[0], positions.shape[2]), first - 1)
+    return positions.amax(dim=1)
