@@ -22,6 +22,7 @@
     │   ├── UnknownStream         no memory of that stream
     │   ├── InvalidQuestion       empty, too long, or with impossible options
     │   ├── NoFreeSlot            every slot of the slab holds a stream
+    │   ├── MemoryFull            policy `full` and no room for another frame
     │   ├── Overloaded            a queue is full; try again after a moment
     │   ├── QuestionTimeout       the caller's timeout passed first
     │   └── EngineClosed          the engine is shutting down
@@ -156,6 +157,12 @@ class NoFreeSlot(EngineError):
     """Every slot of the slab holds a stream already."""
 
     code = "no-free-slot"
+
+
+class MemoryFull(EngineError):
+    """Policy ``full`` never evicts, and the stream's slot has no room for another frame."""
+
+    code = "memory-full"
 
 
 class Overloaded(EngineError):

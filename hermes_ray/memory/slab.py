@@ -1,0 +1,165 @@
+"""The slab: every stream's KV cache of one worker, allocated once and never grown.
+
+Keys are stored before rotary embedding (un-rotated), so that re-numbering positions is exact and free; whoever
+reads them rotates its own copy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from hermes_ray.errors import NoFreeSlot
+from hermes_ray.memory.view import MemoryView
+
+
+@dataclass(frozen=True, slots=True)
+class SlabShape:
+    """Sizes of a slab.
+
+    Attributes:
+        layers: decoder layers.
+        slots: streams held at once.
+        kv_heads: key/value heads of a layer.
+        capacity: tokens of one slot in one layer: prefix + budget + headroom.
+        head_dim: numbers of one key or value.
+        axes: numbers of one position: 1, or 3 with multimodal RoPE (time, height, width).
+    """
+
+    layers: int
+    slots: int
+    kv_heads: int
+    capacity: int
+    head_dim: int
+    axes: int = 1
+
+    def nbytes(self, dtype: torch.dtype) -> int:
+        """Bytes of a slab of this shape: what :class:`KVSlab` allocates for keys and values of ``dtype``."""
+        tokens = self.layers * self.slots * self.capacity
+        kv = 2 * tokens * self.kv_heads * self.head_dim * dtype.itemsize
+        return kv + tokens * (self.axes + 3) * torch.int32.itemsize
+
+
+class KVSlab:
+    """Keys, values and token identities of all streams of one worker.
+
+    Tensors, allocated at construction on ``device``:
+
+    * ``keys``, ``values``: ``[layers, slots, kv_heads, capacity, head_dim]``, ``dtype``; keys un-rotated.
+    * ``positions``: ``[layers, slots, capacity, axes]``, int32.
+    * ``frames``, ``patches``, ``counts``: ``[layers, slots, capacity]``, int32: which patch of which frame a token
+      is, and how many tokens it stands for.
+
+    Within a slot all layers hold the same number of tokens, ``lengths[slot]``; the first ``prefix`` of them are the
+    protected prefix. Which tokens those are differs by layer. Not thread-safe: one engine thread owns it.
+    """
+
+    def __init__(self, shape: SlabShape, *, prefix: int, dtype: torch.dtype, device: torch.device) -> None:
+        if not 0 <= prefix <= shape.capacity:
+            raise ValueError(f"prefix of {prefix} tokens does not fit a capacity of {shape.capacity}")
+        self.shape = shape
+        self.prefix = prefix
+        per_token = (shape.layers, shape.slots, shape.capacity)
+        kv = (shape.layers, shape.slots, shape.kv_heads, shape.capacity, shape.head_dim)
+        self.keys = torch.zeros(kv, dtype=dtype, device=device)
+        self.values = torch.zeros(kv, dtype=dtype, device=device)
+        self.positions = torch.zeros((*per_token, shape.axes), dtype=torch.int32, device=device)
+        self.frames = torch.zeros(per_token, dtype=torch.int32, device=device)
+        self.patches = torch.zeros(per_token, dtype=torch.int32, device=device)
+        self.counts = torch.ones(per_token, dtype=torch.int32, device=device)
+        self.lengths = [0] * shape.slots
+        self._free = list(range(shape.slots - 1, -1, -1))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tensors occupy."""
+        tensors = (self.keys, self.values, self.positions, self.frames, self.patches, self.counts)
+        return sum(prod(tensor.shape) * tensor.dtype.itemsize for tensor in tensors)
+
+    @property
+    def slots_free(self) -> int:
+        """Slots that hold no stream."""
+        return len(self._free)
+
+    def allocate(self) -> int:
+        """Take an empty slot; the lowest free index.
+
+        Raises:
+            NoFreeSlot: every slot is taken.
+        """
+        if not self._free:
+            raise NoFreeSlot(
+                f"all {self.shape.slots} memory slots of this worker are taken; raise memory.slots or add workers"
+            )
+        slot = self._free.pop()
+        self.lengths[slot] = 0
+        return slot
+
+    def release(self, slot: int) -> None:
+        """Give a slot back. Its contents become unreachable at once.
+
+        Raises:
+            ValueError: the slot is not allocated.
+        """
+        if slot in self._free or not 0 <= slot < self.shape.slots:
+            raise ValueError(f"slot {slot} is not allocated")
+        self.lengths[slot] = 0
+        self._free.append(slot)
+        self._free.sort(reverse=True)
+
+    def visual_tokens(self, slot: int) -> int:
+        """Visual tokens that each layer of a slot holds."""
+        return max(0, self.lengths[slot] - self.prefix)
+
+    def view(self, slot: int) -> MemoryView:
+        """The visual tokens of a slot, without copying. Valid until the slot is written."""
+        visual = slice(self.prefix, self.lengths[slot])
+        return MemoryView(
+            keys=self.keys[:, slot, :, visual],
+            values=self.values[:, slot, :, visual],
+            positions=self.positions[:, slot, visual],
+            frames=self.frames[:, slot, visual],
+            patches=self.patches[:, slot, visual],
+            counts=self.counts[:, slot, visual],
+        )
+
+    def replace(self, slot: int, memory: MemoryView) -> None:
+        """Write ``memory`` over the visual tokens of a slot.
+
+        Args:
+            slot: an allocated slot whose prefix is written.
+            memory: at most capacity - prefix tokens; must not alias the slab where it would overlap itself.
+
+        Raises:
+            ValueError: the memory does not fit.
+        """
+        end = self.prefix + memory.tokens
+        if end > self.shape.capacity:
+            raise ValueError(f"{memory.tokens} tokens do not fit a slot of {self.shape.capacity - self.prefix}")
+        visual = slice(self.prefix, end)
+        self.keys[:, slot, :, visual] = memory.keys
+        self.values[:, slot, :, visual] = memory.values
+        self.positions[:, slot, visual] = memory.positions
+        self.frames[:, slot, visual] = memory.frames
+        self.patches[:, slot, visual] = memory.patches
+        self.counts[:, slot, visual] = memory.counts
+        self.lengths[slot] = end
+
+    def largest_positions(self, slots: Sequence[int]) -> Tensor:
+        """The largest position of each axis among a slot's tokens, prefix included; -1 where the slot is empty.
+
+        Args:
+            slots: slot indices.
+
+        Returns:
+            ``[layers, batch, axes]`` int32.
+        """
+        longest = max(self.lengths[slot] for slot in slots)
+        if longest == 0:
+            return self.positions.new_full((self.shape.layers, len(slots), self.shape.axes), -1)
+        lengths = torch.tensor([self.lengths[slot] for slot in slots], device=self.positions.device)
+        held = torch.arange(longest, device=lengths.device)[None, :] < lengths[:, None]
+        positions = self.positions[:, list(slots), :longest]
+        return positions.masked_fill(~held[None, :, :, None], -1).amax(dim=2)

@@ -1,0 +1,117 @@
+"""LLaVA-OneVision (Li et al., arXiv 2408.03326) over transformers' own classes.
+
+A video is laid out as transformers does it: the pooled tokens of every frame in order, then one ``image_newline``
+embedding, then the text. A live video has no last frame, so the newline belongs to the question.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
+
+from hermes_ray.models.adapter import GuidanceTexts, ModelAdapter, VisualBlock
+from hermes_ray.models.chat import split_template
+from hermes_ray.models.decoder import Decoder
+from hermes_ray.models.pixels import normalisation, read_preprocessing
+from hermes_ray.models.rotary import RotaryTable
+
+
+class LlavaOnevisionAdapter(ModelAdapter):
+    """One loaded LLaVA-OneVision.
+
+    Args:
+        name: what the caller asked for.
+        model: in evaluation mode, on its device.
+        tokenizer: with a chat template.
+        directory: holds the preprocessing configuration.
+        guidance: pseudo-questions of the memory policies.
+        is_meaningful: false for random weights.
+    """
+
+    family = "llava_onevision"
+
+    def __init__(
+        self,
+        name: str,
+        model: LlavaOnevisionForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        directory: Path,
+        *,
+        guidance: GuidanceTexts,
+        is_meaningful: bool = True,
+    ) -> None:
+        self.name = name
+        self.tokenizer = tokenizer
+        self.guidance = guidance
+        self.is_meaningful = is_meaningful
+        self._model: Any = model
+        self.decoder = Decoder(model.model.language_model, model.lm_head)
+        self.rotary = RotaryTable(
+            self.decoder.rotary, self.decoder.shape.max_positions, dtype=self.dtype, device=self.device
+        )
+        self._normalise = normalisation(read_preprocessing(directory))
+        vision: Any = model.config.vision_config
+        self._side = int(vision.image_size)
+        patches_per_side = self._side // int(vision.patch_size)
+        self._tokens_per_frame = ceil(patches_per_side / 2) ** 2
+        self._chat = split_template(tokenizer, _token(tokenizer, model.config.video_token_id))
+
+    @property
+    def max_tokens_per_frame(self) -> int:
+        """Every frame becomes the same number of tokens: the pooled patches of a square picture."""
+        return self._tokens_per_frame
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """The end-of-sequence ids of the model's generation settings."""
+        return stop_ids(self._model, self.tokenizer)
+
+    def prefix(self) -> Tensor:
+        """System prompt and template before the first frame, ``[tokens, hidden]``."""
+        return self._embed_text(self._chat.before_video)
+
+    def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
+        """Squash a picture to the tower's square: ``[3, side, side]`` float32."""
+        return self._normalise.apply(image, self._side, self._side)
+
+    def encode_frames(self, pixels: Sequence[Tensor]) -> list[VisualBlock]:
+        """Vision tower, projector and 2x2 pooling, as in transformers' ``get_video_features`` without its newline."""
+        batch = torch.stack(list(pixels)).to(device=self.device, dtype=self.dtype)
+        # One video per frame: the model then appends its newline to each, which is cut off again.
+        features = self._model.model.get_video_features(batch[:, None]).pooler_output
+        return [VisualBlock(frame[:-1]) for frame in features]
+
+    def question(self, text: str) -> Tensor:
+        """The newline that ends the video, the question, and the start of the assistant's turn."""
+        return self._behind_video(self._chat.before_question + text + self._chat.after_question)
+
+    def template(self) -> Tensor:
+        """As :meth:`question`, without the question."""
+        return self._behind_video(self._chat.before_question + self._chat.after_question)
+
+    def _behind_video(self, text: str) -> Tensor:
+        newline = self._model.model.image_newline[None].to(self.dtype)
+        return torch.cat((newline, self._embed_text(text)))
+
+    def _embed_text(self, text: str) -> Tensor:
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return self.decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
+
+
+def stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Ids that end an answer: those of the model's generation settings and the tokenizer's own."""
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(i for i in (*ids, tokenizer.eos_token_id) if isinstance(i, int))
+
+
+def _token(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
+    token = tokenizer.convert_ids_to_tokens(token_id)
+    assert isinstance(token, str)
+    return token

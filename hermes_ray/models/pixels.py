@@ -1,0 +1,91 @@
+"""Pictures of any size to the normalised pixels that a vision tower takes, without torchvision.
+
+The numbers come from the preprocessing files that a model ships. Resampling is torch's antialiased bicubic or
+bilinear interpolation, rounded to 8 bits, which is what transformers' torchvision processors compute; PIL's own
+resampling differs from it by rounding, at most 1/255 on natural pictures.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from hermes_ray.errors import MissingWeights, UnsupportedModel
+
+_RESAMPLING = {2: "bilinear", 3: "bicubic"}  # PIL's numbers, as preprocessing files store them
+_FILES = ("video_preprocessor_config.json", "preprocessor_config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class PixelNormalisation:
+    """How 8-bit pixels become the numbers a vision tower was trained on.
+
+    Attributes:
+        mean: per channel, of pixels scaled to [0, 1].
+        std: per channel, of pixels scaled to [0, 1].
+        resampling: ``bicubic`` or ``bilinear``.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resampling: str
+
+    def apply(self, image: NDArray[np.uint8], height: int, width: int) -> Tensor:
+        """Resize and normalise one picture.
+
+        Args:
+            image: ``[height, width, 3]`` uint8 RGB, any size.
+            height: target height, pixels.
+            width: target width, pixels.
+
+        Returns:
+            ``[3, height, width]`` float32 on the CPU.
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+        if pixels.shape[-2:] != (height, width):
+            pixels = interpolate(pixels, size=(height, width), mode=self.resampling, antialias=True)
+            pixels = pixels.round().clamp(0, 255)
+        mean = torch.tensor(self.mean)[:, None, None]
+        std = torch.tensor(self.std)[:, None, None]
+        return (pixels[0] / 255 - mean) / std
+
+
+def read_preprocessing(directory: Path) -> dict[str, Any]:
+    """The preprocessing configuration of a model directory, that for video where there is one.
+
+    Raises:
+        MissingWeights: the directory has none.
+    """
+    for name in _FILES:
+        path = directory / name
+        if path.is_file():
+            return json.loads(path.read_text(encoding="utf-8"))
+    raise MissingWeights(f"{directory} has neither {' nor '.join(_FILES)}: it is not a complete model directory")
+
+
+def normalisation(preprocessing: dict[str, Any]) -> PixelNormalisation:
+    """Read the normalisation out of a preprocessing configuration.
+
+    Raises:
+        UnsupportedModel: it asks for a resampling that is not built here.
+    """
+    number = preprocessing.get("resample", 3)
+    if number not in _RESAMPLING:
+        raise UnsupportedModel(f"the model's preprocessing asks for resampling {number}; known are {_RESAMPLING}")
+    return PixelNormalisation(
+        mean=_three(preprocessing["image_mean"]),
+        std=_three(preprocessing["image_std"]),
+        resampling=_RESAMPLING[number],
+    )
+
+
+def _three(numbers: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = numbers
+    return float(red), float(green), float(blue)

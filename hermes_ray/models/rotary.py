@@ -1,0 +1,74 @@
+"""Rotary position embedding as a table, so that every layer and stream may have positions of its own.
+
+The table is computed once by the model's own rotary module; rotating is then a gather and a few multiplications
+(RoPE: Su et al., arXiv 2104.09864; multimodal sections: Qwen2-VL, arXiv 2409.12191).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from hermes_ray.errors import UnsupportedModel
+
+_LENGTH_DEPENDENT = ("dynamic", "longrope")
+
+
+class RotaryTable:
+    """Cosines and sines for positions 0 to ``positions`` - 1.
+
+    Args:
+        rotary: the model's rotary module; called once with the same position on every axis.
+        positions: how many positions to hold.
+        axis_of: for multimodal RoPE, which axis (0 time, 1 height, 2 width) each of the ``head_dim / 2``
+            frequencies follows, ``[head_dim / 2]`` int64; ``None`` with one axis.
+        dtype: the model's; transformers rounds cosines and sines to it, so the table does too.
+        device: where to hold the table.
+
+    Raises:
+        UnsupportedModel: the module's frequencies depend on the sequence length, so that no table exists.
+    """
+
+    def __init__(
+        self,
+        rotary: nn.Module,
+        positions: int,
+        *,
+        axis_of: Tensor | None = None,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        kind = getattr(rotary, "rope_type", "default")
+        if kind in _LENGTH_DEPENDENT:
+            raise UnsupportedModel(f"rotary embedding of type {kind!r} changes with the sequence length")
+        ids = torch.arange(positions, device=device)[None]
+        if axis_of is not None:
+            ids = ids.expand(3, 1, -1)
+        cos, sin = rotary(torch.zeros((), dtype=dtype, device=device), ids)
+        half = cos.shape[-1] // 2
+        # Both halves of a head turn by the same angles; one is enough.
+        self._cos = cos.reshape(positions, -1)[:, :half].contiguous()
+        self._sin = sin.reshape(positions, -1)[:, :half].contiguous()
+        self._axis_of = axis_of.to(device) if axis_of is not None else None
+        self._frequency = torch.arange(half, device=device)
+
+    def angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines at ``positions`` ``[..., axes]`` (integers): twice ``[..., head_dim / 2]``."""
+        if self._axis_of is None:
+            rows = positions[..., 0].long()
+            return self._cos[rows], self._sin[rows]
+        rows = positions.long()[..., self._axis_of]
+        return self._cos[rows, self._frequency], self._sin[rows, self._frequency]
+
+    def rotate(self, states: Tensor, positions: Tensor) -> Tensor:
+        """Rotate queries or keys.
+
+        Args:
+            states: ``[..., heads, tokens, head_dim]``.
+            positions: ``[..., tokens, axes]`` integers below the table's size.
+
+        Returns:
+            A new tensor of the shape of ``states``.
+        """
+        cos, sin = self.angles(positions)
+        cos, sin = cos.unsqueeze(-3), sin.unsqueeze(-3)
+        first, second = states.chunk(2, dim=-1)
+        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
