@@ -28,7 +28,11 @@ CONFIG_FILE_VARIABLE = "HERMES_CONFIG"
 
 _ENV_DELIMITER = "__"
 
-PolicyName = Literal["full", "recent_only", "sink_window", "uniform"]
+PolicyName = Literal[
+    "hermes", "paper", "reference", "full", "recent_only", "sink_window", "uniform", "infinipot_v", "streammem"
+]
+HERMES_PRESETS = ("hermes", "paper", "reference")
+"""Policies that ``memory.hermes`` may override."""
 
 
 class _Section(BaseModel):
@@ -48,6 +52,33 @@ class ModelSettings(_Section):
     """Hub revision (branch, tag or commit). Pin it in production."""
 
 
+class HermesSettings(_Section):
+    """Overrides of a HERMES preset; ``null`` leaves the preset's value. For experiments: see docs/accuracy.md."""
+
+    true_attention: bool | None = None
+    """Score by the model's own attention to the guidance prompts, not by the prompts' bare embeddings."""
+    smoothing: Literal["identity", "index", "none"] | None = None
+    """Which token of the next layer a score is smoothed with: the same token, the one at the same index, or none."""
+    summary: Literal["counted", "averaged", "none"] | None = None
+    """Evicted tokens of long-term layers: a protected weighted mean, a plain mean that may be evicted, or dropped."""
+    summary_place: Literal["oldest", "last"] | None = None
+    """Where the summary goes: to its oldest merged token's place, or behind the newest token."""
+    w0: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Weight of recency in the first working layer."""
+    w1: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Weight of recency that the end of the working tier approaches."""
+    k_sensory: Annotated[float, Field(ge=0)] | None = None
+    """Decay rate of recency in sensory layers."""
+    k_end: Annotated[float, Field(ge=0)] | None = None
+    """Decay rate of recency that the end of the working tier approaches; the preset's is the model family's."""
+    gamma_sensory: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Smoothing in sensory layers: share of the next layer's score."""
+    gamma_working: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Smoothing in working layers."""
+    gamma_long_term: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Smoothing in long-term layers."""
+
+
 class MemorySettings(_Section):
     """How much of every stream is kept, and which part."""
 
@@ -61,6 +92,14 @@ class MemorySettings(_Section):
     """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
     positions: Literal["lazy", "eager"] = "lazy"
     """When cached tokens are re-numbered: near the model's position limit (``lazy``), or at every compaction."""
+    hermes: HermesSettings = HermesSettings()
+    """Overrides for the policies ``hermes``, ``paper`` and ``reference``."""
+
+    @model_validator(mode="after")
+    def _overrides_have_an_effect(self) -> "MemorySettings":
+        if self.policy not in HERMES_PRESETS and self.hermes != HermesSettings():
+            raise ValueError(f"memory.hermes has no effect under policy {self.policy}")
+        return self
 
 
 class EngineSettings(_Section):

@@ -99,3 +99,8 @@ def concatenate(older: MemoryView, newer: MemoryView) -> MemoryView:
         patches=torch.cat((older.patches, newer.patches), dim=1),
         counts=torch.cat((older.counts, newer.counts), dim=1),
     )
+
+
+def at_least_float32(vectors: Tensor) -> Tensor:
+    """The same numbers in a dtype fit for sums: float32, or wider if they are wider."""
+    return vectors.to(torch.promote_types(vectors.dtype, torch.float32))

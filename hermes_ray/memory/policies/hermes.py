@@ -1,0 +1,107 @@
+"""HERMES: every layer keeps what its tier of the memory hierarchy needs (arXiv 2601.14724)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hermes_ray.memory import scores, tiers
+from hermes_ray.memory.policies.base import Probe, ranking
+from hermes_ray.memory.policies.presets import LLAVA_K_END, HermesParameters
+from hermes_ray.memory.summary import write_summaries
+from hermes_ray.memory.view import SUMMARY, MemoryView
+
+
+@dataclass(frozen=True, slots=True)
+class Hermes:
+    """One policy for all presets: they differ in their parameters only.
+
+    Attributes:
+        parameters: numbers and switches.
+        tiers: which layer belongs to which tier.
+        name: the preset's name, or a variant's.
+    """
+
+    parameters: HermesParameters
+    tiers: tiers.TierLayout
+    name: str = "hermes"
+
+    @property
+    def probe(self) -> Probe:
+        """Guidance prompts through the model, or their bare embeddings."""
+        return Probe.GUIDANCE if self.parameters.true_attention else Probe.EMBEDDINGS
+
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+        """Keep the best tokens of every layer; in long-term layers one of them is a summary of the evicted.
+
+        Tokens of the protected newest frames stay before any other. If they alone exceed ``keep``, the newest of
+        them stay. With ``keep`` 1 a long-term layer holds its summary only.
+        """
+        if view.tokens <= keep:
+            return view
+        assert attention is not None, f"{self.name} needs the attention of its probe"
+        order = ranking(self._priorities(view, attention))
+        if self.parameters.summary == "none":
+            return view.gather(order[:, -keep:].sort(dim=1).values)
+        return self._compact_with_summary(view, order, keep)
+
+    def _priorities(self, view: MemoryView, attention: Tensor) -> Tensor:
+        """What is kept first, [layers, N] float64: scores in [0, 1], protected tokens above, absorbed ones below."""
+        priorities = self._scores(view, attention)
+        newest = view.frames.amax()
+        recent = (view.frames > newest - self.parameters.recent_frames) & (view.frames >= 0)
+        index = torch.arange(view.tokens, device=view.device, dtype=priorities.dtype)
+        priorities = torch.where(recent, 2.0 + index, priorities)
+        if self.parameters.summary == "counted":
+            # A counted summary is protected by merging it into its successor, never by competing for a place.
+            priorities = priorities.masked_fill(view.frames == SUMMARY, -1.0)
+        return priorities
+
+    def _scores(self, view: MemoryView, attention: Tensor) -> Tensor:
+        """Smoothed importance, [layers, N] float64."""
+        p, device = self.parameters, view.device
+        decay = tiers.recency_decay(self.tiers, p.k_sensory, LLAVA_K_END if p.k_end is None else p.k_end, device)
+        raw = scores.importance(attention, decay, tiers.recency_weight(self.tiers, p.w0, p.w1, device))
+        if p.smoothing == "none":
+            return raw
+        strength = tiers.smoothing_strength(self.tiers, p.gamma_sensory, p.gamma_working, p.gamma_long_term, device)
+        if p.smoothing == "index":
+            return scores.smoothed_by_index(raw, strength)
+        return scores.smoothed_by_identity(raw, strength, view)
+
+    def _compact_with_summary(self, view: MemoryView, order: Tensor, keep: int) -> MemoryView:
+        """Keep the best ``keep``; in long-term layers the best ``keep - 1``, and the rest merged into one more.
+
+        Args:
+            view: the memory.
+            order: [layers, N] int64, token indices from the least to the most wanted.
+            keep: tokens per layer afterwards.
+        """
+        long_term = slice(self.tiers.long_term_from, None)
+        rest, best = order.split((view.tokens - keep + 1, keep - 1), dim=1)
+        oldest_merged = rest[long_term].amin(dim=1)
+        last = rest[:, -1].clone()
+        last[long_term] = oldest_merged
+        indices = torch.cat((best, last[:, None]), dim=1).sort(dim=1).values
+        slots = (indices[long_term] == oldest_merged[:, None]).to(torch.int8).argmax(dim=1)
+        kept = view.gather(indices)
+        write_summaries(kept, view, long_term, slots, self._weights(view, rest, long_term))
+        return kept if self.parameters.summary_place == "oldest" else _summaries_last(kept, long_term, slots)
+
+    def _weights(self, view: MemoryView, rest: Tensor, layers: slice) -> Tensor:
+        """What each token weighs in its layer's summary, [S, N] float64; ``rest`` [layers, R] names those merged."""
+        weights = torch.zeros(rest[layers].shape[0], view.tokens, dtype=torch.float64, device=view.device)
+        counts = view.counts[layers].gather(1, rest[layers]).double()
+        merged = counts if self.parameters.summary == "counted" else torch.ones_like(counts)
+        return weights.scatter_(1, rest[layers], merged)
+
+
+def _summaries_last(kept: MemoryView, layers: slice, slots: Tensor) -> MemoryView:
+    """Move the summaries of some layers ([S] indices ``slots``) behind the newest token, to the next position."""
+    order = torch.arange(kept.tokens, device=kept.device).expand(kept.layers, -1).clone()
+    order[layers] += (order[layers] >= slots[:, None]).to(order.dtype)
+    order[layers, -1] = slots
+    moved = kept.gather(order)
+    if moved.tokens > 1:
+        moved.positions[layers, -1] = moved.positions[layers, :-1].amax(dim=(1, 2))[:, None] + 1
+    return moved

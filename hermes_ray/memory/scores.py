@@ -1,0 +1,89 @@
+"""How much each cached token matters: recency, attention, their mix, and smoothing across layers.
+
+Source: HERMES, arXiv 2601.14724, hierarchical KV cache management. Scores are float64 and small ([layers, N]):
+precision costs nothing here, and makes near-equal tokens rank alike on every device.
+"""
+
+import torch
+from torch import Tensor
+
+from hermes_ray.memory.identity import find, identities
+from hermes_ray.memory.view import MemoryView
+
+EPSILON = 1e-6
+
+
+def recency(tokens: int, decay: Tensor) -> Tensor:
+    """Recency r_i = exp(-k d_i), where the distance d_i falls from 1 (oldest token) to 0 (newest).
+
+    Args:
+        tokens: N.
+        decay: [layers] float64, k.
+
+    Returns:
+        [layers, N] float64.
+    """
+    age = torch.arange(tokens - 1, -1, -1, device=decay.device, dtype=decay.dtype)
+    return torch.exp(-decay[:, None] * (age / max(tokens - 1, 1)))
+
+
+def normalised(scores: Tensor) -> Tensor:
+    """Min-max normalisation to [0, 1] over the tokens of each layer; all zeros where they do not differ.
+
+    Args:
+        scores: [layers, N], N at least 1.
+    """
+    low = scores.amin(dim=1, keepdim=True)
+    high = scores.amax(dim=1, keepdim=True)
+    return (scores - low) / (high - low + EPSILON)
+
+
+def importance(attention: Tensor, decay: Tensor, weight: Tensor) -> Tensor:
+    """Score s_i = (1 - w) a_i + w r_i of attention and recency, both normalised.
+
+    Args:
+        attention: [layers, N], the probe's attention.
+        decay: [layers] float64, k.
+        weight: [layers] float64, w.
+
+    Returns:
+        [layers, N] float64.
+    """
+    recent = normalised(recency(attention.shape[1], decay))
+    attended = normalised(attention.double())
+    return torch.lerp(attended, recent, weight[:, None])
+
+
+def smoothed_by_index(scores: Tensor, strength: Tensor) -> Tensor:
+    """Smooth from the deepest layer down, s_l <- (1 - g) s_l + g s_{l+1}, between tokens of equal index.
+
+    Equal index means the same token only while no layer has evicted; HERMES' released code does this throughout.
+
+    Args:
+        scores: [layers, N].
+        strength: [layers], g; the deepest layer's is not used.
+    """
+    result = scores.clone()
+    for layer in range(scores.shape[0] - 2, -1, -1):
+        result[layer] = torch.lerp(scores[layer], result[layer + 1], strength[layer])
+    return result
+
+
+def smoothed_by_identity(scores: Tensor, strength: Tensor, view: MemoryView) -> Tensor:
+    """Smooth from the deepest layer down between equal tokens: those of the same frame and patch.
+
+    A token that the next layer no longer holds keeps its score, and so does a merged token, which has no identity.
+
+    Args:
+        scores: [layers, N].
+        strength: [layers], g; the deepest layer's is not used.
+        view: the tokens that were scored.
+    """
+    identity = identities(view.frames, view.patches)
+    above, found = find(identity[:-1], identity[1:])
+    found &= view.patches[:-1] >= 0
+    result = scores.clone()
+    for layer in range(scores.shape[0] - 2, -1, -1):
+        mixed = torch.lerp(scores[layer], result[layer + 1][above[layer]], strength[layer])
+        result[layer] = torch.where(found[layer], mixed, scores[layer])
+    return result
