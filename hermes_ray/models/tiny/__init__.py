@@ -1,4 +1,4 @@
-"""`hermes-tiny`: the bundled model, a small LLaVA-OneVision that understands one simulated camera world and nothing else."""
+"""`hermes-tiny`: the bundled model, a small LLaVA-OneVision that understands one simulated camera world only."""
 
 from hermes_ray.models.tiny.directory import save, save_random, weights_directory
 

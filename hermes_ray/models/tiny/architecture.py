@@ -1,4 +1,4 @@
-"""The architecture of `hermes-tiny`: LLaVA-OneVision in transformers' own classes, at a size that two CPU cores can train."""
+"""The architecture of `hermes-tiny`: LLaVA-OneVision in transformers' own classes, small enough for two CPU cores."""
 
 import torch
 from transformers import (
@@ -21,7 +21,10 @@ IMAGE_STD = (0.5, 0.5, 0.5)
 
 
 def build_config() -> LlavaOnevisionConfig:
-    """Return the configuration: about 3 M parameters, 9 tokens per frame, 10 decoder layers (1 sensory, 6 working, 3 long-term)."""
+    """Return the configuration: about 3 M parameters, 9 tokens per frame.
+
+    The 10 decoder layers are the fewest that give each memory tier a layer: 1 sensory, 6 working, 3 long-term.
+    """
     ids = {word: index for index, word in enumerate(vocabulary.words())}
     vision = SiglipVisionConfig(
         hidden_size=96,
@@ -59,12 +62,15 @@ def build_config() -> LlavaOnevisionConfig:
 
 
 def build_model(seed: int) -> LlavaOnevisionForConditionalGeneration:
-    """Return the model with random float32 weights that depend on ``seed`` alone; torch's global generator is left as it was."""
+    """Return the model with random float32 weights that depend on ``seed`` alone.
+
+    Torch's global random generator is left as it was.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlavaOnevisionForConditionalGeneration(build_config())
-    text = model.config.text_config
+    ids = vocabulary.words()
     model.generation_config = GenerationConfig(
-        eos_token_id=text.eos_token_id, pad_token_id=text.pad_token_id, do_sample=False
+        eos_token_id=ids.index(vocabulary.TURN_END), pad_token_id=ids.index(vocabulary.PAD), do_sample=False
     )
     return model.eval()
