@@ -130,7 +130,7 @@ class KVSlab:
 
         Args:
             slot: an allocated slot whose prefix is written.
-            memory: at most capacity - prefix tokens; must not alias the slab where it would overlap itself.
+            memory: at most capacity - prefix tokens. It may be made of slices of this very slot.
 
         Raises:
             ValueError: the memory does not fit.
@@ -139,12 +139,13 @@ class KVSlab:
         if end > self.shape.capacity:
             raise ValueError(f"{memory.tokens} tokens do not fit a slot of {self.shape.capacity - self.prefix}")
         visual = slice(self.prefix, end)
-        self.keys[:, slot, :, visual] = memory.keys
-        self.values[:, slot, :, visual] = memory.values
-        self.positions[:, slot, visual] = memory.positions
-        self.frames[:, slot, visual] = memory.frames
-        self.patches[:, slot, visual] = memory.patches
-        self.counts[:, slot, visual] = memory.counts
+        # Cloned where it aliases the slab: a copy onto an overlapping part of itself is undefined.
+        self.keys[:, slot, :, visual] = _unshared(memory.keys, self.keys)
+        self.values[:, slot, :, visual] = _unshared(memory.values, self.values)
+        self.positions[:, slot, visual] = _unshared(memory.positions, self.positions)
+        self.frames[:, slot, visual] = _unshared(memory.frames, self.frames)
+        self.patches[:, slot, visual] = _unshared(memory.patches, self.patches)
+        self.counts[:, slot, visual] = _unshared(memory.counts, self.counts)
         self.lengths[slot] = end
 
     def largest_positions(self, slots: Sequence[int]) -> Tensor:
@@ -163,3 +164,8 @@ class KVSlab:
         held = torch.arange(longest, device=lengths.device)[None, :] < lengths[:, None]
         positions = self.positions[:, list(slots), :longest]
         return positions.masked_fill(~held[None, :, :, None], -1).amax(dim=2)
+
+
+def _unshared(tensor: Tensor, base: Tensor) -> Tensor:
+    shared = tensor.untyped_storage().data_ptr() == base.untyped_storage().data_ptr()
+    return tensor.clone() if shared else tensor

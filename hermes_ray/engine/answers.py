@@ -1,0 +1,190 @@
+"""Answers in progress: questions that wait, and those that decode together."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from hermes_ray.config import EngineSettings
+from hermes_ray.engine.answering import AnswerSlab
+from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.engine.ingest import FrameIngest
+from hermes_ray.engine.sampling import choose, new_generator
+from hermes_ray.engine.text import TextStream
+from hermes_ray.errors import EngineError, HermesError, InvalidQuestion
+from hermes_ray.memory.slab import KVSlab
+from hermes_ray.models import ModelAdapter
+
+AnswerEvent = AnswerToken | Answer | HermesError
+"""What a question's listener hears: tokens, and last either the answer or an error."""
+
+
+@dataclass(slots=True)
+class QuestionJob:
+    """A question on its way.
+
+    Attributes:
+        stream_id: the stream that is asked.
+        question: checked by :func:`check_question`.
+        on_event: called from the engine's thread; must not block.
+        cancelled: set by the caller when nobody wants the answer any more.
+        received_s: ``perf_counter`` when the engine took it.
+    """
+
+    stream_id: str
+    question: Question
+    on_event: Callable[[AnswerEvent], None]
+    cancelled: Event = field(default_factory=Event)
+    received_s: float = field(default_factory=perf_counter)
+
+
+@dataclass(slots=True)
+class _Active:
+    job: QuestionJob
+    seat: int
+    text: TextStream
+    generator: torch.Generator | None
+    as_of_ms: int
+    frames_seen: int
+    prompt_tokens: int
+    tokens: list[int] = field(default_factory=list)
+    ttft_ms: float = 0.0
+
+
+def check_question(question: Question) -> None:
+    """Refuse what can be refused without the model.
+
+    Raises:
+        InvalidQuestion: blank text, no tokens wanted, or a negative temperature.
+    """
+    if not question.text.strip():
+        raise InvalidQuestion("question: is blank; ask something about the stream")
+    if question.max_tokens < 1:
+        raise InvalidQuestion(f"max_tokens: must be at least 1, not {question.max_tokens}")
+    if not question.temperature >= 0:
+        raise InvalidQuestion(f"temperature: must be 0 or more, not {question.temperature}")
+
+
+class AnswerBatch:
+    """All questions of one engine. Belongs to the engine's thread."""
+
+    def __init__(self, adapter: ModelAdapter, slab: KVSlab, ingest: FrameIngest, settings: EngineSettings) -> None:
+        self._adapter = adapter
+        self._slab = slab
+        self._ingest = ingest
+        self._settings = settings
+        self._copies = AnswerSlab(
+            adapter.decoder,
+            adapter.rotary,
+            seats=settings.max_questions,
+            capacity=slab.shape.capacity + settings.max_question_tokens + settings.max_answer_tokens,
+        )
+        self._waiting: deque[QuestionJob] = deque()
+        self._active: list[_Active] = []
+        self.answered = 0
+
+    @property
+    def waiting(self) -> int:
+        """Questions without a seat."""
+        return len(self._waiting)
+
+    @property
+    def active(self) -> int:
+        """Answers being decoded."""
+        return len(self._active)
+
+    def submit(self, job: QuestionJob) -> None:
+        """Queue a question."""
+        self._waiting.append(job)
+
+    def step(self) -> int:
+        """Seat waiting questions, each with its first token, then decode one token of every answer in progress.
+
+        Returns:
+            Tokens produced.
+        """
+        self._drop_cancelled()
+        running = list(self._active)
+        admitted = 0
+        while self._waiting and self._copies.seats_free:
+            admitted += self._admit(self._waiting.popleft())
+        if running:
+            logits = self._copies.decode([item.seat for item in running], [item.tokens[-1] for item in running])
+            for item, row in zip(running, logits, strict=True):
+                self._take_token(item, row)
+        return admitted + len(running)
+
+    def abandon(self, error: EngineError) -> None:
+        """Refuse every question that has no complete answer."""
+        for job in [*self._waiting, *(item.job for item in self._active)]:
+            job.on_event(error)
+        self._waiting.clear()
+        self._active.clear()
+
+    def _admit(self, job: QuestionJob) -> int:
+        try:
+            memory, as_of_ms = self._ingest.memory(job.stream_id)
+            with torch.inference_mode():
+                prompt = self._adapter.question(job.question.text)
+            if prompt.shape[0] > self._settings.max_question_tokens:
+                raise InvalidQuestion(
+                    f"question: has {prompt.shape[0]} tokens with its template; "
+                    f"at most {self._settings.max_question_tokens} are allowed (engine.max_question_tokens)"
+                )
+        except EngineError as error:
+            job.on_event(error)
+            return 0
+        item = _Active(
+            job=job,
+            seat=self._copies.copy(self._slab, memory.slot),
+            text=TextStream(self._adapter.tokenizer),
+            generator=new_generator(job.question.seed) if job.question.temperature > 0 else None,
+            as_of_ms=as_of_ms,
+            frames_seen=memory.frames,
+            prompt_tokens=prompt.shape[0],
+        )
+        self._active.append(item)
+        self._take_token(item, self._copies.prefill(item.seat, prompt))
+        return 1
+
+    def _take_token(self, item: _Active, logits: Tensor) -> None:
+        token = choose(logits, item.job.question.temperature, item.generator)
+        item.tokens.append(token)
+        if len(item.tokens) == 1:
+            item.ttft_ms = (perf_counter() - item.job.received_s) * 1000
+        if token in self._adapter.stop_ids:
+            self._finish(item, "stop")
+            return
+        item.job.on_event(AnswerToken(len(item.tokens) - 1, item.text.push(token)))
+        if len(item.tokens) >= min(item.job.question.max_tokens, self._settings.max_answer_tokens):
+            self._finish(item, "length")
+
+    def _finish(self, item: _Active, reason: str) -> None:
+        if rest := item.text.flush():
+            item.job.on_event(AnswerToken(len(item.tokens), rest))
+        self._leave(item)
+        self.answered += 1
+        item.job.on_event(
+            Answer(
+                text=item.text.text,
+                as_of_ms=item.as_of_ms,
+                frames_seen=item.frames_seen,
+                ttft_ms=item.ttft_ms,
+                prompt_tokens=item.prompt_tokens,
+                completion_tokens=len(item.tokens),
+                finish_reason=reason,
+            )
+        )
+
+    def _leave(self, item: _Active) -> None:
+        self._active.remove(item)
+        self._copies.release(item.seat)
+
+    def _drop_cancelled(self) -> None:
+        self._waiting = deque(job for job in self._waiting if not job.cancelled.is_set())
+        for item in [item for item in self._active if item.job.cancelled.is_set()]:
+            self._leave(item)

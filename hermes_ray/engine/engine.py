@@ -1,0 +1,318 @@
+"""``StreamEngine``: many streams and their questions on one device, usable from any thread, without Ray or Kafka."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Condition, Thread
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hermes_ray.config import EngineSettings, MemorySettings
+from hermes_ray.engine.answers import AnswerBatch, AnswerEvent, QuestionJob, check_question
+from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
+from hermes_ray.engine.ingest import FrameBatch, FrameIngest
+from hermes_ray.engine.memories import MemoryWriter
+from hermes_ray.engine.scheduler import FrameScheduler
+from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded, QuestionTimeout
+from hermes_ray.models import ModelAdapter, load
+
+_T = TypeVar("_T")
+
+
+class AnswerStream:
+    """An answer as it is written: iterate for its tokens, or wait for the whole.
+
+    Iterating and :meth:`result` may be combined; each token is delivered once.
+    """
+
+    def __init__(self) -> None:
+        self._events: SimpleQueue[AnswerEvent] = SimpleQueue()
+        self._outcome: Future[Answer] = Future()
+        self._job: QuestionJob | None = None
+
+    def __iter__(self) -> Iterator[AnswerToken]:
+        """Yield tokens until the answer is complete.
+
+        Raises:
+            HermesError: the answer failed.
+        """
+        while True:
+            event = self._events.get()
+            if isinstance(event, AnswerToken):
+                yield event
+                continue
+            self._events.put(event)  # whoever iterates next must find the end too
+            if isinstance(event, HermesError):
+                raise event
+            return
+
+    def result(self, timeout_s: float | None = None) -> Answer:
+        """Wait for the complete answer.
+
+        Raises:
+            QuestionTimeout: it took longer than ``timeout_s`` seconds; the answer is cancelled.
+            HermesError: the answer failed.
+        """
+        try:
+            return self._outcome.result(timeout_s)
+        except TimeoutError as error:
+            self.cancel()
+            raise QuestionTimeout(f"no complete answer within {timeout_s} s") from error
+
+    def cancel(self) -> None:
+        """Nobody wants the answer any more: its place is free at the next step. Harmless when it is complete."""
+        if self._job is not None:
+            self._job.cancelled.set()
+        self._deliver(EngineError("the answer was cancelled"))
+
+    def _deliver(self, event: AnswerEvent) -> None:
+        if self._outcome.done():
+            return
+        self._events.put(event)
+        if isinstance(event, Answer):
+            self._outcome.set_result(event)
+        elif isinstance(event, HermesError):
+            self._outcome.set_exception(event)
+
+
+class StreamEngine:
+    """Watches many streams and answers questions about each, on one device.
+
+    All model work happens in one thread of its own. Each step first serves questions (new ones get their first
+    token, all answers in progress one more), then encodes a bounded number of frames, so that the time to first
+    token stays bounded under full ingest load. Public methods may be called from any thread.
+
+    Args:
+        adapter: the model.
+        memory: policy, budget and slots.
+        engine: step sizes and queues.
+
+    Raises:
+        ConfigError: the settings do not fit the model.
+    """
+
+    def __init__(
+        self, adapter: ModelAdapter, memory: MemorySettings | None = None, engine: EngineSettings | None = None
+    ) -> None:
+        self._settings = engine or EngineSettings()
+        self._memory_settings = memory or MemorySettings()
+        self.adapter = adapter
+        text_tokens = self._settings.max_question_tokens + self._settings.max_answer_tokens
+        self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
+        self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
+        self._answers = AnswerBatch(adapter, self._writer.slab, self._ingest, self._settings)
+        self._wake = Condition()
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._frames_promised = 0
+        self._questions_promised = 0
+        self._closing = False
+        self._failure: EngineError | None = None
+        self._thread = Thread(target=self._run, name="hermes-engine", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        memory: MemorySettings | None = None,
+        engine: EngineSettings | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        revision: str | None = None,
+    ) -> Self:
+        """Load a model (:func:`hermes_ray.models.load`) and build an engine around it."""
+        return cls(load(name_or_path, device=device, dtype=dtype, revision=revision), memory, engine)
+
+    def ingest(
+        self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]
+    ) -> Future[StreamStats]:
+        """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
+
+        Args:
+            stream_id: any name.
+            images: ``[height, width, 3]`` uint8 RGB each, any size.
+            ts_ms: capture times, ms since epoch, one per image.
+
+        Returns:
+            Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot`` or ``MemoryFull``.
+
+        Raises:
+            Overloaded: too many frames wait already; nothing was taken, try again.
+            EngineClosed: the engine is shutting down.
+        """
+        if len(images) != len(ts_ms):
+            raise ValueError(f"{len(images)} images and {len(ts_ms)} capture times")
+        batch = FrameBatch([self.adapter.preprocess(image) for image in images], list(ts_ms))
+        with self._wake:
+            if self._frames_promised + len(images) > self._settings.max_frames_waiting and self._frames_promised > 0:
+                raise Overloaded(
+                    f"{self._frames_promised} frames wait already (engine.max_frames_waiting)", retry_after_s=0.1
+                )
+            self._frames_promised += len(images)
+            self._submit(lambda: self._ingest.enqueue(stream_id, batch))
+        batch.applied.add_done_callback(lambda _: self._frames_done(len(images)))
+        return batch.applied
+
+    def ask(
+        self,
+        stream_id: str,
+        question: Question | str,
+        on_event: Callable[[AnswerEvent], None] | None = None,
+    ) -> AnswerStream:
+        """Ask about a stream. The answer rests on the frames applied when the question is seated.
+
+        Args:
+            stream_id: a stream that frames were shown of.
+            question: what to ask; a plain string asks with the defaults of :class:`Question`.
+            on_event: called from the engine's thread with every token, then the answer or an error; must not block.
+
+        Returns:
+            The answer as it is written; errors that need the model (``UnknownStream``, a question too long) come out of it.
+
+        Raises:
+            InvalidQuestion: blank, or impossible parameters.
+            Overloaded: too many questions wait already.
+            EngineClosed: the engine is shutting down.
+        """
+        asked = Question(question) if isinstance(question, str) else question
+        check_question(asked)
+        stream = AnswerStream()
+
+        def deliver(event: AnswerEvent) -> None:
+            stream._deliver(event)
+            if on_event is not None:
+                on_event(event)
+
+        job = QuestionJob(stream_id, asked, deliver)
+        stream._job = job
+        with self._wake:
+            if self._questions_promised >= self._settings.max_questions + self._settings.max_questions_waiting:
+                raise Overloaded(f"{self._questions_promised} questions are waiting or being answered already")
+            self._questions_promised += 1
+            self._submit(lambda: self._answers.submit(job))
+        stream._outcome.add_done_callback(lambda _: self._question_done())
+        return stream
+
+    def streams(self) -> list[str]:
+        """Streams with a memory, in the order in which they came."""
+        return self._call(self._ingest.streams)
+
+    def stream_stats(self, stream_id: str) -> StreamStats:
+        """The state of one stream.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        return self._call(lambda: self._ingest.stats(stream_id))
+
+    def drop(self, stream_id: str) -> None:
+        """Forget a stream and free its slot.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        self._call(lambda: self._ingest.drop(stream_id))
+
+    def stats(self) -> EngineStats:
+        """The state of the engine."""
+        return self._call(self._stats)
+
+    def close(self) -> None:
+        """Stop. What waits is refused with ``EngineClosed``. Idempotent."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _stats(self) -> EngineStats:
+        slab = self._writer.slab
+        return EngineStats(
+            model=self.adapter.name,
+            device=str(self.adapter.device),
+            policy=self._writer.policy.name,
+            slots=slab.shape.slots,
+            slots_used=slab.shape.slots - slab.slots_free,
+            slab_bytes=slab.nbytes,
+            frames_waiting=self._ingest.frames_waiting,
+            questions_waiting=self._answers.waiting,
+            questions_active=self._answers.active,
+            frames_applied=self._ingest.frames_applied,
+            questions_answered=self._answers.answered,
+        )
+
+    def _call(self, function: Callable[[], _T]) -> _T:
+        """Run a function in the engine's thread, between two steps, and return what it returns."""
+        outcome: Future[_T] = Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(function())
+            except HermesError as error:
+                outcome.set_exception(error)
+
+        with self._wake:
+            self._submit(run)
+        return outcome.result()
+
+    def _submit(self, command: Callable[[], None]) -> None:
+        """Hand a command to the engine's thread; the caller holds the lock."""
+        if self._failure is not None:
+            raise self._failure
+        if self._closing:
+            raise EngineClosed("the engine is shutting down")
+        self._inbox.append(command)
+        self._wake.notify()
+
+    def _frames_done(self, count: int) -> None:
+        with self._wake:
+            self._frames_promised -= count
+
+    def _question_done(self) -> None:
+        with self._wake:
+            self._questions_promised -= 1
+
+    def _run(self) -> None:
+        try:
+            while self._obey():
+                self._answers.step()
+                self._ingest.step()
+        except Exception as error:  # noqa: BLE001 - whatever broke, all who wait must hear of it
+            self._failure = EngineError(f"the engine failed: {type(error).__name__}: {error}")
+            self._end(self._failure)
+            raise
+        self._end(EngineClosed("the engine was closed"))
+
+    def _obey(self) -> bool:
+        """Run the commands that came in; sleep while there is nothing to do at all. False when closing."""
+        with self._wake:
+            while not (self._inbox or self._closing or self._has_work()):
+                self._wake.wait()
+            if self._closing:
+                return False
+            commands, self._inbox = self._inbox, deque()
+        for command in commands:
+            command()
+        return True
+
+    def _has_work(self) -> bool:
+        return bool(self._ingest.frames_waiting or self._answers.waiting or self._answers.active)
+
+    def _end(self, error: EngineError) -> None:
+        with self._wake:
+            self._closing = True
+            commands, self._inbox = self._inbox, deque()
+        for command in commands:  # so that their callers are among those who are told
+            command()
+        self._ingest.abandon(error)
+        self._answers.abandon(error)

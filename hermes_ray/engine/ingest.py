@@ -1,0 +1,159 @@
+"""The frames that wait for the engine, and the steps that bring them into their memories."""
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.engine.memories import MemoryWriter, StreamMemory
+from hermes_ray.engine.scheduler import FrameScheduler
+from hermes_ray.errors import EngineError, UnknownStream
+from hermes_ray.models import ModelAdapter
+
+
+@dataclass(slots=True)
+class FrameBatch:
+    """Frames handed over together; ``applied`` resolves when the last of them is in the memory.
+
+    Attributes:
+        pixels: preprocessed pictures.
+        ts_ms: their capture times.
+        applied: the stream's state with all of them in it.
+    """
+
+    pixels: list[Tensor]
+    ts_ms: list[int]
+    applied: Future[StreamStats] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    pixels: Tensor
+    ts_ms: int
+    last_of: FrameBatch | None
+
+
+@dataclass(slots=True)
+class _Stream:
+    memory: StreamMemory
+    as_of_ms: int | None = None
+    waiting: deque[_Waiting] = field(default_factory=deque)
+
+
+class FrameIngest:
+    """All streams of one engine: their queues and memories. Belongs to the engine's thread."""
+
+    def __init__(self, adapter: ModelAdapter, writer: MemoryWriter, scheduler: FrameScheduler) -> None:
+        self._adapter = adapter
+        self._writer = writer
+        self._scheduler = scheduler
+        self._streams: dict[str, _Stream] = {}
+        self.frames_applied = 0
+
+    @property
+    def frames_waiting(self) -> int:
+        """Frames that are accepted and not yet applied."""
+        return sum(len(stream.waiting) for stream in self._streams.values())
+
+    def streams(self) -> list[str]:
+        """Streams with a memory, in the order in which they came."""
+        return list(self._streams)
+
+    def enqueue(self, stream_id: str, batch: FrameBatch) -> None:
+        """Queue frames behind those of the same stream; a new stream gets a memory. Errors go to ``batch.applied``."""
+        try:
+            stream = self._open(stream_id)
+            self._writer.check_room(stream.memory, len(stream.waiting) + len(batch.pixels))
+        except EngineError as error:
+            batch.applied.set_exception(error)
+            return
+        if not batch.pixels:
+            batch.applied.set_result(self.stats(stream_id))
+        last = len(batch.pixels) - 1
+        for index, (pixels, ts_ms) in enumerate(zip(batch.pixels, batch.ts_ms, strict=True)):
+            stream.waiting.append(_Waiting(pixels, ts_ms, batch if index == last else None))
+
+    def step(self) -> int:
+        """Encode some of the waiting frames, of all streams in turn.
+
+        Returns:
+            How many.
+        """
+        plan = self._scheduler.plan({name: len(stream.waiting) for name, stream in self._streams.items()})
+        if not plan:
+            return 0
+        taken = {name: [self._streams[name].waiting.popleft() for _ in range(n)] for name, n in plan.items()}
+        encoded = iter(self._adapter.encode_frames([frame.pixels for frames in taken.values() for frame in frames]))
+        blocks = {name: [next(encoded) for _ in frames] for name, frames in taken.items()}
+        self._writer.write({name: self._streams[name].memory for name in taken}, blocks)
+        for name, frames in taken.items():
+            self._confirm(name, frames)
+        return sum(plan.values())
+
+    def memory(self, stream_id: str) -> tuple[StreamMemory, int]:
+        """A stream's memory and the capture time of its newest frame.
+
+        Raises:
+            UnknownStream: no such stream, or none of its frames is applied yet.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.as_of_ms is None:
+            raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
+        return stream.memory, stream.as_of_ms
+
+    def stats(self, stream_id: str) -> StreamStats:
+        """The state of one stream.
+
+        Raises:
+            UnknownStream: no such stream.
+        """
+        if stream_id not in self._streams:
+            raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
+        stream = self._streams[stream_id]
+        slab = self._writer.slab
+        return StreamStats(
+            stream_id=stream_id,
+            frames_seen=stream.memory.frames,
+            as_of_ms=stream.as_of_ms,
+            kv_tokens_per_layer=(slab.lengths[stream.memory.slot],) * slab.shape.layers,
+            kv_prefix=slab.prefix,
+            kv_budget=self._writer.budget if self._writer.evicts else None,
+            policy=self._writer.policy.name,
+            compactions=stream.memory.compactions,
+        )
+
+    def drop(self, stream_id: str) -> None:
+        """Forget a stream; frames of it that still wait are refused.
+
+        Raises:
+            UnknownStream: no such stream.
+        """
+        self.stats(stream_id)
+        stream = self._streams.pop(stream_id)
+        self._writer.close(stream.memory)
+        self._fail(stream, UnknownStream(f"stream {stream_id!r} was dropped"))
+
+    def abandon(self, error: EngineError) -> None:
+        """Refuse everything that waits."""
+        for stream in self._streams.values():
+            self._fail(stream, error)
+            stream.waiting.clear()
+
+    def _open(self, stream_id: str) -> _Stream:
+        if stream_id not in self._streams:
+            self._streams[stream_id] = _Stream(self._writer.open())
+        return self._streams[stream_id]
+
+    def _confirm(self, stream_id: str, frames: list[_Waiting]) -> None:
+        self._streams[stream_id].as_of_ms = frames[-1].ts_ms
+        self.frames_applied += len(frames)
+        for frame in frames:
+            if frame.last_of is not None:
+                frame.last_of.applied.set_result(self.stats(stream_id))
+
+    def _fail(self, stream: _Stream, error: EngineError) -> None:
+        for frame in stream.waiting:
+            if frame.last_of is not None:
+                frame.last_of.applied.set_exception(error)

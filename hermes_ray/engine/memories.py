@@ -1,0 +1,196 @@
+"""Writing frames into memories: batches over streams, and compaction when a stream's own token count says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from hermes_ray.config import MemorySettings
+from hermes_ray.engine.encoding import EncodeRow, Encoder
+from hermes_ray.engine.probing import ProbeSet
+from hermes_ray.errors import ConfigError, MemoryFull
+from hermes_ray.memory.compaction import compact
+from hermes_ray.memory.policies import Policy, Probe, build
+from hermes_ray.memory.positions import PositionRule, lazy_limit
+from hermes_ray.memory.slab import KVSlab, SlabShape
+from hermes_ray.memory.tiers import layout
+from hermes_ray.models import ModelAdapter, VisualBlock
+
+
+@dataclass(slots=True)
+class StreamMemory:
+    """One stream's place in the slab.
+
+    Attributes:
+        slot: its slot.
+        frames: frames applied so far; the next frame's number.
+        compactions: how often it was compacted.
+    """
+
+    slot: int
+    frames: int = 0
+    compactions: int = 0
+
+
+@dataclass(slots=True)
+class _Pending:
+    memory: StreamMemory
+    blocks: list[VisualBlock] = field(default_factory=list)
+
+
+class MemoryWriter:
+    """Owns the slab and the policy. Belongs to the engine's thread.
+
+    At rest a layer never holds more than ``budget_tokens`` visual tokens. The frame that exceeds them is encoded into
+    the headroom behind, and the memory is compacted at once to ``budget_tokens`` less a slack, so that the cost of
+    compaction is shared by the frames that fill the slack. This depends on the stream's own tokens alone, never on
+    timing or on what else is in the batch: the same frames always give the same memory.
+
+    Args:
+        adapter: the model.
+        settings: policy, budget and slots.
+        text_tokens: positions to keep free for the longest question and answer.
+
+    Raises:
+        ConfigError: budget and model do not fit together.
+    """
+
+    def __init__(self, adapter: ModelAdapter, settings: MemorySettings, text_tokens: int) -> None:
+        shape = adapter.decoder.shape
+        with torch.inference_mode():
+            self._prefix = adapter.prefix()
+        self.budget = settings.budget_tokens
+        self._slack = int(settings.budget_tokens * settings.compaction_slack)
+        prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_frame
+        self._check(adapter, prefix + self.budget + headroom + text_tokens)
+        self.policy: Policy = build(settings, shape.layers)
+        self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
+        self._rule = PositionRule(
+            mode=settings.positions,
+            first=prefix,
+            limit=lazy_limit(shape.max_positions, self._slack + headroom + text_tokens),
+        )
+        self.slab = KVSlab(
+            SlabShape(
+                layers=shape.layers,
+                slots=settings.slots,
+                kv_heads=shape.kv_heads,
+                capacity=prefix + self.budget + headroom,
+                head_dim=shape.head_dim,
+                axes=shape.axes,
+            ),
+            prefix=prefix,
+            dtype=adapter.dtype,
+            device=adapter.device,
+        )
+        self._adapter = adapter
+        self._encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
+
+    @property
+    def evicts(self) -> bool:
+        """False under policy ``full``."""
+        return self.policy.name != "full"
+
+    def open(self) -> StreamMemory:
+        """Begin a stream's memory: take a slot and encode the protected prefix into it.
+
+        Raises:
+            NoFreeSlot: every slot is taken.
+        """
+        slot = self.slab.allocate()
+        count = self._prefix.shape[0]
+        if count > 0:
+            outside = torch.full((count,), -1, dtype=torch.int32, device=self._prefix.device)
+            steps = torch.arange(count, dtype=torch.int32, device=self._prefix.device)[None, :, None]
+            positions = steps.expand(self.slab.shape.layers, -1, self.slab.shape.axes)
+            self._encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
+        return StreamMemory(slot)
+
+    def close(self, memory: StreamMemory) -> None:
+        """Forget a stream."""
+        self.slab.release(memory.slot)
+
+    def check_room(self, memory: StreamMemory, frames: int) -> None:
+        """Under policy ``full``, refuse frames that would not fit.
+
+        Raises:
+            MemoryFull: they would not.
+        """
+        needed = frames * self._adapter.max_tokens_per_frame
+        held = self.slab.visual_tokens(memory.slot)
+        if not self.evicts and held + needed > self.budget:
+            raise MemoryFull(
+                f"policy full keeps everything: {held} of {self.budget} tokens are held and {needed} more do not fit; "
+                "raise memory.budget_tokens or choose a policy that evicts"
+            )
+
+    def write(self, memories: Mapping[str, StreamMemory], blocks: Mapping[str, Sequence[VisualBlock]]) -> None:
+        """Append frames to memories, compacting as needed.
+
+        Args:
+            memories: by stream.
+            blocks: encoded frames of each stream, in order.
+        """
+        pending = [_Pending(memories[stream], list(frames)) for stream, frames in blocks.items()]
+        while pending := [item for item in pending if item.blocks]:
+            self._pass(pending)
+
+    def _pass(self, pending: Sequence[_Pending]) -> None:
+        """One batched pass: of every stream, the frames up to the first that exceeds its budget."""
+        slots = [item.memory.slot for item in pending]
+        largest = self.slab.largest_positions(slots)
+        rows, full = [], []
+        for index, item in enumerate(pending):
+            blocks, exceeds = self._take(item)
+            rows.append(self._row(item.memory, blocks, largest[:, index], exceeds))
+            full.append(exceeds)
+            item.memory.frames += len(blocks)
+        attention = self._encoder.run(rows)
+        for item, exceeds, observed in zip(pending, full, attention, strict=True):
+            if exceeds:
+                self._compact(item.memory, observed)
+
+    def _take(self, item: _Pending) -> tuple[list[VisualBlock], bool]:
+        held = self.slab.visual_tokens(item.memory.slot)
+        taken: list[VisualBlock] = []
+        while item.blocks and held <= self.budget:
+            block = item.blocks.pop(0)
+            taken.append(block)
+            held += block.tokens
+        return taken, held > self.budget
+
+    def _row(self, memory: StreamMemory, blocks: Sequence[VisualBlock], largest: Tensor, probed: bool) -> EncodeRow:
+        positions, frames, patches = [], [], []
+        for number, block in enumerate(blocks, start=memory.frames):
+            placed = self._adapter.place(block, largest)
+            largest = torch.maximum(largest, placed.amax(dim=1))
+            positions.append(placed)
+            frames.append(torch.full((block.tokens,), number, dtype=torch.int32, device=placed.device))
+            patches.append(torch.arange(block.tokens, dtype=torch.int32, device=placed.device))
+        embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
+        spans = ()
+        if probed and self._probes.rides_along:
+            embeds, placed, spans = self._probes.append(embeds, placed)
+        return EncodeRow(memory.slot, embeds, placed, torch.cat(frames), torch.cat(patches), spans)
+
+    @torch.inference_mode()
+    def _compact(self, memory: StreamMemory, attention: Tensor | None) -> None:
+        if self._probes.probe is Probe.EMBEDDINGS:
+            attention = self._probes.from_embeddings(self.slab, memory.slot)
+        view = self.slab.view(memory.slot)
+        kept = compact(view, self.policy, attention, max(1, self.budget - self._slack), self._rule)
+        self.slab.replace(memory.slot, kept)
+        memory.compactions += 1
+
+    def _check(self, adapter: ModelAdapter, positions: int) -> None:
+        if self.budget < adapter.max_tokens_per_frame:
+            raise ConfigError(
+                f"memory.budget_tokens is {self.budget}, less than one frame of {adapter.name} "
+                f"({adapter.max_tokens_per_frame} tokens)"
+            )
+        if positions > adapter.decoder.shape.max_positions:
+            raise ConfigError(
+                f"memory.budget_tokens {self.budget} with the longest question and answer needs {positions} "
+                f"positions; {adapter.name} has {adapter.decoder.shape.max_positions}"
+            )
