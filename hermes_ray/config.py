@@ -88,6 +88,8 @@ class MemorySettings(_Section):
     """The most visual tokens that a layer holds per stream, at rest. Sets GPU memory together with ``slots``."""
     slots: Annotated[int, Field(ge=1)] = 8
     """Streams whose memory is on the device at once, per worker."""
+    compaction_slack: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Share of the budget that each compaction frees; smaller evicts more finely, larger costs less."""
     recent_frames: Annotated[int, Field(ge=0)] = 4
     """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
     positions: Literal["lazy", "eager"] = "lazy"
