@@ -12,7 +12,10 @@ from hermes_ray.memory.view import MemoryView, concatenate
 
 @dataclass
 class Stream:
-    """A camera that gives frames of ``rows`` x ``columns`` patches with random keys and values."""
+    """A camera that gives frames of ``rows`` x ``columns`` patches with random keys and values.
+
+    A share ``still`` of the frames looks almost like the frame before.
+    """
 
     layers: int = 4
     heads: int = 2
@@ -23,10 +26,12 @@ class Stream:
     first: int = 7
     seed: int = 0
     dtype: torch.dtype = torch.float32
+    still: float = 0.0
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
         self.frames = 0
+        self.keys = np.zeros((self.layers, self.heads, self.patches, self.head_dim))
 
     @property
     def patches(self) -> int:
@@ -52,8 +57,11 @@ class Stream:
         ones = torch.ones(self.layers, self.patches, dtype=torch.int32)
         patches = torch.arange(self.patches, dtype=torch.int32).expand(self.layers, -1)
         self.frames += 1
+        moved = self.random.random() >= self.still
+        noise = self.random.normal(size=shape)
+        self.keys = noise if moved else self.keys + 0.05 * noise
         return MemoryView(
-            keys=torch.from_numpy(self.random.normal(size=shape)).to(self.dtype),
+            keys=torch.from_numpy(self.keys).to(self.dtype),
             values=torch.from_numpy(self.random.normal(size=shape)).to(self.dtype),
             positions=self._positions(view),
             frames=ones * (self.frames - 1),
@@ -86,3 +94,12 @@ def tokens(view: MemoryView) -> list[Layer]:
         ]
         for depth in range(view.layers)
     ]
+
+
+def assert_same(actual: list[Layer], expected: list[Layer]) -> None:
+    for layer, wanted in zip(actual, expected, strict=True):
+        assert [t.identity for t in layer] == [t.identity for t in wanted]
+        assert [t.position for t in layer] == [t.position for t in wanted]
+        assert [t.count for t in layer] == [t.count for t in wanted]
+        np.testing.assert_allclose([t.key for t in layer], [t.key for t in wanted], atol=1e-5)
+        np.testing.assert_allclose([t.value for t in layer], [t.value for t in wanted], atol=1e-5)

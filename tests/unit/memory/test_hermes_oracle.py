@@ -1,11 +1,10 @@
 """Every preset, and every improvement switched off alone, against the plain numpy oracle."""
 
-import numpy as np
 import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_streams import Stream, tokens
+from memory_streams import Stream, assert_same, tokens
 
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies.hermes import Hermes
@@ -66,13 +65,4 @@ def _agree(parameters, stream, data):
         expected = oracle.compact(tokens(view), attention.numpy(), keep, parameters)
         expected = oracle.renumber(expected, mode, rule.first, rule.limit)
         view = compact(view, policy, attention, keep, rule)
-        _assert_same(tokens(view), expected)
-
-
-def _assert_same(actual, expected):
-    for layer, wanted in zip(actual, expected, strict=True):
-        assert [t.identity for t in layer] == [t.identity for t in wanted]
-        assert [t.position for t in layer] == [t.position for t in wanted]
-        assert [t.count for t in layer] == [t.count for t in wanted]
-        np.testing.assert_allclose([t.key for t in layer], [t.key for t in wanted], atol=1e-5)
-        np.testing.assert_allclose([t.value for t in layer], [t.value for t in wanted], atol=1e-5)
+        assert_same(tokens(view), expected)

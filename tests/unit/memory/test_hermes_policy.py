@@ -148,7 +148,7 @@ def test_presets_name_their_probe(parameters, probe):
 
 def test_half_precision_memory_stays_half_precision_and_is_averaged_in_single():
     stream = Stream(layers=10, dtype=torch.bfloat16)
-    view = stream.watch(stream.empty(), 200)
+    view = stream.watch(stream.empty(), 60)
     kept = _hermes(stream, replace(HERMES, recent_frames=0)).compact(view, stream.attention(view.tokens), keep=3)
     assert kept.keys.dtype == kept.values.dtype == torch.bfloat16
     deepest = tokens(kept)[-1]
