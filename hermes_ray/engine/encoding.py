@@ -90,7 +90,9 @@ class Encoder:
         for layer in range(last + 1):
             queries, keys, values = self._decoder.project(layer, hidden)
             queries = self._rotary.rotate(queries, batch.positions[layer])
-            all_keys = torch.cat((self._cached_keys(layer, batch), self._rotary.rotate(keys, batch.positions[layer])), 2)
+            all_keys = torch.cat(
+                (self._cached_keys(layer, batch), self._rotary.rotate(keys, batch.positions[layer])), 2
+            )
             for index, row in enumerate(rows):
                 self._observe(layer, row, queries[index], all_keys[index], batch, index, observed[index])
             batch.store(self._slab, layer, keys, values)
@@ -151,9 +153,7 @@ class _Batch:
         ).to(device)
         self._identity = [torch.cat([row.frames for row in rows]), torch.cat([row.patches for row in rows])]
         source = [(i, t) for i, row in enumerate(rows) for t in range(row.stored)]
-        target = [
-            (row.slot, cached + t) for row, cached in zip(rows, lengths, strict=True) for t in range(row.stored)
-        ]
+        target = [(row.slot, cached + t) for row, cached in zip(rows, lengths, strict=True) for t in range(row.stored)]
         self._from = tuple(torch.tensor(source, device=device).T)
         self._to = tuple(torch.tensor(target, device=device).T)
 

@@ -128,9 +128,7 @@ class StreamEngine:
         """Load a model (:func:`hermes_ray.models.load`) and build an engine around it."""
         return cls(load(name_or_path, device=device, dtype=dtype, revision=revision), memory, engine)
 
-    def ingest(
-        self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]
-    ) -> Future[StreamStats]:
+    def ingest(self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> Future[StreamStats]:
         """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
 
         Args:
