@@ -170,7 +170,7 @@ class StreamEngine:
             on_event: called from the engine's thread with every token, then the answer or an error; must not block.
 
         Returns:
-            The answer as it is written; errors that need the model (``UnknownStream``, a question too long) come out of it.
+            The answer as it is written; errors found later (``UnknownStream``, a question too long) come out of it.
 
         Raises:
             InvalidQuestion: blank, or impossible parameters.
@@ -285,7 +285,7 @@ class StreamEngine:
             while self._obey():
                 self._answers.step()
                 self._ingest.step()
-        except Exception as error:  # noqa: BLE001 - whatever broke, all who wait must hear of it
+        except Exception as error:
             self._failure = EngineError(f"the engine failed: {type(error).__name__}: {error}")
             self._end(self._failure)
             raise

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import MemorySettings
-from hermes_ray.engine.encoding import EncodeRow, Encoder
+from hermes_ray.engine.encoding import Encoder, EncodeRow
 from hermes_ray.engine.probing import ProbeSet
 from hermes_ray.errors import ConfigError, MemoryFull
 from hermes_ray.memory.compaction import compact

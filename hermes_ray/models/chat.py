@@ -1,13 +1,13 @@
 """A model's chat template, cut open where the video stands."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.errors import UnsupportedModel
 
 _MARK = "\u241e"  # a character that no template contains, standing for the question
-_VIDEO = "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,8 @@ def split_template(tokenizer: PreTrainedTokenizerBase, video_token: str) -> Chat
     """
     if not tokenizer.chat_template:
         raise UnsupportedModel("the model's tokenizer has no chat template")
-    content = [{"type": _VIDEO}, {"type": "text", "text": _MARK}]
-    rendered = tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-    )
+    conversation: Any = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": _MARK}]}]
+    rendered = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
     assert isinstance(rendered, str)
     if rendered.count(video_token) != 1 or rendered.count(_MARK) != 1:
         raise UnsupportedModel(f"the model's chat template does not hold one {video_token} and the question's text")

@@ -71,7 +71,7 @@ def test_sampling_with_a_seed_repeats_and_without_temperature_is_greedy(
     engine = make_engine(policy="sink_window", budget_tokens=60, slots=1)
     engine.ingest("cam", pictures(2), [0, 1]).result(timeout=30)
 
-    def ask(**options: float | int) -> str:
+    def ask(**options: float) -> str:
         return engine.ask("cam", Question(QUESTION, max_tokens=12, **options)).result(timeout_s=30).text
 
     assert ask(temperature=1.5, seed=7) == ask(temperature=1.5, seed=7)

@@ -25,7 +25,7 @@ def test_no_stream_gets_two_frames_more_than_another_that_still_waits(waiting: d
 
 def test_streams_beyond_the_cap_have_their_turn_in_the_next_step() -> None:
     scheduler = FrameScheduler(2)
-    waiting = {name: 100 for name in "abcde"}
+    waiting = dict.fromkeys("abcde", 100)
     served = [scheduler.plan(waiting) for _ in range(5)]
     assert {name: sum(plan.get(name, 0) for plan in served) for name in waiting} == dict.fromkeys("abcde", 2)
 
