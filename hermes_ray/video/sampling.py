@@ -1,0 +1,106 @@
+"""Which frames of a stream its memory sees: an even selection by capture time."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from hermes_ray.video.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerState:
+    """Everything a :class:`FrameSampler` remembers; plain numbers, so it goes into any snapshot.
+
+    Attributes:
+        target_fps: the rate it was made for.
+        anchor_ms: capture time of grid point 0; ``None`` before the first frame.
+        next_point: index of the next grid point without a frame.
+        newest_kept_ms: capture time of the newest frame kept.
+        newest_seen_ms: capture time of the newest frame offered.
+        kept: frames kept.
+        skipped: frames left out because the stream is faster than the target.
+        late: frames left out because they are not newer than the newest kept.
+    """
+
+    target_fps: float
+    anchor_ms: int | None = None
+    next_point: int = 1
+    newest_kept_ms: int = 0
+    newest_seen_ms: int = 0
+    kept: int = 0
+    skipped: int = 0
+    late: int = 0
+
+
+class FrameSampler:
+    """Keeps ``target_fps`` frames per second of capture time, evenly spaced.
+
+    The decision is a function of the capture times offered so far and of nothing else, so a replay selects the same
+    frames. The first frame sets a grid of points one period apart; each point gets the frame nearest to it. Hence
+    the kept frames never drift from the grid, whatever the stream's own rate and rounding, and never outnumber its
+    points. "Nearest" is decided as a frame arrives, taking the gap before it as the gap after it. A stream slower than
+    the target passes whole, jitter up to a quarter of the period included.
+
+    A frame that is not newer than the newest kept one (out of order, or a duplicate) is not kept, and counted as late;
+    so after a camera's clock is set back, frames are late until it catches up.
+
+    Args:
+        target_fps: frames per second of capture time, above 0.
+
+    Raises:
+        ValueError: ``target_fps`` is not positive.
+    """
+
+    def __init__(self, target_fps: float) -> None:
+        if not target_fps > 0 or math.isinf(target_fps):
+            raise ValueError(f"target_fps must be a positive number, not {target_fps}")
+        self._state = SamplerState(target_fps)
+        self._period_ms = Fraction(1000) / Fraction(str(target_fps))  # exact, or the grid would drift
+
+    def keep(self, ts_ms: int) -> bool:
+        """Say whether the stream's next frame, captured at ``ts_ms``, is kept, and remember it."""
+        state = self._state
+        if state.anchor_ms is None:
+            self._state = replace(state, anchor_ms=ts_ms, newest_kept_ms=ts_ms, newest_seen_ms=ts_ms, kept=1)
+            return True
+        if ts_ms <= state.newest_kept_ms:
+            self._state = replace(state, late=state.late + 1)
+            return False
+        newest_seen_ms = max(ts_ms, state.newest_seen_ms)
+        if not self._is_nearest(ts_ms, state.anchor_ms):
+            self._state = replace(state, newest_seen_ms=newest_seen_ms, skipped=state.skipped + 1)
+            return False
+        self._state = replace(
+            state,
+            next_point=self._point_after(ts_ms, state.anchor_ms),
+            newest_kept_ms=ts_ms,
+            newest_seen_ms=newest_seen_ms,
+            kept=state.kept + 1,
+        )
+        return True
+
+    def sample(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the frames that are kept."""
+        return (frame for frame in frames if self.keep(frame.ts_ms))
+
+    def state(self) -> SamplerState:
+        """Return what :meth:`restore` needs to go on from here."""
+        return self._state
+
+    def restore(self, state: SamplerState) -> None:
+        """Go on from ``state``. If it was made for another rate, a new grid starts at its newest kept frame."""
+        if state.target_fps != self._state.target_fps and state.anchor_ms is not None:
+            state = replace(state, anchor_ms=state.newest_kept_ms, next_point=1)
+        self._state = replace(state, target_fps=self._state.target_fps)
+
+    def _is_nearest(self, ts_ms: int, anchor_ms: int) -> bool:
+        """Whether the next grid point is reached, or the frame after this one is expected to be further from it."""
+        missing_ms = anchor_ms + self._state.next_point * self._period_ms - ts_ms
+        gap_ms = max(0, ts_ms - self._state.newest_seen_ms)
+        return missing_ms <= min(Fraction(gap_ms), self._period_ms) / 2
+
+    def _point_after(self, ts_ms: int, anchor_ms: int) -> int:
+        # A frame just short of a grid point serves that point too; else two kept frames could be a moment apart.
+        reached = math.floor((ts_ms - anchor_ms) / self._period_ms + Fraction(1, 4))
+        return max(self._state.next_point, reached) + 1
