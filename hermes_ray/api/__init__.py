@@ -1,1 +1,1 @@
-"""The Ray Serve application: HTTP routes, schemas and errors."""
+"""The HTTP API: the Serve application, its schemas and errors, and a Python client for it."""

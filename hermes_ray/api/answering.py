@@ -1,0 +1,105 @@
+"""From a backend's stream of tokens to one whole answer, or to a stream that is safe to send.
+
+A client that goes away cancels its answer, in both forms.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi import Request
+
+from hermes_ray.engine.contracts import Answer, AnswerToken
+from hermes_ray.errors import EngineError
+
+HEARTBEAT_S = 10.0
+"""Between comment lines on a silent event stream, seconds: below the usual 30 to 60 s idle limits of proxies."""
+
+CLIENT_CLOSED_REQUEST = 499
+"""Status for the access log when the client left before its answer (nginx's number; nobody reads the response)."""
+
+AnswerEvents = AsyncGenerator[AnswerToken | Answer, None]
+
+
+async def whole_answer(events: AnswerEvents, request: Request) -> Answer | None:
+    """The answer at the end of ``events``; ``None`` when the client went away first, and the answer is cancelled.
+
+    Call it only after the request's body has been read.
+
+    Raises:
+        HermesError: what the backend raised.
+    """
+    answer = asyncio.create_task(_last(events))
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else None
+    finally:
+        answer.cancel()
+        gone.cancel()
+
+
+async def _last(events: AnswerEvents) -> Answer:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise EngineError("an answer ended without its last item")
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def started(events: AnswerEvents, patience_s: float = HEARTBEAT_S) -> AnswerEvents:
+    """The same events, once the first is there or ``patience_s`` has passed.
+
+    So an unknown stream or a full queue is an ordinary problem with its own status, not an event inside a 200; yet a
+    question that waits long in a queue gets its headers and heartbeats.
+
+    Raises:
+        HermesError: the answer failed before its first token.
+    """
+    events = _in_own_task(events)
+    first = asyncio.ensure_future(anext(events))
+    try:
+        await asyncio.wait({first}, timeout=patience_s)
+    except asyncio.CancelledError:
+        first.cancel()
+        raise
+    if first.done():
+        first.result()
+    return _resumed(first, events)
+
+
+async def _resumed(first: "asyncio.Future[AnswerToken | Answer]", events: AnswerEvents) -> AnswerEvents:
+    async with aclosing(events):
+        try:
+            yield await first
+        finally:
+            first.cancel()
+        async for event in events:
+            yield event
+
+
+async def _in_own_task(events: AnswerEvents) -> AnswerEvents:
+    # The event-stream response cancels by an anyio scope, which interrupts every further await too; the backend must
+    # see one cancellation and then be free to tell the worker. The queue is bounded by the answer's max_tokens.
+    queue: asyncio.Queue[AnswerToken | Answer | None] = asyncio.Queue()
+
+    async def pump() -> None:
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    queue.put_nowait(event)
+        finally:
+            queue.put_nowait(None)
+
+    task = asyncio.create_task(pump())
+    try:
+        while (event := await queue.get()) is not None:
+            yield event
+        await task
+    finally:
+        task.cancel()

@@ -1,0 +1,40 @@
+"""The Serve application.
+
+``hermes_ray.api.app:build`` is the import path for a Serve config file (``serve deploy``, RayService).
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+
+from hermes_ray.api.application import create_app
+from hermes_ray.api.router import QueryRouter, cluster_backend
+from hermes_ray.config import load
+
+
+def build(args: dict[str, Any]) -> serve.Application:
+    """The Serve application.
+
+    Args:
+        args: settings, in the shape of the configuration tree; they win over file and environment of the process
+            that builds (with a Serve config: the head's).
+
+    Raises:
+        ConfigError: a setting is unknown or wrong.
+    """
+    settings = load(overrides=args)
+
+    def asgi_app() -> FastAPI:
+        return create_app(lambda: cluster_backend(settings), settings, behind_serve=True)
+
+    deploy = serve.deployment(
+        name=QueryRouter.__name__,
+        num_replicas=settings.api.replicas,
+        max_ongoing_requests=settings.api.max_ongoing_requests,
+        max_queued_requests=settings.api.max_queued_requests,
+        ray_actor_options={"num_cpus": QueryRouter.NUM_CPUS},
+        graceful_shutdown_wait_loop_s=0.5,
+        graceful_shutdown_timeout_s=QueryRouter.DRAIN_S,
+    )
+    return deploy(serve.ingress(asgi_app)(QueryRouter)).bind()

@@ -1,0 +1,48 @@
+"""The FastAPI application over any backend; needs no Ray."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+import hermes_ray
+from hermes_ray.api import documentation, problems
+from hermes_ray.api.backend import Backend
+from hermes_ray.api.limits import BodyLimit, RequestId
+from hermes_ray.api.routes import health, openai, problem_kinds, questions, streams
+from hermes_ray.config import Settings
+
+BackendFactory = Callable[[], AbstractAsyncContextManager[Backend]]
+
+
+def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve: bool = False) -> FastAPI:
+    """The HTTP API over a backend.
+
+    Args:
+        open_backend: opens the backend when the application starts; it is closed when the application stops.
+        settings: the ``api`` section is used.
+        behind_serve: Serve's proxy sets the X-Request-ID response header, so the application does not.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_backend() as backend:
+            app.state.backend = backend
+            yield
+
+    app = FastAPI(
+        title="hermes-ray",
+        version=hermes_ray.__version__,
+        summary="Live video that anyone can question.",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    for module in (health, streams, questions, openai, problem_kinds):
+        app.include_router(module.router)
+    problems.install(app)
+    documentation.install(app)
+    # The one added last runs first: a refused body has its request id too.
+    app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes)
+    app.add_middleware(RequestId, respond=not behind_serve)
+    return app

@@ -1,0 +1,53 @@
+"""What the routes need from whatever holds the memories: a cluster, or one engine in this process."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from hermes_ray.cluster.contracts import Readiness, StreamStatus
+from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+
+
+class Backend(Protocol):
+    """Streams that can be listed and asked. Every method may be called concurrently on one event loop."""
+
+    async def readiness(self) -> Readiness:
+        """Whether questions can be answered now, and what is missing if not."""
+        ...
+
+    async def list_streams(self) -> list[StreamStatus]:
+        """Every stream that has a memory, in no particular order."""
+        ...
+
+    async def stream(self, stream_id: str) -> StreamStatus:
+        """One stream.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+        """
+        ...
+
+    def ask(self, stream_id: str, question: Question, timeout_s: float) -> AsyncGenerator[AnswerToken | Answer, None]:
+        """Answer a question: tokens as they are known, then the whole :class:`Answer` as the last item.
+
+        Closing the iterator early cancels the answer.
+
+        Args:
+            stream_id: the stream to ask.
+            question: what to ask.
+            timeout_s: for the whole answer, seconds.
+
+        Raises:
+            HermesError: a typed error, from the iterator (UnknownStream, InvalidQuestion, Overloaded,
+                QuestionTimeout, WorkerUnavailable and so on).
+        """
+        ...
+
+
+def current_backend(request: Request) -> Backend:
+    """The backend that the application's lifespan opened (a FastAPI dependency)."""
+    return request.app.state.backend
+
+
+CurrentBackend = Annotated[Backend, Depends(current_backend)]

@@ -1,0 +1,203 @@
+"""A Python client of the HTTP API. Needs only httpx."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from hermes_ray.api.problems import MEDIA_TYPE
+from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResponse, TokenEvent
+from hermes_ray.errors import ApiError, ApiUnreachable, ClusterError, HermesError, InvalidRequest, Overloaded
+
+CONNECT_TIMEOUT_S = 5.0
+"""For the connection alone, seconds."""
+
+QUIET_TIMEOUT_S = 30.0
+"""Longest silence of a list request or an event stream, seconds: three heartbeats of the server."""
+
+_ANSWER_MARGIN_S = 10.0
+# The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
+_SERVER_DEFAULT_TIMEOUT_S = 600.0
+
+
+class HermesClient:
+    """Lists and asks streams. Use it as a context manager, or call :meth:`close`.
+
+    Every method raises the typed error that the server's problem names (:class:`~hermes_ray.errors.UnknownStream`,
+    :class:`~hermes_ray.errors.InvalidQuestion`, :class:`~hermes_ray.errors.Overloaded` and so on), or
+    :class:`~hermes_ray.errors.ApiUnreachable` when none answers.
+
+    Args:
+        base_url: for example ``http://127.0.0.1:8000``.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._http = httpx.Client(base_url=base_url, timeout=httpx.Timeout(QUIET_TIMEOUT_S, connect=CONNECT_TIMEOUT_S))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def ready(self) -> None:
+        """Return if the system can answer questions.
+
+        Raises:
+            NotReady: it cannot yet; the message says what is missing.
+        """
+        self._get("/readyz")
+
+    def streams(self) -> list[StreamResponse]:
+        """Every stream, ordered by id."""
+        with _valid():
+            return StreamListResponse.model_validate(self._get("/v1/streams")).streams
+
+    def stream(self, stream_id: str) -> StreamResponse:
+        """One stream."""
+        with _valid():
+            return StreamResponse.model_validate(self._get(_path(stream_id)))
+
+    def ask(
+        self,
+        stream_id: str,
+        question: str,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        seed: int | None = None,
+        timeout_s: float | None = None,
+    ) -> AnswerResponse:
+        """The whole answer. What is left out takes :class:`~hermes_ray.api.schemas.QueryRequest`'s defaults."""
+        body = _body(question, max_tokens, temperature, seed, timeout_s)
+        read_s = (timeout_s or _SERVER_DEFAULT_TIMEOUT_S) + _ANSWER_MARGIN_S
+        with _reachable():
+            response = self._http.post(
+                f"{_path(stream_id)}/query", json=body, timeout=httpx.Timeout(read_s, connect=CONNECT_TIMEOUT_S)
+            )
+        with _valid():
+            return AnswerResponse.model_validate(_checked(response))
+
+    def ask_stream(
+        self,
+        stream_id: str,
+        question: str,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        seed: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Iterator[TokenEvent | AnswerResponse]:
+        """Tokens as they come, then the whole answer as the last item. Closing the iterator cancels the answer."""
+        body = _body(question, max_tokens, temperature, seed, timeout_s) | {"stream": True}
+        with _reachable(), self._http.stream("POST", f"{_path(stream_id)}/query", json=body) as response:
+            if response.is_error:
+                response.read()
+                _checked(response)
+            for event, data in _events(response.iter_lines()):
+                with _valid():
+                    yield _item(event, data)
+                if event == "answer":
+                    return
+        raise ApiUnreachable("the answer broke off before its end")
+
+    def _get(self, path: str) -> Any:
+        with _reachable():
+            return _checked(self._http.get(path))
+
+
+def _path(stream_id: str) -> str:
+    return f"/v1/streams/{quote(stream_id, safe='')}"
+
+
+def _body(question: str, *options: float | None) -> dict[str, Any]:
+    names = ("max_tokens", "temperature", "seed", "timeout_s")
+    given = {name: value for name, value in zip(names, options, strict=True) if value is not None}
+    return {"question": question, **given}
+
+
+def _item(event: str, data: str) -> TokenEvent | AnswerResponse:
+    if event == "token":
+        return TokenEvent.model_validate_json(data)
+    if event == "answer":
+        return AnswerResponse.model_validate_json(data)
+    raise error_of(json.loads(data))
+
+
+def _events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name and data of each server-sent event (WHATWG HTML, section 9.2.6); comments are dropped."""
+    event, data = "message", []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if not line:
+            if data:
+                yield event, "\n".join(data)
+            event, data = "message", []
+        elif name == "event":
+            event = value.removeprefix(" ")
+        elif name == "data":
+            data.append(value.removeprefix(" "))
+
+
+def _checked(response: httpx.Response) -> Any:
+    if response.is_success:
+        return _json(response)
+    content_type = response.headers.get("content-type", "").partition(";")[0]
+    if content_type == MEDIA_TYPE:
+        raise error_of(_json(response), response.headers.get("retry-after"))
+    # Ray Serve's proxy answers in plain text when it cannot reach the application.
+    reason = f"{response.request.url} answered {response.status_code}: {response.text[:200]}"
+    raise ClusterError(reason) if response.status_code == 503 else ApiUnreachable(reason)
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as error:
+        raise ApiUnreachable(f"{response.request.url} does not answer in JSON; is it a hermes API?") from error
+
+
+def error_of(problem: dict[str, Any], retry_after: str | None = None) -> HermesError:
+    """The typed error that a problem object stands for; an unknown code gives :class:`ApiError`."""
+    message = str(problem.get("detail") or problem.get("title") or problem)
+    error_class = _classes().get(problem.get("code", ""), ApiError)
+    if issubclass(error_class, Overloaded | ClusterError):
+        return error_class(message, retry_after_s=float(retry_after or 1))
+    return error_class(message)
+
+
+def _classes() -> dict[str, type[HermesError]]:
+    found: dict[str, type[HermesError]] = {}
+    waiting: list[type[HermesError]] = [HermesError]
+    while waiting:
+        error_class = waiting.pop()
+        found[error_class.code] = error_class
+        waiting.extend(error_class.__subclasses__())
+    # Problems that only HTTP knows are requests that this client should not have sent.
+    http_only = ("malformed-json", "body-too-large", "unsupported-content-type")
+    found.update(dict.fromkeys(http_only, InvalidRequest))
+    return found
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise ApiUnreachable(f"no answer from the API: {error or type(error).__name__}") from error
+
+
+@contextmanager
+def _valid() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise ApiUnreachable(f"the API answers in a form that this client does not know: {error}") from error

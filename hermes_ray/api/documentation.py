@@ -1,0 +1,65 @@
+"""The parts of the OpenAPI document that FastAPI cannot know: problem responses and server-sent events."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from hermes_ray.api.problems import KINDS, MEDIA_TYPE
+from hermes_ray.api.schemas import AnswerResponse, Problem, TokenEvent
+
+EVERY_ROUTE = ("internal",)
+"""Problems that any route may answer with."""
+
+_REFERENCE = "#/components/schemas/{model}"
+
+
+def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for the problems with these codes, by status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in (KINDS[code] for code in (*codes, *EVERY_ROUTE)):
+        response = responses.setdefault(
+            kind.status,
+            {
+                "description": "",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}, "examples": {}}},
+            },
+        )
+        response["description"] += f"{', ' if response['description'] else ''}{kind.title} (`{kind.code}`)"
+        response["content"][MEDIA_TYPE]["examples"][kind.code] = {
+            "value": {
+                "type": kind.type,
+                "title": kind.title,
+                "status": kind.status,
+                "detail": kind.advice,
+                "instance": "/v1/streams",
+                "code": kind.code,
+                "request_id": "0f0e0d",
+            }
+        }
+        if kind.status in (429, 503):
+            response["headers"] = {
+                "Retry-After": {"description": "Seconds to wait before another try.", "schema": {"type": "integer"}}
+            }
+    return responses
+
+
+def event_stream(description: str, example: str) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI response of a route that answers with server-sent events when asked to."""
+    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    return {200: {"description": description, "content": content}}
+
+
+def install(app: FastAPI) -> None:
+    """Add the schemas that only problem responses and events refer to."""
+    generate = app.openapi
+
+    def with_components() -> dict[str, Any]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for model in (Problem, TokenEvent, AnswerResponse):
+            schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        return document
+
+    app.openapi = with_components

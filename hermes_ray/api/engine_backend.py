@@ -1,0 +1,73 @@
+"""One engine of this process behind the API: ask about a file, or test the API, without Ray or Kafka."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
+from hermes_ray.engine import StreamEngine
+from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.errors import HermesError, QuestionTimeout
+
+
+class EngineBackend:
+    """A :class:`~hermes_ray.api.backend.Backend` over one :class:`~hermes_ray.engine.StreamEngine`.
+
+    The engine stays the caller's, who feeds it with ``ingest`` and closes it.
+    """
+
+    WORKER = "local"
+    """What the API shows as the worker."""
+
+    def __init__(self, engine: StreamEngine) -> None:
+        self._engine = engine
+
+    async def readiness(self) -> Readiness:
+        """Always ready: an engine that exists has loaded its model."""
+        return Readiness(ready=True, missing=())
+
+    async def list_streams(self) -> list[StreamStatus]:
+        """Every stream that the engine was shown frames of."""
+        ids = await asyncio.to_thread(self._engine.streams)
+        return [await self.stream(stream_id) for stream_id in ids]
+
+    async def stream(self, stream_id: str) -> StreamStatus:
+        """One stream; its lag is unknown, because the engine does not see when frames were captured elsewhere.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
+        return StreamStatus(stream_id, Location(self.WORKER, epoch=0), stats, ingest=None, lag_ms=None)
+
+    async def ask(
+        self, stream_id: str, question: Question, timeout_s: float
+    ) -> AsyncGenerator[AnswerToken | Answer, None]:
+        """Answer a question; see :meth:`hermes_ray.api.backend.Backend.ask`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        events: asyncio.Queue[AnswerToken | Answer | HermesError] = asyncio.Queue()
+
+        def hand_over(event: AnswerToken | Answer | HermesError) -> None:
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+        answer = self._engine.ask(stream_id, question, hand_over)
+        try:
+            while True:
+                event = await _before(deadline, events, timeout_s)
+                if isinstance(event, HermesError):
+                    raise event
+                yield event
+                if isinstance(event, Answer):
+                    return
+        finally:
+            answer.cancel()
+
+
+async def _before(
+    deadline: float, events: "asyncio.Queue[AnswerToken | Answer | HermesError]", timeout_s: float
+) -> AnswerToken | Answer | HermesError:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await events.get()
+    except TimeoutError as error:
+        raise QuestionTimeout(f"no complete answer within {timeout_s:g} s") from error

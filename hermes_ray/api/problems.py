@@ -1,0 +1,215 @@
+"""Errors as ``application/problem+json`` (RFC 9457).
+
+``type`` is the path-absolute reference ``/problems/CODE``; the API serves a description there. The code is the
+error's own (:mod:`hermes_ray.errors`), or one of the few below that only HTTP knows. Extension members:
+``code``, ``request_id``, ``errors`` (wrong fields of a request), ``missing`` (what readiness waits for) and, on the
+OpenAI-compatible routes, ``error`` in OpenAI's shape so that its clients show the reason.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from hermes_ray.errors import ClusterError, HermesError, Overloaded
+
+MEDIA_TYPE = "application/problem+json"
+_OPENAI_PATHS = ("/v1/chat/", "/v1/models")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """What every occurrence of one problem has in common.
+
+    Attributes:
+        status: HTTP status code.
+        title: short, the same for every occurrence.
+        advice: what the caller can do.
+    """
+
+    code: str
+    status: int
+    title: str
+    advice: str
+
+    @property
+    def type(self) -> str:
+        """The problem's ``type``: a URI reference relative to the API's root."""
+        return f"/problems/{self.code}"
+
+
+INTERNAL = ProblemKind(
+    "internal", 500, "Internal error", "Report it with the request_id; the server's log holds the cause under it."
+)
+
+_KINDS = (
+    INTERNAL,
+    # Known only to HTTP.
+    ProblemKind("malformed-json", 400, "The body is not valid JSON", "Send one JSON object, encoded as UTF-8."),
+    ProblemKind("not-found", 404, "No such path", "See /docs for the paths that exist."),
+    ProblemKind("method-not-allowed", 405, "Method not allowed", "Use a method that the Allow header names."),
+    ProblemKind("body-too-large", 413, "The body is too large", "Send less; detail states the limit."),
+    ProblemKind("unsupported-content-type", 415, "The body is not JSON", "Set content-type: application/json."),
+    ProblemKind("invalid-request", 422, "The request has wrong fields", "Correct the fields listed in errors."),
+    # Raised by the engine, the cluster and their callers.
+    ProblemKind("invalid-stream-id", 422, "Not a stream id", "Use 1 to 128 characters out of A-Z a-z 0-9 . _ -"),
+    ProblemKind("unknown-stream", 404, "Unknown stream", "GET /v1/streams lists the streams that have been seen."),
+    ProblemKind("invalid-question", 422, "The question cannot be asked", "Ask a shorter or non-empty question."),
+    ProblemKind("overloaded", 429, "Too many questions are waiting", "Try again after Retry-After seconds."),
+    ProblemKind("no-free-slot", 503, "No room for the stream's memory", "Try again after Retry-After seconds."),
+    ProblemKind("question-timeout", 504, "The answer took too long", "Allow more time with timeout_s."),
+    ProblemKind("engine-closed", 503, "The worker is shutting down", "Try again after Retry-After seconds."),
+    ProblemKind("not-ready", 503, "Not ready", "Try again after Retry-After seconds; /readyz says what is missing."),
+    ProblemKind("stale-epoch", 503, "The stream is moving", "Try again after Retry-After seconds."),
+    ProblemKind("worker-unavailable", 503, "The stream's worker is down", "Try again after Retry-After seconds."),
+    ProblemKind("cluster", 503, "The cluster cannot serve this now", "Try again after Retry-After seconds."),
+)
+
+KINDS: Mapping[str, ProblemKind] = {kind.code: kind for kind in _KINDS}
+"""Every problem this API can answer with, by code."""
+
+_STATUS_TO_CODE = {
+    400: "malformed-json",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-content-type",
+}
+
+
+def kind_of(error: HermesError) -> ProblemKind:
+    """The problem that an error is shown as: its own, else its nearest ancestor's, else ``internal``."""
+    codes = (getattr(cls, "code", INTERNAL.code) for cls in type(error).__mro__)
+    return next((KINDS[code] for code in codes if code in KINDS), INTERNAL)
+
+
+def problem_of(error: HermesError, *, request_id: str, instance: str) -> dict[str, Any]:
+    """The problem object for a typed error. An error with no kind of its own shows nothing of its message."""
+    kind = kind_of(error)
+    detail = kind.advice if kind is INTERNAL else str(error) or kind.title
+    return problem_body(kind, detail, request_id=request_id, instance=instance)
+
+
+def problem_body(
+    kind: ProblemKind, detail: str, *, request_id: str, instance: str, **members: object
+) -> dict[str, Any]:
+    """A problem object with its extension members, in the order that a reader wants them."""
+    body = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+        "code": kind.code,
+        "request_id": request_id,
+        **members,
+    }
+    if instance.startswith(_OPENAI_PATHS):
+        body["error"] = openai_error(kind, detail)
+    return body
+
+
+def openai_error(kind: ProblemKind, detail: str) -> dict[str, object]:
+    """The same problem in the shape that OpenAI's clients read."""
+    family = "invalid_request_error" if kind.status < 500 else "server_error"
+    return {"message": detail, "type": family, "param": None, "code": kind.code}
+
+
+def problem_response(
+    request: Request, kind: ProblemKind, detail: str, *, headers: Mapping[str, str] | None = None, **members: object
+) -> JSONResponse:
+    """The HTTP response of one problem."""
+    body = problem_body(kind, detail, request_id=request_id_of(request), instance=instance_of(request), **members)
+    return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)
+
+
+def request_id_of(request: Request) -> str:
+    """The id that the request carries through logs and problems (:class:`~hermes_ray.api.limits.RequestId`)."""
+    return request.state.request_id
+
+
+def instance_of(request: Request) -> str:
+    """The path that was requested, percent-encoded: a problem's ``instance`` is a URI reference."""
+    return quote(request.url.path)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error response of ``app`` a problem."""
+    app.add_exception_handler(HermesError, _on_typed_error)
+    app.add_exception_handler(RequestValidationError, _on_wrong_fields)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_unexpected_error)
+
+
+async def _on_typed_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HermesError)
+    kind = kind_of(error)
+    if kind is INTERNAL:
+        return await _on_unexpected_error(request, error)
+    return problem_response(request, kind, str(error) or kind.title, headers=retry_after(error, kind))
+
+
+def retry_after(error: HermesError, kind: ProblemKind) -> dict[str, str]:
+    """The Retry-After header (whole seconds, at least 1) of a problem that passes by itself, else nothing."""
+    if kind.status not in (429, 503):
+        return {}
+    seconds = error.retry_after_s if isinstance(error, Overloaded | ClusterError) else 1.0
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
+async def _on_wrong_fields(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return problem_response(request, KINDS["malformed-json"], "the body is not valid JSON")
+    content_type = request.headers.get("content-type", "")
+    if "json" not in content_type and any(item["loc"] == ("body",) for item in found):
+        return problem_response(
+            request,
+            KINDS["unsupported-content-type"],
+            f"a JSON body is required, not content-type {content_type!r}",
+        )
+    errors = [{"field": _field(item["loc"]), "message": _message(item)} for item in found]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
+    return problem_response(request, KINDS["invalid-request"], detail, errors=errors)
+
+
+def _field(location: tuple[object, ...]) -> str:
+    # ("body", "messages", 0, "role") -> "messages.0.role"; a missing body keeps its name.
+    return ".".join(str(part) for part in (location[1:] or location))
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "no such field in this version of the API"
+    return item["msg"][:1].lower() + item["msg"][1:]
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    kind = KINDS.get(_STATUS_TO_CODE.get(error.status_code, ""), INTERNAL)
+    detail = {
+        "not-found": f"there is nothing at {request.url.path}",
+        "method-not-allowed": f"{request.method} is not allowed at {request.url.path}",
+    }.get(kind.code, kind.advice)
+    return problem_response(request, kind, detail, headers=error.headers)
+
+
+async def _on_unexpected_error(request: Request, error: Exception) -> JSONResponse:
+    _log.error(
+        "request failed",
+        request_id=request_id_of(request),
+        method=request.method,
+        path=request.url.path,
+        exc_info=error,
+    )
+    return problem_response(request, INTERNAL, INTERNAL.advice)

@@ -1,0 +1,87 @@
+"""Asking a stream, with one JSON answer or token by token."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+from fastapi import APIRouter, Request
+from sse_starlette import EventSourceResponse
+from sse_starlette.event import JSONServerSentEvent, ServerSentEvent
+from starlette.responses import JSONResponse, Response
+
+from hermes_ray.api import documentation
+from hermes_ray.api.answering import CLIENT_CLOSED_REQUEST, HEARTBEAT_S, AnswerEvents, started, whole_answer
+from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.problems import instance_of, problem_of, request_id_of
+from hermes_ray.api.routes.streams import StreamId
+from hermes_ray.api.schemas import AnswerResponse, QueryRequest, TokenEvent
+from hermes_ray.engine.contracts import Answer
+from hermes_ray.errors import HermesError
+
+ASKING_PROBLEMS = (
+    "malformed-json",
+    "unknown-stream",
+    "body-too-large",
+    "unsupported-content-type",
+    "invalid-request",
+    "invalid-stream-id",
+    "invalid-question",
+    "overloaded",
+    "not-ready",
+    "worker-unavailable",
+    "stale-epoch",
+    "engine-closed",
+    "question-timeout",
+)
+
+_EXAMPLE = (
+    'event: token\ndata: {"index":0,"text":"A"}\n\n'
+    'event: token\ndata: {"index":1,"text":" red cup."}\n\n'
+    'event: answer\ndata: {"stream":"front-door","answer":"A red cup.", ...}\n\n'
+)
+
+router = APIRouter(prefix="/v1/streams", tags=["questions"])
+
+
+@router.post(
+    "/{id}/query",
+    operation_id="askStream",
+    response_model=AnswerResponse,
+    responses=documentation.problems(*ASKING_PROBLEMS)
+    | documentation.event_stream(
+        "The answer. With `stream: true` server-sent events: `token` (a TokenEvent) for each token, then `answer` "
+        "(an AnswerResponse), or `error` (a Problem) if it fails half-way. Comment lines keep a silent stream alive.",
+        _EXAMPLE,
+    ),
+)
+async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request, backend: CurrentBackend) -> Response:
+    """Ask one stream about what it has seen. Closing the connection cancels the answer."""
+    question = query.to_question()
+    timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
+    status = await backend.stream(stream_id)
+    events = backend.ask(stream_id, question, timeout_s)
+
+    def finished(answer: Answer) -> AnswerResponse:
+        return AnswerResponse.of(stream_id, query.question, answer, status.location.worker)
+
+    if query.stream:
+        answer_events = _server_sent(await started(events), finished, request)
+        return EventSourceResponse(answer_events, ping=HEARTBEAT_S, sep="\n")
+    answer = await whole_answer(events, request)
+    if answer is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return JSONResponse(finished(answer).model_dump())
+
+
+async def _server_sent(
+    events: AnswerEvents, finished: Callable[[Answer], AnswerResponse], request: Request
+) -> AsyncIterator[ServerSentEvent]:
+    try:
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Answer):
+                    yield ServerSentEvent(finished(event).model_dump_json(), event="answer")
+                else:
+                    yield ServerSentEvent(TokenEvent.of(event).model_dump_json(), event="token")
+    except HermesError as error:
+        problem = problem_of(error, request_id=request_id_of(request), instance=instance_of(request))
+        yield JSONServerSentEvent(problem, event="error")

@@ -1,0 +1,296 @@
+"""Requests and responses of the native API. Times are UTC; ``_ms`` is milliseconds, ``_s`` seconds."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hermes_ray.cluster.contracts import IngestCounts, StreamStatus
+from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.errors import InvalidQuestion
+
+MAX_TIMEOUT_S = 600.0
+"""The longest that a caller may wait for one answer, seconds."""
+
+
+def rfc3339(ms: int) -> str:
+    """Milliseconds since the Unix epoch as RFC 3339 in UTC, with milliseconds: ``2026-01-02T03:04:05.678Z``."""
+    seconds, millis = divmod(ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        # A default in a response is still always sent; say so in the schema.
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class QueryRequest(_Schema):
+    """A question about one stream. Each question stands alone: nothing asked changes the memory."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"question": "What is on the table?", "max_tokens": 64, "stream": False}]}
+    )
+
+    question: Annotated[str, Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})]
+    """The question, not blank."""
+    max_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
+    """The most tokens to answer with; the server's own limit may be lower."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """0 always takes the likeliest token; above 0 samples."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """Makes sampling repeatable. Without it every answer draws afresh."""
+    stream: bool = False
+    """True answers with server-sent events, token by token; false with one JSON object."""
+    timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
+    """How long the whole answer may take, seconds. Default: the server's ``api.request_timeout_s``."""
+
+    def to_question(self) -> Question:
+        """The engine's question.
+
+        Raises:
+            InvalidQuestion: the text is blank.
+        """
+        return checked_question(self.question, self.max_tokens, self.temperature, self.seed)
+
+
+def checked_question(text: str, max_tokens: int, temperature: float, seed: int | None) -> Question:
+    """A question whose text is not blank.
+
+    Raises:
+        InvalidQuestion: it is.
+    """
+    if not text.strip():
+        raise InvalidQuestion("the question is empty")
+    return Question(text, max_tokens, temperature, seed)
+
+
+class Usage(_Schema):
+    """Tokens of one answer."""
+
+    prompt_tokens: int
+    """Tokens of the question with its chat template, without the stream's memory."""
+    completion_tokens: int
+    """Tokens generated."""
+
+
+class AnswerResponse(_Schema):
+    """A finished answer and what it rests on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "stream": "front-door",
+                    "question": "What is on the table?",
+                    "answer": "A red cup.",
+                    "as_of": "2026-01-02T03:04:05.678Z",
+                    "as_of_ms": 1767323045678,
+                    "frames_seen": 1200,
+                    "ttft_ms": 84.2,
+                    "usage": {"prompt_tokens": 17, "completion_tokens": 5},
+                    "finish_reason": "stop",
+                    "worker": "memory-0",
+                }
+            ]
+        }
+    )
+
+    stream: str
+    """The stream that was asked."""
+    question: str
+    """The question as it was asked."""
+    answer: str
+    """The whole answer."""
+    as_of: str
+    """Capture time of the newest frame that the answer knows of, RFC 3339."""
+    as_of_ms: int
+    """The same, milliseconds since the Unix epoch."""
+    frames_seen: int
+    """Frames that the memory had seen."""
+    ttft_ms: float
+    """From the worker's receipt of the question to its first token, milliseconds."""
+    usage: Usage
+    """Tokens of the question and of the answer."""
+    finish_reason: Literal["stop", "length"]
+    """``stop``: the model ended its answer; ``length``: max_tokens was reached."""
+    worker: str
+    """The worker that answered."""
+
+    @classmethod
+    def of(cls, stream: str, question: str, answer: Answer, worker: str) -> Self:
+        """The response for an engine's answer."""
+        return cls(
+            stream=stream,
+            question=question,
+            answer=answer.text,
+            as_of=rfc3339(answer.as_of_ms),
+            as_of_ms=answer.as_of_ms,
+            frames_seen=answer.frames_seen,
+            ttft_ms=answer.ttft_ms,
+            usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
+            finish_reason="stop" if answer.finish_reason == "stop" else "length",
+            worker=worker,
+        )
+
+
+class TokenEvent(_Schema):
+    """Data of a ``token`` event."""
+
+    index: int
+    """0 for the first token."""
+    text: str
+    """What this token adds; may be empty while a character is incomplete."""
+
+    @classmethod
+    def of(cls, token: AnswerToken) -> Self:
+        """The event for an engine's token."""
+        return cls(index=token.index, text=token.text)
+
+
+class IngestResponse(_Schema):
+    """What ingest did for one stream since its ingest worker started."""
+
+    records: int
+    """Kafka records read, good or bad."""
+    frames_decoded: int
+    """Frames decoded from them."""
+    frames_selected: int
+    """Frames that sampling kept."""
+    frames_applied: int
+    """Of these, frames that are in the memory."""
+    dead_letters: int
+    """Records that could not be used; each is in the dead-letter topic with its reason."""
+    lag_records: int
+    """Records waiting in the stream's partition: an upper bound for the stream."""
+
+    @classmethod
+    def of(cls, counts: IngestCounts) -> Self:
+        """The response for an ingest worker's counts."""
+        return cls(**{name: getattr(counts, name) for name in cls.model_fields})
+
+
+class StreamResponse(_Schema):
+    """One stream and the state of its memory."""
+
+    id: str
+    """The stream's id: the key of its Kafka records."""
+    frames_seen: int
+    """Frames applied since the stream began."""
+    as_of: str | None
+    """Capture time of the newest frame in the memory, RFC 3339; null before the first."""
+    as_of_ms: int | None
+    """The same, milliseconds since the Unix epoch."""
+    lag_ms: float | None
+    """From the newest frame's capture to the moment it could be asked about, milliseconds; null before the first."""
+    kv_tokens_per_layer: list[int]
+    """Tokens in the memory, per decoder layer, prefix included."""
+    kv_budget: int | None
+    """The most visual tokens that a layer may hold; null under policy ``full``."""
+    kv_prefix: int
+    """Protected tokens before the first frame. A layer holds at most kv_prefix + kv_budget."""
+    policy: str
+    """The memory policy: what is kept when the budget is full."""
+    compactions: int
+    """How often the memory was compacted."""
+    worker: str
+    """The worker that holds the memory."""
+    epoch: int
+    """Grows each time the stream's owner changes."""
+    ingest: IngestResponse | None
+    """What ingest did for the stream; null while no ingest worker has reported."""
+
+    @classmethod
+    def of(cls, status: StreamStatus) -> Self:
+        """The response for a stream's status."""
+        memory = status.memory
+        return cls(
+            id=status.stream_id,
+            frames_seen=memory.frames_seen,
+            as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
+            as_of_ms=memory.as_of_ms,
+            lag_ms=status.lag_ms,
+            kv_tokens_per_layer=list(memory.kv_tokens_per_layer),
+            kv_budget=memory.kv_budget,
+            kv_prefix=memory.kv_prefix,
+            policy=memory.policy,
+            compactions=memory.compactions,
+            worker=status.location.worker,
+            epoch=status.location.epoch,
+            ingest=None if status.ingest is None else IngestResponse.of(status.ingest),
+        )
+
+
+class StreamListResponse(_Schema):
+    """Every stream, by id."""
+
+    streams: list[StreamResponse]
+    """Ordered by id."""
+
+
+class HealthResponse(_Schema):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+    """Always ``ok``: a process that cannot say so does not answer."""
+
+
+class ReadinessResponse(_Schema):
+    """The system can answer questions."""
+
+    ready: Literal[True] = True
+    """Always true; otherwise the answer is a 503 problem that lists what is missing."""
+
+
+class FieldError(_Schema):
+    """One wrong field of a request."""
+
+    field: str
+    """Dotted path in the body, or the name of a parameter."""
+    message: str
+    """What is wrong with it."""
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). ``type`` is stable: programs should decide by it, people by detail."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    type: str
+    """URI reference of the kind of problem; GET it for a description."""
+    title: str
+    """The kind of problem in words."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """What happened this time."""
+    instance: str
+    """The path that was requested."""
+    code: str
+    """The last part of type."""
+    request_id: str
+    """The id under which the server's log knows this request."""
+    errors: list[FieldError] | None = None
+    """With ``invalid-request``: the wrong fields."""
+    missing: list[str] | None = None
+    """With ``not-ready`` from /readyz: what is missing."""
+
+
+class ProblemKindResponse(_Schema):
+    """The description of one kind of problem."""
+
+    type: str
+    """As in every occurrence."""
+    code: str
+    """The last part of type."""
+    status: int
+    """The HTTP status it comes with."""
+    title: str
+    """As in every occurrence."""
+    advice: str
+    """What the caller can do."""
