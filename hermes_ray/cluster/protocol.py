@@ -1,0 +1,135 @@
+"""What the actors tell each other, as plain values that pickle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hermes_ray.cluster.contracts import IngestCounts, Location
+from hermes_ray.engine.contracts import EngineStats, StreamStats
+
+COORDINATOR = "coordinator"
+"""Name of the Coordinator in the cluster's namespace."""
+
+
+def memory_worker_name(index: int) -> str:
+    """Actor name of the memory worker with that number."""
+    return f"memory-{index}"
+
+
+def ingest_worker_name(index: int) -> str:
+    """Actor name of the ingest worker with that number."""
+    return f"ingest-{index}"
+
+
+class FramePosition(NamedTuple):
+    """Where a frame came from. Within a partition, positions of a stream only grow.
+
+    Attributes:
+        partition: Kafka partition.
+        offset: the record's offset there.
+        index: the frame's number within the decoded record, before sampling; 0 for a picture.
+    """
+
+    partition: int
+    offset: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Consecutive selected frames of one stream, on their way to its owner.
+
+    Attributes:
+        epoch: the owner's epoch as the sender knows it.
+        images: ``[height, width, 3]`` uint8 RGB each.
+        ts_ms: capture times, ms since epoch.
+        positions: where each frame came from.
+    """
+
+    stream_id: str
+    epoch: int
+    images: Sequence[NDArray[np.uint8]]
+    ts_ms: Sequence[int]
+    positions: Sequence[FramePosition]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """What a memory worker says of itself.
+
+    Attributes:
+        ready: the model is loaded and the worker has an epoch.
+        detail: what it is doing, for people.
+        epoch: the newest epoch it was given; ``None`` for a process that has none yet, because it just (re)started.
+        streams: streams with a memory here and the epochs under which they are held.
+        slots: streams it can hold.
+        engine: state of its engine; ``None`` until the model is loaded.
+    """
+
+    ready: bool
+    detail: str
+    epoch: int | None
+    streams: Mapping[str, int]
+    slots: int
+    engine: EngineStats | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """One stream as its owner sees it.
+
+    Attributes:
+        lag_ms: when the newest frame became askable minus its capture time, milliseconds.
+    """
+
+    memory: StreamStats
+    lag_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The partitions that an ingest worker reads. A newer epoch replaces an older assignment."""
+
+    epoch: int = 0
+    partitions: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestHealth:
+    """What an ingest worker says of itself.
+
+    Attributes:
+        running: its loop is alive.
+        detail: what it is doing, or what it waits for, for people.
+        broker_reachable: the last request to a broker was answered.
+        partitions: of the frames topic; empty while unknown.
+        assignment: what it reads now.
+        frames_inflight: frames decoded and not yet applied.
+    """
+
+    running: bool
+    detail: str
+    broker_reachable: bool
+    partitions: frozenset[int]
+    assignment: Assignment
+    frames_inflight: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """The Coordinator's directory at one moment.
+
+    Attributes:
+        memory_workers: names of those that are up.
+        ingest_workers: names of those that are up.
+    """
+
+    locations: Mapping[str, Location] = field(default_factory=dict)
+    memory_workers: tuple[str, ...] = ()
+    ingest_workers: tuple[str, ...] = ()
+
+
+CountsByStream = Mapping[str, IngestCounts]
