@@ -10,10 +10,13 @@
     │   └── MediaTooLarge         beyond a size, resolution or duration limit
     ├── MessageError              a Kafka record breaks the message format
     │   ├── InvalidStreamId       key missing or not a stream id
-    │   └── InvalidHeader         a header is missing or has a wrong value
+    │   ├── InvalidHeader         a header is missing or has a wrong value
+    │   └── EmptyPayload          no bytes of a picture or segment
     ├── TransportError
     │   ├── BrokerUnavailable     no broker answers
-    │   └── PublishFailed         the broker did not confirm a record
+    │   ├── PublishFailed         the broker did not confirm a record
+    │   ├── OffsetOutOfRange      the partition does not hold that offset (any more)
+    │   └── UnreadableRecord      a record that the Kafka client cannot parse; skip it
     ├── SourceError               a video source cannot be opened or read
     ├── ModelError
     │   ├── UnsupportedModel      a family that has no adapter
@@ -27,10 +30,13 @@
     │   ├── QuestionTimeout       the caller's timeout passed first
     │   └── EngineClosed          the engine is shutting down
     ├── SnapshotError             a snapshot is damaged, foreign or of another version
-    └── ClusterError
-        ├── NotReady              bring-up has not finished
-        ├── StaleEpoch            an owner that has been replaced; fenced off
-        └── WorkerUnavailable     the owning worker is dead or restarting
+    ├── ClusterError
+    │   ├── NotReady              bring-up has not finished
+    │   ├── StaleEpoch            an owner that has been replaced; fenced off
+    │   └── WorkerUnavailable     the owning worker is dead or restarting
+    └── ApiError                  an HTTP request failed for a reason of HTTP's own
+        ├── InvalidRequest        fields that are missing, wrong or unknown
+        └── ApiUnreachable        nothing answers at the API's address
 
 Each class carries a stable ``code`` (kebab-case). The HTTP API uses it in the problem ``type``, dead
 letters in their reason, metrics in their ``reason`` label; so a code is part of the public interface.
@@ -93,6 +99,12 @@ class InvalidHeader(MessageError):
     code = "invalid-header"
 
 
+class EmptyPayload(MessageError):
+    """The record's value is missing or empty."""
+
+    code = "empty-payload"
+
+
 class TransportError(HermesError):
     """Kafka cannot be used as asked."""
 
@@ -109,6 +121,37 @@ class PublishFailed(TransportError):
     """The broker did not confirm a record."""
 
     code = "publish-failed"
+
+
+class OffsetOutOfRange(TransportError):
+    """The partition does not hold the wanted offset: retention removed it, or the log is shorter than expected.
+
+    Attributes:
+        beginning: the oldest offset the partition still holds.
+        end: the offset that the next record will get.
+    """
+
+    code = "offset-out-of-range"
+
+    def __init__(self, topic: str, partition: int, offset: int, beginning: int, end: int) -> None:
+        super().__init__(topic, partition, offset, beginning, end)
+        self.topic, self.partition, self.offset, self.beginning, self.end = topic, partition, offset, beginning, end
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] holds offsets {self.beginning} to {self.end}, not {self.offset}"
+
+
+class UnreadableRecord(TransportError):
+    """The Kafka client cannot parse the record at this offset; seek to the next one to go on."""
+
+    code = "unreadable-record"
+
+    def __init__(self, topic: str, partition: int, offset: int, detail: str) -> None:
+        super().__init__(topic, partition, offset, detail)
+        self.topic, self.partition, self.offset, self.detail = topic, partition, offset, detail
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] offset {self.offset} cannot be parsed: {self.detail}"
 
 
 class SourceError(HermesError):
@@ -226,6 +269,24 @@ class WorkerUnavailable(ClusterError):
     """The worker that owns the stream is dead or restarting."""
 
     code = "worker-unavailable"
+
+
+class ApiError(HermesError):
+    """An HTTP request to the API failed for a reason that only HTTP knows."""
+
+    code = "api"
+
+
+class InvalidRequest(ApiError):
+    """A request has fields that are missing, wrong or unknown."""
+
+    code = "invalid-request"
+
+
+class ApiUnreachable(ApiError):
+    """Nothing answers at the API's address, or not in the API's language."""
+
+    code = "api-unreachable"
 
 
 def _rebuild_with_retry_after(cls: type, message: str, retry_after_s: float) -> HermesError:

@@ -1,0 +1,240 @@
+"""Reading Kafka by explicit assignment: the caller owns every position, Kafka owns none.
+
+The model is Flink's: partitions come from the Coordinator, start offsets from the snapshots. The consumer
+group is a name under which progress is committed for lag tools; nobody ever joins it.
+"""
+
+import struct
+import zlib
+from collections.abc import Collection, Mapping
+from gzip import BadGzipFile
+from types import TracebackType
+from typing import Self
+
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.consumer.fetcher import RecordTooLargeError
+from kafka.errors import CorruptRecordError, OffsetOutOfRangeError, UnsupportedCodecError
+
+from hermes_ray.config import KafkaSettings
+from hermes_ray.errors import BrokerUnavailable, OffsetOutOfRange, UnreadableRecord
+from hermes_ray.transport.failures import describe, translated
+from hermes_ray.transport.record import Record
+from hermes_ray.transport.security import connection_options
+
+PartitionId = tuple[str, int]
+"""Topic and partition number."""
+
+_RECORD_OVERHEAD_BYTES = 64 * 1024
+"""Key, headers and batch framing beside the value of a record of the largest size."""
+_FETCHES_IN_MEMORY = 2
+"""One fetch response holds at most this many records of the largest size; bounds memory however many partitions."""
+_LONGEST_FETCH_WAIT_MS = 250
+"""How long the broker may hold a fetch that finds nothing."""
+_METADATA_AGE_MS = 30_000
+"""How soon a moved leader or a new partition is noticed without an error to point at it."""
+_CLOSE_LIMIT_S = 2.0
+
+_PARSE_FAILURES = (
+    CorruptRecordError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+    BadGzipFile,
+    EOFError,
+    IndexError,
+    ValueError,  # includes UnicodeDecodeError: a header name that is not UTF-8
+    struct.error,
+    zlib.error,
+)
+"""What kafka-python raises from :meth:`KafkaConsumer.poll` for bytes that it cannot take apart."""
+
+
+class PartitionConsumer:
+    """Reads assigned partitions from given offsets.
+
+    Not thread-safe: create, use and close it in one thread. kafka-python runs its own I/O thread inside; the
+    broker being away is no error for :meth:`poll`, which returns nothing until it is back.
+
+    Args:
+        settings: where and how to connect; ``group_id`` names the commits.
+
+    Raises:
+        BrokerUnavailable: no broker answered within ``request_timeout_s``.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._timeout_ms = round(settings.request_timeout_s * 1000)
+        self._stuck: dict[TopicPartition, UnreadableRecord] = {}
+        fetch_bytes = settings.max_record_bytes + _RECORD_OVERHEAD_BYTES
+        with translated("connecting a consumer", settings):
+            self._kafka = KafkaConsumer(
+                **connection_options(settings),
+                group_id=settings.group_id,
+                metrics_enabled=False,
+                enable_auto_commit=False,
+                auto_offset_reset="none",  # a silent reset would hide lost frames
+                allow_auto_create_topics=False,
+                max_partition_fetch_bytes=fetch_bytes,
+                fetch_max_bytes=_FETCHES_IN_MEMORY * fetch_bytes,
+                fetch_max_wait_ms=min(_LONGEST_FETCH_WAIT_MS, self._timeout_ms // 2),
+                metadata_max_age_ms=_METADATA_AGE_MS,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def assign(self, positions: Mapping[PartitionId, int]) -> None:
+        """Read exactly these partitions, each from its offset; replaces the former assignment.
+
+        A partition that stays assigned at its present position keeps what was fetched ahead.
+
+        Raises:
+            OffsetOutOfRange: a partition does not hold the offset; the former assignment stands.
+            BrokerUnavailable: the offsets could not be checked in time.
+        """
+        self._check_held(positions)
+        kept = {_identify(partition): self.position(_identify(partition)) for partition in self._kafka.assignment()}
+        self._kafka.assign([TopicPartition(*partition) for partition in positions])
+        for partition, offset in positions.items():
+            if kept.get(partition) != offset or TopicPartition(*partition) in self._stuck:
+                self._kafka.seek(TopicPartition(*partition), offset)
+        self._stuck = {}
+
+    def seek(self, partition: PartitionId, offset: int) -> None:
+        """Go on reading an assigned partition from another offset.
+
+        Raises:
+            OffsetOutOfRange: the partition does not hold that offset; the position stands.
+            BrokerUnavailable: the offset could not be checked in time.
+        """
+        self._check_held({partition: offset})
+        self._kafka.seek(TopicPartition(*partition), offset)
+        self._stuck.pop(TopicPartition(*partition), None)
+
+    def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
+        """Next records, oldest first within each partition; empty when none came in time.
+
+        Args:
+            timeout_s: longest wait for the first record, seconds.
+            max_records: the most to return; the rest stays for the next call.
+
+        Raises:
+            OffsetOutOfRange: retention removed the next record of a partition. Nothing is skipped: the caller
+                records the gap and seeks. Other partitions go on after that.
+            UnreadableRecord: the client cannot parse the next record of a partition (a header name that is not
+                UTF-8, a damaged batch). Raised again until the caller seeks past it. The rest of its batch, all
+                from the same producer, may be unreadable too and is then reported offset by offset.
+        """
+        for stuck in self._stuck.values():
+            raise stuck
+        try:
+            with translated("polling", self._settings):
+                polled = self._kafka.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+        except BrokerUnavailable:
+            return []
+        except OffsetOutOfRangeError as error:
+            raise self._gap(error) from error
+        except _PARSE_FAILURES as error:
+            raise self._unreadable(error) from error
+        return [_to_record(raw) for records in polled.values() for raw in records]
+
+    def commit(self, next_offsets: Mapping[PartitionId, int]) -> None:
+        """Publish progress under ``group_id``, for lag tools and for people.
+
+        Args:
+            next_offsets: per partition the offset after the last record that is safe. Call this only with
+                offsets that a snapshot covers.
+
+        Raises:
+            BrokerUnavailable: not confirmed in time; the former commit stands or this one holds.
+        """
+        offsets = {TopicPartition(*key): OffsetAndMetadata(offset, "", -1) for key, offset in next_offsets.items()}
+        with translated("committing offsets", self._settings):
+            self._kafka.commit(offsets, timeout_ms=self._timeout_ms)
+
+    def committed(self, partition: PartitionId) -> int | None:
+        """Offset last committed under ``group_id``, by anyone; ``None`` if there is none.
+
+        Raises:
+            BrokerUnavailable: no answer in time.
+        """
+        with translated("reading committed offsets", self._settings):
+            return self._kafka.committed(TopicPartition(*partition), timeout_ms=self._timeout_ms)
+
+    def position(self, partition: PartitionId) -> int:
+        """Offset of the next record that :meth:`poll` will return from an assigned partition."""
+        with translated("reading a position", self._settings):
+            return self._kafka.position(TopicPartition(*partition), timeout_ms=self._timeout_ms)
+
+    def beginning_offsets(self, partitions: Collection[PartitionId]) -> dict[PartitionId, int]:
+        """Oldest offset that each partition holds. Raises ``BrokerUnavailable``, also for an unknown partition."""
+        with translated("reading beginning offsets", self._settings):
+            found = self._kafka.beginning_offsets([TopicPartition(*partition) for partition in partitions])
+        return {_identify(partition): offset for partition, offset in found.items()}
+
+    def end_offsets(self, partitions: Collection[PartitionId]) -> dict[PartitionId, int]:
+        """Offset that the next record of each partition will get. Raises as :meth:`beginning_offsets`."""
+        with translated("reading end offsets", self._settings):
+            found = self._kafka.end_offsets([TopicPartition(*partition) for partition in partitions])
+        return {_identify(partition): offset for partition, offset in found.items()}
+
+    def lag(self) -> dict[PartitionId, int]:
+        """Records that wait in each assigned partition: its end minus its position. Raises ``BrokerUnavailable``."""
+        partitions = [_identify(partition) for partition in self._kafka.assignment()]
+        ends = self.end_offsets(partitions)
+        return {partition: max(0, ends[partition] - self.position(partition)) for partition in partitions}
+
+    def partitions_for(self, topic: str) -> list[int]:
+        """Partition numbers of a topic, asked anew from the broker; empty if there is no such topic.
+
+        Raises:
+            BrokerUnavailable: no answer in time.
+        """
+        with translated("listing partitions", self._settings):
+            if topic not in self._kafka.topics():
+                return []
+            return sorted(self._kafka.partitions_for_topic(topic))
+
+    def close(self) -> None:
+        """Stop reading and drop connections, within about two seconds. Commits nothing. Safe to repeat."""
+        self._kafka.close(autocommit=False, timeout_ms=round(_CLOSE_LIMIT_S * 1000))
+
+    def _check_held(self, positions: Mapping[PartitionId, int]) -> None:
+        # Some brokers answer a fetch beyond the end with nothing instead of an error; so ask first.
+        beginnings, ends = self.beginning_offsets(positions), self.end_offsets(positions)
+        for partition, offset in positions.items():
+            if not beginnings[partition] <= offset <= ends[partition]:
+                raise OffsetOutOfRange(*partition, offset, beginnings[partition], ends[partition])
+
+    def _gap(self, error: OffsetOutOfRangeError) -> OffsetOutOfRange:
+        lost, offset = next(iter(error.args[0].items()))
+        partition = _identify(lost)
+        beginning, end = self.beginning_offsets([partition]), self.end_offsets([partition])
+        return OffsetOutOfRange(*partition, offset, beginning[partition], end[partition])
+
+    def _unreadable(self, error: Exception) -> UnreadableRecord:
+        # kafka-python says neither where it stumbled nor does it go on: without a seek its next poll would
+        # spin for ever on the exhausted batch. The fetcher's batch in hand is the one that failed.
+        partition = self._kafka._fetcher._next_partition_records.topic_partition
+        stuck = UnreadableRecord(*partition, self.position(_identify(partition)), describe(error))
+        self._stuck[partition] = stuck
+        return stuck
+
+
+def _identify(partition: TopicPartition) -> PartitionId:
+    return partition.topic, partition.partition
+
+
+def _to_record(raw) -> Record:  # noqa: ANN001 - kafka-python's named tuple has no public type
+    return Record(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp_ms=-1 if raw.timestamp is None else raw.timestamp,
+        key=raw.key,
+        value=raw.value,
+        headers=tuple(raw.headers or ()),
+    )
