@@ -61,7 +61,7 @@ def decode_segment(
         limits.check_resolution(picture.width, picture.height)
         capture_ms = ts_ms + round(1000 * _offset(segment, picture, index, start))
         if select is None or select(capture_ms):
-            yield _to_frame(picture, capture_ms, max_side_px)
+            yield to_frame(picture, capture_ms, max_side_px)
 
 
 def _pictures(segment: Segment, limits: DecodeLimits) -> Iterator[av.VideoFrame]:
@@ -95,7 +95,8 @@ def _offset(segment: Segment, picture: av.VideoFrame, index: int, start: int) ->
     return (picture.pts - start) * segment.packets[0].time_base
 
 
-def _to_frame(picture: av.VideoFrame, capture_ms: int, max_side_px: int | None) -> Frame:
+def to_frame(picture: av.VideoFrame, capture_ms: int, max_side_px: int | None) -> Frame:
+    """Convert a decoded picture to RGB, shrunk to ``max_side_px`` and turned upright."""
     image = to_rgb(picture, fit(picture.width, picture.height, max_side_px))
     if picture.rotation:  # phones and ceiling cameras store how to turn the picture, counter-clockwise
         image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))

@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from hermes_ray.errors import SourceError
-from hermes_ray.video.codec.resize import fit, to_rgb
+from hermes_ray.video.codec.pictures import to_frame
 from hermes_ray.video.frame import Frame
 
 
@@ -57,8 +57,7 @@ class FileSource:
             due = began + float(offset)
             if self._closed.is_set() or (self._realtime and self._closed.wait(max(0.0, due - time.monotonic()))):
                 return
-            size = fit(picture.width, picture.height, self._max_side_px)
-            yield Frame(to_rgb(picture, size), start_ts_ms + round(1000 * offset))
+            yield to_frame(picture, start_ts_ms + round(1000 * offset), self._max_side_px)
 
     def close(self) -> None:
         """End the iterator at its next frame, or at once while it waits for one to be due."""
