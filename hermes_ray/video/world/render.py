@@ -1,5 +1,7 @@
 """Draws a :class:`~hermes_ray.video.world.scene.World` as pictures, at any resolution, with numpy alone."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,8 +29,7 @@ class Renderer:
     def __init__(self, world: World, width: int, height: int) -> None:
         self._world = world
         self._background = _draw_background(np.random.default_rng([world.seed, 3]), width, height)
-        noise = np.random.default_rng([world.seed, 4]).standard_normal((2 * height, 2 * width, 3), dtype=np.float32)
-        self._noise = noise * _SENSOR_NOISE
+        self._noise = _noise_field(width, height)
 
     def render(self, t_s: float) -> Image:
         """Return the picture at ``t_s`` seconds of world time: ``[height, width, 3]``, uint8, RGB."""
@@ -44,9 +45,15 @@ class Renderer:
     def _noise_at(self, t_s: float) -> _Canvas:
         # A window of one large noise field, at a place that depends on the millisecond: as good as fresh noise.
         height, width = self._background.shape[:2]
-        millisecond = round(t_s * 1000)
-        top, left = (millisecond * 7919) % height, (millisecond * 104729) % width
+        place = round(t_s * 1000) + self._world.seed
+        top, left = (place * 7919) % height, (place * 104729) % width
         return self._noise[top : top + height, left : left + width]
+
+
+@lru_cache(maxsize=4)
+def _noise_field(width: int, height: int) -> _Canvas:
+    rng = np.random.default_rng([width, height])
+    return rng.standard_normal((2 * height, 2 * width, 3), dtype=np.float32) * np.float32(_SENSOR_NOISE)
 
 
 def _draw_visit(canvas: _Canvas, visit: Visit, x: float) -> None:

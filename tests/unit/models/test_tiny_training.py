@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from hermes_ray.models.tiny import save_random
+from hermes_ray.models.tiny.architecture import build_model
+from hermes_ray.video.world import TASKS
+from training.clips import IGNORED, make_clip
+from training.packing import Packer
+from training.trainee import Trainee
+
+EVEN = dict.fromkeys(TASKS, 1.0)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return [make_clip(seed, frames=6, questions=5, task_weights=EVEN) for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def trainee():
+    torch.manual_seed(0)
+    return Trainee(build_model(seed=1), Packer().prefix).eval()
+
+
+def test_a_packed_question_gets_the_logits_of_transformers_own_forward(clips, trainee, tmp_path):
+    batch = Packer().pack(clips)
+    with torch.no_grad():
+        packed, _ = trainee.answer_logits(batch, trainee.see(batch.frames))
+    rows, columns = (batch.targets != IGNORED).nonzero(as_tuple=True)
+    tokenizer = AutoTokenizer.from_pretrained(save_random(tmp_path), local_files_only=True)
+    for row, clip in enumerate(clips):
+        for index, placed in enumerate(clip.questions):
+            chat = [
+                {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": placed.question.text}]},
+                {"role": "assistant", "content": placed.question.answer},
+            ]
+            text = tokenizer.apply_chat_template(chat, tokenize=False)
+            text = text.replace("<video>", "<video>" * (9 * (placed.frame + 1) + 1))
+            pixels = torch.from_numpy(clip.frames[: placed.frame + 1]).permute(0, 3, 1, 2).float() / 127.5 - 1
+            inputs = tokenizer(text, return_tensors="pt")
+            with torch.no_grad():
+                plain = trainee.model(**inputs, pixel_values_videos=pixels[None]).logits[0]
+            answer = len(tokenizer(placed.question.answer).input_ids) + 1
+            expected = plain[-answer - 1 : -1]
+            mine = packed[(rows == row) & (batch.segments[rows, columns] == index)]
+            torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_question_is_correct_only_if_its_whole_answer_is(clips, trainee):
+    batch = Packer().pack(clips)
+    outcome = trainee(batch)
+    with torch.no_grad():
+        logits, _ = trainee.answer_logits(batch, trainee.see(batch.frames))
+    rows, columns = (batch.targets != IGNORED).nonzero(as_tuple=True)
+    right = logits.argmax(-1) == batch.targets[rows, columns]
+    for row, tasks in enumerate(batch.tasks):
+        for index in range(len(tasks)):
+            assert outcome.correct[row][index] == bool(
+                right[(rows == row) & (batch.segments[rows, columns] == index)].all()
+            )
+
+
+def test_labels_mark_the_cell_in_which_a_thing_stands():
+    clip = make_clip(5, frames=8, questions=3, task_weights=EVEN)
+    kinds = clip.labels["kind"]
+    assert kinds.shape == (8, 9)
+    assert (kinds > 0).any()
+    shown = kinds > 0
+    assert ((clip.labels["colour"] > 0) == shown).all()
+    assert (clip.labels["order"][kinds == 0] == IGNORED).all()
+
+
+def test_the_same_seed_makes_the_same_clip():
+    first, second = (make_clip(9, frames=4, questions=4, task_weights=EVEN) for _ in range(2))
+    assert np.array_equal(first.frames, second.frames)
+    assert first.questions == second.questions
+
+
+def test_clips_of_different_length_are_refused():
+    clips = [make_clip(1, frames=n, questions=2, task_weights=EVEN) for n in (2, 3)]
+    with pytest.raises(ValueError, match="same number of frames"):
+        Packer().pack(clips)

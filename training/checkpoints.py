@@ -1,0 +1,48 @@
+"""Checkpoints of a training run: written atomically, the newest two kept."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.curriculum import Progress
+from training.trainee import Trainee
+
+_KEPT = 2
+
+
+def save_checkpoint(directory: Path, trainee: Trainee, optimiser: torch.optim.Optimizer, progress: Progress) -> Path:
+    """Write everything that a resumed run needs. A crash meanwhile leaves the older checkpoints as they are."""
+    path = directory / f"checkpoint-{progress.step:08d}.pt"
+    unfinished = path.with_suffix(".unfinished")
+    state = {
+        "trainee": trainee.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "progress": asdict(progress),
+        "torch_rng": torch.get_rng_state(),
+    }
+    with unfinished.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    for old in sorted(directory.glob("checkpoint-*.pt"))[:-_KEPT]:
+        old.unlink()
+    return path
+
+
+def newest_checkpoint(directory: Path) -> Path | None:
+    """Return the checkpoint of the highest step, if there is any."""
+    return max(directory.glob("checkpoint-*.pt"), default=None)
+
+
+def restore(path: Path, trainee: Trainee, optimiser: torch.optim.Optimizer | None = None) -> Progress:
+    """Load a checkpoint into ``trainee`` and, if given, the optimiser, whose random state then goes on too."""
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    trainee.load_state_dict(state["trainee"])
+    if optimiser is not None:
+        optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["torch_rng"])
+    return Progress(**state["progress"])

@@ -1,0 +1,94 @@
+"""What is trained when: clips grow longer as the tasks are learnt, and the tasks that go worst are asked most."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hermes_ray.video.world import TASKS
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the curriculum.
+
+    Attributes:
+        frames: shortest and longest clip.
+        clips: clips in a batch of the longest; shorter clips come in proportion more.
+        questions: per clip; 0 trains the vision tower alone, on the auxiliary heads.
+        steps: the most steps to stay.
+        leave_at: mean accuracy over the past tasks at which the next stage begins sooner.
+    """
+
+    frames: tuple[int, int]
+    clips: int
+    questions: int
+    steps: int
+    leave_at: float = 1.0
+
+
+STAGES = (
+    Stage(frames=(8, 8), clips=40, questions=0, steps=500),
+    Stage(frames=(2, 4), clips=40, questions=8, steps=600, leave_at=0.90),
+    Stage(frames=(4, 8), clips=24, questions=10, steps=1500, leave_at=0.90),
+    Stage(frames=(8, 16), clips=14, questions=12, steps=3000, leave_at=0.90),
+    Stage(frames=(12, 24), clips=10, questions=14, steps=1_000_000),
+)
+
+_WARMUP_STEPS = 150
+_EVIDENCE = 300  # questions over which a task's accuracy is averaged
+_LEAST_WEIGHT = 0.15  # relative to a task that is always wrong
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; all of it is in the checkpoint.
+
+    Attributes:
+        step: steps done.
+        stage: index into :data:`STAGES`.
+        stage_began: step at which this stage began.
+        elapsed_s: time spent training, over all resumptions.
+        accuracy: per task, a running average over the newest questions of training (each clip is new, so these are
+            held-out questions of the stage's difficulty).
+    """
+
+    step: int = 0
+    stage: int = 0
+    stage_began: int = 0
+    elapsed_s: float = 0.0
+    accuracy: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 0.0))
+
+    def record(self, tasks: Sequence[Sequence[str]], correct: Sequence[Sequence[bool]]) -> None:
+        """Take note of which questions of a batch were answered right."""
+        for row_tasks, row_correct in zip(tasks, correct, strict=True):
+            for task, right in zip(row_tasks, row_correct, strict=True):
+                self.accuracy[task] += (float(right) - self.accuracy[task]) / _EVIDENCE
+
+    def advance(self) -> bool:
+        """Count a step and move to the next stage when it is time; tell whether it moved."""
+        self.step += 1
+        stage = STAGES[self.stage]
+        learnt = stage.questions > 0 and self.mean_accuracy("past") >= stage.leave_at
+        if self.stage + 1 == len(STAGES) or not (learnt or self.step - self.stage_began >= stage.steps):
+            return False
+        self.stage += 1
+        self.stage_began = self.step
+        return True
+
+    def mean_accuracy(self, topic: str) -> float:
+        """Return the mean over the tasks of one topic."""
+        values = [self.accuracy[task] for task, (of, _) in TASKS.items() if of == topic]
+        return sum(values) / len(values)
+
+
+def task_weights(accuracy: Mapping[str, float]) -> dict[str, float]:
+    """Return how often to ask each task: in proportion to its error, but never hardly at all."""
+    return {task: _LEAST_WEIGHT + 1.0 - value for task, value in accuracy.items()}
+
+
+def learning_rate(step: int, *, peak: float, total_steps: int, decay_share: float) -> float:
+    """Return the rate of one step: a short warm-up, the peak, and a linear decay to zero over the last share of steps.
+
+    A run whose length is not yet known can so be prolonged at the peak and finished whenever there is time.
+    """
+    decay_steps = max(1, round(total_steps * decay_share))
+    return peak * min(1.0, (step + 1) / _WARMUP_STEPS, max(0.0, (total_steps - step) / decay_steps))

@@ -1,0 +1,60 @@
+"""Makes the clips of coming steps in a second process while the current step trains."""
+
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from training.clips import Clip, make_clip
+from training.curriculum import STAGES
+
+HELD_OUT_SEEDS = 1 << 41
+"""World seeds from here on are never trained on."""
+_AHEAD = 2
+_MOST_CLIPS = 128
+
+
+class ClipFeed:
+    """Delivers the clips of step after step, in order, each a function of the run's seed and its step alone.
+
+    The questions' weights are those known two steps earlier, so a resumed run differs there for its first two steps.
+
+    Args:
+        seed: the run's seed, below 1024.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._coming: deque[tuple[tuple[int, int], Future[list[Clip]]]] = deque()
+
+    def clips(self, step: int, stage: int, weights: Mapping[str, float]) -> list[Clip]:
+        """Return the clips of a step and order those of the next; calls must come with growing ``step``."""
+        wanted = {(step, stage)} | {(step + ahead, stage) for ahead in range(1, _AHEAD + 1)}
+        self._coming = deque(item for item in self._coming if item[0] in wanted)
+        ordered = {key for key, _ in self._coming}
+        for key in sorted(wanted - ordered):
+            self._coming.append((key, self._pool.submit(make_clips, self._seed, *key, dict(weights))))
+        _, future = self._coming.popleft()
+        return future.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def make_clips(seed: int, step: int, stage_index: int, weights: Mapping[str, float]) -> list[Clip]:
+    """Make the clips of one step: all of one length, drawn from the stage's range."""
+    stage = STAGES[stage_index]
+    rng = np.random.default_rng([seed, step, 21])
+    shortest, longest = stage.frames
+    frames = int(rng.integers(shortest, longest + 1))
+    count = min(_MOST_CLIPS, stage.clips * longest // frames)
+    first = (seed << 31) + step * _MOST_CLIPS
+    return [make_clip(first + index, frames, stage.questions, weights) for index in range(count)]
