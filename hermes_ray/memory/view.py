@@ -84,6 +84,17 @@ class MemoryView:
             counts=self.counts[:, start:stop],
         )
 
+    def in_layers(self, layers: slice) -> "MemoryView":
+        """The tokens of some layers, as slices that share memory with this view."""
+        return MemoryView(
+            keys=self.keys[layers],
+            values=self.values[layers],
+            positions=self.positions[layers],
+            frames=self.frames[layers],
+            patches=self.patches[layers],
+            counts=self.counts[layers],
+        )
+
     def with_positions(self, positions: Tensor) -> "MemoryView":
         """The same tokens at other positions ([layers, N, axes])."""
         return replace(self, positions=positions)

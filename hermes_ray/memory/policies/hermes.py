@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hermes_ray.memory import scores, tiers
+from hermes_ray.memory import scores, summary, tiers
 from hermes_ray.memory.policies.base import Probe, ranking
 from hermes_ray.memory.policies.presets import LLAVA_K_END, HermesParameters
-from hermes_ray.memory.summary import write_summaries
 from hermes_ray.memory.view import SUMMARY, MemoryView
 
 
@@ -84,24 +83,29 @@ class Hermes:
         last[long_term] = oldest_merged
         indices = torch.cat((best, last[:, None]), dim=1).sort(dim=1).values
         slots = (indices[long_term] == oldest_merged[:, None]).to(torch.int8).argmax(dim=1)
+        last_place = self.parameters.summary_place == "last"
+        if last_place:
+            slots = _move_to_end(indices[long_term], slots)
         kept = view.gather(indices)
-        write_summaries(kept, view, long_term, slots, self._weights(view, rest, long_term))
-        return kept if self.parameters.summary_place == "oldest" else _summaries_last(kept, long_term, slots)
-
-    def _weights(self, view: MemoryView, rest: Tensor, layers: slice) -> Tensor:
-        """What each token weighs in its layer's summary, [S, N] float64; ``rest`` [layers, R] names those merged."""
-        weights = torch.zeros(rest[layers].shape[0], view.tokens, dtype=torch.float64, device=view.device)
-        counts = view.counts[layers].gather(1, rest[layers]).double()
-        merged = counts if self.parameters.summary == "counted" else torch.ones_like(counts)
-        return weights.scatter_(1, rest[layers], merged)
+        lost = view.in_layers(long_term).gather(rest[long_term])
+        summary.write(summary.summarise(lost, counted=self.parameters.summary == "counted"), kept, long_term, slots)
+        if last_place and keep > 1:
+            kept.positions[long_term, -1] = kept.positions[long_term, :-1].amax(dim=(1, 2))[:, None] + 1
+        return kept
 
 
-def _summaries_last(kept: MemoryView, layers: slice, slots: Tensor) -> MemoryView:
-    """Move the summaries of some layers ([S] indices ``slots``) behind the newest token, to the next position."""
-    order = torch.arange(kept.tokens, device=kept.device).expand(kept.layers, -1).clone()
-    order[layers] += (order[layers] >= slots[:, None]).to(order.dtype)
-    order[layers, -1] = slots
-    moved = kept.gather(order)
-    if moved.tokens > 1:
-        moved.positions[layers, -1] = moved.positions[layers, :-1].amax(dim=(1, 2))[:, None] + 1
-    return moved
+def _move_to_end(indices: Tensor, slots: Tensor) -> Tensor:
+    """Rotate one entry of each row behind the others, in place.
+
+    Args:
+        indices: [S, M].
+        slots: [S] int64, the column of the entry to move.
+
+    Returns:
+        [S] int64, the column where it is now.
+    """
+    column = torch.arange(indices.shape[1], device=indices.device).expand_as(indices)
+    order = (column + (column >= slots[:, None])) % indices.shape[1]
+    order[:, -1] = slots
+    indices.copy_(indices.gather(1, order))
+    return torch.full_like(slots, indices.shape[1] - 1)
