@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "AnswerStream", "AnswerToken", "EngineStats", "Question", "StreamEngine", "StreamStats"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+def __getattr__(name: str) -> Any:
     # torch and transformers take seconds and hundreds of megabytes; processes that need only the contracts
     # (router, Coordinator, ingest, command line) must not pay for them.
     if name in ("AnswerStream", "StreamEngine"):

@@ -1,0 +1,39 @@
+"""Ray's errors in this package's words, so that only typed errors leave the cluster room."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+
+from hermes_ray.errors import ClusterError, HermesError, WorkerUnavailable
+
+RESTART_S = 2.0
+"""How long Ray takes to notice a dead actor and to have it back, before the model is loaded; seconds."""
+
+
+@contextmanager
+def typed_errors(actor: str) -> Iterator[None]:
+    """Turn what a call to an actor raises into typed errors.
+
+    Args:
+        actor: its name, for the error text.
+
+    Raises:
+        HermesError: what the actor itself raised, unwrapped; or with code ``internal`` if it raised anything else.
+        WorkerUnavailable: it is dead, restarting, or did not answer in time.
+        ClusterError: Ray itself failed.
+    """
+    try:
+        yield
+    except RayTaskError as error:
+        raise _cause(actor, error) from None
+    except (RayActorError, GetTimeoutError, TimeoutError) as error:
+        raise WorkerUnavailable(f"{actor} does not answer ({type(error).__name__})", retry_after_s=RESTART_S) from error
+    except RayError as error:
+        raise ClusterError(f"calling {actor}: {error}") from error
+
+
+def _cause(actor: str, error: RayTaskError) -> HermesError:
+    if isinstance(error.cause, HermesError):
+        return error.cause
+    return HermesError(f"{actor} failed: {error.cause!r}")

@@ -1,0 +1,104 @@
+"""Frames on their way from ingest to their owners: bounded, and in order per stream."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hermes_ray.cluster.protocol import FramePosition
+from hermes_ray.transport.record import Record
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueuedFrame:
+    """A selected frame and the record it came from.
+
+    Attributes:
+        image: ``[height, width, 3]``, uint8, RGB.
+        ts_ms: capture time, ms since epoch.
+    """
+
+    image: NDArray[np.uint8]
+    ts_ms: int
+    position: FramePosition
+    record: Record
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[QueuedFrame] = field(default_factory=deque)
+    sent: tuple[QueuedFrame, ...] = ()
+    not_before_s: float = 0.0
+
+
+class Outbox:
+    """One lane per stream, at most one batch of each under way: the next waits for it, so order holds by itself.
+
+    Args:
+        max_frames: in all lanes together, waiting or sent; see :attr:`free`.
+        max_batch: frames of one batch.
+    """
+
+    def __init__(self, max_frames: int, max_batch: int) -> None:
+        self._max_frames = max_frames
+        self._max_batch = max_batch
+        self._lanes: dict[str, _Lane] = {}
+        self._frames = 0
+
+    @property
+    def frames(self) -> int:
+        """Frames waiting or sent."""
+        return self._frames
+
+    @property
+    def free(self) -> int:
+        """Frames that may still come in; 0 or less means: read no further record.
+
+        A record is taken whole, so a segment can exceed the bound by its own selected frames, once.
+        """
+        return self._max_frames - self._frames
+
+    def add(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
+        """Queue frames behind those of the same stream."""
+        if frames:
+            self._lanes.setdefault(stream_id, _Lane()).waiting.extend(frames)
+            self._frames += len(frames)
+
+    def ready(self, now_s: float) -> list[str]:
+        """Streams whose next batch may be sent now."""
+        return [
+            stream for stream, lane in self._lanes.items() if lane.waiting and not lane.sent and lane.not_before_s <= now_s
+        ]
+
+    def begin(self, stream_id: str) -> tuple[QueuedFrame, ...]:
+        """The stream's next batch, now under way."""
+        lane = self._lanes[stream_id]
+        lane.sent = tuple(lane.waiting.popleft() for _ in range(min(len(lane.waiting), self._max_batch)))
+        return lane.sent
+
+    def finish(self, stream_id: str) -> tuple[QueuedFrame, ...]:
+        """The stream's batch is done with, applied or refused for good; returns its frames."""
+        lane = self._lanes[stream_id]
+        done, lane.sent = lane.sent, ()
+        self._frames -= len(done)
+        if not lane.waiting:
+            del self._lanes[stream_id]
+        return done
+
+    def postpone(self, stream_id: str, not_before_s: float) -> None:
+        """The stream's batch was not taken: its frames go back to the head of the lane, to be sent again later."""
+        lane = self._lanes[stream_id]
+        lane.waiting.extendleft(reversed(lane.sent))
+        lane.sent = ()
+        lane.not_before_s = not_before_s
+
+    def withdraw(self, partition: int) -> None:
+        """Forget what waits of a partition that somebody else reads from now on. A batch under way stays."""
+        for stream, lane in list(self._lanes.items()):
+            kept = deque(frame for frame in lane.waiting if frame.position.partition != partition)
+            self._frames -= len(lane.waiting) - len(kept)
+            lane.waiting = kept
+            if not lane.waiting and not lane.sent:
+                del self._lanes[stream]

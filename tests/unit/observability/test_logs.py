@@ -1,0 +1,62 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from hermes_ray.config import LogSettings
+from hermes_ray.observability.logs import configure_logs, get_logger
+
+
+@pytest.fixture(autouse=True)
+def root_logger_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_json_lines_carry_values_level_and_process(capsys):
+    log = get_logger("hermes_ray.test")
+    configure_logs(LogSettings(format="json"), actor="memory-0")
+    log.info("stream opened", stream_id="cam-1")
+    (line,) = lines(capsys)
+    assert line["event"] == "stream opened"
+    assert (line["stream_id"], line["actor"], line["level"]) == ("cam-1", "memory-0", "info")
+
+
+def test_a_library_line_has_the_same_form(capsys):
+    configure_logs(LogSettings(format="json"), actor="ingest-0")
+    logging.getLogger("some.library").warning("disk %s is full", "sda")
+    (line,) = lines(capsys)
+    assert (line["event"], line["logger"], line["actor"]) == ("disk sda is full", "some.library", "ingest-0")
+
+
+def test_an_exception_is_one_json_line(capsys):
+    configure_logs(LogSettings(format="json"))
+    try:
+        raise ValueError("bad frame")
+    except ValueError:
+        get_logger("hermes_ray.test").exception("cannot decode")
+    (line,) = lines(capsys)
+    assert "ValueError: bad frame" in str(line["exception"])
+
+
+def test_lines_below_the_level_are_dropped(capsys):
+    configure_logs(LogSettings(level="WARNING", format="console"))
+    get_logger("hermes_ray.test").info("quiet")
+    get_logger("hermes_ray.test").warning("loud")
+    written = capsys.readouterr().err
+    assert "loud" in written
+    assert "quiet" not in written
+
+
+def test_configuring_twice_writes_each_line_once(capsys):
+    configure_logs(LogSettings(format="json"))
+    configure_logs(LogSettings(format="json"))
+    get_logger("hermes_ray.test").info("once")
+    assert len(lines(capsys)) == 1
