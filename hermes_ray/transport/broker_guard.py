@@ -41,7 +41,7 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 def guard(starter_pid: int, command: list[str]) -> int:
     """Run the command until it ends, this process is told to stop, or the starter is gone; return its status."""
     signal.signal(signal.SIGTERM, _stop)
-    program = subprocess.Popen(command, preexec_fn=_die_with_parent)  # noqa: PLW1509 - single-threaded here
+    program = subprocess.Popen(command, preexec_fn=_die_with_parent)
     try:
         while os.getppid() == starter_pid:
             try:

@@ -9,11 +9,12 @@ import zlib
 from collections.abc import Collection, Mapping
 from gzip import BadGzipFile
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer
 from kafka.consumer.fetcher import RecordTooLargeError
 from kafka.errors import CorruptRecordError, OffsetOutOfRangeError, UnsupportedCodecError
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import BrokerUnavailable, OffsetOutOfRange, UnreadableRecord
@@ -66,19 +67,20 @@ class PartitionConsumer:
         self._timeout_ms = round(settings.request_timeout_s * 1000)
         self._stuck: dict[TopicPartition, UnreadableRecord] = {}
         fetch_bytes = settings.max_record_bytes + _RECORD_OVERHEAD_BYTES
+        options = connection_options(settings) | {
+            "group_id": settings.group_id,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",  # a silent reset would hide lost frames
+            "allow_auto_create_topics": False,
+            "max_partition_fetch_bytes": fetch_bytes,
+            "fetch_max_bytes": _FETCHES_IN_MEMORY * fetch_bytes,
+            "fetch_max_wait_ms": min(_LONGEST_FETCH_WAIT_MS, self._timeout_ms // 2),
+            "metadata_max_age_ms": _METADATA_AGE_MS,
+            "metrics_enabled": False,
+        }
         with translated("connecting a consumer", settings):
-            self._kafka = KafkaConsumer(
-                **connection_options(settings),
-                group_id=settings.group_id,
-                metrics_enabled=False,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # a silent reset would hide lost frames
-                allow_auto_create_topics=False,
-                max_partition_fetch_bytes=fetch_bytes,
-                fetch_max_bytes=_FETCHES_IN_MEMORY * fetch_bytes,
-                fetch_max_wait_ms=min(_LONGEST_FETCH_WAIT_MS, self._timeout_ms // 2),
-                metadata_max_age_ms=_METADATA_AGE_MS,
-            )
+            # Any: the type stubs that checkers bring along describe kafka-python 2.
+            self._kafka: Any = KafkaConsumer(**options)
 
     def __enter__(self) -> Self:
         return self
@@ -89,30 +91,25 @@ class PartitionConsumer:
     def assign(self, positions: Mapping[PartitionId, int]) -> None:
         """Read exactly these partitions, each from its offset; replaces the former assignment.
 
-        A partition that stays assigned at its present position keeps what was fetched ahead.
-
-        Raises:
-            OffsetOutOfRange: a partition does not hold the offset; the former assignment stands.
-            BrokerUnavailable: the offsets could not be checked in time.
+        Asks no broker: an offset that its partition does not hold shows in :meth:`poll`. A partition that stays
+        assigned at its present position keeps what was fetched ahead.
         """
-        self._check_held(positions)
-        kept = {_identify(partition): self.position(_identify(partition)) for partition in self._kafka.assignment()}
-        self._kafka.assign([TopicPartition(*partition) for partition in positions])
-        for partition, offset in positions.items():
-            if kept.get(partition) != offset or TopicPartition(*partition) in self._stuck:
-                self._kafka.seek(TopicPartition(*partition), offset)
+        present = {partition: self.position(_identify(partition)) for partition in self._kafka.assignment()}
+        wanted = {TopicPartition(*partition): offset for partition, offset in positions.items()}
+        kept = [tp for tp, offset in wanted.items() if present.get(tp) == offset and tp not in self._stuck]
+        # Assigned anew, a partition forgets the end that an earlier fetch reported; that may be long past.
+        self._kafka.assign(kept)
+        self._kafka.assign(list(wanted))
+        for partition in wanted.keys() - set(kept):
+            self._kafka.seek(partition, wanted[partition])
         self._stuck = {}
 
     def seek(self, partition: PartitionId, offset: int) -> None:
-        """Go on reading an assigned partition from another offset.
-
-        Raises:
-            OffsetOutOfRange: the partition does not hold that offset; the position stands.
-            BrokerUnavailable: the offset could not be checked in time.
-        """
-        self._check_held({partition: offset})
-        self._kafka.seek(TopicPartition(*partition), offset)
-        self._stuck.pop(TopicPartition(*partition), None)
+        """Go on reading an assigned partition from another offset; see :meth:`assign`."""
+        positions = {_identify(assigned): self.position(_identify(assigned)) for assigned in self._kafka.assignment()}
+        if partition not in positions:
+            raise ValueError(f"{partition[0]}[{partition[1]}] is not assigned")
+        self.assign(positions | {partition: offset})
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
         """Next records, oldest first within each partition; empty when none came in time.
@@ -122,23 +119,21 @@ class PartitionConsumer:
             max_records: the most to return; the rest stays for the next call.
 
         Raises:
-            OffsetOutOfRange: retention removed the next record of a partition. Nothing is skipped: the caller
-                records the gap and seeks. Other partitions go on after that.
+            OffsetOutOfRange: a partition does not hold its next offset: retention removed it, or the log ends
+                before it (a broker that lost data). Nothing is skipped: raised again until the caller, having
+                recorded the gap, seeks.
             UnreadableRecord: the client cannot parse the next record of a partition (a header name that is not
                 UTF-8, a damaged batch). Raised again until the caller seeks past it. The rest of its batch, all
                 from the same producer, may be unreadable too and is then reported offset by offset.
         """
         for stuck in self._stuck.values():
             raise stuck
+        self._refuse_to_wait_beyond_the_end()
         try:
             with translated("polling", self._settings):
-                polled = self._kafka.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+                polled = self._fetch(timeout_s, max_records)
         except BrokerUnavailable:
             return []
-        except OffsetOutOfRangeError as error:
-            raise self._gap(error) from error
-        except _PARSE_FAILURES as error:
-            raise self._unreadable(error) from error
         return [_to_record(raw) for records in polled.values() for raw in records]
 
     def commit(self, next_offsets: Mapping[PartitionId, int]) -> None:
@@ -179,7 +174,9 @@ class PartitionConsumer:
         """Offset that the next record of each partition will get. Raises as :meth:`beginning_offsets`."""
         with translated("reading end offsets", self._settings):
             found = self._kafka.end_offsets([TopicPartition(*partition) for partition in partitions])
-        return {_identify(partition): offset for partition, offset in found.items()}
+        # Tansu counts a last batch of many records as one here, but reports the true end with every fetch.
+        seen = {partition: self._kafka.highwater(partition) or 0 for partition in self._kafka.assignment()}
+        return {_identify(partition): max(offset, seen.get(partition, 0)) for partition, offset in found.items()}
 
     def lag(self) -> dict[PartitionId, int]:
         """Records that wait in each assigned partition: its end minus its position. Raises ``BrokerUnavailable``."""
@@ -202,12 +199,26 @@ class PartitionConsumer:
         """Stop reading and drop connections, within about two seconds. Commits nothing. Safe to repeat."""
         self._kafka.close(autocommit=False, timeout_ms=round(_CLOSE_LIMIT_S * 1000))
 
-    def _check_held(self, positions: Mapping[PartitionId, int]) -> None:
-        # Some brokers answer a fetch beyond the end with nothing instead of an error; so ask first.
-        beginnings, ends = self.beginning_offsets(positions), self.end_offsets(positions)
-        for partition, offset in positions.items():
-            if not beginnings[partition] <= offset <= ends[partition]:
-                raise OffsetOutOfRange(*partition, offset, beginnings[partition], ends[partition])
+    def _fetch(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
+        try:
+            return self._kafka.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+        except OffsetOutOfRangeError as error:
+            raise self._gap(error) from error
+        except _PARSE_FAILURES as error:
+            raise self._unreadable(error) from error
+
+    def _refuse_to_wait_beyond_the_end(self) -> None:
+        # Some brokers answer a fetch beyond the end with nothing instead of an error; it would wait for ever.
+        for partition in self._kafka.assignment():
+            seen_end = self._kafka.highwater(partition)
+            if seen_end is not None and seen_end < self.position(_identify(partition)):
+                self._confirm_beyond_the_end(_identify(partition))
+
+    def _confirm_beyond_the_end(self, partition: PartitionId) -> None:
+        # The end seen in a fetch may fall back for a moment after a change of leader; ask explicitly.
+        offset, end = self.position(partition), self.end_offsets([partition])[partition]
+        if end < offset:
+            raise OffsetOutOfRange(*partition, offset, self.beginning_offsets([partition])[partition], end)
 
     def _gap(self, error: OffsetOutOfRangeError) -> OffsetOutOfRange:
         lost, offset = next(iter(error.args[0].items()))
@@ -218,8 +229,9 @@ class PartitionConsumer:
     def _unreadable(self, error: Exception) -> UnreadableRecord:
         # kafka-python says neither where it stumbled nor does it go on: without a seek its next poll would
         # spin for ever on the exhausted batch. The fetcher's batch in hand is the one that failed.
-        partition = self._kafka._fetcher._next_partition_records.topic_partition
-        stuck = UnreadableRecord(*partition, self.position(_identify(partition)), describe(error))
+        partition: TopicPartition = self._kafka._fetcher._next_partition_records.topic_partition
+        offset = self.position(_identify(partition))
+        stuck = UnreadableRecord(partition.topic, partition.partition, offset, describe(error))
         self._stuck[partition] = stuck
         return stuck
 
@@ -228,7 +240,7 @@ def _identify(partition: TopicPartition) -> PartitionId:
     return partition.topic, partition.partition
 
 
-def _to_record(raw) -> Record:  # noqa: ANN001 - kafka-python's named tuple has no public type
+def _to_record(raw: Any) -> Record:
     return Record(
         topic=raw.topic,
         partition=raw.partition,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kafka.errors import KafkaError, RetriableError
+from kafka.errors import KafkaError, RetriableError  # pyright: ignore[reportAttributeAccessIssue] - stubs of 2.x
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import BrokerUnavailable, TransportError

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
@@ -54,18 +55,19 @@ class RecordPublisher:
         self._unconfirmed = 0
         self._failed = 0
         timeout_ms = round(settings.request_timeout_s * 1000)
+        options = connection_options(settings) | {
+            "acks": "all",
+            "enable_idempotence": True,
+            "delivery_timeout_ms": _REQUESTS_PER_DELIVERY * timeout_ms,
+            "max_block_ms": timeout_ms,
+            "max_request_size": settings.max_record_bytes + _RECORD_OVERHEAD_BYTES,
+            "batch_size": _BATCH_BYTES,
+            "allow_auto_create_topics": False,  # it would get the broker's default partition count
+            "metrics_enabled": False,
+        }
         with translated("connecting a producer", settings):
-            self._kafka = KafkaProducer(
-                **connection_options(settings),
-                metrics_enabled=False,
-                acks="all",
-                enable_idempotence=True,
-                delivery_timeout_ms=_REQUESTS_PER_DELIVERY * timeout_ms,
-                max_block_ms=timeout_ms,
-                max_request_size=settings.max_record_bytes + _RECORD_OVERHEAD_BYTES,
-                batch_size=_BATCH_BYTES,
-                allow_auto_create_topics=False,  # it would get the broker's default partition count
-            )
+            # Any: the type stubs that checkers bring along describe kafka-python 2.
+            self._kafka: Any = KafkaProducer(**options)
 
     def send(
         self,
@@ -89,7 +91,7 @@ class RecordPublisher:
         if size > self._settings.max_record_bytes:
             raise MediaTooLarge(
                 f"a record of {size} bytes for {topic} exceeds kafka.max_record_bytes "
-                f"({self._settings.max_record_bytes}): encode it smaller, or raise that and the topic's max.message.bytes"
+                f"({self._settings.max_record_bytes}): encode smaller, or raise that and the topic's max.message.bytes"
             )
         self._reserve(size)
         delivery: Future[Delivery] = Future()
@@ -155,7 +157,7 @@ class RecordPublisher:
             self._failed += failed
             self._changed.notify_all()
 
-    def _confirm(self, delivery: Future[Delivery], size: int, metadata) -> None:  # noqa: ANN001 - untyped library
+    def _confirm(self, delivery: Future[Delivery], size: int, metadata: Any) -> None:
         self._release(size, failed=False)
         delivery.set_result(Delivery(metadata.topic, metadata.partition, metadata.offset))
 

@@ -68,7 +68,7 @@ def ensure_topics(settings: KafkaSettings) -> dict[str, int]:
         TransportError: the broker refuses to create a topic (permissions, policy).
     """
     with translated("creating topics", settings):
-        admin = KafkaAdminClient(**connection_options(settings))
+        admin: Any = KafkaAdminClient(**connection_options(settings))  # Any: checkers have stubs of 2.x
         try:
             definitions = topic_definitions(settings)
             usable = _count_partitions(admin, definitions)
@@ -80,7 +80,7 @@ def ensure_topics(settings: KafkaSettings) -> dict[str, int]:
             admin.close()
 
 
-def _create(admin: KafkaAdminClient, definition: TopicDefinition) -> None:
+def _create(admin: Any, definition: TopicDefinition) -> None:
     wanted = {
         "num_partitions": definition.partitions,
         "replication_factor": _BROKER_DEFAULT,
@@ -94,20 +94,17 @@ def _create(admin: KafkaAdminClient, definition: TopicDefinition) -> None:
             raise TransportError(f"creating topic {definition.name}: {error.__name__}: {topic['error_message']}")
 
 
-def _wait_until_usable(
-    admin: KafkaAdminClient, definitions: list[TopicDefinition], settings: KafkaSettings
-) -> dict[str, int]:
+def _wait_until_usable(admin: Any, definitions: list[TopicDefinition], settings: KafkaSettings) -> dict[str, int]:
     deadline = time.monotonic() + settings.request_timeout_s
-    while time.monotonic() < deadline:
-        usable = _count_partitions(admin, definitions)
-        if len(usable) == len(definitions):
-            return usable
+    while len(usable := _count_partitions(admin, definitions)) < len(definitions) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
+    if len(usable) == len(definitions):
+        return usable
     missing = [definition.name for definition in definitions if definition.name not in usable]
     raise BrokerUnavailable(f"topics {', '.join(missing)} have no leader after {settings.request_timeout_s:g} s")
 
 
-def _count_partitions(admin: KafkaAdminClient, definitions: list[TopicDefinition]) -> dict[str, int]:
+def _count_partitions(admin: Any, definitions: list[TopicDefinition]) -> dict[str, int]:
     described: list[dict[str, Any]] = admin.describe_topics([definition.name for definition in definitions])
     return {topic["name"]: len(topic["partitions"]) for topic in described if _is_usable(topic)}
 

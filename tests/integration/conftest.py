@@ -1,0 +1,28 @@
+from uuid import uuid4
+
+import pytest
+
+from hermes_ray.config import KafkaSettings
+from hermes_ray.transport.embedded import EmbeddedBroker
+
+
+@pytest.fixture(scope="session")
+def broker():
+    """One real broker for the whole session; tests keep apart by topic names."""
+    with EmbeddedBroker() as running:
+        yield running
+
+
+@pytest.fixture
+def kafka_settings(broker):
+    """Settings with topics and a group that no other test uses. The topics do not exist yet."""
+    unique = uuid4().hex[:8]
+    return KafkaSettings(
+        bootstrap_servers=broker.bootstrap_servers,
+        frames_topic=f"frames-{unique}",
+        dead_letters_topic=f"dead-letters-{unique}",
+        frames_partitions=4,
+        group_id=f"group-{unique}",
+        request_timeout_s=5.0,
+        max_record_bytes=512 * 1024,
+    )
