@@ -1,0 +1,52 @@
+"""``hermes ask``: one question to one stream."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from hermes_ray.cli.options import DEFAULT_URL, AsJson, Url
+from hermes_ray.cli.output import progress_console, write_json
+from hermes_ray.errors import ApiUnreachable
+
+if TYPE_CHECKING:
+    from hermes_ray.api.client import HermesClient
+    from hermes_ray.api.schemas import AnswerResponse
+
+
+def ask(
+    stream: Annotated[str, typer.Argument(help="Stream id; `hermes streams` lists them.")],
+    question: Annotated[str, typer.Argument(help="The question.")],
+    url: Url = DEFAULT_URL,
+    no_stream: Annotated[bool, typer.Option("--no-stream", help="Wait for the whole answer.")] = False,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens to answer with.")] = 64,
+    temperature: Annotated[float, typer.Option(min=0.0, max=2.0, help="0 takes the likeliest token.")] = 0.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for the whole answer.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a stream. The answer goes to stdout token by token; what it rests on goes to stderr."""
+    from hermes_ray.cli.connection import connect
+
+    options = {"max_tokens": max_tokens, "temperature": temperature, "timeout_s": timeout}
+    with connect(url) as client:
+        if as_json:
+            write_json(client.ask(stream, question, **options).model_dump())
+            return
+        answer = client.ask(stream, question, **options) if no_stream else _stream(client, stream, question, options)
+    if no_stream:
+        typer.echo(answer.answer)
+    progress_console().print(
+        f"[dim]as of {escape(answer.as_of)}, {answer.frames_seen} frames seen, "
+        f"first token after {answer.ttft_ms:.0f} ms, {answer.usage.completion_tokens} tokens[/]"
+    )
+
+
+def _stream(client: "HermesClient", stream: str, question: str, options: dict[str, Any]) -> "AnswerResponse":
+    from hermes_ray.api.schemas import AnswerResponse
+
+    for item in client.ask_stream(stream, question, **options):
+        if isinstance(item, AnswerResponse):
+            typer.echo()
+            return item
+        typer.echo(item.text, nl=False)
+    raise ApiUnreachable("the answer broke off before its end")

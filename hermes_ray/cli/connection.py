@@ -1,0 +1,23 @@
+"""A connection to a running system, for the commands that ask one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hermes_ray.api.client import HermesClient
+from hermes_ray.errors import ApiUnreachable
+
+
+@contextmanager
+def connect(url: str) -> Iterator[HermesClient]:
+    """Open a client of the HTTP API.
+
+    Raises:
+        ApiUnreachable: nothing answers there; says what to do.
+    """
+    with HermesClient(url) as client:
+        try:
+            yield client
+        except ApiUnreachable as error:
+            raise ApiUnreachable(
+                f"{url}: {error}. Start a system with `hermes up` or `hermes demo`, or name a running one with --url"
+            ) from error

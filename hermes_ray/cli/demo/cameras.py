@@ -1,0 +1,118 @@
+"""The demo's cameras: each publishes in a thread of its own."""
+
+import itertools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from hermes_ray.cli.demo import scenario
+from hermes_ray.cli.demo.scenario import Scenario
+from hermes_ray.cli.publishing import Encoding, MessagePacker, publish_all
+from hermes_ray.errors import HermesError
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.video.footage import real_footage
+from hermes_ray.video.frame import Frame
+from hermes_ray.video.sampling import FrameSampler
+from hermes_ray.video.sources.base import Source
+from hermes_ray.video.sources.file import FileSource
+from hermes_ray.video.sources.simulated import SimulatedCamera
+
+Send = Callable[[FrameMessage], Future[Any]]
+
+
+class Camera:
+    """One source that publishes to Kafka until it ends or is closed.
+
+    Attributes:
+        frames_published: frames that the broker has confirmed.
+        error: why it stopped early, if it did.
+    """
+
+    def __init__(self, stream_id: str, source: Source, packer: MessagePacker) -> None:
+        self.stream_id = stream_id
+        self.frames_published = 0
+        self.error: HermesError | None = None
+        self._source = source
+        self._packer = packer
+        self._thread: threading.Thread | None = None
+
+    def start(self, send: Send) -> None:
+        """Start publishing through ``send``."""
+        self._thread = threading.Thread(target=self._run, args=(send,), name=f"camera {self.stream_id}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether there is more to come."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop publishing; what was being encoded is still sent."""
+        self._source.close()
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+
+    def _run(self, send: Send) -> None:
+        try:
+            publish_all(self._source.frames(), self._packer, send, self._count)
+        except HermesError as error:
+            self.error = error
+
+    def _count(self, frames: int, _bytes: int) -> None:
+        self.frames_published += frames
+
+
+def simulated_cameras(plan: Scenario, start_ts_ms: int) -> list[Camera]:
+    """Cameras that film different simulated worlds, as raw H.264."""
+    return [_simulated(f"street-{seed}", seed, plan, start_ts_ms) for seed in range(1, plan.simulated_cameras + 1)]
+
+
+def footage_cameras(plan: Scenario, start_ts_ms: int) -> list[Camera]:
+    """Cameras that play real footage in a loop, as mp4 segments. Downloads it the first time.
+
+    Raises:
+        SourceError: it cannot be downloaded.
+    """
+    clips = {clip.name: clip for clip in real_footage()}
+    return [_footage(stream_id, clips[name], plan, start_ts_ms) for stream_id, name in scenario.FOOTAGE.items()]
+
+
+def _simulated(stream_id: str, seed: int, plan: Scenario, start_ts_ms: int) -> Camera:
+    source = SimulatedCamera(
+        seed,
+        fps=scenario.CAMERA_FPS,
+        width=scenario.WIDTH_PX,
+        height=scenario.HEIGHT_PX,
+        realtime=plan.realtime,
+        start_ts_ms=start_ts_ms,
+        seconds=plan.seconds,
+    )
+    return Camera(stream_id, source, _packer(stream_id, Encoding.H264))
+
+
+def _footage(stream_id: str, clip: Path, plan: Scenario, start_ts_ms: int) -> Camera:
+    source = FileSource(clip, loop=True, realtime=plan.realtime, start_ts_ms=start_ts_ms, max_side_px=scenario.WIDTH_PX)
+    end_ts_ms = math.inf if plan.seconds is None else start_ts_ms + plan.seconds * 1000
+    return Camera(stream_id, _Excerpt(source, end_ts_ms), _packer(stream_id, Encoding.MP4))
+
+
+def _packer(stream_id: str, encoding: Encoding) -> MessagePacker:
+    return MessagePacker(stream_id, encoding, scenario.CAMERA_FPS, scenario.SEGMENT_SECONDS, scenario.WIDTH_PX)
+
+
+class _Excerpt:
+    """A source at the demo's frame rate and up to a moment of capture time; encoding more would be waste."""
+
+    def __init__(self, source: Source, end_ts_ms: float) -> None:
+        self._source = source
+        self._end_ts_ms = end_ts_ms
+
+    def frames(self) -> Iterator[Frame]:
+        sampler = FrameSampler(scenario.CAMERA_FPS)
+        return itertools.takewhile(lambda frame: frame.ts_ms < self._end_ts_ms, sampler.sample(self._source.frames()))
+
+    def close(self) -> None:
+        self._source.close()

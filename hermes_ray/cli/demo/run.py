@@ -1,0 +1,169 @@
+"""One run of the demo: what is started in which order, what is shown, what is promised at the end."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from hermes_ray import config
+from hermes_ray.api.client import HermesClient
+from hermes_ray.api.schemas import AnswerResponse, StreamResponse
+from hermes_ray.cli.demo import report, screen
+from hermes_ray.cli.demo.cameras import Camera, footage_cameras, simulated_cameras
+from hermes_ray.cli.demo.interview import Interview, ask_each
+from hermes_ray.cli.demo.scenario import QUESTIONS, Scenario, settings_overrides
+from hermes_ray.cli.exits import CommandFailed, say_failure
+from hermes_ray.cli.lifecycle import Lifecycle
+from hermes_ray.cli.output import progress_console, write_json
+from hermes_ray.cli.steps import Steps
+from hermes_ray.cli.system import preferred_or_free, start_system
+from hermes_ray.config import Settings
+from hermes_ray.errors import SourceError
+from hermes_ray.transport.embedded import EmbeddedBroker
+from hermes_ray.transport.producer import FrameProducer
+from hermes_ray.transport.topics import ensure_topics
+
+_HOST = "127.0.0.1"
+_PREFERRED_PORT = 8000
+_SETTLE_TIMEOUT_S = 120.0
+_PAUSE_BETWEEN_QUESTIONS_S = 3.0
+_LINES_EVERY_S = 10.0
+"""Between two tables where there is no terminal to refresh one in, seconds."""
+
+
+class Demo:
+    """The running demo: its cameras, its system, and what they did so far."""
+
+    def __init__(self, plan: Scenario, settings: Settings, cameras: Sequence[Camera], url: str) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.cameras = cameras
+        self.url = url
+
+    @property
+    def published(self) -> dict[str, int]:
+        """Frames that the broker has confirmed, per stream id."""
+        return {camera.stream_id: camera.frames_published for camera in self.cameras}
+
+
+def run_demo(plan: Scenario, *, port: int | None, assignments: Mapping[str, Any], as_json: bool) -> None:
+    """Run the demo to its end.
+
+    Args:
+        plan: cameras and duration.
+        port: of the HTTP API; 0 picks a free one, ``None`` takes 8000 if that is free.
+        assignments: settings that the user set by hand.
+        as_json: write the report to stdout when everything has ended.
+
+    Raises:
+        CommandFailed: a frame was lost, or a memory outgrew its budget.
+        HermesError: something could not be started.
+    """
+    console = progress_console()
+    steps = Steps(console)
+    with Lifecycle(console.print) as lifecycle:
+        demo, producer = _start(plan, port, assignments, lifecycle, steps)
+        for camera in demo.cameras:
+            lifecycle.at_end(camera.close)
+            camera.start(producer.send)
+        with HermesClient(demo.url) as client:
+            answers = _run_once(demo, client, steps) if plan.seconds else _run_live(demo, client, lifecycle, console)
+            streams = client.streams()
+        console.print("stopping")
+    if as_json:
+        write_json(_report(demo, streams, answers, steps))
+    if plan.seconds:
+        _check(demo, streams)
+
+
+def _start(
+    plan: Scenario, port: int | None, assignments: Mapping[str, Any], lifecycle: Lifecycle, steps: Steps
+) -> tuple[Demo, FrameProducer]:
+    port = preferred_or_free(_HOST, _PREFERRED_PORT) if port is None else port
+    cameras = _cameras(plan, steps)
+    with steps.step("starting a Kafka broker"):
+        broker = lifecycle.enter(EmbeddedBroker())
+        overrides = settings_overrides(broker.bootstrap_servers, port, len(cameras), assignments)
+        settings = config.load(overrides=overrides)
+        ensure_topics(settings.kafka)
+        producer = FrameProducer(settings.kafka)
+        lifecycle.at_end(producer.close)
+    url = start_system(settings, lifecycle, steps)
+    return Demo(plan, settings, cameras, url), producer
+
+
+def _cameras(plan: Scenario, steps: Steps) -> list[Camera]:
+    # A recording ends about now; a live camera starts when its first frame is taken.
+    start_ts_ms = round((time.time() - (plan.seconds or 0.0)) * 1000)
+    cameras = simulated_cameras(plan, start_ts_ms)
+    if not plan.footage:
+        return cameras
+    try:
+        with steps.step("fetching real footage"):
+            return cameras + footage_cameras(plan, start_ts_ms)
+    except SourceError as error:
+        say_failure(error)
+        steps.say("going on with the simulated cameras")
+        return cameras
+
+
+def _run_once(demo: Demo, client: HermesClient, steps: Steps) -> list[AnswerResponse]:
+    with steps.step(f"publishing {demo.plan.seconds:.0f} s of video from {len(demo.cameras)} cameras"):
+        while any(camera.is_publishing for camera in demo.cameras):
+            time.sleep(0.1)
+    with steps.step("waiting until every frame is in its memory"):
+        _wait_until_settled(demo, client)
+    with steps.step("asking every stream"):
+        return ask_each(client, sorted(demo.published), QUESTIONS)
+
+
+def _wait_until_settled(demo: Demo, client: HermesClient) -> None:
+    # A frame that never arrives is found here by time and named by the checks that follow.
+    deadline = time.monotonic() + _SETTLE_TIMEOUT_S
+    while time.monotonic() < deadline and not report.is_settled(demo.published, client.streams()):
+        time.sleep(0.2)
+
+
+def _run_live(demo: Demo, client: HermesClient, lifecycle: Lifecycle, console: Console) -> Sequence[AnswerResponse]:
+    interview = Interview(demo.url, QUESTIONS, _PAUSE_BETWEEN_QUESTIONS_S, say_failure)
+    lifecycle.at_end(interview.close)
+    interview.start()
+    footer = [*_notes(demo), *screen.where_to_ask(demo.url, demo.cameras[0].stream_id)]
+
+    def picture() -> Any:
+        return screen.picture(client.streams(), demo.published, interview.answers, footer)
+
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            lifecycle.wait_until_stopped(lambda: live.update(picture(), refresh=True))
+    else:
+        console.print(*footer, sep="\n", soft_wrap=True)
+        lifecycle.wait_until_stopped(lambda: console.print(picture()), _LINES_EVERY_S)
+    interview.close()
+    return interview.answers
+
+
+def _notes(demo: Demo) -> list[str]:
+    note = report.note_about(demo.settings.model.name)
+    return [f"[yellow]{note}[/]"] if note else []
+
+
+def _report(
+    demo: Demo, streams: Sequence[StreamResponse], answers: Sequence[AnswerResponse], steps: Steps
+) -> dict[str, Any]:
+    return report.build_report(
+        model=demo.settings.model.name,
+        published=demo.published,
+        streams=streams,
+        answers=answers,
+        wall_s=steps.elapsed_s,
+    )
+
+
+def _check(demo: Demo, streams: Sequence[StreamResponse]) -> None:
+    problems = report.broken_promises(demo.published, streams)
+    problems += [f"{camera.stream_id}: stopped publishing: {camera.error}" for camera in demo.cameras if camera.error]
+    if problems:
+        raise CommandFailed("; ".join(problems))

@@ -1,0 +1,96 @@
+"""The demo's live picture in the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from hermes_ray.api.schemas import AnswerResponse, StreamResponse
+from hermes_ray.cli.output import format_milliseconds
+from hermes_ray.cli.streams import tokens_held
+
+
+def picture(
+    streams: Sequence[StreamResponse],
+    published: Mapping[str, int],
+    answers: Sequence[AnswerResponse],
+    footer: Sequence[str],
+) -> Group:
+    """Everything the demo shows at one moment."""
+    return Group(streams_table(streams, published), Text(), answers_table(answers), Text(), *footer)
+
+
+def streams_table(streams: Sequence[StreamResponse], published: Mapping[str, int]) -> Table:
+    """Per stream: frames on their way, lag, and tokens held against the limit.
+
+    Args:
+        streams: as the API lists them.
+        published: per stream id, frames published so far.
+    """
+    table = Table(
+        "stream",
+        "published",
+        "in memory",
+        "lag",
+        "tokens per layer / limit",
+        "compactions",
+        title="Streams",
+        title_justify="left",
+        box=None,
+    )
+    known = {stream.id: stream for stream in streams}
+    for stream_id in sorted(published):
+        stream = known.get(stream_id)
+        if stream is None:
+            table.add_row(stream_id, str(published[stream_id]), "0", "-", "-", "0")
+            continue
+        table.add_row(
+            stream_id,
+            str(published[stream_id]),
+            str(stream.frames_seen),
+            format_milliseconds(stream.lag_ms),
+            tokens_held(stream.kv_tokens_per_layer, stream.kv_prefix, stream.kv_budget),
+            str(stream.compactions),
+        )
+    return table
+
+
+def answers_table(answers: Sequence[AnswerResponse]) -> Table:
+    """The newest answers, newest last."""
+    table = Table(
+        "stream",
+        "question",
+        "answer",
+        "first token",
+        "as of",
+        "frames",
+        title="Answers",
+        title_justify="left",
+        box=None,
+    )
+    for answer in answers:
+        table.add_row(
+            answer.stream,
+            escape(answer.question),
+            escape(answer.answer),
+            format_milliseconds(answer.ttft_ms),
+            # The time of day is enough to see that the answer is fresh.
+            answer.as_of[11:19],
+            str(answer.frames_seen),
+        )
+    if not answers:
+        table.add_row("", "the first question comes in a moment", "", "", "", "")
+    return table
+
+
+def where_to_ask(url: str, stream_id: str) -> list[str]:
+    """Lines that show how to ask next."""
+    return [
+        "[bold]Ask it yourself[/] [dim](Ctrl-C ends the demo)[/]",
+        f"  hermes ask {stream_id} 'what is in view now ?' --url {url}",
+        f"  curl -s {url}/v1/streams/{stream_id}/query -H 'content-type: application/json' "
+        '-d \'{"question": "what is in view now ?"}\'',
+        f"  {url}/docs",
+    ]

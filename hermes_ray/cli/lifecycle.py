@@ -1,0 +1,127 @@
+"""Start things, end them in reverse order, whatever happens in between.
+
+A command opens one :class:`Lifecycle` and registers with it everything that it starts. The first Ctrl-C or SIGTERM
+raises :class:`Interrupted` in the main thread, at any moment of start-up; everything registered is then ended, newest
+first. While the command only waits (:meth:`Lifecycle.wait_until_stopped`), a signal ends the wait instead. A further
+signal while things are being ended kills what is left at once.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import FrameType, TracebackType
+from typing import Self, TypeVar
+
+from hermes_ray.cli.processes import adopt_orphans, end_descendants, kill_descendants
+from hermes_ray.errors import HermesError
+
+T = TypeVar("T")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user or the system asked the command to end.
+
+    A KeyboardInterrupt, so that libraries which clean up after one do so for SIGTERM too.
+
+    Attributes:
+        exit_code: 130 for SIGINT, 143 for SIGTERM, as shells report them.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = 128 + signum
+
+
+class Lifecycle(AbstractContextManager["Lifecycle"]):
+    """Owner of everything a command starts. Use it in the main thread: only that one receives signals.
+
+    Args:
+        say: receives one line whenever ending something is worth telling.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._stack = ExitStack()
+        self._stop = threading.Event()
+        self._waiting = False
+        self._ending = False
+        self._previous_handlers: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        """Take over SIGINT and SIGTERM."""
+        for signum in _SIGNALS:
+            self._previous_handlers[signum] = signal.getsignal(signum)
+        adopt_orphans()
+        self._take_signals()
+        return self
+
+    def enter(self, manager: AbstractContextManager[T]) -> T:
+        """Enter a context manager now and leave it at the end."""
+        return self._stack.enter_context(manager)
+
+    def at_end(self, close: Callable[[], object]) -> None:
+        """Call ``close`` at the end; an error of it is told and does not keep the rest from ending."""
+        self._stack.callback(self._end_one, close)
+
+    def wait_until_stopped(self, on_tick: Callable[[], object] | None = None, tick_s: float = 0.5) -> None:
+        """Wait for Ctrl-C or SIGTERM, calling ``on_tick`` about every ``tick_s`` seconds."""
+        self._waiting = True
+        try:
+            while not self._stop.wait(tick_s):
+                if on_tick is not None:
+                    on_tick()
+        finally:
+            self._waiting = False
+
+    @contextmanager
+    def while_others_take_signals(self) -> Iterator[None]:
+        """Run code that installs its own SIGTERM handler, as ``ray.init`` does: one that raises SystemExit."""
+        try:
+            yield
+        except SystemExit:
+            raise Interrupted(signal.SIGTERM) from None
+        finally:
+            self._take_signals()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End everything, newest first, then whatever child processes are left."""
+        self._ending = True
+        self._take_signals()
+        try:
+            self._stack.close()
+        finally:
+            end_descendants()
+            self._return_signals()
+
+    def _end_one(self, close: Callable[[], object]) -> None:
+        try:
+            close()
+        except HermesError as error:
+            self._say(f"while stopping: {error}")
+
+    def _take_signals(self) -> None:
+        for signum in _SIGNALS:
+            signal.signal(signum, self._on_signal)
+
+    def _return_signals(self) -> None:
+        for signum, handler in self._previous_handlers.items():
+            signal.signal(signum, handler)  # pyright: ignore[reportArgumentType]
+
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        first = not self._stop.is_set()
+        self._stop.set()
+        if first and self._ending:
+            self._say("already stopping; once more to stop at once")
+        elif first and not self._waiting:
+            raise Interrupted(signum)
+        elif not first:
+            self._say("stopping at once")
+            kill_descendants()
+            # Not sys.exit: that would run the very clean-up which the user no longer wants to wait for.
+            os._exit(128 + signum)

@@ -1,0 +1,49 @@
+"""The ``hermes`` command. Each command is one module; heavy libraries load only inside the command that needs them."""
+
+from typing import Annotated
+
+import typer
+
+from hermes_ray import __version__
+from hermes_ray.cli.ask import ask
+from hermes_ray.cli.config import config
+from hermes_ray.cli.demo.command import demo
+from hermes_ray.cli.doctor import doctor
+from hermes_ray.cli.exits import HermesGroup
+from hermes_ray.cli.publish import publish
+from hermes_ray.cli.streams import streams
+from hermes_ray.cli.up import up
+
+app = typer.Typer(
+    cls=HermesGroup,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage or configuration, 130/143 interrupted.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hermes-ray {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hermes(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. May stand anywhere.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Live video that anyone can question."""
+
+
+app.command()(demo)
+app.command()(up)
+app.command()(publish)
+app.command()(ask)
+app.command()(streams)
+app.command()(doctor)
+app.command()(config)

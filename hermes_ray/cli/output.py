@@ -1,0 +1,42 @@
+"""Where the command line writes: results on stdout, everything else on stderr."""
+
+import json
+import math
+import sys
+from typing import Any
+
+from rich.console import Console
+
+
+def progress_console() -> Console:
+    """A console on stderr, for progress and messages; never mixes with results that a program reads."""
+    return Console(stderr=True, highlight=False)
+
+
+def result_console() -> Console:
+    """A console on stdout, for results that a person reads."""
+    return Console(highlight=False)
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON document and a newline to stdout."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def write_json_line(value: Any) -> None:
+    """Write one JSON document on one line, for commands that report again and again."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def format_milliseconds(value: float | None) -> str:
+    """Format a duration for a table: ``-``, ``12 ms``, ``3.4 s`` or ``2 min``."""
+    if value is None or math.isnan(value):
+        return "-"
+    if value < 1000:
+        return f"{value:.0f} ms"
+    if value < 120_000:
+        return f"{value / 1000:.1f} s"
+    return f"{value / 60_000:.0f} min"

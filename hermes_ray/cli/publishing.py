@@ -1,0 +1,114 @@
+"""From a video source to Kafka: frames into messages, messages to the broker."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from enum import StrEnum
+from typing import Any, Literal, cast
+
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.video.codec import SegmentEncoder, encode_jpeg, resize, shrink
+from hermes_ray.video.frame import Frame
+
+_MAX_UNCONFIRMED = 8
+"""Messages on their way at once; encoding goes on while the broker works on them."""
+
+
+class Encoding(StrEnum):
+    """How frames travel."""
+
+    MP4 = "mp4"
+    """H.264 segments that keep every frame's own capture time."""
+    H264 = "h264"
+    """Raw H.264 segments; frames within one are spaced by the frame rate."""
+    JPEG = "jpeg"
+    """One message per frame."""
+
+
+class MessagePacker:
+    """Turns the frames of one stream into messages.
+
+    Args:
+        stream_id: the Kafka key.
+        fps: frame rate of the source.
+        segment_seconds: video time of one segment; a frame waits this long at most before it is published.
+        max_side_px: shrink larger frames to this.
+    """
+
+    def __init__(
+        self, stream_id: str, encoding: Encoding, fps: float, segment_seconds: float = 1.0, max_side_px: int = 1280
+    ) -> None:
+        self._stream_id = stream_id
+        self._encoding = encoding
+        self._fps = fps
+        self._frames_per_message = 1 if encoding is Encoding.JPEG else max(1, round(fps * segment_seconds))
+        self._max_side_px = max_side_px
+        self._sequence = 0
+
+    def pack(self, frames: Iterable[Frame]) -> Iterator[tuple[FrameMessage, int]]:
+        """Yield messages, each with the number of frames in it."""
+        group: list[Frame] = []
+        for frame in frames:
+            frame = _even(Frame(shrink(frame.image, self._max_side_px), frame.ts_ms))
+            if group and frame.image.shape != group[0].image.shape:
+                # A camera that changes its resolution starts a new segment: one segment has one size.
+                yield self._message(group), len(group)
+                group = []
+            group.append(frame)
+            if len(group) == self._frames_per_message:
+                yield self._message(group), len(group)
+                group = []
+        if group:
+            yield self._message(group), len(group)
+
+    def _message(self, group: list[Frame]) -> FrameMessage:
+        payload, content_type = self._encode(group)
+        message = FrameMessage(self._stream_id, payload, content_type, group[0].ts_ms, self._sequence)
+        self._sequence += 1
+        return message
+
+    def _encode(self, group: list[Frame]) -> tuple[bytes, str]:
+        if self._encoding is Encoding.JPEG:
+            return encode_jpeg(group[0].image), "image/jpeg"
+        container = cast(Literal["mp4", "h264"], self._encoding.value)
+        encoder = SegmentEncoder(group[0].width, group[0].height, self._fps, container)
+        offsets = [frame.ts_ms - group[0].ts_ms for frame in group] if container == "mp4" else None
+        return encoder.encode([frame.image for frame in group], offsets), encoder.content_type
+
+
+def publish_all(
+    frames: Iterable[Frame],
+    packer: MessagePacker,
+    send: Callable[[FrameMessage], Future[Any]],
+    on_published: Callable[[int, int], object],
+) -> None:
+    """Publish frames until there are no more, and wait until the broker has confirmed the last.
+
+    Args:
+        frames: of one stream, in order.
+        packer: makes messages of them.
+        send: publishes one message; its future resolves when the broker has confirmed it.
+        on_published: called in order, once per confirmed message, with its frames and bytes.
+
+    Raises:
+        HermesError: what the source, the encoder or the broker had to object.
+    """
+    unconfirmed: deque[tuple[Future[Any], int, int]] = deque()
+    for message, count in packer.pack(frames):
+        unconfirmed.append((send(message), count, len(message.payload)))
+        while unconfirmed and (unconfirmed[0][0].done() or len(unconfirmed) > _MAX_UNCONFIRMED):
+            _confirm(unconfirmed.popleft(), on_published)
+    while unconfirmed:
+        _confirm(unconfirmed.popleft(), on_published)
+
+
+def _confirm(sent: tuple[Future[Any], int, int], on_published: Callable[[int, int], object]) -> None:
+    delivery, frames, size = sent
+    delivery.result()
+    on_published(frames, size)
+
+
+def _even(frame: Frame) -> Frame:
+    # 4:2:0 chroma needs even sides.
+    height, width = max(2, frame.height // 2 * 2), max(2, frame.width // 2 * 2)
+    return Frame(resize(frame.image, height, width), frame.ts_ms)

@@ -1,0 +1,76 @@
+"""``hermes streams``: every stream, how far it is, and what its memory holds."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from hermes_ray.cli.lifecycle import Lifecycle
+from hermes_ray.cli.options import DEFAULT_URL, AsJson, Url
+from hermes_ray.cli.output import (
+    format_milliseconds,
+    progress_console,
+    result_console,
+    write_json,
+    write_json_line,
+)
+
+if TYPE_CHECKING:
+    from hermes_ray.api.client import HermesClient
+    from hermes_ray.api.schemas import StreamResponse
+
+
+def streams(
+    url: Url = DEFAULT_URL,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between refreshes.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """List the streams. With --watch --json: one JSON line per refresh."""
+    from hermes_ray.cli.connection import connect
+
+    with connect(url) as client:
+        if watch:
+            _watch(client, interval, as_json)
+        elif as_json:
+            write_json({"streams": [stream.model_dump() for stream in client.streams()]})
+        else:
+            result_console().print(streams_table(client.streams()))
+
+
+def streams_table(found: Sequence["StreamResponse"]) -> Table:
+    """One row per stream."""
+    table = Table("stream", "frames", "lag", "tokens / limit", "compactions", "policy", "worker", box=None)
+    for stream in found:
+        table.add_row(
+            stream.id,
+            str(stream.frames_seen),
+            format_milliseconds(stream.lag_ms),
+            tokens_held(stream.kv_tokens_per_layer, stream.kv_prefix, stream.kv_budget),
+            str(stream.compactions),
+            stream.policy,
+            stream.worker,
+        )
+    if not found:
+        table.add_row("no stream has been seen yet")
+    return table
+
+
+def tokens_held(tokens_per_layer: Sequence[int], prefix: int, budget: int | None) -> str:
+    """What the fullest layer holds against what it may hold: ``70 / 74``."""
+    limit = "no limit" if budget is None else str(prefix + budget)
+    return f"{max(tokens_per_layer, default=0)} / {limit}"
+
+
+def _watch(client: "HermesClient", interval: float, as_json: bool) -> None:
+    console = progress_console()
+    with Lifecycle(console.print) as lifecycle:
+        if as_json:
+            lifecycle.wait_until_stopped(
+                lambda: write_json_line({"streams": [stream.model_dump() for stream in client.streams()]}), interval
+            )
+            return
+        with Live(console=result_console(), auto_refresh=False) as live:
+            lifecycle.wait_until_stopped(lambda: live.update(streams_table(client.streams()), refresh=True), interval)

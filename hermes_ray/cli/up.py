@@ -1,0 +1,41 @@
+"""``hermes up``: the whole system against a Kafka that exists, in the foreground."""
+
+from typing import Annotated
+
+import typer
+
+from hermes_ray.cli.lifecycle import Lifecycle
+from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.output import progress_console, write_json_line
+from hermes_ray.cli.steps import Steps
+from hermes_ray.cli.system import check_broker, start_system
+
+
+def up(
+    bootstrap: Bootstrap = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port of the HTTP API; 0 picks one.")] = None,
+    config_file: ConfigFile = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start everything, stay in the foreground, end cleanly on Ctrl-C or SIGTERM.
+
+    Joins the Ray cluster that cluster.address (or RAY_ADDRESS) names, or else starts one on this machine. With --json:
+    one line with the URL, once it is ready.
+    """
+    settings = load_settings(config_file, [*(assignments or ()), *_port(port)], bootstrap).settings
+    console = progress_console()
+    steps = Steps(console)
+    with Lifecycle(console.print) as lifecycle:
+        with steps.step(f"looking for Kafka at {settings.kafka.bootstrap_servers}"):
+            check_broker(settings.kafka)
+        url = start_system(settings, lifecycle, steps)
+        console.print(f"ready after {steps.elapsed_s:.0f} s: {url}  [dim](docs at {url}/docs; Ctrl-C ends it)[/]")
+        if as_json:
+            write_json_line({"event": "ready", "url": url, "elapsed_s": round(steps.elapsed_s, 3)})
+        lifecycle.wait_until_stopped()
+        console.print("stopping")
+
+
+def _port(port: int | None) -> list[str]:
+    return [] if port is None else [f"api.port={port}"]

@@ -1,0 +1,85 @@
+"""From frames to messages: nothing lost, every segment decodable on its own."""
+
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+
+from hermes_ray.cli.publish import open_source
+from hermes_ray.cli.publishing import Encoding, MessagePacker, publish_all
+from hermes_ray.errors import PublishFailed, SourceError
+from hermes_ray.video.codec import DecodeLimits, decode
+from hermes_ray.video.frame import Frame
+from hermes_ray.video.sources.simulated import SimulatedCamera
+
+START_MS = 1_700_000_000_000
+
+
+def frames(count: int, *, fps: float = 5.0, height: int = 48, width: int = 64) -> list[Frame]:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return [Frame(image, START_MS + round(index * 1000 / fps)) for index in range(count)]
+
+
+def decoded_times(messages) -> list[int]:
+    return [
+        frame.ts_ms
+        for message in messages
+        for frame in decode(message.payload, message.content_type, message.ts_ms, DecodeLimits())
+    ]
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+def test_every_frame_arrives_with_its_capture_time(encoding):
+    source = frames(12)
+    packed = list(MessagePacker("cam", encoding, fps=5.0).pack(source))
+    assert sum(count for _, count in packed) == 12
+    assert decoded_times(message for message, _ in packed) == [frame.ts_ms for frame in source]
+    assert [message.seq for message, _ in packed] == list(range(len(packed)))
+
+
+def test_segments_last_as_long_as_asked():
+    counts = [count for _, count in MessagePacker("cam", Encoding.MP4, fps=5.0, segment_seconds=0.8).pack(frames(10))]
+    assert counts == [4, 4, 2]
+
+
+def test_a_camera_that_changes_its_resolution_goes_on():
+    mixed = [*frames(3), *(Frame(f.image, f.ts_ms + 600) for f in frames(3, height=32, width=32))]
+    packed = list(MessagePacker("cam", Encoding.MP4, fps=5.0).pack(mixed))
+    assert [count for _, count in packed] == [3, 3]
+    assert len(decoded_times(message for message, _ in packed)) == 6
+
+
+def test_odd_sizes_are_made_even_and_large_ones_shrunk():
+    packer = MessagePacker("cam", Encoding.H264, fps=5.0, max_side_px=64)
+    (message, _), *_ = packer.pack(frames(1, height=75, width=129))
+    (frame,) = decode(message.payload, message.content_type, message.ts_ms, DecodeLimits())
+    assert max(frame.height, frame.width) <= 64
+    assert frame.height % 2 == frame.width % 2 == 0
+
+
+def test_only_confirmed_frames_are_counted():
+    confirmed: list[int] = []
+
+    def send(message):
+        future: Future = Future()
+        if message.seq < 2:
+            future.set_result(None)
+        else:
+            future.set_exception(PublishFailed("the broker did not confirm the record"))
+        return future
+
+    packer = MessagePacker("cam", Encoding.JPEG, fps=5.0)
+    with pytest.raises(PublishFailed):
+        publish_all(frames(5), packer, send, lambda count, size: confirmed.append(count))
+    assert confirmed == [1, 1]
+
+
+def test_a_simulated_camera_is_named_by_its_seed():
+    assert isinstance(open_source("sim://7", fps=2.0, loop=False, realtime=False), SimulatedCamera)
+
+
+@pytest.mark.parametrize("source", ["sim://", "sim://seven", "/no/such/file.mp4", "http://camera/stream"])
+def test_a_source_that_cannot_be_is_refused(source):
+    with pytest.raises(SourceError):
+        open_source(source, fps=2.0, loop=False, realtime=False)
