@@ -1,0 +1,171 @@
+"""Signals and child processes, with real ones: each test runs a small program and signals it."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import psutil
+import pytest
+
+PREAMBLE = """
+import subprocess, sys, time
+from pathlib import Path
+from hermes_ray.cli.lifecycle import Interrupted, Lifecycle
+
+say = lambda text: print(text, flush=True)
+
+def run(body):
+    try:
+        body()
+    except Interrupted as interrupt:
+        sys.exit(interrupt.exit_code)
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Start a program; whatever it leaves behind fails the test and is killed."""
+    started: list[subprocess.Popen] = []
+
+    def start(body: str) -> subprocess.Popen:
+        path = tmp_path / f"program-{len(started)}.py"
+        path.write_text(PREAMBLE + textwrap.dedent(body))
+        process = subprocess.Popen(
+            [sys.executable, str(path)], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    left = [process for process in started if process.poll() is None]
+    for process in left:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not left
+
+
+def wait_for(process: subprocess.Popen, line: str) -> None:
+    assert process.stdout is not None
+    for text in process.stdout:
+        if text.strip() == line:
+            return
+    raise AssertionError(f"the program ended without saying {line!r}")
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_during_start_up_ends_what_was_started_newest_first(program, signum, code):
+    process = program("""
+        def body():
+            with Lifecycle(say) as lifecycle:
+                lifecycle.at_end(lambda: say("first ended"))
+                lifecycle.at_end(lambda: say("second ended"))
+                say("starting")
+                time.sleep(60)
+        run(body)
+    """)
+    wait_for(process, "starting")
+    process.send_signal(signum)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert output.splitlines() == ["second ended", "first ended"]
+
+
+def test_a_signal_in_steady_state_ends_the_wait_without_an_error(program):
+    process = program("""
+        def body():
+            with Lifecycle(say) as lifecycle:
+                lifecycle.wait_until_stopped(lambda: say("tick"), tick_s=0.05)
+                say("stopped")
+        run(body)
+    """)
+    wait_for(process, "tick")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output.splitlines()[-1] == "stopped"
+
+
+def test_a_second_signal_kills_what_will_not_end(program, tmp_path):
+    process = program("""
+        def body():
+            with Lifecycle(say) as lifecycle:
+                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+                Path("child").write_text(str(child.pid))
+                lifecycle.at_end(lambda: (say("ending"), time.sleep(60)))
+                say("starting")
+                time.sleep(60)
+        run(body)
+    """)
+    wait_for(process, "starting")
+    process.send_signal(signal.SIGINT)
+    wait_for(process, "ending")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert not is_running(int((tmp_path / "child").read_text()))
+
+
+def test_grandchildren_whose_parent_died_are_ended_too(program, tmp_path):
+    process = program("""
+        GRANDCHILD = "import time; time.sleep(60)"
+        CHILD = (
+            "import subprocess, sys, os; from pathlib import Path; "
+            f"child = subprocess.Popen([sys.executable, '-c', {GRANDCHILD!r}], start_new_session=True); "
+            "Path('grandchild').write_text(str(child.pid)); os._exit(1)"
+        )
+
+        def body():
+            with Lifecycle(say):
+                subprocess.run([sys.executable, "-c", CHILD])
+
+        from hermes_ray.cli import processes, lifecycle
+        lifecycle.end_descendants = lambda: processes.end_descendants(grace_s=0.2)
+        run(body)
+    """)
+    assert process.wait(timeout=20) == 0
+    assert not is_running(int((tmp_path / "grandchild").read_text()))
+
+
+def test_one_failing_end_does_not_keep_the_rest_from_ending(program):
+    process = program("""
+        from hermes_ray.errors import PublishFailed
+
+        def fail():
+            raise PublishFailed("3 records unconfirmed")
+
+        def body():
+            with Lifecycle(say) as lifecycle:
+                lifecycle.at_end(lambda: say("ended"))
+                lifecycle.at_end(fail)
+        run(body)
+    """)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output.splitlines() == ["while stopping: 3 records unconfirmed", "ended"]
+
+
+def test_a_library_that_takes_sigterm_does_not_change_the_exit_code(program):
+    process = program("""
+        import signal
+
+        def body():
+            with Lifecycle(say) as lifecycle, lifecycle.while_others_take_signals():
+                signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+                say("starting")
+                time.sleep(60)
+        run(body)
+    """)
+    wait_for(process, "starting")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 143
+
+
+def is_running(pid: int) -> bool:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return False
+        time.sleep(0.05)
+    return True
