@@ -4,10 +4,12 @@ A client that goes away cancels its answer, in both forms.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fastapi import Request
+from sse_starlette import ServerSentEvent
 
 from hermes_ray.engine.contracts import Answer, AnswerToken
 from hermes_ray.errors import EngineError
@@ -18,7 +20,18 @@ HEARTBEAT_S = 10.0
 CLIENT_CLOSED_REQUEST = 499
 """Status for the access log when the client left before its answer (nginx's number; nobody reads the response)."""
 
+LINE_END = "\n"
+"""Between the lines of an event stream; the shortest that the format allows."""
+
 AnswerEvents = AsyncGenerator[AnswerToken | Answer, None]
+
+
+def json_event(data: object, name: str | None = None) -> ServerSentEvent:
+    """A server-sent event with JSON data.
+
+    Only ASCII: many clients split lines at U+2028, U+0085 and others too, which JSON would leave as they are.
+    """
+    return ServerSentEvent(json.dumps(data, allow_nan=False, separators=(",", ":")), event=name, sep=LINE_END)
 
 
 async def whole_answer(events: AnswerEvents, request: Request) -> Answer | None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from hermes_ray.api.problems import MEDIA_TYPE
+from hermes_ray.api.problems import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResponse, TokenEvent
 from hermes_ray.errors import ApiError, ApiUnreachable, ClusterError, HermesError, InvalidRequest, Overloaded
 
@@ -168,22 +168,24 @@ def _json(response: httpx.Response) -> Any:
 def error_of(problem: dict[str, Any], retry_after: str | None = None) -> HermesError:
     """The typed error that a problem object stands for; an unknown code gives :class:`ApiError`."""
     message = str(problem.get("detail") or problem.get("title") or problem)
-    error_class = _classes().get(problem.get("code", ""), ApiError)
+    error_class = _error_classes().get(problem.get("code", ""), ApiError)
     if issubclass(error_class, Overloaded | ClusterError):
         return error_class(message, retry_after_s=float(retry_after or 1))
     return error_class(message)
 
 
-def _classes() -> dict[str, type[HermesError]]:
-    found: dict[str, type[HermesError]] = {}
+def _error_classes() -> dict[str, type[HermesError]]:
+    """The class for every code that the API answers with."""
+    # What only HTTP knows is a request that should not have been sent.
+    found: dict[str, type[HermesError]] = dict.fromkeys(
+        ("malformed-json", "body-too-large", "unsupported-content-type"), InvalidRequest
+    )
     waiting: list[type[HermesError]] = [HermesError]
     while waiting:
         error_class = waiting.pop()
-        found[error_class.code] = error_class
         waiting.extend(error_class.__subclasses__())
-    # Problems that only HTTP knows are requests that this client should not have sent.
-    http_only = ("malformed-json", "body-too-large", "unsupported-content-type")
-    found.update(dict.fromkeys(http_only, InvalidRequest))
+        if error_class.code in KINDS:
+            found[error_class.code] = error_class
     return found
 
 

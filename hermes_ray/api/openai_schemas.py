@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hermes_ray.api.schemas import DEFAULT_MAX_TOKENS, checked_question
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import InvalidRequest
 
@@ -99,12 +100,13 @@ class ChatRequest(_Schema):
 
         Raises:
             InvalidRequest: the last message is not the user's.
+            InvalidQuestion: it is blank.
         """
         last = self.messages[-1]
         if last.role != "user":
             raise InvalidRequest(f"the last message must have role user, not {last.role}")
-        max_tokens = self.max_completion_tokens or self.max_tokens or Question.max_tokens
-        return Question(last.text(), max_tokens, self.temperature, self.seed)
+        max_tokens = self.max_completion_tokens or self.max_tokens or DEFAULT_MAX_TOKENS
+        return checked_question(last.text(), max_tokens, self.temperature, self.seed)
 
 
 class CompletionUsage(_Schema):
@@ -133,7 +135,7 @@ class Choice(_Schema):
     index: Literal[0] = 0
     """Always 0."""
     message: AssistantMessage
-    """The answer."""
+    """The answer, as a message of the conversation."""
     finish_reason: str
     """``stop`` or ``length``."""
 

@@ -13,6 +13,10 @@ MAX_TIMEOUT_S = 600.0
 """The longest that a caller may wait for one answer, seconds."""
 
 
+DEFAULT_MAX_TOKENS = 64
+"""Tokens of an answer whose caller sets no limit."""
+
+
 def rfc3339(ms: int) -> str:
     """Milliseconds since the Unix epoch as RFC 3339 in UTC, with milliseconds: ``2026-01-02T03:04:05.678Z``."""
     seconds, millis = divmod(ms, 1000)
@@ -39,7 +43,7 @@ class QueryRequest(_Schema):
 
     question: Annotated[str, Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})]
     """The question, not blank."""
-    max_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
+    max_tokens: Annotated[int, Field(ge=1, le=4096)] = DEFAULT_MAX_TOKENS
     """The most tokens to answer with; the server's own limit may be lower."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     """0 always takes the likeliest token; above 0 samples."""

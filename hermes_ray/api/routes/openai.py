@@ -6,12 +6,19 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from sse_starlette import EventSourceResponse
-from sse_starlette.event import JSONServerSentEvent, ServerSentEvent
+from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.answering import CLIENT_CLOSED_REQUEST, HEARTBEAT_S, AnswerEvents, started, whole_answer
+from hermes_ray.api.answering import (
+    CLIENT_CLOSED_REQUEST,
+    HEARTBEAT_S,
+    LINE_END,
+    AnswerEvents,
+    json_event,
+    started,
+    whole_answer,
+)
 from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.openai_schemas import (
     MODEL_PREFIX,
@@ -64,7 +71,7 @@ async def create_chat_completion(chat: ChatRequest, request: Request, backend: C
     head = {"id": f"chatcmpl-{request_id_of(request)}", "created": int(time.time()), "model": chat.model}
     if chat.stream:
         chunks = _chunks(await started(events), chat, head)
-        return EventSourceResponse(chunks, ping=HEARTBEAT_S, sep="\n")
+        return EventSourceResponse(chunks, ping=HEARTBEAT_S, sep=LINE_END)
     answer = await whole_answer(events, request)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -86,7 +93,7 @@ def _usage(answer: Answer) -> CompletionUsage:
 
 async def _chunks(events: AnswerEvents, chat: ChatRequest, head: dict[str, Any]) -> AsyncIterator[ServerSentEvent]:
     def chunk(choices: list[dict[str, Any]], **members: object) -> ServerSentEvent:
-        return JSONServerSentEvent({**head, "object": "chat.completion.chunk", "choices": choices, **members})
+        return json_event({**head, "object": "chat.completion.chunk", "choices": choices, **members})
 
     def delta(content: dict[str, str], finish_reason: str | None = None) -> list[dict[str, Any]]:
         return [{"index": 0, "delta": content, "finish_reason": finish_reason}]
@@ -102,6 +109,6 @@ async def _chunks(events: AnswerEvents, chat: ChatRequest, head: dict[str, Any])
                 if chat.stream_options is not None and chat.stream_options.include_usage:
                     yield chunk([], usage=_usage(event).model_dump())
     except HermesError as error:
-        yield JSONServerSentEvent({"error": openai_error(kind_of(error), str(error))})
+        yield json_event({"error": openai_error(kind_of(error), str(error))})
         return
-    yield ServerSentEvent("[DONE]")
+    yield ServerSentEvent("[DONE]", sep=LINE_END)

@@ -4,12 +4,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request
-from sse_starlette import EventSourceResponse
-from sse_starlette.event import JSONServerSentEvent, ServerSentEvent
+from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.answering import CLIENT_CLOSED_REQUEST, HEARTBEAT_S, AnswerEvents, started, whole_answer
+from hermes_ray.api.answering import (
+    CLIENT_CLOSED_REQUEST,
+    HEARTBEAT_S,
+    LINE_END,
+    AnswerEvents,
+    json_event,
+    started,
+    whole_answer,
+)
 from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.problems import instance_of, problem_of, request_id_of
 from hermes_ray.api.routes.streams import StreamId
@@ -65,7 +72,7 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
 
     if query.stream:
         answer_events = _server_sent(await started(events), finished, request)
-        return EventSourceResponse(answer_events, ping=HEARTBEAT_S, sep="\n")
+        return EventSourceResponse(answer_events, ping=HEARTBEAT_S, sep=LINE_END)
     answer = await whole_answer(events, request)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -79,9 +86,9 @@ async def _server_sent(
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Answer):
-                    yield ServerSentEvent(finished(event).model_dump_json(), event="answer")
+                    yield json_event(finished(event).model_dump(), "answer")
                 else:
-                    yield ServerSentEvent(TokenEvent.of(event).model_dump_json(), event="token")
+                    yield json_event(TokenEvent.of(event).model_dump(), "token")
     except HermesError as error:
         problem = problem_of(error, request_id=request_id_of(request), instance=instance_of(request))
-        yield JSONServerSentEvent(problem, event="error")
+        yield json_event(problem, "error")

@@ -1,0 +1,110 @@
+"""The Python client against the application on a socket."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from hermes_ray.api.client import HermesClient
+from hermes_ray.api.schemas import AnswerResponse, TokenEvent
+from hermes_ray.engine import Question, StreamEngine
+from hermes_ray.errors import (
+    ApiUnreachable,
+    InvalidQuestion,
+    InvalidRequest,
+    InvalidStreamId,
+    Overloaded,
+    QuestionTimeout,
+    UnknownStream,
+)
+from tests.unit.api.conftest import FRAMES, STREAM, eventually
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[HermesClient]:
+    with HermesClient(url) as client:
+        yield client
+
+
+def test_streams(client: HermesClient):
+    client.ready()
+    (listed,) = client.streams()
+    assert (listed.id, listed.frames_seen) == (STREAM, FRAMES)
+    assert client.stream(STREAM) == listed
+
+
+def test_tokens_then_the_answer(client: HermesClient):
+    whole = client.ask(STREAM, "What is there?", max_tokens=6)
+    *tokens, last = client.ask_stream(STREAM, "What is there?", max_tokens=6)
+    assert all(isinstance(token, TokenEvent) for token in tokens)
+    assert isinstance(last, AnswerResponse)
+    assert "".join(token.text for token in tokens) == last.answer == whole.answer
+
+
+@pytest.mark.parametrize(
+    ("stream", "question", "options", "error"),
+    [
+        ("nobody", "q", {}, UnknownStream),
+        ("a b?c", "q", {}, InvalidStreamId),
+        (STREAM, " ", {}, InvalidQuestion),
+        (STREAM, "q", {"max_tokens": 0}, InvalidRequest),
+        (STREAM, "q" * 100_000, {}, InvalidRequest),
+        (STREAM, "q", {"timeout_s": 1e-6}, QuestionTimeout),
+    ],
+)
+def test_problems_come_back_as_the_errors_they_were(
+    client: HermesClient, stream: str, question: str, options: dict, error: type[Exception]
+):
+    with pytest.raises(error):
+        client.ask(stream, question, **options)
+    with pytest.raises(error):
+        next(client.ask_stream(stream, question, **options))
+
+
+def test_overload_says_when_to_come_back(client: HermesClient, engine: StreamEngine):
+    answers = [engine.ask(STREAM, Question("What happens?", max_tokens=4096)) for _ in range(4)]
+    try:
+        with pytest.raises(Overloaded) as raised:
+            client.ask(STREAM, "q")
+    finally:
+        for answer in answers:
+            answer.cancel()
+    assert raised.value.retry_after_s >= 1
+
+
+def test_a_failure_half_way_is_raised_after_the_tokens(client: HermesClient):
+    events = client.ask_stream(STREAM, "What happens?", max_tokens=4096, timeout_s=1.5)
+    assert isinstance(next(events), TokenEvent)
+    with pytest.raises(QuestionTimeout):
+        list(events)
+
+
+async def test_closing_the_iterator_cancels_the_answer(client: HermesClient, engine: StreamEngine):
+    events = client.ask_stream(STREAM, "What happens?", max_tokens=4096)
+    next(events)
+    events.close()
+    assert await eventually(lambda: engine.stats().questions_active == 0, within_s=2)
+
+
+def test_no_server():
+    with HermesClient("http://127.0.0.1:9") as client, pytest.raises(ApiUnreachable):
+        client.streams()
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"streams": [{"id": "x"}]}'])
+def test_some_other_server(body: bytes):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with HermesClient(f"http://127.0.0.1:{server.server_port}") as client, pytest.raises(ApiUnreachable):
+            client.streams()
+        server.shutdown()

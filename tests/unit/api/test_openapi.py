@@ -1,0 +1,126 @@
+"""The OpenAPI document: sound, complete, and true of what the API answers."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from fastapi.openapi.models import OpenAPI
+
+from tests.unit.api.conftest import STREAM
+
+OPERATIONS = {
+    "getHealth": ("get", "/healthz"),
+    "getReadiness": ("get", "/readyz"),
+    "listStreams": ("get", "/v1/streams"),
+    "getStream": ("get", "/v1/streams/{id}"),
+    "askStream": ("post", "/v1/streams/{id}/query"),
+    "listModels": ("get", "/v1/models"),
+    "createChatCompletion": ("post", "/v1/chat/completions"),
+    "getProblemKind": ("get", "/problems/{code}"),
+}
+QUERY = "/v1/streams/{id}/query"
+
+
+@pytest.fixture
+async def document(http: httpx.AsyncClient) -> dict[str, Any]:
+    return (await http.get("/openapi.json")).json()
+
+
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from nodes(child)
+
+
+def assert_matches(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+
+
+def test_the_document_has_the_form_that_openapi_prescribes(document: dict[str, Any]):
+    OpenAPI.model_validate(document)
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]):
+    for node in nodes(document):
+        if isinstance(reference := node.get("$ref"), str):
+            target = document
+            for part in reference.removeprefix("#/").split("/"):
+                target = target[part]
+
+
+def test_operation_ids_are_stable(document: dict[str, Any]):
+    found = {
+        operation["operationId"]: (method, path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert found == OPERATIONS
+
+
+def test_errors_are_documented_as_problems_and_nothing_else(document: dict[str, Any]):
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert set(response["content"]) == {"application/problem+json"}
+                    for example in response["content"]["application/problem+json"]["examples"].values():
+                        assert_matches(document, {"$ref": "#/components/schemas/Problem"}, example["value"])
+                        assert example["value"]["status"] == int(status)
+
+
+def test_an_answer_is_documented_as_json_and_as_events(document: dict[str, Any]):
+    for path in (QUERY, "/v1/chat/completions"):
+        assert set(document["paths"][path]["post"]["responses"]["200"]["content"]) == {
+            "application/json",
+            "text/event-stream",
+        }
+
+
+def test_every_field_says_what_it_is(document: dict[str, Any]):
+    for name, schema in document["components"]["schemas"].items():
+        for field, definition in schema.get("properties", {}).items():
+            assert definition.get("description"), f"{name}.{field}"
+
+
+async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict[str, Any]):
+    chat = {"model": f"stream/{STREAM}", "messages": [{"role": "user", "content": "q"}], "max_tokens": 2}
+    requests = [
+        ("get", path.replace("{id}", STREAM).replace("{code}", "internal"), path, None)
+        for method, path in OPERATIONS.values()
+        if method == "get"
+    ]
+    requests += [
+        ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),
+        ("post", "/v1/chat/completions", "/v1/chat/completions", chat),
+    ]
+    for method, url, path, body in requests:
+        response = await http.request(method, url, json=body)
+        documented = document["paths"][path][method]["responses"][str(response.status_code)]
+        assert_matches(document, documented["content"]["application/json"]["schema"], response.json())
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (QUERY.replace("{id}", STREAM), b"{"),
+        ("/v1/streams/nobody/query", b'{"question": "q"}'),
+        (QUERY.replace("{id}", STREAM), b" " * 70_000),
+        (QUERY.replace("{id}", STREAM), b"{}"),
+        (QUERY.replace("{id}", STREAM), json.dumps({"question": "q", "timeout_s": 1e-6}).encode()),
+    ],
+)
+async def test_problems_are_as_documented(http: httpx.AsyncClient, document: dict[str, Any], path: str, content: bytes):
+    response = await http.post(path, content=content, headers={"content-type": "application/json"})
+    documented = document["paths"][QUERY]["post"]["responses"][str(response.status_code)]["content"]
+    assert response.json()["code"] in documented["application/problem+json"]["examples"]
+    assert_matches(document, documented["application/problem+json"]["schema"], response.json())
+
+
+async def test_the_documentation_page_is_served(http: httpx.AsyncClient):
+    assert "/openapi.json" in (await http.get("/docs")).text

@@ -1,0 +1,147 @@
+"""Asking one stream over HTTP."""
+
+import json
+
+import httpx
+import pytest
+
+from hermes_ray.engine import Question, StreamEngine
+from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM, eventually
+
+QUERY = f"/v1/streams/{STREAM}/query"
+LONG = {"question": "What happens?", "max_tokens": 4096}
+
+
+def events_of(body: str) -> list[tuple[str, dict]]:
+    """Name and data of each event; written against the wire format, not with our client."""
+    blocks = [block.splitlines() for block in body.strip().split("\n\n")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+
+async def test_an_answer_says_what_it_rests_on(http: httpx.AsyncClient):
+    response = await http.post(QUERY, json={"question": "What is there?", "max_tokens": 5})
+
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer.pop("ttft_ms") > 0
+    usage = answer.pop("usage")
+    assert usage["prompt_tokens"] > 0
+    assert 1 <= usage["completion_tokens"] <= 5
+    assert isinstance(answer.pop("answer"), str)
+    assert answer.pop("finish_reason") in ("stop", "length")
+    assert answer == {
+        "stream": STREAM,
+        "question": "What is there?",
+        "as_of_ms": FIRST_TS_MS + 1000 * (FRAMES - 1),
+        "as_of": "2026-01-02T03:04:07.000Z",
+        "frames_seen": FRAMES,
+        "worker": "local",
+    }
+
+
+async def test_streamed_tokens_add_up_to_the_answer(http: httpx.AsyncClient):
+    question = {"question": "What is there?", "max_tokens": 8}
+    whole = (await http.post(QUERY, json=question)).json()
+    response = await http.post(QUERY, json=question | {"stream": True})
+
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *tokens, (last_name, last) = events_of(response.text)
+    assert {name for name, _ in tokens} == {"token"}
+    assert [token["index"] for _, token in tokens] == list(range(len(tokens)))
+    assert last_name == "answer"
+    assert "".join(token["text"] for _, token in tokens) == last["answer"]
+    assert last | {"ttft_ms": 0} == whole | {"ttft_ms": 0}
+
+
+async def test_a_seed_makes_sampling_repeatable(http: httpx.AsyncClient):
+    question = {"question": "What is there?", "max_tokens": 12, "temperature": 2.0}
+    answers = [(await http.post(QUERY, json=question | {"seed": seed})).json()["answer"] for seed in (1, 1, 2)]
+    assert answers[0] == answers[1]
+    assert answers[0] != answers[2]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/v1/streams/nobody/query", {"question": "q"}, 404, "unknown-stream"),
+        ("/v1/streams/not%20an%20id/query", {"question": "q"}, 422, "invalid-stream-id"),
+        (QUERY, {"question": ""}, 422, "invalid-question"),
+        (QUERY, {"question": " \n\t"}, 422, "invalid-question"),
+        (QUERY, {"question": "word " * 2000}, 422, "invalid-question"),
+        (QUERY, LONG | {"timeout_s": 1e-6}, 504, "question-timeout"),
+    ],
+)
+async def test_a_question_that_fails_has_its_own_status_streamed_or_not(
+    http: httpx.AsyncClient, path: str, body: dict, status: int, code: str, stream: bool
+):
+    response = await http.post(path, json=body | {"stream": stream})
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_tokens", 0),
+        ("max_tokens", "many"),
+        ("temperature", -0.1),
+        ("temperature", 2.1),
+        ("seed", -1),
+        ("timeout_s", 0),
+        ("timeout_s", 601),
+        ("question", 5),
+        # Of later versions, or misspelt: to ignore them would answer another question than was asked.
+        ("as_of", "2026-01-02T03:04:05Z"),
+        ("options", ["yes", "no"]),
+        ("session_id", "s"),
+        ("max_token", 5),
+    ],
+)
+async def test_a_wrong_or_unknown_field_is_refused_by_name(http: httpx.AsyncClient, field: str, value: object):
+    response = await http.post(QUERY, json={"question": "q"} | {field: value})
+    assert response.status_code == 422
+    assert response.json()["code"] == "invalid-request"
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+async def test_every_wrong_field_is_listed(http: httpx.AsyncClient):
+    response = await http.post(QUERY, json={"max_tokens": 0, "temperature": "hot"})
+    assert {error["field"] for error in response.json()["errors"]} == {"question", "max_tokens", "temperature"}
+
+
+async def test_a_full_queue_says_when_to_come_back(http: httpx.AsyncClient, engine: StreamEngine):
+    answers = [engine.ask(STREAM, Question("What happens?", max_tokens=4096)) for _ in range(4)]
+    try:
+        responses = [await http.post(QUERY, json={"question": "q", "stream": stream}) for stream in (False, True)]
+    finally:
+        for answer in answers:
+            answer.cancel()
+    for response in responses:
+        assert (response.status_code, response.json()["code"]) == (429, "overloaded")
+        assert int(response.headers["retry-after"]) >= 1
+
+
+async def test_a_timeout_half_way_is_an_error_event(http: httpx.AsyncClient):
+    response = await http.post(QUERY, json=LONG | {"timeout_s": 1.5, "stream": True})
+    assert response.status_code == 200
+    *tokens, (last_name, problem) = events_of(response.text)
+    assert tokens
+    assert (last_name, problem["code"], problem["status"]) == ("error", "question-timeout", 504)
+
+
+async def test_leaving_a_streamed_answer_cancels_it(url: str, engine: StreamEngine):
+    answered = engine.stats().questions_answered
+    async with httpx.AsyncClient(base_url=url) as client:
+        async with client.stream("POST", QUERY, json=LONG | {"stream": True}) as response:
+            assert (await anext(response.aiter_lines())) == "event: token"
+        assert await eventually(lambda: engine.stats().questions_active == 0, within_s=1)
+    assert engine.stats().questions_answered == answered
+
+
+async def test_leaving_a_whole_answer_cancels_it(url: str, engine: StreamEngine):
+    answered = engine.stats().questions_answered
+    async with httpx.AsyncClient(base_url=url, timeout=0.3) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(QUERY, json=LONG)
+    assert await eventually(lambda: engine.stats().questions_active == 0, within_s=1)
+    assert engine.stats().questions_answered == answered
