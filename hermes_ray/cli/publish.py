@@ -13,6 +13,7 @@ from hermes_ray.cli.output import progress_console, write_json
 from hermes_ray.cli.publishing import Encoding, MessagePacker, publish_all
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import SourceError
+from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.message import validate_stream_id
 from hermes_ray.video.sampling import FrameSampler
 
@@ -39,6 +40,7 @@ def publish(
 ) -> None:
     """Publish video until it ends, or until Ctrl-C. Every message is confirmed by the broker."""
     settings = load_settings(config_file, assignments, bootstrap).settings
+    configure_logs(settings.log)
     validate_stream_id(stream)
     opened = open_source(source, fps=fps, loop=loop, realtime=not fast)
     packer = MessagePacker(stream, encoding, fps, segment_seconds, max_side)

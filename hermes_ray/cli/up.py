@@ -9,6 +9,7 @@ from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, l
 from hermes_ray.cli.output import progress_console, write_json_line
 from hermes_ray.cli.steps import Steps
 from hermes_ray.cli.system import check_broker, start_system
+from hermes_ray.observability.logs import configure_logs
 
 
 def up(
@@ -25,6 +26,7 @@ def up(
     """
     settings = load_settings(config_file, [*(assignments or ()), *_port(port)], bootstrap).settings
     console = progress_console()
+    configure_logs(settings.log)
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
         with steps.step(f"looking for Kafka at {settings.kafka.bootstrap_servers}"):

@@ -19,8 +19,9 @@ from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.output import progress_console, write_json
 from hermes_ray.cli.steps import Steps
 from hermes_ray.cli.system import preferred_or_free, start_system
-from hermes_ray.config import Settings
+from hermes_ray.config import LogSettings, Settings
 from hermes_ray.errors import SourceError
+from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
@@ -62,6 +63,7 @@ def run_demo(plan: Scenario, *, port: int | None, assignments: Mapping[str, Any]
         HermesError: something could not be started.
     """
     console = progress_console()
+    configure_logs(LogSettings(level="ERROR"))  # a log line would tear the live table apart
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
         demo, producer = _start(plan, port, assignments, lifecycle, steps)
