@@ -16,22 +16,12 @@ import sys
 from types import FrameType
 
 _CHECK_S = 0.2
-_GRACE_S = 3.0
 _PR_SET_PDEATHSIG = 1
 
 
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _end(program: subprocess.Popen[bytes]) -> None:
-    program.terminate()
-    try:
-        program.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        program.wait()
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
@@ -50,7 +40,9 @@ def guard(starter_pid: int, command: list[str]) -> int:
                 continue
         return 0
     finally:
-        _end(program)
+        # Nothing to save: the broker is memory only, and on SIGTERM it would wait for its clients to leave.
+        program.kill()
+        program.wait()
 
 
 if __name__ == "__main__":
