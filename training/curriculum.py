@@ -14,6 +14,7 @@ class Stage:
         frames: shortest and longest clip.
         clips: clips in a batch of the longest; shorter clips come in proportion more.
         questions: per clip; 0 trains the vision tower alone, on the auxiliary heads.
+        empty_share: about how many of the visual tokens that show nothing the decoder is given.
         steps: the most steps to stay.
         leave_at: mean accuracy over the past tasks at which the next stage begins sooner.
     """
@@ -21,16 +22,17 @@ class Stage:
     frames: tuple[int, int]
     clips: int
     questions: int
+    empty_share: float
     steps: int
     leave_at: float = 1.0
 
 
 STAGES = (
-    Stage(frames=(8, 8), clips=40, questions=0, steps=500),
-    Stage(frames=(2, 4), clips=40, questions=8, steps=600, leave_at=0.90),
-    Stage(frames=(4, 8), clips=24, questions=10, steps=1500, leave_at=0.90),
-    Stage(frames=(8, 16), clips=14, questions=12, steps=3000, leave_at=0.90),
-    Stage(frames=(12, 24), clips=10, questions=14, steps=1_000_000),
+    Stage(frames=(8, 8), clips=40, questions=0, empty_share=1.0, steps=350),
+    Stage(frames=(2, 5), clips=36, questions=9, empty_share=0.4, steps=800, leave_at=0.88),
+    Stage(frames=(5, 10), clips=20, questions=12, empty_share=0.25, steps=2000, leave_at=0.88),
+    Stage(frames=(8, 16), clips=14, questions=14, empty_share=0.2, steps=5000, leave_at=0.93),
+    Stage(frames=(12, 24), clips=10, questions=16, empty_share=0.2, steps=1_000_000),
 )
 
 _WARMUP_STEPS = 150

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermes_ray.models.chat import split_template
 from hermes_ray.models.tiny import vocabulary
 from hermes_ray.models.tiny.architecture import MAX_POSITIONS, TOKENS_PER_SIDE
 from hermes_ray.models.tiny.tokenizer import build_tokenizer
@@ -26,20 +25,22 @@ NEWLINE = -1
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips of equal length, packed. ``B`` rows, ``F`` frames, ``V = 9 F`` visual tokens, ``S`` segment tokens.
+    """Clips of equal length, packed. ``B`` rows, ``F`` frames, ``V`` of the ``9 F`` visual tokens, ``S`` of text.
 
     Attributes:
         frames: ``[B, F, 72, 72, 3]``, uint8.
-        labels: per name of ``LABELS``, ``[B, V]``, int64.
+        kept: ``[B, V]``, int64, ascending: which of a clip's ``9 F`` visual tokens the decoder is given.
+        labels: per name of ``LABELS``, ``[B, V]``, int64: of the tokens kept.
         text_ids: ``[B, S]``, int64; padding repeats ``<pad>``.
         targets: ``[B, S]``, int64: the next token where it belongs to an answer, ``IGNORED`` elsewhere.
         segments: ``[B, S]``, int64: index of the question within its row, -1 for padding.
-        visible: ``[B, S]``, int64: how many visual tokens this token may see.
+        visible: ``[B, S]``, int64: visual tokens with an index below this may be seen by this token.
         positions: ``[B, S]``, int64: position of this token, prefix and visible frames counted.
         tasks: per row, the task of each segment.
     """
 
     frames: NDArray[np.uint8]
+    kept: Tensor
     labels: dict[str, Tensor]
     text_ids: Tensor
     targets: Tensor
@@ -53,15 +54,25 @@ class Packer:
     """Turns clips into batches, with the words' ids and the template of the bundled tokenizer."""
 
     def __init__(self) -> None:
-        template = split_template(build_tokenizer(MAX_POSITIONS), vocabulary.VIDEO)
         self._ids = {word: index for index, word in enumerate(vocabulary.words())}
-        self.prefix = self._encode(template.before_video)
-        self._before_question = self._encode(template.before_question)
-        self._after_question = self._encode(template.after_question)
         self._end = self._ids[vocabulary.TURN_END]
+        # The template around one video and one question, for which the unknown word stands here.
+        chat = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": vocabulary.UNKNOWN}]}]
+        rendered = build_tokenizer(MAX_POSITIONS).apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        before_video, behind = str(rendered).split(vocabulary.VIDEO)
+        before_question, after_question = behind.split(vocabulary.UNKNOWN)
+        self.prefix = self._encode(before_video)
+        self._before_question = self._encode(before_question)
+        self._after_question = self._encode(after_question)
 
-    def pack(self, clips: Sequence[Clip]) -> Batch:
+    def pack(self, clips: Sequence[Clip], *, empty_share: float = 1.0, seed: int = 0) -> Batch:
         """Pack clips of one length; rows are padded to the longest.
+
+        Args:
+            clips: at least one.
+            empty_share: about how many of the visual tokens that show nothing are kept. Fewer make a step much
+                cheaper, and look like a memory from which tokens were evicted; positions stay those of the whole clip.
+            seed: decides which.
 
         Raises:
             ValueError: the clips differ in length.
@@ -74,9 +85,12 @@ class Packer:
         text_ids, targets, segments, visible, positions = (
             torch.tensor([row[i] + [fill] * (length - len(row[i])) for row in rows]) for i, fill in enumerate(fills)
         )
+        kept = _choose_tokens(np.stack([clip.labels["kind"].ravel() for clip in clips]), empty_share, seed)
+        labels = {name: np.stack([clip.labels[name].ravel() for clip in clips]) for name in LABELS}
         return Batch(
             frames=np.stack([clip.frames for clip in clips]),
-            labels={name: torch.tensor(np.stack([clip.labels[name].ravel() for clip in clips])) for name in LABELS},
+            kept=torch.from_numpy(kept),
+            labels={name: torch.from_numpy(np.take_along_axis(labels[name], kept, axis=1)) for name in LABELS},
             text_ids=text_ids,
             targets=targets,
             segments=segments,
@@ -105,14 +119,24 @@ class Packer:
         return [self._ids[word] for word in text.split()]
 
 
-def attention_mask(batch: Batch, prefix_tokens: int, frames: int) -> Tensor:
+def _choose_tokens(kinds: NDArray[np.int64], empty_share: float, seed: int) -> NDArray[np.int64]:
+    """Return the same number of indices for each row: all tokens that show something, and some of the others."""
+    full = kinds != 0
+    rows, tokens = kinds.shape
+    count = int(full.sum(axis=1).max() + round(empty_share * (~full).sum(axis=1).min()))
+    urgency = np.random.default_rng([seed, 31]).uniform(size=(rows, tokens)) + full
+    chosen = np.argsort(-urgency, axis=1)[:, : min(tokens, count)]
+    return np.sort(chosen, axis=1)
+
+
+def attention_mask(batch: Batch, prefix_tokens: int) -> Tensor:
     """Return who sees whom: ``[B, 1, T, T]`` float32, 0 or the lowest number, with ``T = prefix + V + S``."""
-    context = prefix_tokens + frames * TOKENS_PER_FRAME
+    context = prefix_tokens + batch.kept.shape[1]
     rows, length = batch.text_ids.shape
     allowed = torch.zeros(rows, context + length, context + length, dtype=torch.bool)
     allowed[:, :context, :context] = torch.ones(context, context, dtype=torch.bool).tril()
-    column = torch.arange(context)
-    allowed[:, context:, :context] = column < prefix_tokens + batch.visible[:, :, None]
+    allowed[:, context:, :prefix_tokens] = True
+    allowed[:, context:, prefix_tokens:context] = batch.kept[:, None, :] < batch.visible[:, :, None]
     same = batch.segments[:, :, None] == batch.segments[:, None, :]
     allowed[:, context:, context:] = same & torch.ones(length, length, dtype=torch.bool).tril()
     return torch.zeros(allowed.shape).masked_fill_(~allowed, torch.finfo(torch.float32).min)[:, None]

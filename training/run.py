@@ -73,9 +73,10 @@ class Run:
     def _step(self, feed: ClipFeed) -> Outcome:
         progress, options = self._progress, self._options
         torch.set_num_threads(_threads_to_use(options.threads))
+        stage = STAGES[progress.stage]
         clips = feed.clips(progress.step, progress.stage, task_weights(progress.accuracy))
-        batch = self._packer.pack(clips)
-        outcome = self._trainee(batch) if STAGES[progress.stage].questions else self._trainee.vision_loss(batch)
+        batch = self._packer.pack(clips, empty_share=stage.empty_share, seed=progress.step)
+        outcome = self._trainee(batch) if stage.questions else self._trainee.vision_loss(batch)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(
                 progress.step, peak=options.learning_rate, total_steps=options.steps, decay_share=options.decay_share

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from hermes_ray.models.tiny.architecture import IMAGE_MEAN, IMAGE_STD
 from training.clips import IGNORED, LABEL_CLASSES
-from training.packing import NEWLINE, TOKENS_PER_FRAME, Batch, attention_mask
+from training.packing import NEWLINE, Batch, attention_mask
 
 _PROJECTED = 0
 _HEAD_LAYER = {
@@ -60,15 +58,16 @@ class Trainee(nn.Module):
         self.norms = nn.ModuleDict({name: nn.RMSNorm(width) for name, layer in _HEAD_LAYER.items() if layer})
         self.register_buffer("prefix_ids", torch.tensor(prefix_ids), persistent=False)
 
-    def see(self, frames: NDArray[np.uint8]) -> Tensor:
-        """Return the visual tokens of clips: ``[B, F, 72, 72, 3]`` uint8 to ``[B, 9 F, width]`` float32."""
-        pixels = torch.from_numpy(frames).permute(0, 1, 4, 2, 3).to(torch.float32) / 255
+    def see(self, batch: Batch) -> Tensor:
+        """Return the visual tokens that the batch keeps, ``[B, V, width]`` float32."""
+        pixels = torch.from_numpy(batch.frames).permute(0, 1, 4, 2, 3).to(torch.float32) / 255
         mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGE_MEAN, IMAGE_STD))
-        return self.model.model.get_video_features((pixels - mean) / std).pooler_output[:, :-1]
+        tokens = self.model.model.get_video_features((pixels - mean) / std).pooler_output
+        return tokens.gather(1, batch.kept[:, :, None].expand(-1, -1, tokens.shape[-1]))
 
     def vision_loss(self, batch: Batch) -> Outcome:
         """Return the loss of the heads that read the projected visual tokens; the decoder is not run."""
-        visual = self.see(batch.frames)
+        visual = self.see(batch)
         losses = {
             name: self._head_loss(name, visual, batch.labels[name])
             for name, layer in _HEAD_LAYER.items()
@@ -78,7 +77,7 @@ class Trainee(nn.Module):
 
     def forward(self, batch: Batch) -> Outcome:
         """Run a batch and compare with its answers and labels."""
-        visual = self.see(batch.frames)
+        visual = self.see(batch)
         logits, states = self.answer_logits(batch, visual)
         targets = batch.targets[batch.targets != IGNORED]
         weights = _answer_weights(batch)
@@ -97,11 +96,11 @@ class Trainee(nn.Module):
         start = len(self.prefix_ids)
         language = self.model.model.language_model
         prefix = language.embed_tokens(self.prefix_ids).expand(rows, -1, -1)
-        context = torch.arange(start + visual_tokens).expand(rows, -1)
+        context = torch.cat((torch.arange(start).expand(rows, -1), start + batch.kept), dim=1)
         output = language(
             inputs_embeds=torch.cat((prefix, visual, self._embed(batch.text_ids)), dim=1),
             position_ids=torch.cat((context, batch.positions), dim=1),
-            attention_mask=attention_mask(batch, start, visual_tokens // TOKENS_PER_FRAME),
+            attention_mask=attention_mask(batch, start),
             use_cache=False,
             output_hidden_states=True,
         )

@@ -27,7 +27,7 @@ def trainee():
 def test_a_packed_question_gets_the_logits_of_transformers_own_forward(clips, trainee, tmp_path):
     batch = Packer().pack(clips)
     with torch.no_grad():
-        packed, _ = trainee.answer_logits(batch, trainee.see(batch.frames))
+        packed, _ = trainee.answer_logits(batch, trainee.see(batch))
     rows, columns = (batch.targets != IGNORED).nonzero(as_tuple=True)
     tokenizer = AutoTokenizer.from_pretrained(save_random(tmp_path), local_files_only=True)
     for row, clip in enumerate(clips):
@@ -52,7 +52,7 @@ def test_a_question_is_correct_only_if_its_whole_answer_is(clips, trainee):
     batch = Packer().pack(clips)
     outcome = trainee(batch)
     with torch.no_grad():
-        logits, _ = trainee.answer_logits(batch, trainee.see(batch.frames))
+        logits, _ = trainee.answer_logits(batch, trainee.see(batch))
     rows, columns = (batch.targets != IGNORED).nonzero(as_tuple=True)
     right = logits.argmax(-1) == batch.targets[rows, columns]
     for row, tasks in enumerate(batch.tasks):
@@ -60,6 +60,15 @@ def test_a_question_is_correct_only_if_its_whole_answer_is(clips, trainee):
             assert outcome.correct[row][index] == bool(
                 right[(rows == row) & (batch.segments[rows, columns] == index)].all()
             )
+
+
+def test_dropping_empty_tokens_keeps_all_that_show_something(clips):
+    whole, part = Packer().pack(clips), Packer().pack(clips, empty_share=0.2)
+    assert part.kept.shape[1] < whole.kept.shape[1]
+    for row in range(len(clips)):
+        shown = whole.kept[row][whole.labels["kind"][row] != 0]
+        assert set(shown.tolist()) <= set(part.kept[row].tolist())
+        assert torch.equal(part.labels["kind"][row], whole.labels["kind"][row][part.kept[row]])
 
 
 def test_labels_mark_the_cell_in_which_a_thing_stands():
