@@ -40,7 +40,7 @@ class FrameSampler:
     frames. The first frame sets a grid of points one period apart; each point gets the frame nearest to it. Hence
     the kept frames never drift from the grid, whatever the stream's own rate and rounding, and never outnumber its
     points. "Nearest" is decided as a frame arrives, taking the gap before it as the gap after it. A stream slower than
-    the target passes whole, jitter up to a quarter of the period included.
+    the target passes whole, with jitter of up to an eighth of the period either way.
 
     A frame that is not newer than the newest kept one (out of order, or a duplicate) is not kept, and counted as late;
     so after a camera's clock is set back, frames are late until it catches up.
@@ -56,7 +56,8 @@ class FrameSampler:
         if not target_fps > 0 or math.isinf(target_fps):
             raise ValueError(f"target_fps must be a positive number, not {target_fps}")
         self._state = SamplerState(target_fps)
-        self._period_ms = Fraction(1000) / Fraction(str(target_fps))  # exact, or the grid would drift
+        # The period is _period / _scale ms, in whole numbers: floating point would let the grid drift.
+        self._scale, self._period = (Fraction(str(target_fps)) / 1000).as_integer_ratio()
 
     def keep(self, ts_ms: int) -> bool:
         """Say whether the stream's next frame, captured at ``ts_ms``, is kept, and remember it."""
@@ -96,11 +97,12 @@ class FrameSampler:
 
     def _is_nearest(self, ts_ms: int, anchor_ms: int) -> bool:
         """Whether the next grid point is reached, or the frame after this one is expected to be further from it."""
-        missing_ms = anchor_ms + self._state.next_point * self._period_ms - ts_ms
-        gap_ms = max(0, ts_ms - self._state.newest_seen_ms)
-        return missing_ms <= min(Fraction(gap_ms), self._period_ms) / 2
+        missing = (anchor_ms - ts_ms) * self._scale + self._state.next_point * self._period
+        gap = max(0, ts_ms - self._state.newest_seen_ms) * self._scale
+        return 2 * missing <= min(gap, self._period)
 
     def _point_after(self, ts_ms: int, anchor_ms: int) -> int:
-        # A frame just short of a grid point serves that point too; else two kept frames could be a moment apart.
-        reached = math.floor((ts_ms - anchor_ms) / self._period_ms + Fraction(1, 4))
+        # A frame up to a quarter period short of a grid point serves that point too; else two kept frames could be a
+        # moment apart.
+        reached = (4 * (ts_ms - anchor_ms) * self._scale + self._period) // (4 * self._period)
         return max(self._state.next_point, reached) + 1

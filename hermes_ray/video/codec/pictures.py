@@ -34,6 +34,11 @@ class Segment:
     frame_duration: Fraction | None = None
     owner: object = None
 
+    @property
+    def shown(self) -> "list[av.Packet[Any]]":
+        """The packets whose pictures are presented; an edit list may keep others for decoding only."""
+        return [packet for packet in self.packets if not packet.is_discard]
+
 
 def harden(context: VideoCodecContext, limits: DecodeLimits) -> None:
     """Set a decoder to report damage instead of concealing it, and to refuse absurd sizes before allocating."""
@@ -56,7 +61,7 @@ def decode_segment(
     select: Callable[[int], bool] | None,
 ) -> Iterator[Frame]:
     """Yield a segment's frames in presentation order. See :func:`hermes_ray.video.codec.decode.decode`."""
-    start = min((packet.pts for packet in segment.packets if packet.pts is not None), default=0)
+    start = min((packet.pts for packet in segment.shown if packet.pts is not None), default=0)
     for index, picture in enumerate(_pictures(segment, limits)):
         limits.check_resolution(picture.width, picture.height)
         capture_ms = ts_ms + round(1000 * _offset(segment, picture, index, start))
@@ -82,8 +87,8 @@ def _pictures(segment: Segment, limits: DecodeLimits) -> Iterator[av.VideoFrame]
                 raise UndecodableMedia(f"{segment.name} is damaged or cut off at picture {decoded}")
             yield picture
     # PyAV drops an error that follows a good picture of the same packet; the count betrays it.
-    if decoded != len(segment.packets):
-        raise UndecodableMedia(f"{segment.name} is damaged: {len(segment.packets)} pictures, {decoded} decodable")
+    if decoded != len(segment.shown):
+        raise UndecodableMedia(f"{segment.name} is damaged: {len(segment.shown)} pictures, {decoded} decodable")
 
 
 def _offset(segment: Segment, picture: av.VideoFrame, index: int, start: int) -> Fraction:

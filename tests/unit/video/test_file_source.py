@@ -1,0 +1,60 @@
+import itertools
+import threading
+import time
+
+import pytest
+
+from hermes_ray.errors import SourceError
+from hermes_ray.video.sources.file import FileSource
+
+
+@pytest.fixture
+def clip(mp4, tmp_path):
+    """Two seconds at 10 fps."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(mp4)
+    return path
+
+
+def test_file_gives_every_picture_with_its_time(clip, pictures, psnr):
+    frames = list(FileSource(clip, start_ts_ms=5_000).frames())
+    assert [frame.ts_ms for frame in frames] == list(range(5_000, 7_000, 100))
+    assert min(psnr(frame.image, image) for frame, image in zip(frames, pictures, strict=True)) > 35
+
+
+def test_looped_file_goes_on_in_time(clip):
+    frames = itertools.islice(FileSource(clip, loop=True, start_ts_ms=0).frames(), 50)
+    assert [frame.ts_ms for frame in frames] == list(range(0, 5_000, 100))
+
+
+def test_start_time_is_now_by_default(clip):
+    before = time.time() * 1000
+    assert before - 1 <= next(FileSource(clip).frames()).ts_ms <= time.time() * 1000 + 1
+
+
+def test_realtime_file_is_paced_by_its_own_clock(clip):
+    began = time.monotonic()
+    arrivals = [time.monotonic() - began for _ in itertools.islice(FileSource(clip, realtime=True).frames(), 6)]
+    assert 0.45 <= arrivals[-1] < 1.5
+
+
+def test_close_from_another_thread_ends_a_waiting_source(clip):
+    source = FileSource(clip, loop=True, realtime=True)
+    threading.Timer(0.25, source.close).start()
+    began = time.monotonic()
+    frames = list(source.frames())
+    assert 1 <= len(frames) <= 4
+    assert time.monotonic() - began < 2
+
+
+def test_frames_are_shrunk_on_request(clip):
+    assert next(FileSource(clip, max_side_px=80).frames()).image.shape == (60, 80, 3)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no video at all"])
+def test_missing_or_foreign_file_is_a_source_error_that_names_it(content, tmp_path):
+    path = tmp_path / "broken.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"broken\.mp4"):
+        list(FileSource(path).frames())
