@@ -46,7 +46,7 @@ def test_summaries_of_two_layers_are_not_the_same_token():
 def test_an_evictable_summary_is_not_mistaken_for_a_recent_frame():
     stream = Stream(layers=2, rows=1, columns=1)
     view = stream.watch(stream.empty(), 3)
-    view.frames[:, 0], view.patches[:, 0] = SUMMARY, SUMMARY
-    policy = Hermes(HermesParameters(recent_frames=3, smoothing="none", summary="none"), layout(2))
-    kept = policy.compact(view, torch.tensor([[9.0, 0.0, 0.0]] * 2), keep=2)
-    assert kept.frames.tolist() == [[1, 2], [1, 2]]
+    view.frames[:, 2], view.patches[:, 2] = SUMMARY, SUMMARY
+    policy = Hermes(HermesParameters(recent_frames=4, smoothing="none", summary="none"), layout(2))
+    kept = policy.compact(view, torch.tensor([[0.0, 0.0, 9.0]] * 2), keep=2)
+    assert kept.frames.tolist() == [[0, 1], [0, 1]]
