@@ -12,12 +12,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaConsumer
-from kafka.consumer.fetcher import RecordTooLargeError
 from kafka.errors import CorruptRecordError, OffsetOutOfRangeError, UnsupportedCodecError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from hermes_ray.config import KafkaSettings
-from hermes_ray.errors import BrokerUnavailable, OffsetOutOfRange, UnreadableRecord
+from hermes_ray.errors import BrokerUnavailable, OffsetOutOfRange, TransportError, UnreadableRecord
 from hermes_ray.transport.failures import describe, translated
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.security import connection_options
@@ -37,7 +36,6 @@ _CLOSE_LIMIT_S = 2.0
 
 _PARSE_FAILURES = (
     CorruptRecordError,
-    RecordTooLargeError,
     UnsupportedCodecError,
     BadGzipFile,
     EOFError,
@@ -128,8 +126,8 @@ class PartitionConsumer:
         """
         for stuck in self._stuck.values():
             raise stuck
-        self._refuse_to_wait_beyond_the_end()
         try:
+            self._refuse_to_wait_beyond_the_end()
             with translated("polling", self._settings):
                 polled = self._fetch(timeout_s, max_records)
         except BrokerUnavailable:
@@ -229,7 +227,10 @@ class PartitionConsumer:
     def _unreadable(self, error: Exception) -> UnreadableRecord:
         # kafka-python says neither where it stumbled nor does it go on: without a seek its next poll would
         # spin for ever on the exhausted batch. The fetcher's batch in hand is the one that failed.
-        partition: TopicPartition = self._kafka._fetcher._next_partition_records.topic_partition
+        batch = self._kafka._fetcher._next_partition_records
+        if batch is None:
+            raise TransportError(f"polling: {describe(error)}")
+        partition: TopicPartition = batch.topic_partition
         offset = self.position(_identify(partition))
         stuck = UnreadableRecord(partition.topic, partition.partition, offset, describe(error))
         self._stuck[partition] = stuck

@@ -5,7 +5,8 @@ import time
 from contextlib import closing
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import OffsetOutOfRangeError
 
 from hermes_ray.errors import (
     BrokerUnavailable,
@@ -135,6 +136,22 @@ def test_offset_beyond_the_log_is_reported_until_the_owner_seeks(settings, consu
             read(consumer, 1, timeout_s=5.0)
         assert (caught.value.offset, caught.value.beginning, caught.value.end) == (50, 0, 3)
     consumer.seek(partition, caught.value.end - 1)
+    assert [record.offset for record in read(consumer, 1)] == [2]
+
+
+def test_retention_gap_is_reported_with_what_is_left(settings, consumer, monkeypatch):
+    # The embedded broker keeps everything; so kafka-python is made to say what it says when retention was quicker.
+    partition, _ = read_stream_from(settings, consumer, [picture(seq=n) for n in range(3)])
+
+    def out_of_range(*_, **__):
+        raise OffsetOutOfRangeError({TopicPartition(*partition): 1})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KafkaConsumer, "poll", out_of_range)
+        with pytest.raises(OffsetOutOfRange) as caught:
+            consumer.poll(0.1)
+    assert (caught.value.partition, caught.value.offset, caught.value.end) == (partition[1], 1, 3)
+    consumer.seek(partition, 2)
     assert [record.offset for record in read(consumer, 1)] == [2]
 
 
