@@ -2,13 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
+import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from hermes_ray.errors import ClusterError, HermesError, WorkerUnavailable
 
+Actor: TypeAlias = Any
+"""Handle of one of our actors. Their methods gain ``.remote`` at run time, which no type checker follows."""
+
 RESTART_S = 2.0
 """How long Ray takes to notice a dead actor and to have it back, before the model is loaded; seconds."""
+
+
+def find_actor(name: str, namespace: str) -> Actor:
+    """The named actor.
+
+    Raises:
+        WorkerUnavailable: there is none of that name, or not any more.
+    """
+    try:
+        return ray.get_actor(name, namespace=namespace)
+    except ValueError as error:
+        raise WorkerUnavailable(f"there is no actor {name!r}", retry_after_s=RESTART_S) from error
+
+
+def fetch(ref: Any, actor: str, timeout_s: float | None = None) -> Any:
+    """The result of a call, waited for in this thread. Raises as :func:`typed_errors`."""
+    with typed_errors(actor):
+        return ray.get(ref, timeout=timeout_s)
 
 
 @contextmanager

@@ -77,9 +77,7 @@ class RecordIntake:
             select=select,
         )
         queued = tuple(
-            QueuedFrame(
-                frame.image, frame.ts_ms, FramePosition(record.partition, record.offset, kept[number]), record
-            )
+            QueuedFrame(frame.image, frame.ts_ms, FramePosition(record.partition, record.offset, kept[number]), record)
             for number, frame in enumerate(frames)
         )
         return Intake(message.stream_id, decoded, queued)

@@ -34,6 +34,10 @@ class PartitionProgress:
         else:
             del self._open[offset]
 
+    def is_open(self, offset: int) -> bool:
+        """Whether a record was read and is not done with."""
+        return offset in self._open
+
     @property
     def next_offset(self) -> int:
         """The offset after the last record read."""

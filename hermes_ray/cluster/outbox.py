@@ -69,7 +69,9 @@ class Outbox:
     def ready(self, now_s: float) -> list[str]:
         """Streams whose next batch may be sent now."""
         return [
-            stream for stream, lane in self._lanes.items() if lane.waiting and not lane.sent and lane.not_before_s <= now_s
+            stream
+            for stream, lane in self._lanes.items()
+            if lane.waiting and not lane.sent and lane.not_before_s <= now_s
         ]
 
     def begin(self, stream_id: str) -> tuple[QueuedFrame, ...]:
@@ -86,6 +88,15 @@ class Outbox:
         if not lane.waiting:
             del self._lanes[stream_id]
         return done
+
+    def discard(self, stream_id: str) -> tuple[QueuedFrame, ...]:
+        """The stream's batch is refused for good: drop it and what waits of the same records; returns all of it."""
+        lane = self._lanes[stream_id]
+        refused = {frame.record.offset for frame in lane.sent}
+        rest = tuple(frame for frame in lane.waiting if frame.record.offset in refused)
+        lane.waiting = deque(frame for frame in lane.waiting if frame.record.offset not in refused)
+        self._frames -= len(rest)
+        return self.finish(stream_id) + rest
 
     def postpone(self, stream_id: str, not_before_s: float) -> None:
         """The stream's batch was not taken: its frames go back to the head of the lane, to be sent again later."""

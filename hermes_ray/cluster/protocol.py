@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.cluster.contracts import IngestCounts, Location
-from hermes_ray.engine.contracts import EngineStats, StreamStats
+from hermes_ray.cluster.contracts import Location
+from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.errors import HermesError
 
 COORDINATOR = "coordinator"
 """Name of the Coordinator in the cluster's namespace."""
@@ -30,12 +31,12 @@ class FramePosition(NamedTuple):
     Attributes:
         partition: Kafka partition.
         offset: the record's offset there.
-        index: the frame's number within the decoded record, before sampling; 0 for a picture.
+        frame: the frame's number within the decoded record, before sampling; 0 for a picture.
     """
 
     partition: int
     offset: int
-    index: int
+    frame: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,20 @@ class WorkerHealth:
     """What a memory worker says of itself.
 
     Attributes:
-        ready: the model is loaded and the worker has an epoch.
+        loaded: its engine runs.
         detail: what it is doing, for people.
+        failure: why it will never be ready; ``None`` while it may.
         epoch: the newest epoch it was given; ``None`` for a process that has none yet, because it just (re)started.
-        streams: streams with a memory here and the epochs under which they are held.
+        streams: streams that were called for here and the epochs under which they are held.
         slots: streams it can hold.
-        engine: state of its engine; ``None`` until the model is loaded.
     """
 
-    ready: bool
+    loaded: bool
     detail: str
+    failure: HermesError | None
     epoch: int | None
     streams: Mapping[str, int]
     slots: int
-    engine: EngineStats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,3 @@ class ClusterView:
     locations: Mapping[str, Location] = field(default_factory=dict)
     memory_workers: tuple[str, ...] = ()
     ingest_workers: tuple[str, ...] = ()
-
-
-CountsByStream = Mapping[str, IngestCounts]

@@ -1,0 +1,166 @@
+"""The Coordinator: keeps the workers running and knows who owns what. No frame and no question passes through it.
+
+Workers are passive: the Coordinator asks each how it is, several times a second, and tells it what to do. So a
+restarted Coordinator learns everything from the workers' answers, and a restarted worker is noticed by its having no
+epoch.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import ray
+
+from hermes_ray.cluster.calls import Actor, typed_errors
+from hermes_ray.cluster.contracts import Location, Readiness
+from hermes_ray.cluster.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.partitions import assign_partitions
+from hermes_ray.cluster.plan import plan_cluster
+from hermes_ray.cluster.protocol import Assignment, ClusterView, IngestHealth, WorkerHealth
+from hermes_ray.cluster.workers import ingest_worker, memory_worker
+from hermes_ray.config import Settings
+from hermes_ray.errors import HermesError
+from hermes_ray.observability.logs import configure_logs, get_logger
+
+log = get_logger(__name__)
+
+_ROUND_S = 0.25
+_ANSWER_LIMIT_S = 3.0
+"""Longer without an answer counts as down: health checks wait for nothing, so the process is gone or stuck."""
+
+_Health = TypeVar("_Health", WorkerHealth, IngestHealth)
+_T = TypeVar("_T")
+
+
+class Coordinator:
+    """Registry of workers, directory of streams, assignment of partitions. Made into an async Ray actor by bring-up.
+
+    Args:
+        settings: the whole tree; the workers get it too.
+    """
+
+    async def __init__(self, settings: Settings) -> None:
+        configure_logs(settings.log, actor="coordinator")
+        self._settings = settings
+        self._plan = plan_cluster(settings, ray.cluster_resources(), os.cpu_count() or 1)
+        self._clock = EpochClock(lambda: time.time_ns() // 1_000_000)
+        self._directory = StreamDirectory(self._clock)
+        self._handles: dict[str, Actor] = {}
+        self._memory: dict[str, WorkerHealth] = {}
+        self._ingest: dict[str, IngestHealth] = {}
+        self._silent: dict[str, str] = {}
+        log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
+        self._supervision = asyncio.create_task(self._supervise())
+
+    async def place(self, stream_id: str) -> Location:
+        """The stream's owner; a new stream gets one.
+
+        Raises:
+            NotReady: no memory worker is up.
+            NoFreeSlot: all are full.
+        """
+        return self._directory.place(stream_id)
+
+    async def locate(self, stream_id: str) -> Location:
+        """The stream's owner.
+
+        Raises:
+            UnknownStream: it was never placed.
+        """
+        return self._directory.locate(stream_id)
+
+    async def view(self) -> ClusterView:
+        """Streams, owners and workers at this moment."""
+        return ClusterView(self._directory.locations, self._directory.workers_up, tuple(self._ingest))
+
+    async def readiness(self) -> Readiness:
+        """Whether every worker is up.
+
+        Raises:
+            ModelError, ConfigError: a memory worker can never be ready, as it said itself.
+        """
+        for health in self._memory.values():
+            if health.failure is not None:
+                raise health.failure
+        missing = [
+            *(
+                f"{name}: {self._missing_memory(name)}"
+                for name in self._plan.memory_workers
+                if self._missing_memory(name)
+            ),
+            *(
+                f"{name}: {self._missing_ingest(name)}"
+                for name in self._plan.ingest_workers
+                if self._missing_ingest(name)
+            ),
+        ]
+        return Readiness(not missing, tuple(missing))
+
+    def _missing_memory(self, name: str) -> str | None:
+        health = self._memory.get(name)
+        if health is None:
+            return self._silent.get(name, "starting")
+        return None if health.loaded and health.epoch is not None else health.detail
+
+    def _missing_ingest(self, name: str) -> str | None:
+        health = self._ingest.get(name)
+        if health is None:
+            return self._silent.get(name, "starting")
+        return None if health.broker_reachable and health.assignment.epoch else health.detail
+
+    async def _supervise(self) -> None:
+        while True:
+            await asyncio.gather(
+                *(self._visit_memory(name) for name in self._plan.memory_workers),
+                *(self._visit_ingest(name) for name in self._plan.ingest_workers),
+            )
+            await self._assign()
+            await asyncio.sleep(_ROUND_S)
+
+    async def _visit_memory(self, name: str) -> None:
+        health = await self._visit(name, self._memory, lambda: memory_worker(name, self._settings, self._plan))
+        if health is None:
+            self._directory.suspend(name)
+        elif health.epoch is not None:
+            self._directory.adopt(name, health.slots, health.epoch, health.streams)
+        elif health.loaded:
+            admission = self._directory.admit(name, health.slots)
+            log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
+            await self._tell(name, lambda handle: handle.admit.remote(admission))
+
+    async def _visit_ingest(self, name: str) -> None:
+        await self._visit(name, self._ingest, lambda: ingest_worker(name, self._settings))
+
+    async def _visit(self, name: str, healths: dict[str, _Health], create: Callable[[], Actor]) -> _Health | None:
+        if name not in self._handles:
+            self._handles[name] = create()
+        health = await self._tell(name, lambda handle: handle.health.remote())
+        if health is None:
+            healths.pop(name, None)
+        else:
+            healths[name] = health
+        return health
+
+    async def _tell(self, name: str, call: Callable[[Actor], Awaitable[_T]]) -> _T | None:
+        """Call a worker; ``None`` if it does not answer, and then its handle is made anew next time."""
+        try:
+            with typed_errors(name):
+                answer = await asyncio.wait_for(call(self._handles[name]), _ANSWER_LIMIT_S)
+        except HermesError as error:
+            self._silent[name] = str(error)
+            del self._handles[name]
+            return None
+        self._silent.pop(name, None)
+        return answer
+
+    async def _assign(self) -> None:
+        """Give every partition of the topic to an ingest worker; one that is away keeps its share, it will be back."""
+        partitions = frozenset[int]().union(*(health.partitions for health in self._ingest.values()))
+        current = {name: health.assignment.partitions for name, health in self._ingest.items()}
+        wanted = assign_partitions(partitions, self._plan.ingest_workers, current)
+        for name, health in self._ingest.items():
+            if partitions and wanted[name] != health.assignment.partitions:
+                assignment = Assignment(self._clock.next(), wanted[name])
+                await self._tell(name, lambda handle, new=assignment: handle.assign.remote(new))

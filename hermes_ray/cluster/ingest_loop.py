@@ -1,0 +1,235 @@
+"""The work of an ingest worker, in one thread: read, decode, sample, send, confirm, commit.
+
+::
+
+    PartitionReader ──record──> RecordIntake ──frames──> Outbox ──batch──> Delivery ──> the stream's owner
+          ^                         │ unusable             │ refused          │
+          │                         └────> DeadLetterQueue <┘                 │
+          └── done: applied frames and confirmed dead letters ────────────────┘
+
+Backpressure runs the other way: an owner that refuses (``Overloaded``) postpones its stream's lane, lanes fill the
+outbox, a full outbox stops reading.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+
+from hermes_ray.cluster.contracts import IngestCounts
+from hermes_ray.cluster.dead_letter_queue import DeadLetterQueue
+from hermes_ray.cluster.delivery import Delivery, Outcome
+from hermes_ray.cluster.intake import RecordIntake
+from hermes_ray.cluster.outbox import Outbox
+from hermes_ray.cluster.partition_reader import PartitionReader
+from hermes_ray.cluster.protocol import Assignment, IngestHealth
+from hermes_ray.cluster.tally import Tally
+from hermes_ray.config import Settings
+from hermes_ray.errors import (
+    ClusterError,
+    EngineClosed,
+    EngineError,
+    HermesError,
+    MediaError,
+    MessageError,
+    Overloaded,
+    TransportError,
+)
+from hermes_ray.observability.logs import get_logger
+from hermes_ray.transport.consumer import PartitionConsumer
+from hermes_ray.transport.dead_letters import DeadLetterWriter
+from hermes_ray.transport.record import Record
+from hermes_ray.transport.topics import ensure_topics
+
+log = get_logger(__name__)
+
+_IDLE_POLL_S = 0.1
+_BUSY_POLL_S = 0.01
+"""While batches are under way: how late their end may be noticed."""
+_HOUSEKEEPING_S = 0.5
+"""Commits, lag and the topic's partitions; a few small requests to the broker each time."""
+_RECONNECT_S = 1.0
+_ENGINE_RETRY_S = 0.5
+_MOST_DEAD_LETTERS = 64
+"""Unconfirmed dead letters that stop reading; each holds its record."""
+
+
+class IngestLoop:
+    """Moves frames from the assigned partitions to their streams' owners until stopped.
+
+    :meth:`run` is the thread's body; the other public methods may be called from any thread.
+
+    Args:
+        settings: the whole tree.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._intake = RecordIntake(settings.video)
+        self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
+        self._delivery = Delivery(settings.cluster.namespace)
+        self._reader = PartitionReader(settings.kafka.frames_topic, self._bury)
+        self._letters = DeadLetterQueue()
+        self._tally = Tally()
+        self._stopping = threading.Event()
+        self._wanted = Assignment()
+        self._assignment = Assignment()
+        self._topic_partitions: frozenset[int] = frozenset()
+        self._lag: Mapping[int, int] = {}
+        self._trouble: str | None = "connecting to the broker"
+        self._counts: Mapping[str, IngestCounts] = {}
+
+    def assign(self, assignment: Assignment) -> None:
+        """Read these partitions from now on; an older assignment than the present one changes nothing."""
+        if assignment.epoch > self._wanted.epoch:
+            self._wanted = assignment
+
+    def health(self) -> IngestHealth:
+        """What the loop is doing."""
+        trouble = self._trouble
+        return IngestHealth(
+            running=not self._stopping.is_set(),
+            detail=trouble or f"reading {len(self._assignment.partitions)} partitions",
+            broker_reachable=trouble is None,
+            partitions=self._topic_partitions,
+            assignment=self._assignment,
+            frames_inflight=self._outbox.frames,
+        )
+
+    def counts(self) -> Mapping[str, IngestCounts]:
+        """What was done for each stream, a fraction of a second old."""
+        return self._counts
+
+    def stop(self) -> None:
+        """End :meth:`run` soon, with a last commit."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Connect and work; connect anew after the broker was lost, for as long as it takes."""
+        kafka = self._settings.kafka
+        while not self._stopping.is_set():
+            try:
+                ensure_topics(kafka)
+                with DeadLetterWriter(kafka) as writer, PartitionConsumer(kafka) as consumer:
+                    self._serve(consumer, writer)
+            except TransportError as error:
+                self._trouble = str(error)
+                log.warning("no broker, trying again", error=str(error))
+                self._pause(_RECONNECT_S)
+
+    def _serve(self, consumer: PartitionConsumer, writer: DeadLetterWriter) -> None:
+        self._reader.attach(consumer, self._assignment.partitions)
+        housekeeping_due_s = 0.0
+        while not self._stopping.is_set():
+            if self._wanted is not self._assignment:
+                self._change_assignment(consumer)
+            self._settle_batches()
+            self._settle_dead_letters(writer)
+            self._send_batches()
+            self._read(consumer)
+            if time.monotonic() >= housekeeping_due_s:
+                self._keep_house(consumer)
+                housekeeping_due_s = time.monotonic() + _HOUSEKEEPING_S
+            self._trouble = None
+        self._reader.commit(consumer)
+
+    def _change_assignment(self, consumer: PartitionConsumer) -> None:
+        wanted = self._wanted
+        for partition in self._assignment.partitions - wanted.partitions:
+            self._outbox.withdraw(partition)
+        self._reader.attach(consumer, wanted.partitions)
+        self._assignment = wanted
+        log.info("reading partitions", partitions=sorted(wanted.partitions), epoch=wanted.epoch)
+
+    def _read(self, consumer: PartitionConsumer) -> None:
+        """Take records while there is room; waits for the first, so this is where the loop rests."""
+        timeout_s = _BUSY_POLL_S if self._delivery.under_way or len(self._letters) else _IDLE_POLL_S
+        while self._outbox.free > 0 and len(self._letters) < _MOST_DEAD_LETTERS:
+            record = self._reader.read(consumer, timeout_s)
+            if record is None:
+                return
+            self._take(record)
+            timeout_s = 0.0
+
+    def _take(self, record: Record) -> None:
+        try:
+            intake = self._intake.open(record)
+        except (MessageError, MediaError) as error:
+            self._bury(record, error)
+        except Exception as error:
+            log.exception("unexpected failure of a decoder", partition=record.partition, offset=record.offset)
+            self._bury(record, HermesError(f"{type(error).__name__}: {error}"))
+        else:
+            self._reader.begin(record, len(intake.frames))
+            self._outbox.add(intake.stream_id, intake.frames)
+            self._tally.opened(record, intake)
+
+    def _bury(self, record: Record, error: HermesError) -> None:
+        log.warning("unusable record", partition=record.partition, offset=record.offset, reason=error.code)
+        self._reader.begin(record, 1)
+        self._letters.add(record, error)
+        self._tally.unusable(record)
+
+    def _send_batches(self) -> None:
+        for stream_id in self._outbox.ready(time.monotonic()):
+            frames = self._outbox.begin(stream_id)
+            try:
+                self._delivery.send(stream_id, frames)
+            except HermesError as error:
+                self._conclude(Outcome(stream_id, error))
+
+    def _settle_batches(self) -> None:
+        for outcome in self._delivery.settle(_BUSY_POLL_S if self._outbox.free <= 0 else 0.0):
+            self._conclude(outcome)
+
+    def _conclude(self, outcome: Outcome) -> None:
+        error = outcome.error
+        if error is None:
+            self._confirm(outcome.stream_id)
+        elif (retry_s := _retry_after_s(error)) is not None:
+            log.debug("batch postponed", stream_id=outcome.stream_id, reason=error.code, retry_s=retry_s)
+            self._outbox.postpone(outcome.stream_id, time.monotonic() + retry_s)
+        else:
+            self._refuse(outcome.stream_id, error)
+
+    def _confirm(self, stream_id: str) -> None:
+        frames = self._outbox.finish(stream_id)
+        for frame in frames:
+            self._reader.done(frame.record, 1)
+        self._tally.applied(stream_id, len(frames))
+
+    def _refuse(self, stream_id: str, error: HermesError) -> None:
+        frames = self._outbox.discard(stream_id)
+        records = {(frame.record.partition, frame.record.offset): frame.record for frame in frames}
+        log.warning("frames refused", stream_id=stream_id, records=len(records), reason=error.code, error=str(error))
+        for record in records.values():
+            self._letters.add(record, error, sum(frame.record is record for frame in frames))
+        self._tally.refused(stream_id, len(records))
+
+    def _settle_dead_letters(self, writer: DeadLetterWriter) -> None:
+        for letter in self._letters.settle(writer):
+            self._reader.done(letter.record, letter.frames)
+
+    def _keep_house(self, consumer: PartitionConsumer) -> None:
+        self._reader.commit(consumer)
+        self._lag = self._reader.lag(consumer)
+        self._topic_partitions = frozenset(consumer.partitions_for(self._settings.kafka.frames_topic))
+        self._counts = self._tally.snapshot(self._lag)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before connecting again, while frames read before still reach their owners."""
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s and not self._stopping.is_set():
+            self._settle_batches()
+            self._send_batches()
+            self._counts = self._tally.snapshot(self._lag)
+            self._stopping.wait(_BUSY_POLL_S)
+
+
+def _retry_after_s(error: HermesError) -> float | None:
+    """How long to wait before the same batch is sent again; ``None`` if its owner will never take it."""
+    if isinstance(error, Overloaded | ClusterError):
+        return error.retry_after_s
+    # A closing engine or a broken one (which raises the base class) is replaced by a new process.
+    if isinstance(error, EngineClosed) or type(error) is EngineError:
+        return _ENGINE_RETRY_S
+    return None

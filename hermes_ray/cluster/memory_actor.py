@@ -1,0 +1,231 @@
+"""StreamMemoryActor: one engine, and the rules by which others may use it."""
+
+import asyncio
+import os
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import numpy as np
+import ray
+
+from hermes_ray.cluster.directory import Admission
+from hermes_ray.cluster.fencing import Fence
+from hermes_ray.cluster.offsets import AppliedFrames
+from hermes_ray.cluster.protocol import FrameBatch, StreamReport, WorkerHealth
+from hermes_ray.config import Settings
+from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
+from hermes_ray.errors import EngineError, HermesError, ModelError, NotReady, WorkerUnavailable
+from hermes_ray.observability.logs import configure_logs, get_logger
+
+if TYPE_CHECKING:
+    from hermes_ray.engine import StreamEngine
+
+log = get_logger(__name__)
+
+_TOKENS_AHEAD = 8
+"""Tokens that an answer may be ahead of its reader; a slow reader holds no more than that in the object store."""
+_PREPROCESSING_THREADS = 2
+
+AnswerItem = AnswerToken | Answer
+
+
+class StreamMemoryActor:
+    """Holds the memories of the streams that the Coordinator placed here.
+
+    Made into an async Ray actor by the Coordinator, with the concurrency groups of :meth:`concurrency_groups`:
+    each has an event loop in a thread of its own, so a flood of frames delays no question, and neither delays a
+    health check. The model runs in the engine's thread; no event loop ever does.
+
+    Args:
+        name: of the actor.
+        settings: the whole tree.
+        torch_threads: CPU threads for torch in this process.
+    """
+
+    def __init__(self, name: str, settings: Settings, torch_threads: int) -> None:
+        configure_logs(settings.log, actor=name)
+        self._name = name
+        self._settings = settings
+        self._fence = Fence()
+        self._applied = AppliedFrames()
+        self._reports: dict[str, StreamReport] = {}
+        self._in_order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._preprocessing = ThreadPoolExecutor(_PREPROCESSING_THREADS, thread_name_prefix="preprocessing")
+        self._engine: StreamEngine | None = None
+        self._failure: HermesError | None = None
+        # In a thread: the actor can say what it is doing while a large model loads.
+        Thread(target=self._load, args=(torch_threads,), name="loading", daemon=True).start()
+
+    @staticmethod
+    def concurrency_groups(settings: Settings) -> dict[str, int]:
+        """How many calls of each kind run at once. Above what the engine queues, so that it refuses, not Ray."""
+        questions = settings.engine.max_questions + settings.engine.max_questions_waiting
+        return {"health": 16, "ask": questions + 16, "ingest": 256}
+
+    @ray.method(concurrency_group="health")
+    async def health(self) -> WorkerHealth:
+        """What the worker is doing."""
+        return WorkerHealth(
+            loaded=self._engine is not None,
+            detail=self._detail(),
+            failure=self._failure,
+            epoch=self._fence.epoch,
+            streams=self._fence.streams,
+            slots=self._settings.memory.slots,
+        )
+
+    @ray.method(concurrency_group="health")
+    async def admit(self, admission: Admission) -> None:
+        """The Coordinator lets this process work, under an epoch."""
+        self._fence.admit(admission)
+        log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
+
+    @ray.method(concurrency_group="health")
+    async def reports(self) -> Mapping[str, StreamReport]:
+        """Every stream that has frames here."""
+        return dict(self._reports)
+
+    @ray.method(concurrency_group="health")
+    async def report(self, stream_id: str, epoch: int) -> StreamReport:
+        """One stream.
+
+        Raises:
+            StaleEpoch: the caller looks at a former owner.
+            NotReady: it is placed here and no frame of it has been applied.
+        """
+        self._fence.check(stream_id, epoch)
+        return self._known(stream_id)
+
+    @ray.method(concurrency_group="health")
+    async def engine_stats(self) -> EngineStats:
+        """State of the engine; waits for its running step.
+
+        Raises:
+            WorkerUnavailable: the model is not loaded.
+        """
+        return await asyncio.to_thread(self._loaded().stats)
+
+    @ray.method(concurrency_group="ingest")
+    async def ingest(self, batch: FrameBatch) -> None:
+        """Apply frames to a stream's memory; returns when they can be asked about. Frames applied before are skipped.
+
+        Raises:
+            StaleEpoch: the sender takes this worker for an owner that it is no more, or not yet.
+            Overloaded: too many frames wait; nothing was taken.
+            NoFreeSlot: no room for another stream.
+            WorkerUnavailable: the model is not loaded, or the worker not admitted.
+        """
+        self._fence.check(batch.stream_id, batch.epoch)
+        engine = self._loaded()
+        async with self._in_order[batch.stream_id]:
+            repeats = self._applied.count_repeats(batch.stream_id, batch.positions)
+            if repeats == len(batch.positions):
+                return
+            try:
+                stats = await self._apply(engine, batch, repeats)
+            except EngineError as error:
+                self._end_if_broken(error)
+                raise
+            self._applied.advance(batch.stream_id, batch.positions[repeats:])
+            lag_ms = None if stats.as_of_ms is None else time.time() * 1000 - stats.as_of_ms
+            self._reports[batch.stream_id] = StreamReport(stats, lag_ms)
+
+    @ray.method(concurrency_group="ask", num_returns="streaming", _generator_backpressure_num_objects=_TOKENS_AHEAD)
+    async def ask(self, stream_id: str, question: Question, epoch: int) -> AsyncIterator[AnswerItem]:
+        """Answer a question: tokens, then the :class:`Answer`. Cancelling the call cancels the answer.
+
+        Raises:
+            StaleEpoch: the caller asks a former owner.
+            NotReady: the stream is placed here and no frame of it has been applied.
+            InvalidQuestion, Overloaded, EngineClosed: from the engine.
+        """
+        self._fence.check(stream_id, epoch)
+        engine = self._loaded()
+        self._known(stream_id)
+        events: asyncio.Queue[AnswerItem | HermesError] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def post(event: AnswerItem | HermesError) -> None:
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+        answer = engine.ask(stream_id, question, on_event=post)
+        try:
+            while True:
+                event = await events.get()
+                if isinstance(event, HermesError):
+                    self._end_if_broken(event)
+                    raise event
+                yield event
+                if isinstance(event, Answer):
+                    return
+        finally:
+            answer.cancel()
+
+    def __ray_shutdown__(self) -> None:
+        """Close the engine. Ray calls this on SIGTERM and on a graceful end."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def _load(self, torch_threads: int) -> None:
+        import torch
+
+        from hermes_ray.engine import StreamEngine
+
+        torch.set_num_threads(torch_threads)
+        started_s = time.monotonic()
+        model = self._settings.model
+        try:
+            self._engine = StreamEngine.from_pretrained(
+                model.name,
+                memory=self._settings.memory,
+                engine=self._settings.engine,
+                device=model.device,
+                dtype=model.dtype,
+                revision=model.revision,
+            )
+        except HermesError as error:
+            log.error("the model cannot be loaded", model=model.name, error=str(error))
+            self._failure = error
+        except Exception as error:
+            log.exception("the model cannot be loaded", model=model.name)
+            self._failure = ModelError(f"loading {model.name}: {type(error).__name__}: {error}")
+        else:
+            log.info("model loaded", model=model.name, seconds=round(time.monotonic() - started_s, 1))
+
+    async def _apply(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> StreamStats:
+        def submit() -> Future[StreamStats]:
+            # Copies: what comes out of the object store is read-only, which torch does not take, and is freed sooner.
+            images = [np.array(image) for image in batch.images[skip:]]
+            return engine.ingest(batch.stream_id, images, batch.ts_ms[skip:])
+
+        # Preprocessing is torch work of milliseconds per frame, in the thread that calls ingest.
+        accepted = await asyncio.get_running_loop().run_in_executor(self._preprocessing, submit)
+        return await asyncio.wrap_future(accepted)
+
+    def _loaded(self) -> "StreamEngine":
+        if self._engine is None:
+            raise WorkerUnavailable(f"{self._name}: {self._detail()}", retry_after_s=1.0)
+        return self._engine
+
+    def _known(self, stream_id: str) -> StreamReport:
+        if stream_id not in self._reports:
+            raise NotReady(f"stream {stream_id!r} is placed on {self._name}, which has no frame of it yet")
+        return self._reports[stream_id]
+
+    def _detail(self) -> str:
+        if self._failure is not None:
+            return str(self._failure)
+        if self._engine is None:
+            return f"loading model {self._settings.model.name}"
+        return "ready" if self._fence.epoch is not None else "waiting to be admitted"
+
+    @staticmethod
+    def _end_if_broken(error: HermesError) -> None:
+        """An engine whose thread failed raises the base class from then on: let Ray start a fresh process."""
+        if type(error) is EngineError:
+            log.error("the engine failed; the process ends and Ray starts another", error=str(error))
+            os._exit(1)
