@@ -5,7 +5,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
-from hermes_ray.cluster.contracts import Readiness, StreamStatus
+from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 
 
@@ -18,6 +18,14 @@ class Backend(Protocol):
 
     async def list_streams(self) -> list[StreamStatus]:
         """Every stream that has a memory, in no particular order."""
+        ...
+
+    async def locate(self, stream_id: str) -> Location:
+        """Which worker answers for a stream. Called for every question, so it must be cheap.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+        """
         ...
 
     async def stream(self, stream_id: str) -> StreamStatus:

@@ -15,7 +15,7 @@ class EngineBackend:
     The engine stays the caller's, who feeds it with ``ingest`` and closes it.
     """
 
-    WORKER = "local"
+    HERE = Location(worker="local", epoch=0)
     """What the API shows as the worker."""
 
     def __init__(self, engine: StreamEngine) -> None:
@@ -30,6 +30,10 @@ class EngineBackend:
         ids = await asyncio.to_thread(self._engine.streams)
         return [await self.stream(stream_id) for stream_id in ids]
 
+    async def locate(self, stream_id: str) -> Location:
+        """Always this process; whether the stream exists is for ``ask`` to find out."""
+        return self.HERE
+
     async def stream(self, stream_id: str) -> StreamStatus:
         """One stream; its lag is unknown, because the engine does not see when frames were captured elsewhere.
 
@@ -37,7 +41,7 @@ class EngineBackend:
             UnknownStream: no frame of it was shown.
         """
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
-        return StreamStatus(stream_id, Location(self.WORKER, epoch=0), stats, ingest=None, lag_ms=None)
+        return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None)
 
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float

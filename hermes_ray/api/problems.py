@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from hermes_ray.errors import ClusterError, HermesError, Overloaded
+from hermes_ray.observability.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS = ("/v1/chat/", "/v1/models")
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from hermes_ray.cluster.bringup import ensure_cluster
 from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.config import Settings
+from hermes_ray.observability.logs import configure_logs
 
 
 class QueryRouter:
@@ -25,6 +26,7 @@ class QueryRouter:
 @asynccontextmanager
 async def cluster_backend(settings: Settings) -> AsyncIterator[ClusterClient]:
     """Bring the cluster up (idempotent) and connect to it."""
+    configure_logs(settings.log, actor=QueryRouter.__name__)
     # Blocking Ray calls; the replica's event loop must go on answering health checks.
     await asyncio.to_thread(ensure_cluster, settings)
     yield await ClusterClient.connect(settings)

@@ -1,4 +1,4 @@
-"""Start and stop the Serve application on the Ray cluster that this process is connected to."""
+"""Start and stop the whole service, workers and HTTP API, from one process."""
 
 import logging
 import socket
@@ -15,8 +15,9 @@ from ray.serve.schema import LoggingConfig
 from hermes_ray.api.app import build
 from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.cluster.bringup import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
 from hermes_ray.config import ApiSettings, Settings
-from hermes_ray.errors import ApiUnreachable, ClusterError, ConfigError, NotReady
+from hermes_ray.errors import ApiUnreachable, ClusterError, ConfigError
 
 APPLICATION = "hermes"
 """The application's name in Serve."""
@@ -26,7 +27,8 @@ READY_TIMEOUT_S = 300.0
 
 _PROXY_TIMEOUT_S = MAX_TIMEOUT_S + 10.0
 # The application's own timeouts (504) come first; the proxy's ends only a request that hangs.
-_POLL_S = 0.2
+_HTTP_TIMEOUT_S = 30.0
+_POLL_S = 0.1
 
 Progress = Callable[[str], None]
 
@@ -45,23 +47,26 @@ class ApiHandle:
 def start(
     settings: Settings, on_progress: Progress | None = None, ready_timeout_s: float = READY_TIMEOUT_S
 ) -> ApiHandle:
-    """Serve the API and wait until questions can be answered. The caller has connected to Ray and calls :func:`stop`.
+    """Start workers and HTTP API, and wait until questions can be answered. The caller calls :func:`stop` at the end.
+
+    Connects to Ray unless this process is connected.
 
     Args:
         settings: passed on to the application in full.
         on_progress: called with a few words whenever what is waited for changes.
-        ready_timeout_s: how long to wait for readiness, seconds.
+        ready_timeout_s: how long workers may take, seconds.
 
     Raises:
         ConfigError: the port is taken.
-        ClusterError: Ray is not connected, or Serve cannot run the application.
+        ClusterError: there is no Ray to connect to, or Serve cannot run the application.
         NotReady: the system was not ready in time; says what was missing.
+        HermesError: a worker can never be ready; says why.
     """
-    if not ray.is_initialized():
-        raise ClusterError("connect to Ray first (ray.init)")
     report = on_progress or (lambda _: None)
     port = _usable_port(settings.api)
-    url = f"http://{_reachable_host(settings.api.host)}:{port}"
+    connect_ray(settings.cluster)
+    # The workers load their model while Serve starts.
+    ensure_cluster(settings)
     report("starting the HTTP server")
     _start_serve(settings, port)
     report("starting the router")
@@ -69,14 +74,23 @@ def start(
         serve.run(build(settings.model_dump()), name=APPLICATION, route_prefix="/", logging_config=_logging(settings))
     except RuntimeError as error:
         raise ClusterError(f"Serve cannot run the application: {error}") from error
-    _wait_until_ready(url, report, ready_timeout_s)
+    wait_until_ready(settings, ready_timeout_s, report)
+    url = f"http://{_reachable_host(settings.api.host)}:{port}"
+    _wait_for_http(url)
     return ApiHandle(url)
 
 
-def stop() -> None:
-    """Remove the application, Serve's proxies and its controller. Harmless when nothing runs."""
-    if ray.is_initialized():
-        serve.shutdown()
+def stop(settings: Settings | None = None) -> None:
+    """Remove the application, Serve's proxies and its controller. Harmless when nothing runs.
+
+    Args:
+        settings: given, the workers are ended too, in order; not given, they live as long as the Ray cluster.
+    """
+    if not ray.is_initialized():
+        return
+    serve.shutdown()
+    if settings is not None:
+        shutdown_cluster(settings)
 
 
 def _start_serve(settings: Settings, port: int) -> None:
@@ -110,25 +124,14 @@ def _reachable_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _wait_until_ready(url: str, report: Progress, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    reported = ""
+def _wait_for_http(url: str) -> None:
+    # The proxy learns of the router a moment after the router runs.
+    deadline = time.monotonic() + _HTTP_TIMEOUT_S
     with HermesClient(url) as client:
         while True:
-            missing = _missing(client)
-            if missing is None:
-                return
-            if time.monotonic() > deadline:
-                raise NotReady(f"not ready after {timeout_s:g} s: {missing}")
-            if missing != reported:
-                report(missing)
-                reported = missing
+            try:
+                return client.ready()
+            except (ClusterError, ApiUnreachable):
+                if time.monotonic() > deadline:
+                    raise
             time.sleep(_POLL_S)
-
-
-def _missing(client: HermesClient) -> str | None:
-    try:
-        client.ready()
-    except (ClusterError, ApiUnreachable) as error:
-        return str(error)
-    return None

@@ -67,4 +67,8 @@ def _renderers(log_format: str) -> list[Processor]:
     clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "json":
         return [clean, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [clean, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [
+        clean,
+        # The default shows every frame's locals: secrets among them, and seconds of formatting.
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
+    ]

@@ -32,9 +32,9 @@ from hermes_ray.api.openai_schemas import (
 )
 from hermes_ray.api.problems import kind_of, openai_error, request_id_of
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
-from hermes_ray.api.routes.streams import checked_stream_id
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError
+from hermes_ray.transport.message import validate_stream_id
 
 _EXAMPLE = (
     'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"A red cup."},'
@@ -65,7 +65,7 @@ async def list_models(backend: CurrentBackend) -> ModelList:
 )
 async def create_chat_completion(chat: ChatRequest, request: Request, backend: CurrentBackend) -> Response:
     """Ask the stream that the model names. Only the last message is asked: each question stands alone."""
-    stream_id = checked_stream_id(chat.stream_id())
+    stream_id = validate_stream_id(chat.stream_id())
     timeout_s = request.app.state.settings.api.request_timeout_s
     events = backend.ask(stream_id, chat.to_question(), timeout_s)
     head = {"id": f"chatcmpl-{request_id_of(request)}", "created": int(time.time()), "model": chat.model}

@@ -64,11 +64,11 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
     """Ask one stream about what it has seen. Closing the connection cancels the answer."""
     question = query.to_question()
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
-    status = await backend.stream(stream_id)
+    location = await backend.locate(stream_id)
     events = backend.ask(stream_id, question, timeout_s)
 
     def finished(answer: Answer) -> AnswerResponse:
-        return AnswerResponse.of(stream_id, query.question, answer, status.location.worker)
+        return AnswerResponse.of(stream_id, query.question, answer, location.worker)
 
     if query.stream:
         answer_events = _server_sent(await started(events), finished, request)

@@ -1,6 +1,5 @@
 """Streams: which there are and the state of their memories."""
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -8,30 +7,19 @@ from fastapi import APIRouter, Depends, Path
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.schemas import StreamListResponse, StreamResponse
-from hermes_ray.errors import InvalidStreamId
+from hermes_ray.transport.message import validate_stream_id
 
-STREAM_ID_PATTERN = r"[A-Za-z0-9._-]{1,128}"
+_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
 
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
-def checked_stream_id(stream_id: str) -> str:
-    """The same id.
-
-    Raises:
-        InvalidStreamId: it is not of the form that a stream id has.
-    """
-    if not re.fullmatch(STREAM_ID_PATTERN, stream_id):
-        raise InvalidStreamId(f"{stream_id[:160]!r} is not a stream id: 1 to 128 characters out of A-Z a-z 0-9 . _ -")
-    return stream_id
-
-
 def _stream_id(
     id: Annotated[  # noqa: A002 - the name of the path parameter
-        str, Path(description="The stream's id.", json_schema_extra={"pattern": f"^{STREAM_ID_PATTERN}$"})
+        str, Path(description="The stream's id.", json_schema_extra={"pattern": _PATTERN})
     ],
 ) -> str:
-    return checked_stream_id(id)
+    return validate_stream_id(id)
 
 
 StreamId = Annotated[str, Depends(_stream_id)]
