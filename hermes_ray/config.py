@@ -50,6 +50,9 @@ class ModelSettings(_Section):
     """``auto`` is bfloat16 on a GPU and float32 on the CPU."""
     revision: str | None = None
     """Hub revision (branch, tag or commit). Pin it in production."""
+    max_pixels_per_frame: Annotated[int, Field(ge=1024)] | None = None
+    """Families that keep a frame's shape (Qwen) shrink it to at most this many pixels; ``null``: the family's limit.
+    28 x 28 pixels (Qwen2.5-VL) or 32 x 32 (Qwen3-VL) become one token, shared by two frames."""
 
 
 class HermesSettings(_Section):
@@ -82,7 +85,7 @@ class HermesSettings(_Section):
 class MemorySettings(_Section):
     """How much of every stream is kept, and which part."""
 
-    policy: PolicyName = "sink_window"
+    policy: PolicyName = "hermes"
     """The memory policy; ``full`` never evicts and refuses frames when its slot is full (tests and short clips)."""
     budget_tokens: Annotated[int, Field(ge=1)] = 4096
     """The most visual tokens that a layer holds per stream, at rest. Sets GPU memory together with ``slots``."""

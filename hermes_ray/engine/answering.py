@@ -9,14 +9,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention import attend
+from hermes_ray.engine.attention import attend, attention_weights
+from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
+from hermes_ray.memory.tiers import layout
+from hermes_ray.models.adapter import VisualBlock
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
+
+_FRAMES_SHOWN = 8
+"""Frames that :meth:`AnswerSlab.evidence` names."""
 
 
 class AnswerSlab:
     """Room for ``seats`` questions: ``[layers, seats, kv_heads, capacity, head_dim]``, keys rotated, and values.
+
+    In the long-term layers it also sums up what the answers' tokens attend to: their evidence.
 
     Args:
         decoder: the language decoder.
@@ -35,13 +43,19 @@ class AnswerSlab:
         # The next text position of every layer; layers differ because each evicted other tokens.
         self._next = torch.zeros((shape.layers, seats), dtype=torch.int32, device=decoder.device)
         self._lengths = [0] * seats
+        self._visual = [slice(0, 0)] * seats
+        self._deep_from = layout(shape.layers).long_term_from
+        deep = (shape.layers - self._deep_from, seats, capacity)
+        self._frames = torch.zeros(deep, dtype=torch.int32, device=decoder.device)
+        self._attention = torch.zeros(deep, dtype=torch.float32, device=decoder.device)
         self._capacity = capacity
         self._free = list(range(seats - 1, -1, -1))
 
     @property
     def nbytes(self) -> int:
         """Bytes of all copies together."""
-        return 2 * self._keys.numel() * self._keys.dtype.itemsize
+        tensors = (self._keys, self._values, self._frames, self._attention)
+        return sum(tensor.numel() * tensor.dtype.itemsize for tensor in tensors)
 
     @property
     def seats_free(self) -> int:
@@ -63,7 +77,33 @@ class AnswerSlab:
         self._values[:, seat, :, held] = slab.values[:, slot, :, held]
         self._next[:, seat] = slab.largest_positions([slot])[:, 0].amax(dim=-1) + 1
         self._lengths[seat] = length
+        self._visual[seat] = slice(slab.prefix, length)
+        self._frames[:, seat, held] = slab.frames[self._deep_from :, slot, held]
+        self._attention[:, seat] = 0
         return seat
+
+    @torch.inference_mode()
+    def extend(self, seat: int, block: VisualBlock, positions: Tensor, frame: int) -> None:
+        """Show a seat frames that its memory does not hold for good (:meth:`MemoryWriter.preview`).
+
+        Args:
+            seat: a copied memory that has read nothing yet.
+            block: the frames.
+            positions: ``[layers, tokens, axes]`` int32.
+            frame: number of the block's first frame.
+        """
+        begin, text = self._lengths[seat], self._next[:, seat].clone()
+        self._forward(
+            [seat],
+            range(seat, seat + 1),
+            block.embeds[None],
+            observe=False,
+            positions=positions[:, None],
+            deepstack=block.deepstack,
+        )
+        self._next[:, seat] = torch.maximum(text, positions.amax(dim=(1, 2)) + 1)
+        self._visual[seat] = slice(self._visual[seat].start, self._lengths[seat])
+        self._frames[:, seat, begin : self._lengths[seat]] = frame
 
     def release(self, seat: int) -> None:
         """Give a seat back."""
@@ -81,8 +121,39 @@ class AnswerSlab:
         Returns:
             Logits behind its last token, ``[vocabulary]`` float32.
         """
-        hidden = self._forward([seat], range(seat, seat + 1), embeds[None])
+        hidden = self._forward([seat], range(seat, seat + 1), embeds[None], observe=True)
         return self._decoder.logits(hidden[0, -1])
+
+    @torch.inference_mode()
+    def score(self, seat: int, ids: Sequence[int]) -> Tensor:
+        """What would follow each of some tokens, if the answer went on with them; the seat stays as it was.
+
+        Args:
+            seat: a memory with its question read.
+            ids: at least one token.
+
+        Returns:
+            Logits behind each of them, ``[len(ids), vocabulary]`` float32.
+        """
+        embeds = self._decoder.embed(torch.tensor(ids, device=self._decoder.device))
+        hidden = self._forward([seat], range(seat, seat + 1), embeds[None], observe=False)
+        self._advance([seat], -len(ids))
+        return self._decoder.logits(hidden[0])
+
+    def evidence(self, seat: int) -> tuple[FrameEvidence, ...]:
+        """The frames that the answer's tokens attended to most, over all long-term layers and heads."""
+        visual = self._visual[seat]
+        attention = self._attention[:, seat, visual].flatten()
+        total = attention.sum()
+        frames, index = self._frames[:, seat, visual].flatten().unique(return_inverse=True)
+        weights = torch.zeros(len(frames), device=attention.device).index_add_(0, index, attention) / total
+        weights[frames < 0] = 0  # summaries stand for many frames and so point at none
+        best = weights.topk(min(_FRAMES_SHOWN, len(frames)))
+        return tuple(
+            FrameEvidence(frame, weight)
+            for frame, weight in zip(frames[best.indices].tolist(), best.values.tolist(), strict=True)
+            if weight > 0
+        )
 
     @torch.inference_mode()
     def decode(self, seats: Sequence[int], tokens: Sequence[int]) -> Tensor:
@@ -100,11 +171,25 @@ class AnswerSlab:
         ids = torch.zeros(len(span), dtype=torch.int64)
         rows = [seat - span.start for seat in seats]
         ids[rows] = torch.tensor(tokens)
-        hidden = self._forward(seats, span, self._decoder.embed(ids.to(self._decoder.device))[:, None])
+        hidden = self._forward(seats, span, self._decoder.embed(ids.to(self._decoder.device))[:, None], observe=True)
         return self._decoder.logits(hidden[rows, -1])
 
-    def _forward(self, seats: Sequence[int], span: range, embeds: Tensor) -> Tensor:
-        """Run ``embeds`` ``[span, tokens, hidden]`` and keep the new keys and values of ``seats``."""
+    def _forward(
+        self,
+        seats: Sequence[int],
+        span: range,
+        embeds: Tensor,
+        *,
+        observe: bool,
+        positions: Tensor | None = None,
+        deepstack: Tensor | None = None,
+    ) -> Tensor:
+        """Run ``embeds`` ``[span, tokens, hidden]`` and keep the new keys and values of ``seats``.
+
+        With ``observe``, what the last token of each seat attends to becomes evidence. Tokens without ``positions``
+        ``[layers, span, tokens, axes]`` are text. ``deepstack`` ``[levels, tokens, hidden]`` joins the first layers'
+        outputs.
+        """
         tokens = embeds.shape[1]
         device = embeds.device
         past = torch.tensor([self._lengths[seat] for seat in span], device=device)
@@ -115,23 +200,30 @@ class AnswerSlab:
         rows = torch.tensor([seat - span.start for seat in seats], device=device)[:, None]
         columns = past[rows] + ahead
         view = slice(span.start, span.stop)
+        text = (self._next[:, view, None] + ahead)[..., None].expand(-1, -1, -1, self._decoder.shape.axes)
         hidden = embeds
         for layer in range(self._decoder.shape.layers):
-            positions = (self._next[layer, view, None] + ahead)[..., None].expand(-1, -1, self._decoder.shape.axes)
+            at = text[layer] if positions is None else positions[layer]
             queries, keys, values = self._decoder.project(layer, hidden)
             layer_keys, layer_values = self._keys[layer, view], self._values[layer, view]
-            rotated = self._rotary.rotate(keys, positions)
+            rotated = self._rotary.rotate(keys, at)
             layer_keys.transpose(1, 2)[rows, columns] = rotated.transpose(1, 2)[rows, ahead]
             layer_values.transpose(1, 2)[rows, columns] = values.transpose(1, 2)[rows, ahead]
-            attended = attend(
-                self._rotary.rotate(queries, positions),
-                layer_keys[:, :, :end],
-                layer_values[:, :, :end],
-                visible,
-                self._decoder.scaling,
-            )
+            queries = self._rotary.rotate(queries, at)
+            held_keys, held_values = layer_keys[:, :, :end], layer_values[:, :, :end]
+            if observe and layer >= self._deep_from:
+                weights = attention_weights(queries[:, :, -1:], held_keys, visible[:, -1:], self._decoder.scaling).mean(
+                    dim=(1, 2)
+                )
+                self._attention[layer - self._deep_from, view, :end] += weights
+            attended = attend(queries, held_keys, held_values, visible, self._decoder.scaling)
             hidden = self._decoder.finish(layer, hidden, attended)
+            if deepstack is not None and layer < deepstack.shape[0]:
+                hidden = hidden + deepstack[layer]
+        self._advance(seats, tokens)
+        return hidden
+
+    def _advance(self, seats: Sequence[int], tokens: int) -> None:
         for seat in seats:
             self._lengths[seat] += tokens
             self._next[:, seat] += tokens
-        return hidden

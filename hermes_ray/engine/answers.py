@@ -15,7 +15,7 @@ from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.engine.ingest import FrameIngest
 from hermes_ray.engine.sampling import choose, new_generator
 from hermes_ray.engine.text import TextStream
-from hermes_ray.errors import EngineError, HermesError, InvalidQuestion
+from hermes_ray.errors import EngineError, HermesError, InvalidQuestion, QuestionTimeout
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.models import ModelAdapter
 
@@ -59,7 +59,7 @@ def check_question(question: Question) -> None:
     """Refuse what can be refused without the model.
 
     Raises:
-        InvalidQuestion: blank text, no tokens wanted, or a negative temperature.
+        InvalidQuestion: blank text, no tokens wanted, a negative temperature, or options that are no choice.
     """
     if not question.text.strip():
         raise InvalidQuestion("question: is blank; ask something about the stream")
@@ -67,6 +67,10 @@ def check_question(question: Question) -> None:
         raise InvalidQuestion(f"max_tokens: must be at least 1, not {question.max_tokens}")
     if not question.temperature >= 0:
         raise InvalidQuestion(f"temperature: must be 0 or more, not {question.temperature}")
+    if any(not option.strip() for option in question.options):
+        raise InvalidQuestion("options: one is blank")
+    if question.options and len(set(question.options)) < max(2, len(question.options)):
+        raise InvalidQuestion("options: give at least two, all different")
 
 
 class AnswerBatch:
@@ -93,6 +97,20 @@ class AnswerBatch:
         return len(self._waiting)
 
     @property
+    def next_deadline_s(self) -> float | None:
+        """``perf_counter`` at which the first question that waits for a frame gives up."""
+        deadlines = [_deadline(job) for job in self._waiting if job.question.as_of_ms is not None]
+        return min(deadlines, default=None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a step has anything to do."""
+        return bool(self._active) or any(
+            job.cancelled.is_set() or self._ingest.has_reached(job.stream_id, job.question.as_of_ms)
+            for job in self._waiting
+        )
+
+    @property
     def active(self) -> int:
         """Answers being decoded."""
         return len(self._active)
@@ -108,10 +126,14 @@ class AnswerBatch:
             Tokens produced.
         """
         self._drop_cancelled()
+        self._time_out()
         running = list(self._active)
         admitted = 0
-        while self._waiting and self._copies.seats_free:
-            admitted += self._admit(self._waiting.popleft())
+        for job in [job for job in self._waiting if self._ingest.has_reached(job.stream_id, job.question.as_of_ms)]:
+            if not self._copies.seats_free:
+                break
+            self._waiting.remove(job)
+            admitted += self._admit(job)
         if running:
             logits = self._copies.decode([item.seat for item in running], [item.tokens[-1] for item in running])
             for item, row in zip(running, logits, strict=True):
@@ -130,11 +152,7 @@ class AnswerBatch:
             memory, as_of_ms = self._ingest.memory(job.stream_id)
             with torch.inference_mode():
                 prompt = self._adapter.question(job.question.text)
-            if prompt.shape[0] > self._settings.max_question_tokens:
-                raise InvalidQuestion(
-                    f"question: has {prompt.shape[0]} tokens with its template; "
-                    f"at most {self._settings.max_question_tokens} are allowed (engine.max_question_tokens)"
-                )
+            self._check_lengths(prompt.shape[0], job.question)
         except EngineError as error:
             job.on_event(error)
             return 0
@@ -148,8 +166,47 @@ class AnswerBatch:
             prompt_tokens=prompt.shape[0],
         )
         self._active.append(item)
-        self._take_token(item, self._copies.prefill(item.seat, prompt))
+        logits = self._copies.prefill(item.seat, prompt)
+        if job.question.options:
+            self._choose_option(item, logits)
+        else:
+            self._take_token(item, logits)
         return 1
+
+    def _check_lengths(self, prompt_tokens: int, question: Question) -> None:
+        if prompt_tokens > self._settings.max_question_tokens:
+            raise InvalidQuestion(
+                f"question: has {prompt_tokens} tokens with its template; "
+                f"at most {self._settings.max_question_tokens} are allowed (engine.max_question_tokens)"
+            )
+        for option in question.options:
+            tokens = len(self._ids(option))
+            if not 1 <= tokens <= self._settings.max_answer_tokens:
+                raise InvalidQuestion(
+                    f"options: {option!r} has {tokens} tokens; "
+                    f"1 to {self._settings.max_answer_tokens} are allowed (engine.max_answer_tokens)"
+                )
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._adapter.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _choose_option(self, item: _Active, logits: Tensor) -> None:
+        """Answer with the likeliest option: by the probability that the model says it and then stops."""
+        options = item.job.question.options
+        scores = [self._log_likelihood(item.seat, logits, option) for option in options]
+        probabilities = torch.tensor(scores, dtype=torch.float64).softmax(dim=0).tolist()
+        best = max(range(len(options)), key=probabilities.__getitem__)
+        item.ttft_ms = (perf_counter() - item.job.received_s) * 1000
+        item.text.text = options[best]
+        item.job.on_event(AnswerToken(0, options[best]))
+        self._finish(item, "stop", tuple(probabilities))
+
+    def _log_likelihood(self, seat: int, logits: Tensor, option: str) -> float:
+        ids = self._ids(option)
+        following = torch.cat((logits[None], self._copies.score(seat, ids))).log_softmax(dim=-1)
+        said = following[torch.arange(len(ids)), torch.tensor(ids)].sum()
+        stopped = following[-1, sorted(self._adapter.stop_ids)].logsumexp(dim=0)
+        return float(said + stopped)
 
     def _take_token(self, item: _Active, logits: Tensor) -> None:
         token = choose(logits, item.job.question.temperature, item.generator)
@@ -163,7 +220,8 @@ class AnswerBatch:
         if len(item.tokens) >= min(item.job.question.max_tokens, self._settings.max_answer_tokens):
             self._finish(item, "length")
 
-    def _finish(self, item: _Active, reason: str) -> None:
+    def _finish(self, item: _Active, reason: str, option_probabilities: tuple[float, ...] = ()) -> None:
+        evidence = self._copies.evidence(item.seat)
         if rest := item.text.flush():
             item.job.on_event(AnswerToken(len(item.tokens), rest))
         self._leave(item)
@@ -177,6 +235,8 @@ class AnswerBatch:
                 prompt_tokens=item.prompt_tokens,
                 completion_tokens=len(item.tokens),
                 finish_reason=reason,
+                evidence=evidence,
+                option_probabilities=option_probabilities,
             )
         )
 
@@ -184,7 +244,22 @@ class AnswerBatch:
         self._active.remove(item)
         self._copies.release(item.seat)
 
+    def _time_out(self) -> None:
+        now = perf_counter()
+        for job in [job for job in self._waiting if job.question.as_of_ms is not None and _deadline(job) <= now]:
+            self._waiting.remove(job)
+            job.on_event(
+                QuestionTimeout(
+                    f"as_of: no frame taken at {job.question.as_of_ms} ms or later arrived "
+                    f"within {job.question.timeout_s} s"
+                )
+            )
+
     def _drop_cancelled(self) -> None:
         self._waiting = deque(job for job in self._waiting if not job.cancelled.is_set())
         for item in [item for item in self._active if item.job.cancelled.is_set()]:
             self._leave(item)
+
+
+def _deadline(job: QuestionJob) -> float:
+    return job.received_s + job.question.timeout_s

@@ -33,16 +33,15 @@ def attention_weights(queries: Tensor, keys: Tensor, visible: Tensor, scaling: f
     """The softmax weights themselves, for the few rows that are observed.
 
     Args:
-        queries: ``[heads, tokens, head_dim]``, rotated.
-        keys: ``[kv_heads, cached, head_dim]``, rotated.
-        visible: ``[tokens, cached]`` bool.
+        queries: ``[..., heads, tokens, head_dim]``, rotated.
+        keys: ``[..., kv_heads, cached, head_dim]``, rotated.
+        visible: ``[..., tokens, cached]`` bool.
         scaling: factor on the scores.
 
     Returns:
-        ``[heads, tokens, cached]`` float32; rows sum to 1.
+        ``[..., heads, tokens, cached]`` float32; rows sum to 1.
     """
-    heads, tokens, head_dim = queries.shape
-    grouped = queries.reshape(keys.shape[0], -1, head_dim)
+    grouped = queries.reshape(*keys.shape[:-2], -1, queries.shape[-1])
     scores = torch.matmul(grouped, keys.transpose(-1, -2)).float() * scaling
-    scores = scores.view(heads, tokens, -1).masked_fill(~visible, -torch.inf)
+    scores = scores.view(*queries.shape[:-1], -1).masked_fill(~visible[..., None, :, :], -torch.inf)
     return scores.softmax(dim=-1)

@@ -16,12 +16,18 @@ class Question:
         max_tokens: the most tokens to answer with.
         temperature: 0 is greedy; above 0 samples from the softmax of logits / temperature.
         seed: makes sampling repeatable; ``None`` draws a fresh one.
+        options: if given, the answer is one of these, the likeliest; each with its probability.
+        as_of_ms: wait until a frame of this capture time or later is in the memory, ms since epoch.
+        timeout_s: how long to wait for that, seconds; then ``QuestionTimeout``.
     """
 
     text: str
     max_tokens: int = 64
     temperature: float = 0.0
     seed: int | None = None
+    options: tuple[str, ...] = ()
+    as_of_ms: int | None = None
+    timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,20 @@ class AnswerToken:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameEvidence:
+    """How much an answer's attention rests on one frame.
+
+    Attributes:
+        frame: the frame's number in its stream, from 0.
+        weight: share of the attention that the answer's tokens pay to the video in the long-term layers, 0 to 1. The
+            listed frames need not add up to 1: the rest lies on other frames and on summaries of evicted ones.
+    """
+
+    frame: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A finished answer and what it rests on.
 
@@ -49,6 +69,8 @@ class Answer:
         prompt_tokens: tokens of the question with its chat template, without the memory.
         completion_tokens: tokens generated, the end token included.
         finish_reason: ``stop`` (the model ended its answer) or ``length`` (max_tokens reached).
+        evidence: the frames that the answer's attention rests on, heaviest first, at most eight.
+        option_probabilities: for a question with options, the probability of each in the order given; they add up to 1.
     """
 
     text: str
@@ -58,6 +80,8 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     finish_reason: str
+    evidence: tuple[FrameEvidence, ...] = ()
+    option_probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

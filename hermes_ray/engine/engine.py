@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Thread
+from time import perf_counter
 from typing import Self, TypeVar
 
 import numpy as np
@@ -295,7 +296,9 @@ class StreamEngine:
         """Run the commands that came in; sleep while there is nothing to do at all. False when closing."""
         with self._wake:
             while not (self._inbox or self._closing or self._has_work()):
-                self._wake.wait()
+                self._wake.wait(self._seconds_to_deadline())
+                if self._seconds_to_deadline() == 0:
+                    break
             if self._closing:
                 return False
             commands, self._inbox = self._inbox, deque()
@@ -304,7 +307,11 @@ class StreamEngine:
         return True
 
     def _has_work(self) -> bool:
-        return bool(self._ingest.frames_waiting or self._answers.waiting or self._answers.active)
+        return bool(self._ingest.frames_waiting or self._answers.ready)
+
+    def _seconds_to_deadline(self) -> float | None:
+        deadline = self._answers.next_deadline_s
+        return None if deadline is None else max(0.0, deadline - perf_counter())
 
     def _end(self, error: EngineError) -> None:
         with self._wake:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.engine.grouping import TimedPixels, group_frames
 from hermes_ray.engine.memories import MemoryWriter, StreamMemory
 from hermes_ray.engine.scheduler import FrameScheduler
 from hermes_ray.errors import EngineError, UnknownStream
-from hermes_ray.models import ModelAdapter
+from hermes_ray.models import FrameGroup, ModelAdapter
 
 
 @dataclass(slots=True)
 class FrameBatch:
-    """Frames handed over together; ``applied`` resolves when the last of them is in the memory.
+    """Frames handed over together; ``applied`` resolves when a question would see the last of them.
 
     Attributes:
         pixels: preprocessed pictures.
@@ -65,7 +66,7 @@ class FrameIngest:
         """Queue frames behind those of the same stream; a new stream gets a memory. Errors go to ``batch.applied``."""
         try:
             stream = self._open(stream_id)
-            self._writer.check_room(stream.memory, len(stream.waiting) + len(batch.pixels))
+            self._check_room(stream, batch.pixels)
         except EngineError as error:
             batch.applied.set_exception(error)
             return
@@ -85,9 +86,8 @@ class FrameIngest:
         if not plan:
             return 0
         taken = {name: [self._streams[name].waiting.popleft() for _ in range(n)] for name, n in plan.items()}
-        encoded = iter(self._adapter.encode_frames([frame.pixels for frames in taken.values() for frame in frames]))
-        blocks = {name: [next(encoded) for _ in frames] for name, frames in taken.items()}
-        self._writer.write({name: self._streams[name].memory for name in taken}, blocks)
+        groups = {name: self._group(self._streams[name].memory, frames) for name, frames in taken.items()}
+        self._encode({name: complete for name, complete in groups.items() if complete})
         for name, frames in taken.items():
             self._confirm(name, frames)
         return sum(plan.values())
@@ -103,6 +103,15 @@ class FrameIngest:
             raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
         return stream.memory, stream.as_of_ms
 
+    def has_reached(self, stream_id: str, as_of_ms: int | None) -> bool:
+        """Whether a question need not wait: no moment is asked for, or a frame of it or later is applied.
+
+        A stream without a memory is not worth waiting for unless a moment is asked for.
+        """
+        stream = self._streams.get(stream_id)
+        newest = stream.as_of_ms if stream is not None else None
+        return as_of_ms is None or (newest is not None and newest >= as_of_ms)
+
     def stats(self, stream_id: str) -> StreamStats:
         """The state of one stream.
 
@@ -115,7 +124,7 @@ class FrameIngest:
         slab = self._writer.slab
         return StreamStats(
             stream_id=stream_id,
-            frames_seen=stream.memory.frames,
+            frames_seen=stream.memory.frames_seen,
             as_of_ms=stream.as_of_ms,
             kv_tokens_per_layer=(slab.lengths[stream.memory.slot],) * slab.shape.layers,
             kv_prefix=slab.prefix,
@@ -145,6 +154,29 @@ class FrameIngest:
         if stream_id not in self._streams:
             self._streams[stream_id] = _Stream(self._writer.open())
         return self._streams[stream_id]
+
+    def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:
+        if not self._writer.evicts:
+            ahead = [*(frame.pixels for frame in stream.memory.held_back), *(frame.pixels for frame in stream.waiting)]
+            untimed = [TimedPixels(picture, 0) for picture in (*ahead, *pixels)]
+            self._writer.check_room(stream.memory, len(group_frames(untimed, self._adapter.frames_per_block)[0]))
+
+    def _group(self, memory: StreamMemory, frames: list[_Waiting]) -> list[FrameGroup]:
+        """Complete groups of what a stream held back and its new frames; the rest is held back."""
+        if memory.started_ms is None:
+            memory.started_ms = frames[0].ts_ms
+        # A clock that was set back must not lay a frame before the stream's start.
+        timed = [TimedPixels(frame.pixels, max(0, frame.ts_ms - memory.started_ms)) for frame in frames]
+        groups, memory.held_back = group_frames([*memory.held_back, *timed], self._adapter.frames_per_block)
+        return groups
+
+    def _encode(self, groups: dict[str, list[FrameGroup]]) -> None:
+        """Vision tower over the groups of all streams at once, then the decoder."""
+        if not groups:
+            return
+        encoded = iter(self._adapter.encode([group for of_stream in groups.values() for group in of_stream]))
+        blocks = {name: [next(encoded) for _ in of_stream] for name, of_stream in groups.items()}
+        self._writer.write({name: self._streams[name].memory for name in groups}, blocks)
 
     def _confirm(self, stream_id: str, frames: list[_Waiting]) -> None:
         self._streams[stream_id].as_of_ms = frames[-1].ts_ms
