@@ -1,0 +1,202 @@
+"""The whole path: frames through a real broker into memories on Ray, questions over HTTP through Serve."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import httpx
+import numpy as np
+import openai
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from hermes_ray.api import server
+from hermes_ray.api.client import HermesClient
+from hermes_ray.config import ApiSettings, ClusterSettings, EngineSettings, KafkaSettings, MemorySettings, Settings
+from hermes_ray.errors import UnknownStream
+from hermes_ray.transport.embedded import EmbeddedBroker
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.transport.producer import FrameProducer
+from hermes_ray.transport.topics import ensure_topics
+from hermes_ray.video.codec import encode_jpeg
+
+pytestmark = pytest.mark.integration
+
+STREAMS = [f"cam-{n}" for n in range(4)]
+FRAMES = 4
+FIRST_TS_MS = 1_767_323_045_000
+FRAME_INTERVAL_MS = 500
+DAMAGED_STREAM = STREAMS[0]
+BODY_LIMIT = 16 * 1024
+
+
+@pytest.fixture(scope="module")
+def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
+    unique = uuid4().hex[:8]
+    return Settings(
+        memory=MemorySettings(budget_tokens=512, slots=4),
+        engine=EngineSettings(max_answer_tokens=4096),
+        kafka=KafkaSettings(
+            bootstrap_servers=broker.bootstrap_servers,
+            frames_topic=f"frames-{unique}",
+            dead_letters_topic=f"dead-letters-{unique}",
+            frames_partitions=4,
+            group_id=f"group-{unique}",
+        ),
+        cluster=ClusterSettings(
+            namespace=f"hermes-{unique}", memory_workers=2, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
+        ),
+        api=ApiSettings(port=0, max_body_bytes=BODY_LIMIT),
+    )
+
+
+@pytest.fixture(scope="module")
+def url(settings: Settings) -> Iterator[str]:
+    """The running service, with all frames of all streams published and applied."""
+    ensure_topics(settings.kafka)
+    try:
+        handle = server.start(settings, ready_timeout_s=120)
+        publish(settings)
+        with HermesClient(handle.url) as client:
+            until(lambda: all_applied(client), within_s=60)
+        yield handle.url
+    finally:
+        server.stop(settings)
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def publish(settings: Settings) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (FRAMES, 64, 64, 3), np.uint8)
+    with FrameProducer(settings.kafka) as producer:
+        for n, picture in enumerate(pictures):
+            for stream in STREAMS:
+                ts_ms = FIRST_TS_MS + n * FRAME_INTERVAL_MS
+                producer.send(FrameMessage(stream, encode_jpeg(picture), "image/jpeg", ts_ms))
+            if n == 0:
+                damaged = encode_jpeg(picture)[:100]
+                producer.send(FrameMessage(DAMAGED_STREAM, damaged, "image/jpeg", FIRST_TS_MS + 1))
+        producer.flush()
+
+
+def all_applied(client: HermesClient) -> bool:
+    return {stream.id: stream.frames_seen for stream in client.streams()} == dict.fromkeys(STREAMS, FRAMES)
+
+
+def until(condition: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_streams_are_spread_over_both_workers_within_their_budget(http: httpx.Client):
+    streams = http.get("/v1/streams").json()["streams"]
+    assert [stream["id"] for stream in streams] == STREAMS
+    assert {stream["worker"] for stream in streams} == {"memory-0", "memory-1"}
+    for stream in streams:
+        assert stream["as_of_ms"] == FIRST_TS_MS + (FRAMES - 1) * FRAME_INTERVAL_MS
+        assert max(stream["kv_tokens_per_layer"]) <= stream["kv_prefix"] + stream["kv_budget"]
+        assert stream["ingest"]["frames_selected"] == stream["ingest"]["frames_applied"] == FRAMES
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_stream_answers_in_json_and_the_same_in_events(http: httpx.Client, stream: str):
+    question = {"question": "What is there?", "max_tokens": 6}
+    whole = http.post(f"/v1/streams/{stream}/query", json=question).json()
+    events = http.post(f"/v1/streams/{stream}/query", json=question | {"stream": True}).text.strip().split("\n\n")
+    *tokens, last = [json.loads(event.partition("\ndata: ")[2]) for event in events]
+
+    assert whole["stream"] == stream
+    assert whole["frames_seen"] == FRAMES
+    assert whole["as_of_ms"] == FIRST_TS_MS + (FRAMES - 1) * FRAME_INTERVAL_MS
+    assert whole["worker"] == http.get(f"/v1/streams/{stream}").json()["worker"]
+    assert "".join(token["text"] for token in tokens) == last["answer"]
+    assert last | {"ttft_ms": 0} == whole | {"ttft_ms": 0}
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "code"),
+    [
+        ("/v1/streams/nobody/query", b'{"question": "q"}', 404, "unknown-stream"),
+        ("/v1/streams/no%20id/query", b'{"question": "q"}', 422, "invalid-stream-id"),
+        ("/v1/streams/cam-1/query", b'{"question": " "}', 422, "invalid-question"),
+        ("/v1/streams/cam-1/query", b'{"question": "q", "as_of": 1}', 422, "invalid-request"),
+        ("/v1/streams/cam-1/query", b"{", 400, "malformed-json"),
+        ("/v1/streams/cam-1/query", b" " * (BODY_LIMIT + 1), 413, "body-too-large"),
+        ("/v1/streams/cam-1/query", b'{"question": "q", "timeout_s": 0.000001}', 504, "question-timeout"),
+        ("/nowhere", b"", 404, "not-found"),
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_errors_pass_through_serve_as_problems(
+    http: httpx.Client, path: str, content: bytes, status: int, code: str, chunked: bool
+):
+    body = iter([content]) if chunked else content
+    response = http.post(path, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert response.json()["code"] == code
+    assert response.headers.get_list("x-request-id") == [response.json()["request_id"]]
+
+
+def test_a_damaged_frame_is_a_dead_letter_with_its_reason_and_the_stream_goes_on(
+    http: httpx.Client, settings: Settings
+):
+    stream = http.get(f"/v1/streams/{DAMAGED_STREAM}").json()
+    assert stream["frames_seen"] == FRAMES
+    assert stream["ingest"]["dead_letters"] == 1
+    (letter,) = dead_letters(settings)
+    assert letter.key == DAMAGED_STREAM.encode()
+    assert b"undecodable-media" in dict(letter.headers).values()
+
+
+def dead_letters(settings: Settings) -> list:
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.bootstrap_servers, consumer_timeout_ms=2000)
+    topic = settings.kafka.dead_letters_topic
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    try:
+        return list(consumer)
+    finally:
+        consumer.close()
+
+
+def test_leaving_an_answer_frees_its_place_on_the_worker(http: httpx.Client, settings: Settings):
+    # More long answers than may wait: they would be refused if those before them went on.
+    limit = settings.engine.max_questions + settings.engine.max_questions_waiting
+    query = {"question": "What happens?", "max_tokens": 4096, "stream": True}
+    for _ in range(limit // 8):
+        streams = [http.stream("POST", "/v1/streams/cam-1/query", json=query) for _ in range(2)]
+        for stream in streams:
+            with stream as response:
+                assert response.status_code == 200
+                next(response.iter_lines())
+    assert http.post("/v1/streams/cam-1/query", json={"question": "q", "max_tokens": 2}).status_code == 200
+
+
+def test_an_openai_client_talks_to_a_camera(url: str):
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as client:
+        assert [model.id for model in client.models.list()] == [f"stream/{stream}" for stream in STREAMS]
+        chunks = client.chat.completions.create(
+            model="stream/cam-2", messages=[{"role": "user", "content": "What is there?"}], max_tokens=4, stream=True
+        )
+        assert [chunk.choices[0].finish_reason for chunk in chunks][-1] in ("stop", "length")
+
+
+def test_our_client_raises_what_the_server_meant(url: str):
+    with HermesClient(url) as client:
+        client.ready()
+        with pytest.raises(UnknownStream):
+            client.stream("nobody")
+
+
+def test_the_document_and_its_page_are_served(http: httpx.Client):
+    assert http.get("/openapi.json").json()["info"]["title"] == "hermes-ray"
+    assert http.get("/docs").status_code == 200
+    assert http.get("/healthz").json() == {"status": "ok"}
