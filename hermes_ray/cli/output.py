@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -25,10 +25,9 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def write_json_line(value: Any) -> None:
-    """Write one JSON document on one line, for commands that report again and again."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+def write_json_line(value: Any, file: TextIO | None = None) -> None:
+    """Write one JSON document on one line, for commands that report again and again. ``None`` is stdout."""
+    print(json.dumps(value, ensure_ascii=False), file=file, flush=True)
 
 
 def format_milliseconds(value: float | None) -> str:

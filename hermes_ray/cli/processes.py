@@ -1,6 +1,7 @@
 """Child processes: know all of them, and leave none behind."""
 
 import ctypes
+import os
 import sys
 
 import psutil
@@ -28,7 +29,9 @@ def end_descendants(grace_s: float = GRACE_S) -> int:
         How many had to be killed.
     """
     _, alive = psutil.wait_procs(_descendants(), timeout=grace_s)
-    return kill_descendants() if alive else 0
+    killed = kill_descendants() if alive else 0
+    _reap_zombies()
+    return killed
 
 
 def kill_descendants() -> int:
@@ -51,6 +54,15 @@ def _is_running(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _reap_zombies() -> None:
+    # Adopted children that died before us; in a container whose first process reaps nothing they would stay for ever.
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
 
 
 def _kill(process: psutil.Process) -> bool:

@@ -1,18 +1,13 @@
 """Start Ray and the Serve application, for ``demo`` and ``up``."""
 
-import logging
 import os
 import socket
-from typing import Any
+import sys
+from contextlib import redirect_stdout
 
 from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.steps import Steps
 from hermes_ray.config import ClusterSettings, KafkaSettings, Settings
-from hermes_ray.errors import ClusterError
-
-_LOCAL = "local"
-_OBJECT_STORE_BYTES = 256 * 1024 * 1024
-"""Of a cluster that we start: frames travel compressed and bounded, so more would only take memory away."""
 
 
 def start_system(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> str:
@@ -33,36 +28,22 @@ def start_system(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> str:
     """
     with steps.step("loading Ray"):
         quiet_ray()
-        import ray  # noqa: F401 - seconds of import, so only when needed and as a step of its own
+        import ray
 
-    with steps.step(_ray_step(settings.cluster)), lifecycle.while_others_take_signals():
-        start_ray(settings, lifecycle)
-    with steps.step("starting the workers and the HTTP API") as progress:
         from hermes_ray.api import server
+        from hermes_ray.cluster.bringup import connect_ray, shutdown_cluster
 
-        lifecycle.at_end(server.stop)
+    # Ray prints errors of its own to stdout, where a program may be reading our JSON.
+    lifecycle.enter(redirect_stdout(sys.stderr))
+    with steps.step(_ray_step(settings.cluster)), lifecycle.while_others_take_signals():
+        lifecycle.at_end(ray.shutdown)
+        is_ours = connect_ray(settings.cluster)
+    with steps.step("starting the workers and the HTTP API") as progress:
+        lifecycle.at_end(lambda: shutdown_cluster(settings))
+        if not is_ours:
+            # A cluster that we started ends as a whole; of somebody else's we remove what we put there.
+            lifecycle.at_end(server.stop)
         return server.start(settings, progress).url
-
-
-def start_ray(settings: Settings, lifecycle: Lifecycle) -> None:
-    """Join the cluster that the settings name, or start one here.
-
-    Raises:
-        ClusterError: Ray refuses.
-    """
-    import ray
-
-    lifecycle.at_end(ray.shutdown)
-    try:
-        ray.init(
-            address=settings.cluster.address,
-            namespace=settings.cluster.namespace,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **_local_options(settings.cluster),
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"Ray could not be started or joined: {error}") from error
 
 
 def preferred_or_free(host: str, port: int) -> int:
@@ -101,25 +82,5 @@ def quiet_ray() -> None:
 
 
 def _ray_step(settings: ClusterSettings) -> str:
-    return "joining Ray" if _joins(settings) else "starting Ray on this machine"
-
-
-def _joins(settings: ClusterSettings) -> bool:
-    return settings.address not in (None, _LOCAL) or (settings.address is None and "RAY_ADDRESS" in os.environ)
-
-
-def _local_options(settings: ClusterSettings) -> dict[str, Any]:
-    if _joins(settings):
-        return {}
-    return {
-        "num_cpus": max(os.cpu_count() or 1, _cpus_reserved(settings)),
-        "object_store_memory": _OBJECT_STORE_BYTES,
-        "include_dashboard": False,
-    }
-
-
-def _cpus_reserved(settings: ClusterSettings) -> int:
-    # Ray only counts: a laptop with fewer cores than reservations must still start, so it is told of enough.
-    workers = 1 if settings.memory_workers == "auto" else settings.memory_workers
-    reserved = workers * settings.memory_worker_cpus + settings.ingest_workers * settings.ingest_worker_cpus
-    return round(reserved + 0.5) + 2
+    is_local = settings.address == "local" or (settings.address is None and "RAY_ADDRESS" not in os.environ)
+    return "starting Ray on this machine" if is_local else "joining Ray"

@@ -1,5 +1,6 @@
 """``hermes up``: the whole system against a Kafka that exists, in the foreground."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ def up(
     """
     settings = load_settings(config_file, [*(assignments or ()), *_port(port)], bootstrap).settings
     console = progress_console()
+    stdout = sys.stdout
     configure_logs(settings.log)
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
@@ -34,7 +36,7 @@ def up(
         url = start_system(settings, lifecycle, steps)
         console.print(f"ready after {steps.elapsed_s:.0f} s: {url}  [dim](docs at {url}/docs; Ctrl-C ends it)[/]")
         if as_json:
-            write_json_line({"event": "ready", "url": url, "elapsed_s": round(steps.elapsed_s, 3)})
+            write_json_line({"event": "ready", "url": url, "elapsed_s": round(steps.elapsed_s, 3)}, stdout)
         lifecycle.wait_until_stopped()
         console.print("stopping")
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from hermes_ray.cli.demo.scenario import Scenario
 from hermes_ray.cli.publishing import Encoding, MessagePacker, publish_all
 from hermes_ray.errors import HermesError
 from hermes_ray.transport.message import FrameMessage
-from hermes_ray.video.footage import real_footage
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
 from hermes_ray.video.sources.base import Source
@@ -70,14 +69,20 @@ def simulated_cameras(plan: Scenario, start_ts_ms: int) -> list[Camera]:
     return [_simulated(f"street-{seed}", seed, plan, start_ts_ms) for seed in range(1, plan.simulated_cameras + 1)]
 
 
-def footage_cameras(plan: Scenario, start_ts_ms: int) -> list[Camera]:
-    """Cameras that play real footage in a loop, as mp4 segments. Downloads it the first time.
+def footage_cameras(clips: Sequence[Path], plan: Scenario, start_ts_ms: int) -> list[Camera]:
+    """Cameras that play real footage in a loop, as mp4 segments; none if there are no clips.
 
-    Raises:
-        SourceError: it cannot be downloaded.
+    Args:
+        clips: as :func:`hermes_ray.video.footage.real_footage` returns them.
+        plan: how long, and whether in real time.
+        start_ts_ms: capture time of the first frame, ms since the Unix epoch.
     """
-    clips = {clip.name: clip for clip in real_footage()}
-    return [_footage(stream_id, clips[name], plan, start_ts_ms) for stream_id, name in scenario.FOOTAGE.items()]
+    return [
+        _footage(stream_id, clip, plan, start_ts_ms)
+        for stream_id, name in scenario.FOOTAGE.items()
+        for clip in clips
+        if clip.name == name
+    ]
 
 
 def _simulated(stream_id: str, seed: int, plan: Scenario, start_ts_ms: int) -> Camera:

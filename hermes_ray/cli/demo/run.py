@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from hermes_ray.api.schemas import AnswerResponse, StreamResponse
 from hermes_ray.cli.demo import report, screen
 from hermes_ray.cli.demo.cameras import Camera, footage_cameras, simulated_cameras
 from hermes_ray.cli.demo.interview import Interview, ask_each
-from hermes_ray.cli.demo.scenario import QUESTIONS, Scenario, settings_overrides
+from hermes_ray.cli.demo.scenario import FOOTAGE, QUESTIONS, Scenario, settings_overrides
 from hermes_ray.cli.exits import CommandFailed, say_failure
 from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.output import progress_console, write_json
@@ -25,6 +26,7 @@ from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
+from hermes_ray.video.footage import real_footage
 
 _HOST = "127.0.0.1"
 _PREFERRED_PORT = 8000
@@ -84,31 +86,29 @@ def _start(
     plan: Scenario, port: int | None, assignments: Mapping[str, Any], lifecycle: Lifecycle, steps: Steps
 ) -> tuple[Demo, FrameProducer]:
     port = preferred_or_free(_HOST, _PREFERRED_PORT) if port is None else port
-    cameras = _cameras(plan, steps)
+    clips = _fetch_footage(steps) if plan.footage else []
     with steps.step("starting a Kafka broker"):
         broker = lifecycle.enter(EmbeddedBroker())
-        overrides = settings_overrides(broker.bootstrap_servers, port, len(cameras), assignments)
-        settings = config.load(overrides=overrides)
+        streams = plan.simulated_cameras + len(FOOTAGE)
+        settings = config.load(overrides=settings_overrides(broker.bootstrap_servers, port, streams, assignments))
         ensure_topics(settings.kafka)
         producer = FrameProducer(settings.kafka)
         lifecycle.at_end(producer.close)
     url = start_system(settings, lifecycle, steps)
+    # A recording ends about now; a live camera begins now.
+    start_ts_ms = round((time.time() - (plan.seconds or 0.0)) * 1000)
+    cameras = simulated_cameras(plan, start_ts_ms) + footage_cameras(clips, plan, start_ts_ms)
     return Demo(plan, settings, cameras, url), producer
 
 
-def _cameras(plan: Scenario, steps: Steps) -> list[Camera]:
-    # A recording ends about now; a live camera starts when its first frame is taken.
-    start_ts_ms = round((time.time() - (plan.seconds or 0.0)) * 1000)
-    cameras = simulated_cameras(plan, start_ts_ms)
-    if not plan.footage:
-        return cameras
+def _fetch_footage(steps: Steps) -> list[Path]:
     try:
         with steps.step("fetching real footage"):
-            return cameras + footage_cameras(plan, start_ts_ms)
+            return real_footage()
     except SourceError as error:
         say_failure(error)
         steps.say("going on with the simulated cameras")
-        return cameras
+        return []
 
 
 def _run_once(demo: Demo, client: HermesClient, steps: Steps) -> list[AnswerResponse]:
