@@ -1,11 +1,13 @@
 """Checkpoints of a training run: written atomically, the newest two kept."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim import Optimizer
 
 from training.curriculum import Progress
 from training.trainee import Trainee
@@ -13,13 +15,13 @@ from training.trainee import Trainee
 _KEPT = 2
 
 
-def save_checkpoint(directory: Path, trainee: Trainee, optimiser: torch.optim.Optimizer, progress: Progress) -> Path:
+def save_checkpoint(directory: Path, trainee: Trainee, optimisers: Sequence[Optimizer], progress: Progress) -> Path:
     """Write everything that a resumed run needs. A crash meanwhile leaves the older checkpoints as they are."""
     path = directory / f"checkpoint-{progress.step:08d}.pt"
     unfinished = path.with_suffix(".unfinished")
     state = {
         "trainee": trainee.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
         "progress": asdict(progress),
         "torch_rng": torch.get_rng_state(),
     }
@@ -38,11 +40,12 @@ def newest_checkpoint(directory: Path) -> Path | None:
     return max(directory.glob("checkpoint-*.pt"), default=None)
 
 
-def restore(path: Path, trainee: Trainee, optimiser: torch.optim.Optimizer | None = None) -> Progress:
-    """Load a checkpoint into ``trainee`` and, if given, the optimiser, whose random state then goes on too."""
+def restore(path: Path, trainee: Trainee, optimisers: Sequence[Optimizer] = ()) -> Progress:
+    """Load a checkpoint into ``trainee``, and with optimisers also into these and torch's random generator."""
     state: dict[str, Any] = torch.load(path, weights_only=True)
     trainee.load_state_dict(state["trainee"])
-    if optimiser is not None:
-        optimiser.load_state_dict(state["optimiser"])
+    for optimiser, saved in zip(optimisers, state["optimisers"], strict=False):
+        optimiser.load_state_dict(saved)
+    if optimisers:
         torch.set_rng_state(state["torch_rng"])
     return Progress(**state["progress"])

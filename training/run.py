@@ -20,6 +20,7 @@ from hermes_ray.models.tiny.architecture import build_model
 from training.checkpoints import newest_checkpoint, restore, save_checkpoint
 from training.curriculum import STAGES, Progress, learning_rate, task_weights
 from training.feed import ClipFeed
+from training.optimiser import build_optimisers
 from training.packing import Packer
 from training.trainee import Outcome, Trainee
 
@@ -40,13 +41,11 @@ class Run:
         self._options = options
         self._packer = Packer()
         self._trainee = Trainee(build_model(options.seed), self._packer.prefix).train()
-        self._optimiser = torch.optim.AdamW(
-            self._trainee.parameters(), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.02
-        )
+        self._optimisers = build_optimisers(self._trainee, lr=options.learning_rate)
         self._progress = Progress()
         self._stopping = False
         if (checkpoint := newest_checkpoint(options.out)) is not None:
-            self._progress = restore(checkpoint, self._trainee, self._optimiser)
+            self._progress = restore(checkpoint, self._trainee, self._optimisers)
             _log.info("resumed from %s", checkpoint)
 
     def stop(self, _signal: int, _frame: FrameType | None) -> None:
@@ -66,9 +65,9 @@ class Run:
                 if progress.advance():
                     _log.info("stage %d begins: %s", progress.stage, STAGES[progress.stage])
                 if time.monotonic() - saved_at > _CHECKPOINT_EVERY_S:
-                    save_checkpoint(self._options.out, self._trainee, self._optimiser, progress)
+                    save_checkpoint(self._options.out, self._trainee, self._optimisers, progress)
                     saved_at = time.monotonic()
-        save_checkpoint(self._options.out, self._trainee, self._optimiser, progress)
+        save_checkpoint(self._options.out, self._trainee, self._optimisers, progress)
 
     def _step(self, feed: ClipFeed) -> Outcome:
         progress, options = self._progress, self._options
@@ -77,17 +76,27 @@ class Run:
         clips = feed.clips(progress.step, progress.stage, task_weights(progress.accuracy))
         batch = self._packer.pack(clips, empty_share=stage.empty_share, seed=progress.step)
         outcome = self._trainee(batch) if stage.questions else self._trainee.vision_loss(batch)
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(
-                progress.step, peak=options.learning_rate, total_steps=options.steps, decay_share=options.decay_share
-            )
-        self._optimiser.zero_grad(set_to_none=True)
+        self._trainee.zero_grad(set_to_none=True)
         outcome.loss.backward()
         torch.nn.utils.clip_grad_norm_(self._trainee.parameters(), 1.0)
-        self._optimiser.step()
+        self._learn(self._learning_rate())
         if outcome.correct:
             progress.record(batch.tasks, outcome.correct)
         return outcome
+
+    def _learning_rate(self) -> float:
+        return learning_rate(
+            self._progress.step,
+            peak=self._options.learning_rate,
+            total_steps=self._options.steps,
+            decay_share=self._options.decay_share,
+        )
+
+    def _learn(self, rate: float) -> None:
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
 
     def _report(self, outcome: Outcome) -> None:
         progress = self._progress
@@ -95,7 +104,7 @@ class Run:
             "step": progress.step,
             "elapsed_s": round(progress.elapsed_s, 1),
             "stage": progress.stage,
-            "learning_rate": self._optimiser.param_groups[0]["lr"],
+            "learning_rate": self._learning_rate(),
             "loss": round(outcome.loss.item(), 4),
             "answer_loss": round(outcome.answer_loss, 4),
             "heads": {name: round(value, 3) for name, value in outcome.head_losses.items()},

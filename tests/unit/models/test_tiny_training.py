@@ -6,7 +6,10 @@ from transformers import AutoTokenizer
 from hermes_ray.models.tiny import save_random
 from hermes_ray.models.tiny.architecture import build_model
 from hermes_ray.video.world import TASKS
+from training.checkpoints import newest_checkpoint, restore, save_checkpoint
 from training.clips import IGNORED, make_clip
+from training.curriculum import Progress
+from training.optimiser import build_optimisers, orthogonalise
 from training.packing import Packer
 from training.trainee import Trainee
 
@@ -91,3 +94,43 @@ def test_clips_of_different_length_are_refused():
     clips = [make_clip(1, frames=n, questions=2, task_weights=EVEN) for n in (2, 3)]
     with pytest.raises(ValueError, match="same number of frames"):
         Packer().pack(clips)
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    for shape in ((3, 20, 50), (2, 50, 20)):
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(1))))
+        assert values.min() > 0.5
+        assert values.max() < 1.3
+
+
+def test_a_resumed_run_takes_the_same_step_as_one_that_never_stopped(tmp_path, clips):
+    torch.manual_seed(0)
+    packer = Packer()
+    batch = packer.pack(clips)
+
+    def start():
+        trainee = Trainee(build_model(seed=2), packer.prefix)
+        return trainee, build_optimisers(trainee, lr=1e-3)
+
+    def step(trainee, optimisers):
+        trainee.zero_grad()
+        trainee(batch).loss.backward()
+        for optimiser in optimisers:
+            optimiser.step()
+
+    going, its_optimisers = start()
+    step(going, its_optimisers)
+    path = save_checkpoint(tmp_path, going, its_optimisers, Progress(step=1))
+    step(going, its_optimisers)
+    resumed, optimisers = start()
+    assert restore(path, resumed, optimisers).step == 1
+    step(resumed, optimisers)
+    for mine, expected in zip(resumed.parameters(), going.parameters(), strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_only_the_newest_two_checkpoints_are_kept(tmp_path, trainee):
+    for step in (1, 2, 30):
+        save_checkpoint(tmp_path, trainee, [], Progress(step=step))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint-00000002.pt", "checkpoint-00000030.pt"]
+    assert newest_checkpoint(tmp_path).name == "checkpoint-00000030.pt"
