@@ -43,6 +43,7 @@ class EncodeRow:
         frames: ``[stored]`` int32, frame number of each token to store.
         patches: ``[stored]`` int32, patch number of each token to store.
         probes: spans behind the stored tokens.
+        deepstack: ``[levels, stored, hidden]``, added to the stored tokens behind layer 0, 1 ...; ``None`` for nothing.
     """
 
     slot: int
@@ -51,6 +52,7 @@ class EncodeRow:
     frames: Tensor
     patches: Tensor
     probes: tuple[ProbeSpan, ...] = ()
+    deepstack: Tensor | None = None
 
     @property
     def stored(self) -> int:
@@ -101,7 +103,7 @@ class Encoder:
                 attended = attend(
                     queries, all_keys, torch.cat((cached, values), 2), batch.visible, self._decoder.scaling
                 )
-                hidden = self._decoder.finish(layer, hidden, attended)
+                hidden = batch.add_deepstack(layer, self._decoder.finish(layer, hidden, attended))
         for row in rows:
             self._slab.lengths[row.slot] += row.stored
         return observed
@@ -151,11 +153,18 @@ class _Batch:
         self.visible = torch.stack(
             [_visible(row, cached, self.longest, width) for row, cached in zip(rows, lengths, strict=True)]
         ).to(device)
+        self._deepstack = _stack_deepstack(rows, width)
         self._identity = [torch.cat([row.frames for row in rows]), torch.cat([row.patches for row in rows])]
         source = [(i, t) for i, row in enumerate(rows) for t in range(row.stored)]
         target = [(row.slot, cached + t) for row, cached in zip(rows, lengths, strict=True) for t in range(row.stored)]
         self._from = tuple(torch.tensor(source, device=device).T)
         self._to = tuple(torch.tensor(target, device=device).T)
+
+    def add_deepstack(self, layer: int, hidden: Tensor) -> Tensor:
+        """One layer's output ``[batch, width, hidden]`` with what the vision tower adds to it."""
+        if self._deepstack is None or layer >= self._deepstack.shape[0]:
+            return hidden
+        return hidden + self._deepstack[layer]
 
     def store(self, slab: KVSlab, layer: int, keys: Tensor, values: Tensor) -> None:
         """Scatter one layer's new keys and values, and the identity of their tokens, behind what the slots hold."""
@@ -164,6 +173,15 @@ class _Batch:
         slab.positions[layer][self._to] = self.positions[layer][self._from]
         slab.frames[layer][self._to], slab.patches[layer][self._to] = self._identity
         slab.counts[layer][self._to] = 1
+
+
+def _stack_deepstack(rows: Sequence[EncodeRow], width: int) -> Tensor | None:
+    """``[levels, batch, width, hidden]``, zeros where a row has nothing to add."""
+    given = [row.deepstack for row in rows if row.deepstack is not None]
+    if not given:
+        return None
+    nothing = given[0].new_zeros((given[0].shape[0], 0, given[0].shape[2]))
+    return torch.stack([_pad(nothing if row.deepstack is None else row.deepstack, width, 1) for row in rows], dim=1)
 
 
 def _as_slice(slots: list[int]) -> list[int] | slice:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine.encoding import Encoder, EncodeRow
+from hermes_ray.engine.grouping import TimedPixels, as_group
 from hermes_ray.engine.probing import ProbeSet
 from hermes_ray.errors import ConfigError, MemoryFull
 from hermes_ray.memory.compaction import compact
@@ -22,15 +23,29 @@ from hermes_ray.models import ModelAdapter, VisualBlock
 class StreamMemory:
     """One stream's place in the slab.
 
+    A family whose vision tower joins frames cannot encode an incomplete group for good. Its frames are held back
+    until the group is complete; a question sees them all the same, in its private copy (:meth:`MemoryWriter.preview`).
+
     Attributes:
         slot: its slot.
-        frames: frames applied so far; the next frame's number.
+        frames: frames encoded so far; the number of the next one. All tokens of a group carry its first frame's number.
         compactions: how often it was compacted.
+        started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
+        newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
+        held_back: frames whose group is not complete.
     """
 
     slot: int
     frames: int = 0
     compactions: int = 0
+    started_ms: int | None = None
+    newest_block_ms: int | None = None
+    held_back: tuple[TimedPixels, ...] = ()
+
+    @property
+    def frames_seen(self) -> int:
+        """Frames that a question can see."""
+        return self.frames + len(self.held_back)
 
 
 @dataclass(slots=True)
@@ -62,9 +77,9 @@ class MemoryWriter:
             self._prefix = adapter.prefix()
         self.budget = settings.budget_tokens
         self._slack = int(settings.budget_tokens * settings.compaction_slack)
-        prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_frame
+        prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
-        self.policy: Policy = build(settings, shape.layers)
+        self.policy: Policy = build(settings, shape.layers, k_end=adapter.k_end)
         self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
         self._rule = PositionRule(
             mode=settings.positions,
@@ -111,13 +126,13 @@ class MemoryWriter:
         """Forget a stream."""
         self.slab.release(memory.slot)
 
-    def check_room(self, memory: StreamMemory, frames: int) -> None:
-        """Under policy ``full``, refuse frames that would not fit.
+    def check_room(self, memory: StreamMemory, blocks: int) -> None:
+        """Under policy ``full``, refuse blocks that might not fit.
 
         Raises:
             MemoryFull: they would not.
         """
-        needed = frames * self._adapter.max_tokens_per_frame
+        needed = blocks * self._adapter.max_tokens_per_block
         held = self.slab.visual_tokens(memory.slot)
         if not self.evicts and held + needed > self.budget:
             raise MemoryFull(
@@ -126,18 +141,31 @@ class MemoryWriter:
             )
 
     def write(self, memories: Mapping[str, StreamMemory], blocks: Mapping[str, Sequence[VisualBlock]]) -> None:
-        """Append frames to memories, compacting as needed.
+        """Append blocks to memories, compacting as needed.
 
         Args:
             memories: by stream.
-            blocks: encoded frames of each stream, in order.
+            blocks: of each stream, in order.
         """
         pending = [_Pending(memories[stream], list(frames)) for stream, frames in blocks.items()]
         while pending := [item for item in pending if item.blocks]:
             self._pass(pending)
 
+    @torch.inference_mode()
+    def preview(self, memory: StreamMemory) -> tuple[VisualBlock, Tensor] | None:
+        """The frames held back as a question sees them: their group filled up, placed behind the memory, not stored.
+
+        Returns:
+            The block and its positions ``[layers, tokens, axes]`` int32; ``None`` when nothing is held back.
+        """
+        if not memory.held_back:
+            return None
+        (block,) = self._adapter.encode([as_group(memory.held_back)])
+        largest = self.slab.largest_positions([memory.slot])[:, 0]
+        return block, self._adapter.place(block, largest, memory.newest_block_ms)
+
     def _pass(self, pending: Sequence[_Pending]) -> None:
-        """One batched pass: of every stream, the frames up to the first that exceeds its budget."""
+        """One batched pass: of every stream, the blocks up to the first that exceeds its budget."""
         slots = [item.memory.slot for item in pending]
         largest = self.slab.largest_positions(slots)
         rows, full = [], []
@@ -145,7 +173,6 @@ class MemoryWriter:
             blocks, exceeds = self._take(item)
             rows.append(self._row(item.memory, blocks, largest[:, index], exceeds))
             full.append(exceeds)
-            item.memory.frames += len(blocks)
         attention = self._encoder.run(rows)
         for item, exceeds, observed in zip(pending, full, attention, strict=True):
             if exceeds:
@@ -161,18 +188,22 @@ class MemoryWriter:
         return taken, held > self.budget
 
     def _row(self, memory: StreamMemory, blocks: Sequence[VisualBlock], largest: Tensor, probed: bool) -> EncodeRow:
+        """Lay blocks out behind a memory, and count them in."""
         positions, frames, patches = [], [], []
-        for number, block in enumerate(blocks, start=memory.frames):
-            placed = self._adapter.place(block, largest)
+        for block in blocks:
+            placed = self._adapter.place(block, largest, memory.newest_block_ms)
             largest = torch.maximum(largest, placed.amax(dim=1))
             positions.append(placed)
-            frames.append(torch.full((block.tokens,), number, dtype=torch.int32, device=placed.device))
-            patches.append(torch.arange(block.tokens, dtype=torch.int32, device=placed.device))
+            frames.append(torch.full((block.tokens,), memory.frames, dtype=torch.int32, device=placed.device))
+            patches.append(_patches(block))
+            memory.frames += block.frames
+            memory.newest_block_ms = block.elapsed_ms
         embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
         spans = ()
         if probed and self._probes.rides_along:
-            embeds, placed, spans = self._probes.append(embeds, placed)
-        return EncodeRow(memory.slot, embeds, placed, torch.cat(frames), torch.cat(patches), spans)
+            embeds, placed, spans = self._probes.append(embeds, placed, largest)
+        deepstack = _join_deepstack(blocks)
+        return EncodeRow(memory.slot, embeds, placed, torch.cat(frames), torch.cat(patches), spans, deepstack)
 
     @torch.inference_mode()
     def _compact(self, memory: StreamMemory, attention: Tensor | None) -> None:
@@ -184,13 +215,24 @@ class MemoryWriter:
         memory.compactions += 1
 
     def _check(self, adapter: ModelAdapter, positions: int) -> None:
-        if self.budget < adapter.max_tokens_per_frame:
+        if self.budget < adapter.max_tokens_per_block:
             raise ConfigError(
-                f"memory.budget_tokens is {self.budget}, less than one frame of {adapter.name} "
-                f"({adapter.max_tokens_per_frame} tokens)"
+                f"memory.budget_tokens is {self.budget}, less than one block of {adapter.name} "
+                f"({adapter.max_tokens_per_block} tokens)"
             )
         if positions > adapter.decoder.shape.max_positions:
             raise ConfigError(
                 f"memory.budget_tokens {self.budget} with the longest question and answer needs {positions} "
                 f"positions; {adapter.name} has {adapter.decoder.shape.max_positions}"
             )
+
+
+def _patches(block: VisualBlock) -> Tensor:
+    if block.patches is not None:
+        return block.patches
+    return torch.arange(block.tokens, dtype=torch.int32, device=block.embeds.device)
+
+
+def _join_deepstack(blocks: Sequence[VisualBlock]) -> Tensor | None:
+    levels = [block.deepstack for block in blocks if block.deepstack is not None]
+    return torch.cat(levels, dim=1) if levels else None

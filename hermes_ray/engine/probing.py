@@ -49,14 +49,17 @@ class ProbeSet:
         """Whether the attention comes from tokens appended to the encoding pass."""
         return self.probe in (Probe.GUIDANCE, Probe.TEMPLATE)
 
-    def append(self, embeds: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, tuple[ProbeSpan, ...]]:
+    def append(
+        self, embeds: Tensor, positions: Tensor, largest: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[ProbeSpan, ...]]:
         """Put the probes behind a row's tokens.
 
         Every probe begins at the position where a question would begin.
 
         Args:
             embeds: ``[tokens, hidden]``.
-            positions: ``[layers, tokens, axes]`` int32; the last block's, so that its largest is the memory's.
+            positions: ``[layers, tokens, axes]`` int32.
+            largest: ``[layers, axes]`` int32, the largest positions of the memory with this row in it.
 
         Returns:
             Both, longer by :attr:`tokens`, and where the probes are.
@@ -68,7 +71,7 @@ class ProbeSet:
             count = part.embeds.shape[0]
             spans.append(ProbeSpan(start, start + count, part.layers))
             all_embeds.append(part.embeds)
-            all_positions.append(_text_positions(positions.amax(dim=(1, 2)), count, positions))
+            all_positions.append(_text_positions(largest.amax(dim=1), count, positions))
             start += count
         return torch.cat(all_embeds), torch.cat(all_positions, dim=1), tuple(spans)
 

@@ -34,6 +34,8 @@ class TextStream:
         return self._emit(self._decode(self._ids[self._context_from :])[len(known) :])
 
     def _emit(self, piece: str) -> str:
+        if not piece:
+            return piece  # a skipped special token is no context: the space behind it would be lost
         self._context_from, self._emitted_to = self._emitted_to, len(self._ids)
         self.text += piece
         return piece

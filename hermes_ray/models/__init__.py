@@ -1,6 +1,6 @@
 """One adapter per model family, over the transformers library's own classes."""
 
-from hermes_ray.models.adapter import GuidanceTexts, ModelAdapter, VisualBlock
+from hermes_ray.models.adapter import FrameGroup, GuidanceTexts, ModelAdapter, VisualBlock
 from hermes_ray.models.loading import TINY, TINY_RANDOM, load
 
-__all__ = ["TINY", "TINY_RANDOM", "GuidanceTexts", "ModelAdapter", "VisualBlock", "load"]
+__all__ = ["TINY", "TINY_RANDOM", "FrameGroup", "GuidanceTexts", "ModelAdapter", "VisualBlock", "load"]

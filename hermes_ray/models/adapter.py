@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from hermes_ray.memory.policies.presets import LLAVA_K_END
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
 
@@ -28,14 +29,40 @@ class GuidanceTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameGroup:
+    """Consecutive frames of one stream that become one block.
+
+    Attributes:
+        pixels: what :meth:`ModelAdapter.preprocess` made of each, all of one shape; 1 to ``frames_per_block``.
+        elapsed_ms: when each was captured, milliseconds since the stream's first frame.
+    """
+
+    pixels: tuple[Tensor, ...]
+    elapsed_ms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VisualBlock:
-    """One frame as the decoder takes it.
+    """What the decoder takes of one group of frames.
 
     Attributes:
         embeds: ``[tokens, hidden]`` in the model's dtype, on its device.
+        frames: frames of the stream in it.
+        elapsed_ms: when the first of them was captured, milliseconds since the stream's first frame.
+        offsets: ``[tokens, axes]`` int32, each token's position relative to where the block begins; ``None`` for one
+            after the other.
+        patches: ``[tokens]`` int32, each token's number in the block, the same for the same place in every block of
+            the same size; ``None`` for 0, 1, 2 ...
+        deepstack: ``[levels, tokens, hidden]``, what is added to the output of decoder layer 0, 1 ... (DeepStack,
+            arXiv 2406.04334); ``None`` for nothing.
     """
 
     embeds: Tensor
+    frames: int = 1
+    elapsed_ms: int = 0
+    offsets: Tensor | None = None
+    patches: Tensor | None = None
+    deepstack: Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -54,6 +81,8 @@ class ModelAdapter(ABC):
         tokenizer: the model's own.
         guidance: pseudo-questions for policies that want the model's attention.
         is_meaningful: false for random weights, whose words mean nothing.
+        frames_per_block: frames that the vision tower takes together (the temporal patch).
+        k_end: where the recency decay of HERMES ends for this family (paper, section 4.1).
     """
 
     family: str
@@ -63,6 +92,8 @@ class ModelAdapter(ABC):
     tokenizer: PreTrainedTokenizerBase
     guidance: GuidanceTexts
     is_meaningful: bool
+    frames_per_block: int = 1
+    k_end: float = LLAVA_K_END
 
     @property
     def device(self) -> torch.device:
@@ -76,8 +107,8 @@ class ModelAdapter(ABC):
 
     @property
     @abstractmethod
-    def max_tokens_per_frame(self) -> int:
-        """The most tokens that one frame of any size becomes."""
+    def max_tokens_per_block(self) -> int:
+        """The most tokens that a block becomes, whatever the size of its frames."""
 
     @property
     @abstractmethod
@@ -90,14 +121,21 @@ class ModelAdapter(ABC):
 
     @abstractmethod
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """One picture ``[height, width, 3]`` uint8 RGB to the vision tower's input, float32 on the CPU.
+        """One picture ``[height, width, 3]`` uint8 RGB to ``[3, height, width]`` as the vision tower wants it.
 
-        Safe to call from any thread.
+        The result is float32 on the CPU, of a size that the family decides. Safe to call from any thread.
+
+        Raises:
+            UnsupportedMedia: the picture has a shape that the model cannot take.
         """
 
     @abstractmethod
-    def encode_frames(self, pixels: Sequence[Tensor]) -> list[VisualBlock]:
-        """Run the vision tower and projector over preprocessed pictures, in one batch."""
+    def encode(self, groups: Sequence[FrameGroup]) -> list[VisualBlock]:
+        """Run the vision tower and projector over groups of frames, in one batch.
+
+        A group of fewer than :attr:`frames_per_block` frames is filled up as the family's own processor ends an odd
+        clip: its last frame is repeated.
+        """
 
     @abstractmethod
     def question(self, text: str) -> Tensor:
@@ -107,15 +145,27 @@ class ModelAdapter(ABC):
     def template(self) -> Tensor:
         """Embeddings of :meth:`question` without any question in it, ``[tokens, hidden]``."""
 
-    def place(self, block: VisualBlock, largest: Tensor) -> Tensor:
-        """Positions of a frame's tokens behind a memory.
+    def place(self, block: VisualBlock, largest: Tensor, previous_ms: int | None) -> Tensor:
+        """Positions of a block's tokens behind a memory.
+
+        Here the block begins behind the largest position of any axis. No family may advance any axis by more than
+        the block has tokens: that bound keeps an endless stream within the model's positions.
 
         Args:
-            block: the frame.
-            largest: ``[layers, axes]`` int32, the largest position that each layer holds so far.
+            block: the block.
+            largest: ``[layers, axes]`` int32, the largest position that each layer holds so far, -1 for none.
+            previous_ms: ``elapsed_ms`` of the stream's block before this one; ``None`` for its first.
 
         Returns:
-            ``[layers, tokens, axes]`` int32. Here: one after the other, behind the largest.
+            ``[layers, tokens, axes]`` int32.
         """
-        steps = torch.arange(1, block.tokens + 1, dtype=largest.dtype, device=largest.device)
-        return largest[:, None, :] + steps[None, :, None]
+        begin = largest.amax(dim=-1)[:, None, None] + 1
+        offsets = block.offsets
+        if offsets is None:
+            offsets = torch.arange(block.tokens, dtype=largest.dtype, device=largest.device)[:, None]
+        return (begin + offsets).expand(-1, -1, largest.shape[-1])
+
+    def embed_text(self, text: str) -> Tensor:
+        """Embeddings of a piece of rendered template or question, ``[tokens, hidden]``."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return self.decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))

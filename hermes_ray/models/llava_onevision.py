@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
-from hermes_ray.models.adapter import GuidanceTexts, ModelAdapter, VisualBlock
-from hermes_ray.models.chat import split_template
+from hermes_ray.models.adapter import FrameGroup, GuidanceTexts, ModelAdapter, VisualBlock
+from hermes_ray.models.chat import split_template, stop_ids
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.pixels import normalisation, read_preprocessing
 from hermes_ray.models.rotary import RotaryTable
@@ -60,10 +60,10 @@ class LlavaOnevisionAdapter(ModelAdapter):
         self._side = int(vision.image_size)
         patches_per_side = self._side // int(vision.patch_size)
         self._tokens_per_frame = ceil(patches_per_side / 2) ** 2
-        self._chat = split_template(tokenizer, _token(tokenizer, model.config.video_token_id))
+        self._chat = split_template(tokenizer, model.config.video_token_id)
 
     @property
-    def max_tokens_per_frame(self) -> int:
+    def max_tokens_per_block(self) -> int:
         """Every frame becomes the same number of tokens: the pooled patches of a square picture."""
         return self._tokens_per_frame
 
@@ -74,18 +74,21 @@ class LlavaOnevisionAdapter(ModelAdapter):
 
     def prefix(self) -> Tensor:
         """System prompt and template before the first frame, ``[tokens, hidden]``."""
-        return self._embed_text(self._chat.before_video)
+        return self.embed_text(self._chat.before_video)
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
         """Squash a picture to the tower's square: ``[3, side, side]`` float32."""
         return self._normalise.apply(image, self._side, self._side)
 
-    def encode_frames(self, pixels: Sequence[Tensor]) -> list[VisualBlock]:
+    def encode(self, groups: Sequence[FrameGroup]) -> list[VisualBlock]:
         """Vision tower, projector and 2x2 pooling, as in transformers' ``get_video_features`` without its newline."""
-        batch = torch.stack(list(pixels)).to(device=self.device, dtype=self.dtype)
+        batch = torch.stack([group.pixels[0] for group in groups]).to(device=self.device, dtype=self.dtype)
         # One video per frame: the model then appends its newline to each, which is cut off again.
         features = self._model.model.get_video_features(batch[:, None]).pooler_output
-        return [VisualBlock(frame[:-1]) for frame in features]
+        return [
+            VisualBlock(frame[:-1], elapsed_ms=group.elapsed_ms[0])
+            for frame, group in zip(features, groups, strict=True)
+        ]
 
     def question(self, text: str) -> Tensor:
         """The newline that ends the video, the question, and the start of the assistant's turn."""
@@ -97,21 +100,4 @@ class LlavaOnevisionAdapter(ModelAdapter):
 
     def _behind_video(self, text: str) -> Tensor:
         newline = self._model.model.image_newline[None].to(self.dtype)
-        return torch.cat((newline, self._embed_text(text)))
-
-    def _embed_text(self, text: str) -> Tensor:
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return self.decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
-
-
-def stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Ids that end an answer: those of the model's generation settings and the tokenizer's own."""
-    configured = model.generation_config.eos_token_id
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(i for i in (*ids, tokenizer.eos_token_id) if isinstance(i, int))
-
-
-def _token(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
-    token = tokenizer.convert_ids_to_tokens(token_id)
-    assert isinstance(token, str)
-    return token
+        return torch.cat((newline, self.embed_text(text)))

@@ -9,12 +9,20 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from transformers import AutoConfig, AutoTokenizer, LlavaOnevisionForConditionalGeneration
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    LlavaOnevisionForConditionalGeneration,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen3VLForConditionalGeneration,
+)
 
 from hermes_ray.errors import ConfigError, MissingWeights, UnsupportedModel
 from hermes_ray.models import tiny
 from hermes_ray.models.adapter import GuidanceTexts, ModelAdapter
 from hermes_ray.models.llava_onevision import LlavaOnevisionAdapter
+from hermes_ray.models.qwen2_5_vl import Qwen25VLAdapter
+from hermes_ray.models.qwen3_vl import Qwen3VLAdapter
 
 TINY = "hermes-tiny"
 TINY_RANDOM = "hermes-tiny-random"
@@ -27,9 +35,21 @@ _FILES_WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 class _Family:
     model_class: Any
     adapter: Callable[..., ModelAdapter]
+    keeps_shape: bool
 
 
-_FAMILIES = {"llava_onevision": _Family(LlavaOnevisionForConditionalGeneration, LlavaOnevisionAdapter)}
+@dataclass(frozen=True, slots=True)
+class _Target:
+    device: torch.device
+    dtype: torch.dtype
+    max_pixels_per_frame: int | None
+
+
+_FAMILIES = {
+    "llava_onevision": _Family(LlavaOnevisionForConditionalGeneration, LlavaOnevisionAdapter, keeps_shape=False),
+    "qwen2_5_vl": _Family(Qwen2_5_VLForConditionalGeneration, Qwen25VLAdapter, keeps_shape=True),
+    "qwen3_vl": _Family(Qwen3VLForConditionalGeneration, Qwen3VLAdapter, keeps_shape=True),
+}
 
 
 def load(
@@ -38,6 +58,7 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
+    max_pixels_per_frame: int | None = None,
 ) -> ModelAdapter:
     """Load a model and everything it needs, ready to run.
 
@@ -47,22 +68,24 @@ def load(
         device: a torch device, or ``auto``: the first GPU if there is one, else the CPU.
         dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 on a GPU, float32 on the CPU.
         revision: hub branch, tag or commit.
+        max_pixels_per_frame: for families that keep a frame's shape (Qwen), the most pixels that they keep of it;
+            larger frames are shrunk. ``None`` leaves it to the family.
 
     Raises:
         MissingWeights: nothing complete is found at that name.
         UnsupportedModel: the family has no adapter.
-        ConfigError: no such device or dtype.
+        ConfigError: no such device or dtype, or a pixel limit for a family whose frames are all of one size.
     """
     place = resolve_device(device)
-    kind = resolve_dtype(dtype, place)
+    target = _Target(place, resolve_dtype(dtype, place), max_pixels_per_frame)
     name = str(name_or_path)
     if name == TINY_RANDOM:
         with TemporaryDirectory(prefix="hermes-tiny-") as directory:
             path = tiny.save_random(Path(directory))
-            return _load_directory(name, path, place, kind, guidance=_TINY_GUIDANCE, is_meaningful=False)
+            return _load_directory(name, path, target, guidance=_TINY_GUIDANCE, is_meaningful=False)
     if name == TINY:
-        return _load_directory(name, tiny.weights_directory(), place, kind, guidance=_TINY_GUIDANCE)
-    return _load_directory(name, find_directory(name, revision), place, kind)
+        return _load_directory(name, tiny.weights_directory(), target, guidance=_TINY_GUIDANCE)
+    return _load_directory(name, find_directory(name, revision), target)
 
 
 def resolve_device(device: str) -> torch.device:
@@ -116,16 +139,16 @@ def find_directory(name: str, revision: str | None) -> Path:
 def _load_directory(
     name: str,
     directory: Path,
-    device: torch.device,
-    dtype: torch.dtype,
+    target: _Target,
     *,
     guidance: GuidanceTexts | None = None,
     is_meaningful: bool = True,
 ) -> ModelAdapter:
     family = _family(directory)
+    options = _options(family, name, target)
     try:
         model, report = family.model_class.from_pretrained(
-            directory, dtype=dtype, local_files_only=True, output_loading_info=True
+            directory, dtype=target.dtype, local_files_only=True, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
     except (OSError, ValueError) as error:
@@ -134,10 +157,20 @@ def _load_directory(
         # transformers would fill these with random numbers and only warn.
         some = ", ".join(sorted(report["missing_keys"])[:3])
         raise MissingWeights(f"{directory} lacks {len(report['missing_keys'])} weights of the model, such as {some}")
-    model = model.to(device).eval().requires_grad_(False)
+    model = model.to(target.device).eval().requires_grad_(False)
     return family.adapter(
-        name, model, tokenizer, directory, guidance=guidance or GuidanceTexts(), is_meaningful=is_meaningful
+        name, model, tokenizer, directory, guidance=guidance or GuidanceTexts(), is_meaningful=is_meaningful, **options
     )
+
+
+def _options(family: _Family, name: str, target: _Target) -> dict[str, Any]:
+    if family.keeps_shape:
+        return {"max_pixels_per_frame": target.max_pixels_per_frame}
+    if target.max_pixels_per_frame is not None:
+        raise ConfigError(
+            f"model.max_pixels_per_frame: {name} resizes every frame to one size, so it has no such limit; unset it"
+        )
+    return {}
 
 
 def _family(directory: Path) -> _Family:

@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate
 from hermes_ray.errors import MissingWeights, UnsupportedModel
 
 _RESAMPLING = {2: "bilinear", 3: "bicubic"}  # PIL's numbers, as preprocessing files store them
+_JOINT_FILE = "processor_config.json"  # where newer transformers nest the configurations of all processors
 _FILES = ("video_preprocessor_config.json", "preprocessor_config.json")
 
 
@@ -63,11 +64,23 @@ def read_preprocessing(directory: Path) -> dict[str, Any]:
     Raises:
         MissingWeights: the directory has none.
     """
+    joint = directory / _JOINT_FILE
+    if joint.is_file() and (nested := _read(joint).get("video_processor")):
+        return nested
     for name in _FILES:
-        path = directory / name
-        if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
+        if (directory / name).is_file():
+            return _read(directory / name)
     raise MissingWeights(f"{directory} has neither {' nor '.join(_FILES)}: it is not a complete model directory")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MissingWeights(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise MissingWeights(f"{path} holds no JSON object")
+    return content
 
 
 def normalisation(preprocessing: dict[str, Any]) -> PixelNormalisation:
@@ -75,7 +88,10 @@ def normalisation(preprocessing: dict[str, Any]) -> PixelNormalisation:
 
     Raises:
         UnsupportedModel: it asks for a resampling that is not built here.
+        MissingWeights: it does not say how pixels are normalised.
     """
+    if lacking := [key for key in ("image_mean", "image_std") if key not in preprocessing]:
+        raise MissingWeights(f"the model's preprocessing configuration lacks {' and '.join(lacking)}")
     number = preprocessing.get("resample", 3)
     if number not in _RESAMPLING:
         raise UnsupportedModel(f"the model's preprocessing asks for resampling {number}; known are {_RESAMPLING}")

@@ -72,3 +72,22 @@ class RotaryTable:
         cos, sin = cos.unsqueeze(-3), sin.unsqueeze(-3)
         first, second = states.chunk(2, dim=-1)
         return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def frequency_axes(rotary: nn.Module, axes: int, device: torch.device) -> Tensor:
+    """Which axis of a multimodal position each frequency follows, asked of the model's own rotary module.
+
+    Families cut their frequencies differently: Qwen2.5-VL in three runs, Qwen3-VL interleaved.
+
+    Args:
+        rotary: the model's rotary module.
+        axes: numbers of one position.
+        device: where the module is.
+
+    Returns:
+        ``[head_dim / 2]`` int64, for :class:`RotaryTable`.
+    """
+    # Token number a stands at position 1 on axis a and at 0 on the others: only what follows a has turned.
+    positions = torch.eye(axes, dtype=torch.int64, device=device)[:, None]
+    _, sin = rotary(torch.zeros((), dtype=torch.float32, device=device), positions)
+    return sin[0, :, : sin.shape[-1] // 2].abs().argmax(dim=0)

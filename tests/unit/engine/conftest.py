@@ -11,7 +11,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from hermes_ray import models
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.models import ModelAdapter, tiny
+from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock, tiny
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +48,8 @@ def make_engine(adapter: ModelAdapter) -> Iterator[Callable[..., StreamEngine]]:
 def pictures(count: int, seed: int = 0, height: int = 72, width: int = 72) -> list[NDArray[np.uint8]]:
     """Distinct random pictures."""
     return list(np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8))
+
+
+def encode(adapter: ModelAdapter, frames: list[NDArray[np.uint8]]) -> list[VisualBlock]:
+    """Each frame as a block of its own."""
+    return adapter.encode([FrameGroup((adapter.preprocess(frame),), (0,)) for frame in frames])

@@ -14,7 +14,7 @@ from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.engine.answering import AnswerSlab
 from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.models import ModelAdapter
-from tests.unit.engine.conftest import pictures
+from tests.unit.engine.conftest import encode, pictures
 
 QUESTION = "what is in view now ?"
 FRAMES = 7
@@ -28,7 +28,7 @@ def whole_sequence(adapter: ModelAdapter, frames: list[NDArray[np.uint8]]) -> di
         tokenize=False,
         add_generation_prompt=True,
     )
-    video = "<video>" * (len(frames) * adapter.max_tokens_per_frame + 1)  # one more for the newline
+    video = "<video>" * (len(frames) * adapter.max_tokens_per_block + 1)  # one more for the newline
     ids = adapter.tokenizer(text.replace("<video>", video), add_special_tokens=False, return_tensors="pt")
     return {"input_ids": ids["input_ids"], "pixel_values_videos": pixels}
 
@@ -44,7 +44,7 @@ def test_question_logits_equal_the_models_own_forward(
     writer = MemoryWriter(adapter, MemorySettings(policy="full", budget_tokens=100, slots=3), text_tokens=64)
     writer.open()  # so that the stream under test is not in slot 0
     memory = writer.open()
-    blocks = adapter.encode_frames([adapter.preprocess(frame) for frame in frames])
+    blocks = encode(adapter, frames)
     for count in chunks:
         writer.write({"cam": memory}, {"cam": blocks[:count]})
         blocks = blocks[count:]

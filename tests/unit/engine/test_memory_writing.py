@@ -12,7 +12,7 @@ from hermes_ray.errors import ConfigError, MemoryFull, NoFreeSlot
 from hermes_ray.memory.slab import SlabShape
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter
-from tests.unit.engine.conftest import pictures
+from tests.unit.engine.conftest import encode, pictures
 
 POLICIES = [
     "hermes", "paper", "reference", "recent_only", "sink_window", "uniform", "infinipot_v", "streammem",
@@ -26,10 +26,7 @@ def remember(adapter: ModelAdapter, policy: str, chunks: list[int], crowd: int) 
     writer = MemoryWriter(adapter, settings, text_tokens=64)
     names = ["cam", *(f"other-{n}" for n in range(crowd))]
     memories = {name: writer.open() for name in names}
-    frames = {
-        name: adapter.encode_frames([adapter.preprocess(p) for p in pictures(40, seed)])
-        for seed, name in enumerate(names)
-    }
+    frames = {name: encode(adapter, pictures(40, seed)) for seed, name in enumerate(names)}
     start = 0
     for count in chunks:
         # The others run ahead or behind, so that rows of one pass differ in length and in who compacts.
@@ -96,7 +93,7 @@ def test_budget_below_one_frame_is_refused_by_name(adapter: ModelAdapter) -> Non
 
 def test_slab_bytes_equal_the_formula(adapter: ModelAdapter) -> None:
     writer = MemoryWriter(adapter, MemorySettings(policy="sink_window", budget_tokens=90, slots=3), text_tokens=64)
-    decoder, capacity = adapter.decoder.shape, adapter.prefix().shape[0] + 90 + adapter.max_tokens_per_frame
+    decoder, capacity = adapter.decoder.shape, adapter.prefix().shape[0] + 90 + adapter.max_tokens_per_block
     shape = SlabShape(decoder.layers, slots=3, kv_heads=decoder.kv_heads, capacity=capacity, head_dim=decoder.head_dim)
     bytes_per_token = 2 * decoder.kv_heads * decoder.head_dim * 4 + 4 * 4  # key, value; position, frame, patch, count
     assert writer.slab.nbytes == decoder.layers * 3 * capacity * bytes_per_token
