@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 import ray
+from ray.util import list_named_actors
 
 from hermes_ray.cluster.calls import Actor, fetch, find_actor
 from hermes_ray.cluster.contracts import Readiness
@@ -90,19 +91,19 @@ def shutdown_cluster(settings: Settings) -> None:
     namespace = settings.cluster.namespace
     listed: Any = list_named_actors(all_namespaces=True)
     names = [actor["name"] for actor in listed if actor["namespace"] == namespace]
-    # The Coordinator first, or it would start again what ends; ingest before its owners, so that it can commit.
-    for prefix in (COORDINATOR, "ingest-", "memory-"):
+    if COORDINATOR in names:  # first, or it would start again what ends
+        ray.kill(find_actor(COORDINATOR, namespace))
+    for prefix in ("ingest-", "memory-"):  # in this order, so that ingest can commit
         _end([name for name in names if name.startswith(prefix)], namespace)
 
 
 def _end(names: list[str], namespace: str) -> None:
-    """Let actors end by themselves; kill what is left."""
-    handles = {name: find_actor(name, namespace) for name in names}
-    ended = [handle.__ray_terminate__.remote() for handle in handles.values()]
+    """Let workers end by themselves; kill what is left."""
+    handles = [find_actor(name, namespace) for name in names]
+    ended = [handle.__ray_terminate__.remote() for handle in handles]
     if ended:
         ray.wait(ended, num_returns=len(ended), timeout=_GRACE_S)
-    for name, handle in handles.items():
-        log.info("ended", actor=name)
+    for handle in handles:
         ray.kill(handle)
 
 

@@ -50,7 +50,9 @@ class Coordinator:
         self._handles: dict[str, Actor] = {}
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
+        self._seen: set[str] = set()
         self._silent: dict[str, str] = {}
+        self._brought_up = False
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
         self._supervision = asyncio.create_task(self._supervise())
 
@@ -76,7 +78,11 @@ class Coordinator:
         return ClusterView(self._directory.locations, self._directory.workers_up, tuple(self._ingest))
 
     async def readiness(self) -> Readiness:
-        """Whether every worker is up.
+        """Whether questions can be answered.
+
+        Bring-up ends when every worker has been up; from then on one memory worker that is up suffices, since a
+        restarting one must not close the door to the streams of the others. An unreachable broker is told and does
+        not count: what was seen can still be asked about.
 
         Raises:
             ModelError, ConfigError: a memory worker can never be ready, as it said itself.
@@ -84,31 +90,33 @@ class Coordinator:
         for health in self._memory.values():
             if health.failure is not None:
                 raise health.failure
-        missing = [
-            *(
-                f"{name}: {self._missing_memory(name)}"
-                for name in self._plan.memory_workers
-                if self._missing_memory(name)
-            ),
-            *(
-                f"{name}: {self._missing_ingest(name)}"
-                for name in self._plan.ingest_workers
-                if self._missing_ingest(name)
-            ),
+        blocking = [*self._missing_memory(), *self._missing_ingest()]
+        self._brought_up = self._brought_up or not blocking
+        ready = self._brought_up and any(_is_up(health) for health in self._memory.values())
+        return Readiness(ready, (*blocking, *self._broker_trouble()))
+
+    def _missing_memory(self) -> list[str]:
+        plan = self._plan
+        asks = f"starting; asks Ray for {plan.cpus_each:g} CPU and {plan.gpus_each} GPU"
+        return [
+            f"{name}: {self._memory[name].detail if name in self._memory else self._silent.get(name, asks)}"
+            for name in plan.memory_workers
+            if name not in self._memory or not _is_up(self._memory[name])
         ]
-        return Readiness(not missing, tuple(missing))
 
-    def _missing_memory(self, name: str) -> str | None:
-        health = self._memory.get(name)
-        if health is None:
-            return self._silent.get(name, "starting")
-        return None if health.loaded and health.epoch is not None else health.detail
+    def _missing_ingest(self) -> list[str]:
+        asks = f"starting; asks Ray for {self._settings.cluster.ingest_worker_cpus:g} CPU"
+        away = [name for name in self._plan.ingest_workers if name not in self._ingest]
+        idle = [
+            name for name, health in self._ingest.items() if health.broker_reachable and not health.assignment.epoch
+        ]
+        return [
+            *(f"{name}: {self._silent.get(name, asks)}" for name in away),
+            *(f"{name}: waiting for partitions" for name in idle),
+        ]
 
-    def _missing_ingest(self, name: str) -> str | None:
-        health = self._ingest.get(name)
-        if health is None:
-            return self._silent.get(name, "starting")
-        return None if health.broker_reachable and health.assignment.epoch else health.detail
+    def _broker_trouble(self) -> list[str]:
+        return [f"{name}: {health.detail}" for name, health in self._ingest.items() if not health.broker_reachable]
 
     async def _supervise(self) -> None:
         while True:
@@ -149,9 +157,11 @@ class Coordinator:
             with typed_errors(name):
                 answer = await asyncio.wait_for(call(self._handles[name]), _ANSWER_LIMIT_S)
         except HermesError as error:
-            self._silent[name] = str(error)
-            del self._handles[name]
+            if name in self._seen:  # else its process is still starting
+                self._silent[name] = str(error)
+            self._handles.pop(name, None)
             return None
+        self._seen.add(name)
         self._silent.pop(name, None)
         return answer
 
@@ -164,3 +174,7 @@ class Coordinator:
             if partitions and wanted[name] != health.assignment.partitions:
                 assignment = Assignment(self._clock.next(), wanted[name])
                 await self._tell(name, lambda handle, new=assignment: handle.assign.remote(new))
+
+
+def _is_up(health: WorkerHealth) -> bool:
+    return health.loaded and health.epoch is not None

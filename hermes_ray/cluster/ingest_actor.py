@@ -19,7 +19,8 @@ _STOP_LIMIT_S = 8.0
 class FrameIngestActor:
     """Reads the partitions that the Coordinator assigns and feeds the streams' owners.
 
-    Made into a Ray actor by the Coordinator.
+    Made into a Ray actor by the Coordinator, with threads instead of an event loop: the loop's waiting calls to Ray
+    would block one.
 
     Args:
         name: of the actor.
@@ -32,15 +33,15 @@ class FrameIngestActor:
         self._thread = Thread(target=self._run, name="ingest-loop", daemon=True)
         self._thread.start()
 
-    async def health(self) -> IngestHealth:
+    def health(self) -> IngestHealth:
         """What the worker is doing."""
         return self._loop.health()
 
-    async def assign(self, assignment: Assignment) -> None:
+    def assign(self, assignment: Assignment) -> None:
         """Read these partitions from now on."""
         self._loop.assign(assignment)
 
-    async def counts(self) -> Mapping[str, IngestCounts]:
+    def counts(self) -> Mapping[str, IngestCounts]:
         """What was done for each stream since this process started."""
         return self._loop.counts()
 

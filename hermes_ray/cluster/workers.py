@@ -25,7 +25,7 @@ def memory_worker(name: str, settings: Settings, plan: ClusterPlan) -> Actor:
 
 def ingest_worker(name: str, settings: Settings) -> Actor:
     """The ingest worker of that name."""
-    options = {"num_cpus": settings.cluster.ingest_worker_cpus, **_named(name, settings)}
+    options = {"num_cpus": settings.cluster.ingest_worker_cpus, "max_concurrency": 4, **_named(name, settings)}
     actor: Any = ray.remote(FrameIngestActor)
     return actor.options(**options).remote(name, settings)
 

@@ -1,6 +1,9 @@
+import logging
+import tempfile
 from uuid import uuid4
 
 import pytest
+import ray
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
@@ -26,3 +29,21 @@ def kafka_settings(broker):
         request_timeout_s=5.0,
         max_record_bytes=512 * 1024,
     )
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """One Ray for the whole session; tests keep apart by namespaces and end their actors."""
+    # Not pytest's own directory: Ray puts sockets there, whose paths must stay short.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
+        ray.init(
+            address="local",
+            num_cpus=4,  # Ray only counts; two cores do
+            object_store_memory=200 * 1024 * 1024,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=directory,
+        )
+        yield
+        ray.shutdown()
