@@ -4,8 +4,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from hermes_ray.api.problem_schemas import Problem
 from hermes_ray.api.problems import KINDS, MEDIA_TYPE
-from hermes_ray.api.schemas import AnswerResponse, Problem, TokenEvent
+from hermes_ray.api.schemas import AnswerResponse, TokenEvent
 
 EVERY_ROUTE = ("internal",)
 """Problems that any route may answer with."""

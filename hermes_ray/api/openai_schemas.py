@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from hermes_ray.api.schema import Schema
 from hermes_ray.api.schemas import DEFAULT_MAX_TOKENS, checked_question
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import InvalidRequest
@@ -12,11 +13,7 @@ MODEL_PREFIX = "stream/"
 """Each stream is a model of this prefix: ``stream/front-door``."""
 
 
-class _Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-class TextPart(_Schema):
+class TextPart(Schema):
     """A piece of a message."""
 
     type: Literal["text"]
@@ -25,7 +22,7 @@ class TextPart(_Schema):
     """The text."""
 
 
-class ChatMessage(_Schema):
+class ChatMessage(Schema):
     """One message of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
@@ -40,14 +37,14 @@ class ChatMessage(_Schema):
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
-class StreamOptions(_Schema):
+class StreamOptions(Schema):
     """Options of a streamed completion."""
 
     include_usage: bool = False
     """Send a last chunk with the token counts."""
 
 
-class ChatRequest(_Schema):
+class ChatRequest(Schema):
     """A question to a stream. Only the last message is asked: each question stands alone."""
 
     model_config = ConfigDict(
@@ -109,7 +106,7 @@ class ChatRequest(_Schema):
         return checked_question(last.text(), max_tokens, self.temperature, self.seed)
 
 
-class CompletionUsage(_Schema):
+class CompletionUsage(Schema):
     """Tokens of one completion."""
 
     prompt_tokens: int
@@ -120,7 +117,7 @@ class CompletionUsage(_Schema):
     """Their sum."""
 
 
-class AssistantMessage(_Schema):
+class AssistantMessage(Schema):
     """The answer."""
 
     role: Literal["assistant"] = "assistant"
@@ -129,7 +126,7 @@ class AssistantMessage(_Schema):
     """The text."""
 
 
-class Choice(_Schema):
+class Choice(Schema):
     """The only choice."""
 
     index: Literal[0] = 0
@@ -140,7 +137,7 @@ class Choice(_Schema):
     """``stop`` or ``length``."""
 
 
-class ChatCompletion(_Schema):
+class ChatCompletion(Schema):
     """A finished answer, in OpenAI's shape."""
 
     id: str
@@ -157,7 +154,7 @@ class ChatCompletion(_Schema):
     """Tokens of the question and the answer."""
 
 
-class Model(_Schema):
+class Model(Schema):
     """A stream, as a model."""
 
     id: str
@@ -170,7 +167,7 @@ class Model(_Schema):
     """Always this system."""
 
 
-class ModelList(_Schema):
+class ModelList(Schema):
     """Every stream, as a model."""
 
     object: Literal["list"] = "list"

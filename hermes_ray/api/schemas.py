@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from hermes_ray.api.schema import Schema
 from hermes_ray.cluster.contracts import IngestCounts, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
@@ -23,18 +24,7 @@ def rfc3339(ms: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
 
 
-class _Schema(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        # A default in a response is still always sent; say so in the schema.
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class QueryRequest(_Schema):
+class QueryRequest(Schema):
     """A question about one stream. Each question stands alone: nothing asked changes the memory."""
 
     model_config = ConfigDict(
@@ -74,7 +64,7 @@ def checked_question(text: str, max_tokens: int, temperature: float, seed: int |
     return Question(text, max_tokens, temperature, seed)
 
 
-class Usage(_Schema):
+class Usage(Schema):
     """Tokens of one answer."""
 
     prompt_tokens: int
@@ -83,7 +73,7 @@ class Usage(_Schema):
     """Tokens generated."""
 
 
-class AnswerResponse(_Schema):
+class AnswerResponse(Schema):
     """A finished answer and what it rests on."""
 
     model_config = ConfigDict(
@@ -143,7 +133,7 @@ class AnswerResponse(_Schema):
         )
 
 
-class TokenEvent(_Schema):
+class TokenEvent(Schema):
     """Data of a ``token`` event."""
 
     index: int
@@ -157,7 +147,7 @@ class TokenEvent(_Schema):
         return cls(index=token.index, text=token.text)
 
 
-class IngestResponse(_Schema):
+class IngestResponse(Schema):
     """What ingest did for one stream since its ingest worker started."""
 
     records: int
@@ -179,7 +169,7 @@ class IngestResponse(_Schema):
         return cls(**{name: getattr(counts, name) for name in cls.model_fields})
 
 
-class StreamResponse(_Schema):
+class StreamResponse(Schema):
     """One stream and the state of its memory."""
 
     id: str
@@ -230,71 +220,22 @@ class StreamResponse(_Schema):
         )
 
 
-class StreamListResponse(_Schema):
+class StreamListResponse(Schema):
     """Every stream, by id."""
 
     streams: list[StreamResponse]
     """Ordered by id."""
 
 
-class HealthResponse(_Schema):
+class HealthResponse(Schema):
     """The process lives."""
 
     status: Literal["ok"] = "ok"
     """Always ``ok``: a process that cannot say so does not answer."""
 
 
-class ReadinessResponse(_Schema):
+class ReadinessResponse(Schema):
     """The system can answer questions."""
 
     ready: Literal[True] = True
     """Always true; otherwise the answer is a 503 problem that lists what is missing."""
-
-
-class FieldError(_Schema):
-    """One wrong field of a request."""
-
-    field: str
-    """Dotted path in the body, or the name of a parameter."""
-    message: str
-    """What is wrong with it."""
-
-
-class Problem(BaseModel):
-    """An error (RFC 9457). ``type`` is stable: programs should decide by it, people by detail."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    type: str
-    """URI reference of the kind of problem; GET it for a description."""
-    title: str
-    """The kind of problem in words."""
-    status: int
-    """The HTTP status."""
-    detail: str
-    """What happened this time."""
-    instance: str
-    """The path that was requested."""
-    code: str
-    """The last part of type."""
-    request_id: str
-    """The id under which the server's log knows this request."""
-    errors: list[FieldError] | None = None
-    """With ``invalid-request``: the wrong fields."""
-    missing: list[str] | None = None
-    """With ``not-ready`` from /readyz: what is missing."""
-
-
-class ProblemKindResponse(_Schema):
-    """The description of one kind of problem."""
-
-    type: str
-    """As in every occurrence."""
-    code: str
-    """The last part of type."""
-    status: int
-    """The HTTP status it comes with."""
-    title: str
-    """As in every occurrence."""
-    advice: str
-    """What the caller can do."""

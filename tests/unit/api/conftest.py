@@ -27,7 +27,7 @@ STREAM = "front-door"
 def engine() -> Iterator[StreamEngine]:
     """An engine that has seen FRAMES frames of STREAM, one per second."""
     settings = {
-        "memory": MemorySettings(budget_tokens=256, slots=2),
+        "memory": MemorySettings(policy="sink_window", budget_tokens=256, slots=2),
         "engine": EngineSettings(max_questions=2, max_questions_waiting=2, max_answer_tokens=4096),
     }
     with StreamEngine.from_pretrained("hermes-tiny-random", device="cpu", **settings) as engine:
