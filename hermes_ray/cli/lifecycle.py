@@ -8,6 +8,7 @@ signal while things are being ended kills what is left at once.
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -20,6 +21,8 @@ from hermes_ray.errors import HermesError
 T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REPEAT_S = 1.0
+"""Python drops what a signal handler raises inside a callback such as a finaliser; so it is raised again."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -49,11 +52,13 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
         self._stop = threading.Event()
         self._waiting = False
         self._ending = False
+        self._deferring = False
+        self._received: int | None = None
         self._previous_handlers: dict[int, object] = {}
 
     def __enter__(self) -> Self:
         """Take over SIGINT and SIGTERM."""
-        for signum in _SIGNALS:
+        for signum in (*_SIGNALS, signal.SIGALRM):
             self._previous_handlers[signum] = signal.getsignal(signum)
         adopt_orphans()
         self._take_signals()
@@ -78,6 +83,17 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
             self._waiting = False
 
     @contextmanager
+    def deferring_signals(self) -> Iterator[None]:
+        """Run a short piece of code that must not be left half-way, such as an import; a signal counts at its end."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+        if self._received is not None:
+            raise Interrupted(self._received)
+
+    @contextmanager
     def while_others_take_signals(self) -> Iterator[None]:
         """Run code that installs its own SIGTERM handler, as ``ray.init`` does: one that raises SystemExit."""
         try:
@@ -90,14 +106,21 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End everything, newest first, then whatever child processes are left."""
+        """End everything, newest first, then whatever child processes are left.
+
+        Raises:
+            Interrupted: instead of what a library made of it.
+        """
         self._ending = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
         self._take_signals()
         try:
             self._stack.close()
         finally:
             end_descendants()
             self._return_signals()
+        if error is not None and self._received is not None and not isinstance(error, Interrupted):
+            raise Interrupted(self._received) from error
 
     def _end_one(self, close: Callable[[], object]) -> None:
         try:
@@ -108,6 +131,7 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
     def _take_signals(self) -> None:
         for signum in _SIGNALS:
             signal.signal(signum, self._on_signal)
+        signal.signal(signal.SIGALRM, self._on_alarm)
 
     def _return_signals(self) -> None:
         for signum, handler in self._previous_handlers.items():
@@ -119,9 +143,25 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
         if first and self._ending:
             self._say("already stopping; once more to stop at once")
         elif first and not self._waiting:
-            raise Interrupted(signum)
+            self._received = signum
+            signal.setitimer(signal.ITIMER_REAL, _REPEAT_S, _REPEAT_S)
+            if not self._deferring:
+                raise Interrupted(signum)
         elif not first:
             self._say("stopping at once")
             kill_descendants()
             # Not sys.exit: that would run the very clean-up which the user no longer wants to wait for.
             os._exit(128 + signum)
+
+    def _on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
+        busy = self._ending or self._deferring or _is_being_handled()
+        if self._received is not None and not busy:
+            raise Interrupted(self._received)
+
+
+def _is_being_handled() -> bool:
+    """Whether the code is cleaning up behind an :class:`Interrupted` already; that must not be interrupted again."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error is not None

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 
 import psutil
@@ -23,12 +24,15 @@ def adopt_orphans() -> None:
 
 
 def end_descendants(grace_s: float = GRACE_S) -> int:
-    """Wait for all child processes to end, then kill the rest.
+    """Tell all child processes to end (SIGTERM), wait for them, then kill the rest.
 
     Returns:
         How many had to be killed.
     """
-    _, alive = psutil.wait_procs(_descendants(), timeout=grace_s)
+    processes = _descendants()
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    _, alive = psutil.wait_procs(processes, timeout=grace_s)
     killed = kill_descendants() if alive else 0
     _reap_zombies()
     return killed
@@ -40,7 +44,7 @@ def kill_descendants() -> int:
     # A process may start another one while we look; look again until there is none.
     while processes := _descendants():
         for process in processes:
-            killed += _kill(process)
+            killed += _signal(process, signal.SIGKILL)
         psutil.wait_procs(processes, timeout=1.0)
     return killed
 
@@ -65,9 +69,9 @@ def _reap_zombies() -> None:
         return
 
 
-def _kill(process: psutil.Process) -> bool:
+def _signal(process: psutil.Process, signum: signal.Signals) -> bool:
     try:
-        process.kill()
+        process.send_signal(signum)
     except psutil.NoSuchProcess:
         return False
     return True

@@ -26,7 +26,7 @@ def start_system(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> str:
         ClusterError: Ray cannot be started or joined.
         NotReady: the system was not ready in time.
     """
-    with steps.step("loading Ray"):
+    with steps.step("loading Ray"), lifecycle.deferring_signals():
         quiet_ray()
         import ray
 

@@ -92,9 +92,9 @@ def _start(
         streams = plan.simulated_cameras + len(FOOTAGE)
         settings = config.load(overrides=settings_overrides(broker.bootstrap_servers, port, streams, assignments))
         ensure_topics(settings.kafka)
-        producer = FrameProducer(settings.kafka)
-        lifecycle.at_end(producer.close)
     url = start_system(settings, lifecycle, steps)
+    producer = FrameProducer(settings.kafka)
+    lifecycle.at_end(producer.close)
     # A recording ends about now; a live camera begins now.
     start_ts_ms = round((time.time() - (plan.seconds or 0.0)) * 1000)
     cameras = simulated_cameras(plan, start_ts_ms) + footage_cameras(clips, plan, start_ts_ms)

@@ -119,13 +119,81 @@ def test_grandchildren_whose_parent_died_are_ended_too(program, tmp_path):
         def body():
             with Lifecycle(say):
                 subprocess.run([sys.executable, "-c", CHILD])
-
-        from hermes_ray.cli import processes, lifecycle
-        lifecycle.end_descendants = lambda: processes.end_descendants(grace_s=0.2)
         run(body)
     """)
     assert process.wait(timeout=20) == 0
     assert not is_running(int((tmp_path / "grandchild").read_text()))
+
+
+def test_a_signal_whose_exception_python_dropped_still_ends_start_up(program):
+    process = program("""
+        class Finalised:
+            def __del__(self):
+                say("finalising")
+                time.sleep(0.5)  # an exception in here is printed and dropped
+
+        def body():
+            with Lifecycle(say):
+                Finalised()
+                time.sleep(60)
+        run(body)
+    """)
+    wait_for(process, "finalising")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 143
+
+
+def test_a_signal_waits_for_what_must_not_be_left_half_way(program):
+    process = program("""
+        def body():
+            with Lifecycle(say) as lifecycle:
+                with lifecycle.deferring_signals():
+                    say("importing")
+                    time.sleep(1.5)
+                    say("imported")
+                time.sleep(60)
+        run(body)
+    """)
+    wait_for(process, "importing")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert output.splitlines() == ["imported"]
+
+
+def test_cleaning_up_behind_a_signal_is_not_interrupted_by_it_again(program):
+    process = program("""
+        def body():
+            with Lifecycle(say):
+                say("starting")
+                try:
+                    time.sleep(60)
+                finally:
+                    time.sleep(2.5)
+                    say("cleaned up")
+        run(body)
+    """)
+    wait_for(process, "starting")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert output.splitlines() == ["cleaned up"]
+
+
+def test_a_library_that_makes_another_error_of_it_does_not_change_the_exit_code(program):
+    process = program("""
+        def body():
+            with Lifecycle(say):
+                say("starting")
+                try:
+                    time.sleep(60)
+                except KeyboardInterrupt:
+                    raise RuntimeError("the call was interrupted")
+        run(body)
+    """)
+    wait_for(process, "starting")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 143
 
 
 def test_one_failing_end_does_not_keep_the_rest_from_ending(program):

@@ -1,0 +1,196 @@
+"""``hermes demo`` as a newcomer runs it: another directory, real processes, nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.integration
+
+HERMES = str(Path(sys.executable).with_name("hermes"))
+RUN_LIMIT_S = 240
+STOP_LIMIT_S = 60
+
+
+class Run:
+    """One ``hermes`` process and every process that it ever had."""
+
+    def __init__(self, directory: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        self.error_file = directory / "stderr"
+        with self.error_file.open("w") as errors:
+            self.process = subprocess.Popen(
+                [HERMES, *arguments],
+                cwd=directory,
+                env=os.environ | (env or {}),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+        self._family: dict[int, psutil.Process] = {}
+
+    @property
+    def errors(self) -> str:
+        return self.error_file.read_text()
+
+    def look(self) -> int:
+        """Remember the present descendants; return how many were ever seen."""
+        try:
+            descendants = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            descendants = []
+        self._family |= {process.pid: process for process in descendants}
+        return len(self._family)
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + RUN_LIMIT_S
+        while text not in self.errors:
+            assert self.process.poll() is None, self.errors
+            assert time.monotonic() < deadline, self.errors
+            self.look()
+            time.sleep(0.1)
+
+    def finish(self, limit_s: float) -> str:
+        deadline = time.monotonic() + limit_s
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.errors
+            self.look()
+            time.sleep(0.1)
+        assert self.process.stdout is not None
+        return self.process.stdout.read()
+
+    def survivors(self) -> list[str]:
+        # is_running is false for another process that has got the same id meanwhile.
+        return [f"{process.pid} {process.name()}" for process in self._family.values() if process.is_running()]
+
+    def kill(self) -> None:
+        self.look()
+        for process in self._family.values():
+            if process.is_running():
+                process.kill()
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def hermes(tmp_path):
+    runs: list[Run] = []
+
+    def start(*arguments: str, env: dict[str, str] | None = None) -> Run:
+        runs.append(Run(tmp_path, *arguments, env=env))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.kill()
+
+
+def test_one_scripted_run_keeps_its_promises_and_leaves_nothing_behind(hermes):
+    run = hermes("demo", "--once", "--json")
+    output = run.finish(RUN_LIMIT_S)
+    assert run.process.returncode == 0, run.errors
+    assert run.look() > 5, "a broker and Ray's processes were expected"
+    assert run.survivors() == []
+
+    report = json.loads(output)
+    assert report["model"] == "hermes-tiny-random"
+    assert "mean nothing" in report["note"]
+    assert 0 < report["wall_s"] < RUN_LIMIT_S
+    streams = {stream["id"]: stream for stream in report["streams"]}
+    # Without a way to download it, there is no footage, and stderr says so.
+    with_footage = "going on with the simulated cameras" not in run.errors
+    assert set(streams) == {"street-1", "street-2"} | ({"bikes", "carphone"} if with_footage else set())
+    for stream in streams.values():
+        check_stream(stream)
+    assert {answer["stream"] for answer in report["answers"]} == set(streams)
+    for answer in report["answers"]:
+        assert answer["question"]
+        assert answer["ttft_ms"] > 0
+        assert answer["as_of"] == streams[answer["stream"]]["as_of"]
+        assert answer["frames_seen"] == streams[answer["stream"]]["frames_applied"]
+
+
+def check_stream(stream: dict) -> None:
+    # 20 s at 5 frames per second, of which the memory is shown 2 per second; real footage may round one frame up.
+    assert 100 <= stream["frames_published"] <= 101
+    assert 40 <= stream["frames_selected"] <= 41
+    assert stream["frames_applied"] == stream["frames_selected"]
+    limit = stream["kv_prefix"] + stream["kv_budget"]
+    assert all(stream["kv_prefix"] < tokens <= limit for tokens in stream["kv_tokens_per_layer"])
+    assert stream["compactions"] > 0, "the scenario must show more than the budget holds"
+
+
+@pytest.mark.parametrize(
+    ("signum", "moment", "code"),
+    [
+        (signal.SIGTERM, "starting a Kafka broker", 143),
+        (signal.SIGINT, "loading Ray", 130),
+        (signal.SIGTERM, "starting Ray on this machine", 143),
+    ],
+)
+def test_a_signal_during_start_up_ends_everything(hermes, signum, moment, code):
+    # The signal comes shortly after that step has ended, that is in the middle of the next one.
+    run = hermes("demo", "--no-footage", "--port", "0")
+    run.wait_for(moment)
+    time.sleep(1.0)
+    run.look()
+    run.process.send_signal(signum)
+    run.finish(STOP_LIMIT_S)
+    assert run.process.returncode == code, run.errors
+    assert run.survivors() == []
+    assert "Traceback" not in run.errors
+
+
+def test_a_running_demo_says_where_to_ask_and_ends_on_ctrl_c(hermes):
+    run = hermes("demo", "--no-footage", "--cameras", "1", "--port", "0", "--json")
+    run.wait_for("Ask it yourself")
+    run.wait_for("/docs")
+    url = next(word for word in run.errors.split() if word.startswith("http") and word.endswith("/docs"))[
+        : -len("/docs")
+    ]
+    wait_for_frames(url, "street-1")
+    asked = subprocess.run(
+        [HERMES, "ask", "street-1", "what is in view now ?", "--url", url, "--json", "--max-tokens", "4"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert json.loads(asked.stdout)["frames_seen"] > 0, asked.stderr
+    unknown = subprocess.run(
+        [HERMES, "ask", "nobody", "who?", "--url", url], capture_output=True, text=True, timeout=60
+    )
+    assert unknown.returncode == 1
+    assert "error (unknown-stream)" in unknown.stderr
+    run.look()
+    run.process.send_signal(signal.SIGINT)
+    report = json.loads(run.finish(STOP_LIMIT_S))
+    assert run.process.returncode == 0, run.errors
+    assert run.survivors() == []
+    assert [stream["id"] for stream in report["streams"]] == ["street-1"]
+
+
+def wait_for_frames(url: str, stream_id: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        listed = subprocess.run([HERMES, "streams", "--url", url, "--json"], capture_output=True, text=True, timeout=60)
+        if any(stream["id"] == stream_id and stream["frames_seen"] for stream in json.loads(listed.stdout)["streams"]):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"{stream_id} has no frames: {listed.stdout}{listed.stderr}")
+
+
+def test_footage_that_cannot_be_downloaded_is_said_and_does_not_stop_the_demo(hermes, tmp_path):
+    # An empty cache, and pip pointed at a directory that holds nothing.
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    run = hermes("demo", "--port", "0", env=env)
+    run.wait_for("going on with the simulated cameras")
+    assert "error (source)" in run.errors
+    run.wait_for("starting a Kafka broker")
+    run.process.send_signal(signal.SIGTERM)
+    run.finish(STOP_LIMIT_S)
+    assert run.survivors() == []
