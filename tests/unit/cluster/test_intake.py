@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from hermes_ray.cluster.intake import RecordIntake
+from hermes_ray.config import VideoSettings
+from hermes_ray.errors import InvalidStreamId, UndecodableMedia, UnsupportedMedia
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.transport.record import Record
+from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
+
+START_MS = 1_700_000_000_000
+
+
+def picture(shade: int = 128, height: int = 48, width: int = 64) -> np.ndarray:
+    return np.full((height, width, 3), shade, np.uint8)
+
+
+def record(message: FrameMessage, offset: int = 0) -> Record:
+    headers = tuple(message.to_headers())
+    return Record("frames", 3, offset, message.ts_ms, message.stream_id.encode(), message.payload, headers)
+
+
+def jpeg(ts_ms: int, stream_id: str = "cam", offset: int = 0) -> Record:
+    return record(FrameMessage(stream_id, encode_jpeg(picture()), "image/jpeg", ts_ms), offset)
+
+
+def segment(container: str, frames: int, fps: int, ts_ms: int = START_MS) -> FrameMessage:
+    encoder = SegmentEncoder(64, 48, fps, container=container)
+    payload = encoder.encode([picture(10 * number) for number in range(frames)])
+    return FrameMessage("cam", payload, encoder.content_type, ts_ms)
+
+
+@pytest.mark.parametrize("container", ["mp4", "h264"])
+def test_a_segment_is_sampled_by_capture_time_and_each_frame_knows_its_place(container):
+    intake = RecordIntake(VideoSettings(target_fps=2)).open(record(segment(container, frames=8, fps=8), offset=41))
+    assert intake.frames_decoded == 8
+    assert [frame.ts_ms for frame in intake.frames] == [START_MS, START_MS + 500]
+    assert [frame.position for frame in intake.frames] == [(3, 41, 0), (3, 41, 4)]
+
+
+def test_sampling_goes_on_over_records_and_apart_for_each_stream():
+    intake = RecordIntake(VideoSettings(target_fps=1))
+    kept = {stream: [] for stream in ("a", "b")}
+    for number in range(8):
+        for stream in kept:
+            opened = intake.open(jpeg(START_MS + 250 * number, stream, offset=number))
+            kept[stream] += [frame.position.offset for frame in opened.frames]
+    assert kept == {"a": [0, 4], "b": [0, 4]}
+
+
+def test_frames_are_shrunk_before_they_travel():
+    large = FrameMessage("cam", encode_jpeg(picture(height=96, width=256)), "image/jpeg", START_MS)
+    (frame,) = RecordIntake(VideoSettings(max_side_px=64)).open(record(large)).frames
+    assert frame.image.shape == (24, 64, 3)
+
+
+def test_a_segment_cut_off_in_the_middle_gives_nothing_and_leaves_sampling_as_it_was():
+    whole = segment("h264", frames=8, fps=8)
+    cut = FrameMessage("cam", whole.payload[: len(whole.payload) * 2 // 3], whole.content_type, whole.ts_ms)
+    intake = RecordIntake(VideoSettings(target_fps=2))
+    with pytest.raises(UndecodableMedia):
+        intake.open(record(cut))
+    # Had the damaged one counted, these frames would be late.
+    assert len(intake.open(record(whole)).frames) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"key": None}, InvalidStreamId),
+        ({"value": b"no picture"}, UndecodableMedia),
+        ({"headers": (("content-type", b"text/plain"),)}, UnsupportedMedia),
+    ],
+)
+def test_what_is_wrong_with_a_record_is_a_typed_error(change, error):
+    good = jpeg(START_MS)
+    fields = {name: getattr(good, name) for name in Record.__dataclass_fields__}
+    with pytest.raises(error):
+        RecordIntake(VideoSettings()).open(Record(**{**fields, **change}))

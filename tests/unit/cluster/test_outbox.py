@@ -1,0 +1,115 @@
+from collections import defaultdict
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes_ray.cluster.outbox import Outbox, QueuedFrame
+from hermes_ray.cluster.protocol import FramePosition
+from hermes_ray.transport.record import Record
+
+IMAGE = np.zeros((2, 2, 3), np.uint8)
+
+
+def frame(offset: int, number: int = 0, partition: int = 0) -> QueuedFrame:
+    record = Record("frames", partition, offset, 0, b"cam", b"x")
+    return QueuedFrame(IMAGE, offset, FramePosition(partition, offset, number), record)
+
+
+def offsets(frames: tuple[QueuedFrame, ...]) -> list[int]:
+    return [each.position.offset for each in frames]
+
+
+def test_a_stream_has_one_batch_under_way_at_a_time():
+    outbox = Outbox(max_frames=10, max_batch=2)
+    outbox.add("cam", [frame(0), frame(1), frame(2)])
+    assert offsets(outbox.begin("cam")) == [0, 1]
+    assert outbox.ready(now_s=0) == []
+    outbox.finish("cam")
+    assert outbox.ready(now_s=0) == ["cam"]
+    assert offsets(outbox.begin("cam")) == [2]
+
+
+def test_frames_count_until_their_batch_is_finished():
+    outbox = Outbox(max_frames=3, max_batch=2)
+    outbox.add("cam", [frame(0), frame(1)])
+    assert outbox.free == 1
+    outbox.begin("cam")
+    assert outbox.free == 1
+    outbox.finish("cam")
+    assert (outbox.free, outbox.frames) == (3, 0)
+
+
+def test_a_segment_larger_than_the_room_is_taken_whole_and_stops_reading():
+    outbox = Outbox(max_frames=2, max_batch=2)
+    outbox.add("cam", [frame(0, number) for number in range(5)])
+    assert outbox.free == -3
+
+
+def test_a_postponed_batch_goes_again_first_and_not_before_its_time():
+    outbox = Outbox(max_frames=10, max_batch=2)
+    outbox.add("cam", [frame(0), frame(1), frame(2)])
+    outbox.begin("cam")
+    outbox.postpone("cam", not_before_s=5.0)
+    assert outbox.ready(now_s=4.9) == []
+    assert outbox.ready(now_s=5.0) == ["cam"]
+    assert offsets(outbox.begin("cam")) == [0, 1]
+
+
+def test_a_slow_stream_does_not_hold_up_another():
+    outbox = Outbox(max_frames=10, max_batch=2)
+    outbox.add("slow", [frame(0), frame(1)])
+    outbox.add("quick", [frame(2)])
+    outbox.begin("slow")
+    assert outbox.ready(now_s=0) == ["quick"]
+
+
+def test_discarding_takes_the_rest_of_the_same_record_and_leaves_later_records():
+    outbox = Outbox(max_frames=10, max_batch=2)
+    outbox.add("cam", [frame(0, 0), frame(0, 1), frame(0, 2), frame(1)])
+    outbox.begin("cam")
+    assert [each.position for each in outbox.discard("cam")] == [(0, 0, 0), (0, 0, 1), (0, 0, 2)]
+    assert offsets(outbox.begin("cam")) == [1]
+    assert outbox.frames == 1
+
+
+def test_withdrawing_a_partition_leaves_what_is_under_way_and_what_is_of_others():
+    outbox = Outbox(max_frames=10, max_batch=1)
+    outbox.add("cam", [frame(0), frame(1), frame(2)])
+    outbox.add("other", [frame(7, partition=1)])
+    outbox.begin("cam")
+    outbox.withdraw(partition=0)
+    assert outbox.frames == 2
+    assert offsets(outbox.finish("cam")) == [0]
+    assert outbox.ready(now_s=0) == ["other"]
+
+
+steps = st.lists(st.tuples(st.sampled_from(["add", "begin", "finish", "postpone"]), st.sampled_from("ab")), max_size=60)
+
+
+@given(steps, st.integers(1, 4))
+def test_every_frame_is_finished_once_and_in_order_whatever_is_postponed(actions, max_batch):
+    outbox = Outbox(max_frames=8, max_batch=max_batch)
+    added: defaultdict[str, list[int]] = defaultdict(list)
+    finished: defaultdict[str, list[int]] = defaultdict(list)
+    under_way: set[str] = set()
+    for number, (action, stream) in enumerate(actions):
+        if action == "add":
+            outbox.add(stream, [frame(2 * number), frame(2 * number + 1)])
+            added[stream] += [2 * number, 2 * number + 1]
+        elif action == "begin" and stream in outbox.ready(now_s=0):
+            outbox.begin(stream)
+            under_way.add(stream)
+        elif action == "finish" and stream in under_way:
+            finished[stream] += offsets(outbox.finish(stream))
+            under_way.remove(stream)
+        elif action == "postpone" and stream in under_way:
+            outbox.postpone(stream, not_before_s=0)
+            under_way.remove(stream)
+    for stream in under_way:
+        finished[stream] += offsets(outbox.finish(stream))
+    while waiting := outbox.ready(now_s=0):
+        outbox.begin(waiting[0])
+        finished[waiting[0]] += offsets(outbox.finish(waiting[0]))
+    assert finished == added
+    assert outbox.frames == 0
