@@ -15,11 +15,12 @@ from hermes_ray.video.world.scene import COLOURS, KINDS, TRACK_CENTRES
 
 IGNORED = -100
 """Label of a token about which a head is not asked (cross-entropy's own convention)."""
-LABELS = ("kind", "colour", "is_new", "order", "order_of_kind", "kind_before", "colour_before")
+LABELS = ("kind", "colour", "place", "is_new", "order", "order_of_kind", "kind_before", "colour_before")
 """What the auxiliary heads are taught about each visual token; index 0 of kind and colour means "nothing"."""
 LABEL_CLASSES = {
     "kind": len(KINDS) + 1,
     "colour": len(COLOURS) + 1,
+    "place": 3,
     "is_new": 2,
     "order": 10,
     "order_of_kind": 8,
@@ -135,6 +136,7 @@ def _label(world: World, times: NDArray[np.float64]) -> dict[str, NDArray[np.int
                 continue
             is_new = frame == 0 or times[frame - 1] < visit.came_s
             facts = _facts(visits, index, is_new=is_new, has_come=visit.came_s <= t_s)
+            facts["place"] = int(np.clip(visit.x(t_s) * TOKENS_PER_SIDE, 0, TOKENS_PER_SIDE - 1))
             for column, covered in enumerate(_coverage(visit, float(t_s))):
                 if covered is not None:
                     cell = visit.track * TOKENS_PER_SIDE + column

@@ -15,6 +15,7 @@ _PROJECTED = 0
 _HEAD_LAYER = {
     "kind": _PROJECTED,
     "colour": _PROJECTED,
+    "place": _PROJECTED,
     "is_new": 4,
     "kind_before": 6,
     "colour_before": 6,
@@ -119,7 +120,7 @@ class Trainee(nn.Module):
         if name in self.norms:
             tokens = self.norms[name](tokens)
         weights = torch.ones(LABEL_CLASSES[name])
-        if _HEAD_LAYER[name] == _PROJECTED:
+        if name in ("kind", "colour"):
             weights[0] = _EMPTY_WEIGHT
         return cross_entropy(self.heads[name](tokens), labels[asked], weight=weights)
 

@@ -20,6 +20,9 @@ PLURALS: dict[str, str] = dict(zip(KINDS, ("cars", "trucks", "buses", "bikes", "
 LONGEST_LIST = 8
 """``what happened ?`` is asked only while at most this many things have come."""
 
+_THIRDS = (1 / 3, 2 / 3)
+_ABSENT_SHARE = 0.15  # of the questions that presuppose a thing, those that presuppose wrongly
+
 Topic = Literal["now", "past", "count"]
 _Item = TypeVar("_Item")
 
@@ -117,7 +120,7 @@ def _what_now(moment: _Moment) -> _Draft:
 
 def _where(moment: _Moment) -> _Draft | None:
     kinds = Counter(thing.kind for thing in moment.view)
-    if moment.coin(0.1):
+    if moment.coin(_ABSENT_SHARE):
         absent = [kind for kind in KINDS if kind not in kinds]
         return _Draft(f"where is the {moment.choose(absent)} ?", "nowhere")
     known = [thing for thing in moment.view if kinds[thing.kind] == 1 and min(abs(thing.x - b) for b in _THIRDS) > 0.05]
@@ -128,16 +131,24 @@ def _where(moment: _Moment) -> _Draft | None:
     return _Draft(f"where is the {thing.kind} ?", place)
 
 
-_THIRDS = (1 / 3, 2 / 3)
-
-
 def _colour_now(moment: _Moment) -> _Draft | None:
     kinds = Counter(thing.kind for thing in moment.view)
+    if moment.coin(_ABSENT_SHARE):
+        return _absent(moment, kinds, "what colour is the {} ?")
     known = [thing for thing in moment.view if kinds[thing.kind] == 1]
     if not known:
         return None
     thing = moment.choose(known)
     return _Draft(f"what colour is the {thing.kind} ?", thing.colour)
+
+
+def _absent(moment: _Moment, kinds: Counter[str], text: str) -> _Draft | None:
+    """Ask about a kind that is not there: a presupposition to reject."""
+    absent = [kind for kind in KINDS if kind not in kinds]
+    if not absent:
+        return None
+    kind = moment.choose(absent)
+    return _Draft(text.format(kind), f"no {kind}")
 
 
 def _how_many_now(moment: _Moment) -> _Draft | None:
@@ -239,6 +250,8 @@ def _after(moment: _Moment) -> _Draft | None:
 
 def _colour_was(moment: _Moment) -> _Draft | None:
     kinds = Counter(visit.kind for visit in moment.came)
+    if moment.coin(_ABSENT_SHARE):
+        return _absent(moment, kinds, "what colour was the {} ?")
     known = [visit for visit in moment.came if kinds[visit.kind] == 1]
     if not known:
         return None
