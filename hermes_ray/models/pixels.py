@@ -1,8 +1,9 @@
 """Pictures of any size to the normalised pixels that a vision tower takes, without torchvision.
 
 The numbers come from the preprocessing files that a model ships. Resampling is torch's antialiased bicubic or
-bilinear interpolation, rounded to 8 bits, which is what transformers' torchvision processors compute; PIL's own
-resampling differs from it by rounding, at most 1/255 on natural pictures.
+bilinear interpolation of 8-bit pixels, which transformers' torchvision processors call on the CPU and which follows
+PIL's. It differs from PIL's own by rounding, at most 2/255. On a GPU those processors interpolate in floating point,
+which does not cut off overshoot between its passes: there a pixel at a hard edge may differ by more.
 """
 
 import json
@@ -49,13 +50,13 @@ class PixelNormalisation:
         Returns:
             ``[3, height, width]`` float32 on the CPU.
         """
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
         if pixels.shape[-2:] != (height, width):
+            # In 8 bits throughout, as the processors do: bicubic overshoot at an edge is cut off after each pass.
             pixels = interpolate(pixels, size=(height, width), mode=self.resampling, antialias=True)
-            pixels = pixels.round().clamp(0, 255)
         mean = torch.tensor(self.mean)[:, None, None]
         std = torch.tensor(self.std)[:, None, None]
-        return (pixels[0] / 255 - mean) / std
+        return (pixels[0].float() / 255 - mean) / std
 
 
 def read_preprocessing(directory: Path) -> dict[str, Any]:

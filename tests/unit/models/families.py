@@ -1,4 +1,4 @@
-"""Small Qwen vision-language models with random weights, in transformers' own classes, saved as complete directories."""
+"""Small random Qwen vision-language models in transformers' own classes, saved as complete directories."""
 
 import json
 from collections.abc import Callable
@@ -28,8 +28,8 @@ LAYERS = 6
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
            "<|video_pad|>", "<unk>")  # fmt: skip
-WORDS = ("system", "user", "assistant", "you", "are", "helpful", "what", "is", "in", "view", "now", "who", "came", "did",
-         "the", "a", "red", "car", "dog", "?", ".", "<", ">", "seconds", *"0123456789")  # fmt: skip
+WORDS = ("system", "user", "assistant", "you", "are", "helpful", "what", "is", "in", "view", "now", "who", "came",
+         "did", "the", "a", "red", "car", "dog", "?", ".", "<", ">", "seconds", *"0123456789")  # fmt: skip
 VOCABULARY = {word: index for index, word in enumerate((*SPECIAL, *WORDS))}
 
 # The shape of the families' own: a system turn unless one is given, and the video framed by its two tokens.

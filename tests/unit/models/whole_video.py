@@ -1,4 +1,4 @@
-"""A video and a question as one sequence, laid out from the families' published formats, for transformers' own forward."""
+"""A video and a question as one sequence in the families' published formats, for transformers' own forward."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
