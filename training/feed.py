@@ -15,7 +15,7 @@ from training.curriculum import STAGES
 HELD_OUT_SEEDS = 1 << 41
 """World seeds from here on are never trained on."""
 _AHEAD = 2
-_MOST_CLIPS = 128
+_CLIPS_PER_STEP = 128  # more than any stage uses, so that no two steps share a world
 
 
 class ClipFeed:
@@ -55,6 +55,5 @@ def make_clips(seed: int, step: int, stage_index: int, weights: Mapping[str, flo
     rng = np.random.default_rng([seed, step, 21])
     shortest, longest = stage.frames
     frames = int(rng.integers(shortest, longest + 1))
-    count = min(_MOST_CLIPS, stage.clips * longest // frames)
-    first = (seed << 31) + step * _MOST_CLIPS
-    return [make_clip(first + index, frames, stage.questions, weights) for index in range(count)]
+    first = (seed << 31) + step * _CLIPS_PER_STEP
+    return [make_clip(first + index, frames, stage.questions, weights) for index in range(stage.clips)]
