@@ -1,5 +1,6 @@
 """``hermes publish``: a video file, an RTSP camera or a simulated camera to Kafka."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -10,11 +11,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.output import progress_console, write_json
-from hermes_ray.cli.publishing import Encoding, MessagePacker, publish_all
+from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import SourceError
 from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.message import validate_stream_id
+from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def publish(
     encoding: Annotated[Encoding, typer.Option(help="How frames travel.")] = Encoding.MP4,
     segment_seconds: Annotated[float, typer.Option(min=0.1, max=30, help="Video time per segment.")] = 1.0,
     max_side: Annotated[int, typer.Option(min=32, help="Shrink larger frames to this, pixels.")] = 1280,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this much video time.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Start a file over at its end.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as possible instead of in real time.")] = False,
     config_file: ConfigFile = None,
@@ -44,7 +47,7 @@ def publish(
     validate_stream_id(stream)
     opened = open_source(source, fps=fps, loop=loop, realtime=not fast)
     packer = MessagePacker(stream, encoding, fps, segment_seconds, max_side)
-    total = _publish(opened, packer, settings.kafka, FrameSampler(fps))
+    total = _publish(opened, packer, settings.kafka, lambda frames: excerpt(FrameSampler(fps).sample(frames), seconds))
     if as_json:
         write_json({"stream": stream, **total})
 
@@ -78,7 +81,12 @@ def open_source(source: str, *, fps: float, loop: bool, realtime: bool) -> "Sour
     return FileSource(Path(source), loop=loop, realtime=realtime)
 
 
-def _publish(source: "Source", packer: MessagePacker, kafka: KafkaSettings, sampler: FrameSampler) -> dict[str, int]:
+def _publish(
+    source: "Source",
+    packer: MessagePacker,
+    kafka: KafkaSettings,
+    choose: Callable[[Iterator[Frame]], Iterator[Frame]],
+) -> dict[str, int]:
     from hermes_ray.transport.producer import FrameProducer
 
     console = progress_console()
@@ -97,7 +105,7 @@ def _publish(source: "Source", packer: MessagePacker, kafka: KafkaSettings, samp
             total["bytes"] += size
             progress.update(task, description=_summary(total))
 
-        publish_all(sampler.sample(source.frames()), packer, producer.send, count)
+        publish_all(choose(source.frames()), packer, producer.send, count)
     return total
 
 

@@ -1,5 +1,6 @@
 """From a video source to Kafka: frames into messages, messages to the broker."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -74,6 +75,17 @@ class MessagePacker:
         encoder = SegmentEncoder(group[0].width, group[0].height, self._fps, container)
         offsets = [frame.ts_ms - group[0].ts_ms for frame in group] if container == "mp4" else None
         return encoder.encode([frame.image for frame in group], offsets), encoder.content_type
+
+
+def excerpt(frames: Iterable[Frame], seconds: float | None) -> Iterator[Frame]:
+    """Yield the frames of the first ``seconds`` of capture time; all of them if that is ``None``."""
+    end_ts_ms: float | None = None
+    for frame in frames:
+        if end_ts_ms is None:
+            end_ts_ms = frame.ts_ms + (math.inf if seconds is None else seconds * 1000)
+        if frame.ts_ms >= end_ts_ms:
+            return
+        yield frame
 
 
 def publish_all(

@@ -82,7 +82,7 @@ def _fields_of(name: str, section: FieldInfo) -> Iterator[SettingField]:
 
 
 def _row(field: SettingField) -> str:
-    meaning = field.description.replace("``", "`").replace("|", "&#124;")
+    meaning = " ".join(field.description.split()).replace("``", "`").replace("|", "&#124;")
     return f"| `{field.path}`<br>`{field.variable}` | {field.kind} | `{field.default}` | {meaning} |\n"
 
 

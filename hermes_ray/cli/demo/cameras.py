@@ -1,7 +1,5 @@
 """The demo's cameras: each publishes in a thread of its own."""
 
-import itertools
-import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -10,7 +8,7 @@ from typing import Any
 
 from hermes_ray.cli.demo import scenario
 from hermes_ray.cli.demo.scenario import Scenario
-from hermes_ray.cli.publishing import Encoding, MessagePacker, publish_all
+from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
 from hermes_ray.errors import HermesError
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.video.frame import Frame
@@ -100,8 +98,7 @@ def _simulated(stream_id: str, seed: int, plan: Scenario, start_ts_ms: int) -> C
 
 def _footage(stream_id: str, clip: Path, plan: Scenario, start_ts_ms: int) -> Camera:
     source = FileSource(clip, loop=True, realtime=plan.realtime, start_ts_ms=start_ts_ms, max_side_px=scenario.WIDTH_PX)
-    end_ts_ms = math.inf if plan.seconds is None else start_ts_ms + plan.seconds * 1000
-    return Camera(stream_id, _Excerpt(source, end_ts_ms), _packer(stream_id, Encoding.MP4))
+    return Camera(stream_id, _Excerpt(source, plan.seconds), _packer(stream_id, Encoding.MP4))
 
 
 def _packer(stream_id: str, encoding: Encoding) -> MessagePacker:
@@ -109,15 +106,14 @@ def _packer(stream_id: str, encoding: Encoding) -> MessagePacker:
 
 
 class _Excerpt:
-    """A source at the demo's frame rate and up to a moment of capture time; encoding more would be waste."""
+    """The beginning of a source at the demo's frame rate; encoding more would be waste."""
 
-    def __init__(self, source: Source, end_ts_ms: float) -> None:
+    def __init__(self, source: Source, seconds: float | None) -> None:
         self._source = source
-        self._end_ts_ms = end_ts_ms
+        self._seconds = seconds
 
     def frames(self) -> Iterator[Frame]:
-        sampler = FrameSampler(scenario.CAMERA_FPS)
-        return itertools.takewhile(lambda frame: frame.ts_ms < self._end_ts_ms, sampler.sample(self._source.frames()))
+        return excerpt(FrameSampler(scenario.CAMERA_FPS).sample(self._source.frames()), self._seconds)
 
     def close(self) -> None:
         self._source.close()

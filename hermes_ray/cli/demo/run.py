@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hermes_ray.cli.output import progress_console, write_json
 from hermes_ray.cli.steps import Steps
 from hermes_ray.cli.system import preferred_or_free, start_system
 from hermes_ray.config import LogSettings, Settings
-from hermes_ray.errors import SourceError
+from hermes_ray.errors import ApiUnreachable, ClusterError, Overloaded, SourceError
 from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.producer import FrameProducer
@@ -44,11 +45,18 @@ class Demo:
         self.settings = settings
         self.cameras = cameras
         self.url = url
+        self._seen: list[StreamResponse] = []
 
     @property
     def published(self) -> dict[str, int]:
         """Frames that the broker has confirmed, per stream id."""
         return {camera.stream_id: camera.frames_published for camera in self.cameras}
+
+    def look(self, client: HermesClient) -> list[StreamResponse]:
+        """The streams as the API lists them; as last seen while it is too busy to tell."""
+        with suppress(Overloaded, ClusterError, ApiUnreachable):
+            self._seen = client.streams()
+        return self._seen
 
 
 def run_demo(plan: Scenario, *, port: int | None, assignments: Mapping[str, Any], as_json: bool) -> None:
@@ -135,7 +143,7 @@ def _run_live(demo: Demo, client: HermesClient, lifecycle: Lifecycle, console: C
     footer = [*_notes(demo), *screen.where_to_ask(demo.url, demo.cameras[0].stream_id)]
 
     def picture() -> Any:
-        return screen.picture(client.streams(), demo.published, interview.answers, footer)
+        return screen.picture(demo.look(client), demo.published, list(interview.answers), footer)
 
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:

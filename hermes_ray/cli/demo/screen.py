@@ -1,5 +1,8 @@
 """The demo's live picture in the terminal."""
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group
@@ -87,9 +90,11 @@ def answers_table(answers: Sequence[AnswerResponse]) -> Table:
 
 def where_to_ask(url: str, stream_id: str) -> list[str]:
     """Lines that show how to ask next."""
+    # In a fresh clone the command is in the virtual environment and not on the PATH.
+    command = "hermes" if shutil.which("hermes") else os.path.relpath(sys.argv[0])
     return [
         "[bold]Ask it yourself[/] [dim](Ctrl-C ends the demo)[/]",
-        f"  hermes ask {stream_id} 'what is in view now ?' --url {url}",
+        f"  {command} ask {stream_id} 'what is in view now ?' --url {url}",
         f"  curl -s {url}/v1/streams/{stream_id}/query -H 'content-type: application/json' "
         '-d \'{"question": "what is in view now ?"}\'',
         f"  {url}/docs",

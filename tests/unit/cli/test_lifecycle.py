@@ -165,8 +165,8 @@ def test_cleaning_up_behind_a_signal_is_not_interrupted_by_it_again(program):
     process = program("""
         def body():
             with Lifecycle(say):
-                say("starting")
                 try:
+                    say("starting")
                     time.sleep(60)
                 finally:
                     time.sleep(2.5)
@@ -184,8 +184,8 @@ def test_a_library_that_makes_another_error_of_it_does_not_change_the_exit_code(
     process = program("""
         def body():
             with Lifecycle(say):
-                say("starting")
                 try:
+                    say("starting")
                     time.sleep(60)
                 except KeyboardInterrupt:
                     raise RuntimeError("the call was interrupted")

@@ -1,0 +1,84 @@
+"""A ``hermes`` command under test, with every process that it ever had."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+HERMES = str(Path(sys.executable).with_name("hermes"))
+RUN_LIMIT_S = 240
+STOP_LIMIT_S = 60
+
+
+class Run:
+    """One ``hermes`` process and every process that it ever had."""
+
+    def __init__(self, directory: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        self.error_file = directory / "stderr"
+        with self.error_file.open("w") as errors:
+            self.process = subprocess.Popen(
+                [HERMES, *arguments],
+                cwd=directory,
+                env=os.environ | (env or {}),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+        self._family: dict[int, psutil.Process] = {}
+
+    @property
+    def errors(self) -> str:
+        return self.error_file.read_text()
+
+    def look(self) -> int:
+        """Remember the present descendants; return how many were ever seen."""
+        try:
+            descendants = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            descendants = []
+        self._family |= {process.pid: process for process in descendants}
+        return len(self._family)
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + RUN_LIMIT_S
+        while text not in self.errors:
+            assert self.process.poll() is None, self.errors
+            assert time.monotonic() < deadline, self.errors
+            self.look()
+            time.sleep(0.1)
+
+    def finish(self, limit_s: float) -> str:
+        deadline = time.monotonic() + limit_s
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.errors
+            self.look()
+            time.sleep(0.1)
+        assert self.process.stdout is not None
+        return self.process.stdout.read()
+
+    def survivors(self) -> list[str]:
+        # is_running is false for another process that has got the same id meanwhile.
+        return [f"{process.pid} {process.name()}" for process in self._family.values() if process.is_running()]
+
+    def kill(self) -> None:
+        self.look()
+        for process in self._family.values():
+            if process.is_running():
+                process.kill()
+        self.process.kill()
+        self.process.wait()
+
+
+def wait_for_frames(url: str, stream_id: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        listed = subprocess.run([HERMES, "streams", "--url", url, "--json"], capture_output=True, text=True, timeout=60)
+        if any(stream["id"] == stream_id and stream["frames_seen"] for stream in json.loads(listed.stdout)["streams"]):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"{stream_id} has no frames: {listed.stdout}{listed.stderr}")

@@ -1,0 +1,50 @@
+"""``hermes up`` beside a Kafka that exists, with the other commands as an operator uses them."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from hermes_ray.transport.embedded import EmbeddedBroker
+from tests.e2e.runs import HERMES, STOP_LIMIT_S, wait_for_frames
+
+pytestmark = pytest.mark.integration
+
+
+def hermes_once(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([HERMES, *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes):
+    with EmbeddedBroker() as broker:
+        brokers = ["--bootstrap", broker.bootstrap_servers]
+        run = hermes("up", *brokers, "--port", "0", "--json", "--set", "memory.budget_tokens=90")
+        run.wait_for("ready after")
+        ready = json.loads(run.process.stdout.readline())
+        assert ready["event"] == "ready"
+
+        published = hermes_once(
+            "publish", "sim://5", "--stream", "lobby", *brokers, "--seconds", "6", "--fast", "--json"
+        )
+        assert json.loads(published.stdout)["frames"] == 30, published.stderr
+        wait_for_frames(ready["url"], "lobby")
+        answer = hermes_once("ask", "lobby", "what happened ?", "--url", ready["url"], "--max-tokens", "4")
+        assert answer.returncode == 0, answer.stderr
+        assert "first token after" in answer.stderr
+
+        run.look()
+        run.process.send_signal(signal.SIGTERM)
+        run.finish(STOP_LIMIT_S)
+        assert run.process.returncode == 0, run.errors
+        assert run.survivors() == []
+
+
+def test_without_a_broker_up_says_so_and_starts_nothing(hermes):
+    run = hermes("up", "--bootstrap", "127.0.0.1:9", "--set", "kafka.request_timeout_s=0.5")
+    run.finish(STOP_LIMIT_S)
+    assert run.process.returncode == 1
+    assert "error (broker-unavailable)" in run.errors
+    assert "127.0.0.1:9" in run.errors
+    assert "Traceback" not in run.errors
+    assert run.look() == 0
