@@ -1,0 +1,118 @@
+{{/* Name of every object. 40 characters leave room for what KubeRay (at most 47) and Strimzi append. */}}
+{{- define "hermes.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "hermes.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{/* What selects our pods. Not app.kubernetes.io/name: KubeRay gives that label a value of its own. */}}
+{{- define "hermes.selector" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
+{{- end -}}
+
+{{- define "hermes.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "hermes.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Image of a variant: dict "root" $ "variant" "cpu". */}}
+{{- define "hermes.image" -}}
+{{- $image := .root.Values.image -}}
+{{- with $image.registry }}{{ . }}/{{ end -}}
+{{- printf "%s:%s-%s" $image.repository (default .root.Chart.AppVersion $image.tag) .variant -}}
+{{- end -}}
+
+{{- define "hermes.kafkaName" -}}{{ include "hermes.fullname" . }}-kafka{{- end -}}
+{{- define "hermes.kafkaUser" -}}{{ include "hermes.fullname" . }}-system{{- end -}}
+
+{{/* Secrets that Kafka's client needs, with Strimzi's own as defaults: YAML with password, ca and certificate. */}}
+{{- define "hermes.kafkaSecrets" -}}
+{{- $secrets := deepCopy .Values.secrets -}}
+{{- if .Values.strimzi.enabled -}}
+{{- if not $secrets.kafkaPassword.name -}}
+{{- $_ := set $secrets "kafkaPassword" (dict "name" (include "hermes.kafkaUser" .) "key" "password") -}}
+{{- end -}}
+{{- if not $secrets.kafkaCa.name -}}
+{{- $_ := set $secrets "kafkaCa" (dict "name" (printf "%s-cluster-ca-cert" (include "hermes.kafkaName" .)) "key" "ca.crt") -}}
+{{- end -}}
+{{- end -}}
+{{- pick $secrets "kafkaPassword" "kafkaCa" "kafkaClientCertificate" | toYaml -}}
+{{- end -}}
+
+{{/* The settings tree: .Values.config and what follows from the rest of the values. */}}
+{{- define "hermes.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $kafka := default dict $config.kafka -}}
+{{- $secrets := include "hermes.kafkaSecrets" . | fromYaml -}}
+{{- if .Values.strimzi.enabled -}}
+{{- if not $kafka.bootstrap_servers -}}
+{{- $_ := set $kafka "bootstrap_servers" (printf "%s-kafka-bootstrap:9093" (include "hermes.kafkaName" .)) -}}
+{{- end -}}
+{{- $own := dict "security_protocol" "SASL_SSL" "sasl_mechanism" "SCRAM-SHA-512" "sasl_username" (include "hermes.kafkaUser" .) -}}
+{{- $kafka = merge $kafka $own -}}
+{{- end -}}
+{{- if $secrets.kafkaCa.name }}{{ $_ := set $kafka "ssl_ca_file" "/etc/hermes/kafka-ca/ca.crt" }}{{ end -}}
+{{- if $secrets.kafkaClientCertificate.name -}}
+{{- $_ := set $kafka "ssl_cert_file" "/etc/hermes/kafka-client/client.crt" -}}
+{{- $_ := set $kafka "ssl_key_file" "/etc/hermes/kafka-client/client.key" -}}
+{{- end -}}
+{{- $_ := set $config "kafka" $kafka -}}
+{{- $model := default dict $config.model -}}
+{{- $cluster := default dict $config.cluster -}}
+{{- $ingest := int .Values.ingest.replicas -}}
+{{- $_ := set $cluster "address" "auto" -}}
+{{- $_ := set $cluster "ingest_workers" $ingest -}}
+{{- if .Values.memory.enabled -}}
+{{- $_ := set $model "device" "cuda" -}}
+{{- $_ := set $cluster "memory_workers" (mul .Values.memory.replicas .Values.memory.gpusPerPod) -}}
+{{- $_ := set $cluster "memory_worker_cpus" 0 -}}
+{{- else -}}
+{{- $_ := set $model "device" "cpu" -}}
+{{- $_ := set $cluster "memory_workers" $ingest -}}
+{{- $_ := set $cluster "memory_worker_cpus" 1 -}}
+{{- end -}}
+{{- $_ := set $config "model" $model -}}
+{{- $_ := set $config "cluster" $cluster -}}
+{{- $api := merge (dict "host" "0.0.0.0" "port" 8000 "replicas" $ingest) (default dict $config.api) -}}
+{{- $_ := set $config "api" $api -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{/* What cannot work is refused here, by name, where the schema cannot see it. */}}
+{{- define "hermes.validate" -}}
+{{- $servers := dig "kafka" "bootstrap_servers" "" .Values.config -}}
+{{- if and (not $servers) (not .Values.strimzi.enabled) -}}
+{{- fail "config.kafka.bootstrap_servers: name the brokers, or set strimzi.enabled" -}}
+{{- end -}}
+{{- if and .Values.gcsFaultTolerance.enabled (not .Values.gcsFaultTolerance.redisAddress) -}}
+{{- fail "gcsFaultTolerance.redisAddress: needed with gcsFaultTolerance.enabled" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
+{{- fail "ingress.host: needed with ingress.enabled" -}}
+{{- end -}}
+{{- $protocol := dig "kafka" "security_protocol" "PLAINTEXT" .Values.config -}}
+{{- if and (hasPrefix "SASL" $protocol) (not .Values.secrets.kafkaPassword.name) (not .Values.strimzi.enabled) -}}
+{{- fail "secrets.kafkaPassword.name: needed with config.kafka.security_protocol SASL_*" -}}
+{{- end -}}
+{{- $reserved := addf 0.1 (dig "cluster" "ingest_worker_cpus" 0.5 .Values.config) (ternary 0 1 .Values.memory.enabled) -}}
+{{- if gt $reserved (float64 .Values.ingest.rayCpus) -}}
+{{- fail (printf "ingest.rayCpus: a pod's workers reserve %g CPUs" $reserved) -}}
+{{- end -}}
+{{- end -}}
