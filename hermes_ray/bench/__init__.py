@@ -1,0 +1,1 @@
+"""The benchmarks behind ``hermes bench``: what they measure, and what they compare with, all in one run."""

@@ -1,0 +1,77 @@
+"""How much the performance benchmark does: in full, quickly, or just enough to see that it works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes of one run.
+
+    Attributes:
+        stream_frames: the small model's stream is asked after each of these.
+        questions: asked at each of those moments, one behind every further frame.
+        repetitions: of what is timed on the small model.
+        large_repetitions: of what is timed at the 0.5B shape.
+        recompute_frames: the small model re-encodes this many frames per question.
+        large_recompute_frames: likewise at the 0.5B shape; fewer than 64 favour re-encoding.
+        retrieval_frames: frames in host memory that retrieval picks from, small model.
+        large_retrieval_frames: likewise at the 0.5B shape.
+        ingest_streams: numbers of streams.
+        ingest_frames: per run, over all streams, small model.
+        large_ingest_frames: likewise at the 0.5B shape; 0 leaves it out.
+        load_questions: asked under full ingest load.
+        layers: of the large decoder.
+        vocabulary: of the large decoder.
+        budget: of the large decoder's memory, tokens per layer.
+    """
+
+    stream_frames: tuple[int, ...] = (100, 1_000, 10_000)
+    questions: int = 84
+    repetitions: int = 20
+    large_repetitions: int = 7
+    recompute_frames: int = 64
+    large_recompute_frames: int = 64
+    retrieval_frames: int = 10_000
+    large_retrieval_frames: int = 384
+    ingest_streams: tuple[int, ...] = (1, 4, 16)
+    ingest_frames: int = 2_048
+    large_ingest_frames: int = 16
+    load_questions: int = 200
+    layers: int = 24
+    vocabulary: int = 152_000
+    budget: int = 4096
+
+
+FULL = Plan()
+
+QUICK = Plan(
+    stream_frames=(100, 1_000, 4_000),
+    questions=42,
+    repetitions=10,
+    large_repetitions=3,
+    large_recompute_frames=8,
+    retrieval_frames=2_000,
+    large_retrieval_frames=128,
+    ingest_frames=512,
+    large_ingest_frames=0,
+    load_questions=60,
+)
+
+SMOKE = Plan(
+    stream_frames=(100, 200),
+    questions=5,
+    repetitions=2,
+    large_repetitions=1,
+    recompute_frames=8,
+    large_recompute_frames=2,
+    retrieval_frames=80,
+    large_retrieval_frames=8,
+    ingest_streams=(1, 2),
+    ingest_frames=16,
+    large_ingest_frames=2,
+    load_questions=3,
+    layers=4,
+    vocabulary=1_000,
+    budget=800,
+)
+"""For tests of the benchmark itself: its numbers mean nothing."""

@@ -1,0 +1,73 @@
+"""The few statistics that benchmark figures need."""
+
+import math
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+import numpy as np
+
+_Z_95 = 1.959963984540054
+
+
+def median(values: Sequence[float]) -> float:
+    """The median."""
+    return float(np.median(values))
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that at least ``percent`` of all values do not exceed: one that was really measured."""
+    return float(np.percentile(values, percent, method="inverted_cdf"))
+
+
+def wilson_interval(right: int, asked: int, z: float = _Z_95) -> tuple[float, float]:
+    """Confidence interval of a share (Wilson, 1927), by default 95 %.
+
+    Unlike the normal approximation it stays within [0, 1] and means something at 0 % and 100 % too.
+
+    Args:
+        right: successes.
+        asked: trials; with 0 the interval is everything.
+        z: quantile of the standard normal distribution.
+    """
+    if asked == 0:
+        return 0.0, 1.0
+    share = right / asked
+    shrink = 1 + z * z / asked
+    centre = (share + z * z / (2 * asked)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / asked + z * z / (4 * asked * asked))
+    # The formula touches the borders exactly; floating point may miss them by a rounding.
+    low = 0.0 if right == 0 else centre - half
+    high = 1.0 if right == asked else centre + half
+    return low, high
+
+
+def bootstrap_interval(
+    right: Sequence[int], asked: Sequence[int], *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of a share whose trials come in groups (a stream's questions share its world): resample groups.
+
+    Args:
+        right: successes of each group.
+        asked: trials of each group, 0 or more.
+        resamples: how many.
+        seed: makes the interval repeatable.
+    """
+    hits, trials = np.asarray(right, dtype=np.int64), np.asarray(asked, dtype=np.int64)
+    if trials.sum() == 0:
+        return 0.0, 1.0
+    picks = np.random.default_rng(seed).integers(len(hits), size=(resamples, len(hits)))
+    shares = hits[picks].sum(axis=1) / np.maximum(1, trials[picks].sum(axis=1))
+    low, high = np.percentile(shares, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def times_ms(work: Callable[[], object], repetitions: int, *, warm_up: int = 1) -> list[float]:
+    """Run something several times and return how long each run took, milliseconds; warm-up runs do not count."""
+    for _ in range(warm_up):
+        work()
+    taken = []
+    for _ in range(repetitions):
+        began = perf_counter()
+        work()
+        taken.append((perf_counter() - began) * 1000)
+    return taken
