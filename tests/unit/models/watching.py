@@ -41,7 +41,9 @@ class Watcher:
 
     def view(self, name: str) -> MemoryView:
         """A copy of what a stream's memory holds."""
-        view = self.writer.slab.view(self.memory(name).slot)
+        slot = self.memory(name).slot
+        assert slot is not None
+        view = self.writer.slab.view(slot)
         return view.gather(torch.arange(view.tokens).expand(view.layers, -1))
 
     def ask(self, name: str, max_tokens: int) -> tuple[Tensor, list[int]]:
@@ -50,6 +52,7 @@ class Watcher:
             self.adapter.decoder, self.adapter.rotary, seats=1, capacity=self.writer.slab.shape.capacity + TEXT_TOKENS
         )
         memory = self.memory(name)
+        assert memory.slot is not None
         seat = copies.copy(self.writer.slab, memory.slot)
         if (preview := self.writer.preview(memory)) is not None:
             copies.extend(seat, *preview, frame=memory.frames)
