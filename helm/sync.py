@@ -1,8 +1,8 @@
 """Brings the chart's derived files up to date: ``python helm/sync.py``.
 
 Derived are the table of values in ``README.md`` (from the comments of ``values.yaml``), the settings in
-``values.schema.json`` (from ``hermes_ray.config``), and the copies of ``dashboards/*.json``, because a chart can read only
-its own files. A test fails when one of them is stale.
+``values.schema.json`` (from ``hermes_ray.config``), and the copies of ``dashboards/*.json``, because a chart reads
+only its own files. A test fails when one of them is stale.
 """
 
 import json

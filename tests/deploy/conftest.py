@@ -1,0 +1,42 @@
+"""The chart, rendered once per values file by Helm's own engine."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import pytest
+
+from tests.deploy.rendering import CHART, EVERYTHING, VALUES_FILES, Rendered, values_of
+
+# Taken out of the environment, where hermes_ray.config would refuse it as a misspelt setting.
+_CRD_DIR = os.environ.pop("HERMES_CRD_DIR", None)
+
+
+@pytest.fixture(scope="session")
+def crd_dir() -> Path | None:
+    """Directory with CustomResourceDefinition files, if the variable HERMES_CRD_DIR names one."""
+    return Path(_CRD_DIR) if _CRD_DIR else None
+
+
+@pytest.fixture(scope="session")
+def chart() -> Iterator[helm_python.Chart]:
+    with helm_python.Chart.load(CHART) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def render(chart: helm_python.Chart) -> Callable[..., Rendered]:
+    """Render with values; the same chart for every call."""
+
+    def rendered(values: dict[str, Any] | None = None, name: str = "hermes") -> Rendered:
+        return Rendered.parse(chart.render(values, name=name, namespace="video"))
+
+    return rendered
+
+
+@pytest.fixture(scope="session", params=[*VALUES_FILES, "everything"])
+def rendered(request: pytest.FixtureRequest, render: Callable[..., Rendered]) -> Rendered:
+    """What each values file of the chart renders to, and all optional parts together."""
+    return render(EVERYTHING if request.param == "everything" else values_of(request.param))

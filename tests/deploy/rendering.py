@@ -1,0 +1,112 @@
+"""Rendered manifests as objects."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "helm" / "hermes-ray"
+VALUES_FILES = sorted(path.name for path in CHART.glob("values*.yaml"))
+
+EVERYTHING: dict[str, Any] = {
+    "config": {"kafka": {"bootstrap_servers": ""}},
+    "secrets": {
+        "kafkaClientCertificate": {"name": "client"},
+        "environment": [{"variable": "HF_TOKEN", "name": "hub", "key": "token"}],
+    },
+    "environment": [{"name": "OMP_NUM_THREADS", "value": "2"}],
+    "rayService": {"tokenSecret": "ray-token"},
+    "image": {"registry": "registry.example.com", "pullSecrets": ["pull"]},
+    "gcsFaultTolerance": {"enabled": True, "redisAddress": "redis:6379", "passwordSecret": {"name": "redis"}},
+    "ingest": {"podLabels": {"team": "video"}, "affinity": {"podAntiAffinity": {}}, "nodeSelector": {"kind": "cpu"}},
+    "modelCache": {"existingClaim": "models"},
+    "extraVolumes": [{"name": "weights", "persistentVolumeClaim": {"claimName": "weights"}}],
+    "extraVolumeMounts": [{"name": "weights", "mountPath": "/weights", "readOnly": True}],
+    "serviceAccount": {"annotations": {"example.com/role": "reader"}},
+    "ingress": {"enabled": True, "host": "video.example.com", "className": "nginx", "tlsSecret": "video-tls"},
+    "networkPolicy": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]},
+    "monitoring": {
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "dashboards": {"enabled": True},
+    },
+    "strimzi": {"enabled": True, "storageClass": "fast"},
+    "extraObjects": [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "{{ .Release.Name }}-extra"},
+            "data": {"a": "b"},
+        },
+    ],
+}
+"""Values that turn every optional part on."""
+
+
+def values_of(file_name: str) -> dict[str, Any]:
+    return yaml.safe_load((CHART / file_name).read_text())
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The objects of one rendering, and the notes."""
+
+    objects: tuple[dict[str, Any], ...]
+    notes: str
+
+    @classmethod
+    def parse(cls, manifests: dict[str, str]) -> "Rendered":
+        notes = next(text for path, text in manifests.items() if path.endswith("NOTES.txt"))
+        texts = [text for path, text in sorted(manifests.items()) if not path.endswith("NOTES.txt")]
+        return cls(tuple(item for text in texts for item in yaml.safe_load_all(text) if item), notes)
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [item for item in self.objects if item["kind"] == kind]
+
+    def one(self, kind: str, name: str | None = None) -> dict[str, Any]:
+        (found,) = [item for item in self.of_kind(kind) if name in (None, item["metadata"]["name"])]
+        return found
+
+    @property
+    def ray_service(self) -> dict[str, Any]:
+        return self.one("RayService")
+
+    @property
+    def cluster(self) -> dict[str, Any]:
+        return self.ray_service["spec"]["rayClusterConfig"]
+
+    @property
+    def pod_templates(self) -> dict[str, dict[str, Any]]:
+        """Pod template of each group."""
+        workers = {group["groupName"]: group["template"] for group in self.cluster["workerGroupSpecs"]}
+        return {"head": self.cluster["headGroupSpec"]["template"], **workers}
+
+    @property
+    def serve_config(self) -> dict[str, Any]:
+        return yaml.safe_load(self.ray_service["spec"]["serveConfigV2"])
+
+    @property
+    def settings_text(self) -> str:
+        """The configuration file that the pods see."""
+        name = self.ray_service["metadata"]["name"]
+        return self.one("ConfigMap", name)["data"]["hermes.yaml"]
+
+    def containers(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Group and container."""
+        for group, template in self.pod_templates.items():
+            for container in template["spec"]["containers"]:
+                yield group, container
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """Every value in nested mappings and lists."""
+    if isinstance(tree, dict):
+        for value in tree.values():
+            yield from leaves(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from leaves(value)
+    else:
+        yield tree

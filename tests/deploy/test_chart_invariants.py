@@ -1,0 +1,242 @@
+"""What must hold whatever the values: security, wiring, names, resources."""
+
+import importlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from ray.serve.schema import ServeDeploySchema
+
+from hermes_ray import __version__
+from hermes_ray.api.router import QueryRouter
+from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.config import ENV_PREFIX
+from tests.deploy.rendering import CHART, EVERYTHING, Rendered, leaves, values_of
+
+Objects = dict[str, Any]
+LONG_NAME = "a-release-whose-name-is-as-long-as-helm-allows-53-cha"
+
+
+def test_images_are_pinned(rendered: Rendered) -> None:
+    for _, container in rendered.containers():
+        tag = container["image"].rpartition(":")[2]
+        assert re.fullmatch(r"\d+\.\d+\.\d+-(cpu|cuda)", tag), container["image"]
+
+
+def test_nothing_runs_as_root_or_writes_to_the_image(rendered: Rendered) -> None:
+    for template in rendered.pod_templates.values():
+        pod = template["spec"]["securityContext"]
+        assert pod["runAsNonRoot"] is True
+        assert pod["runAsUser"] > 0
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    for _, container in rendered.containers():
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_what_ray_and_models_write_has_a_volume(rendered: Rendered) -> None:
+    for group, container in rendered.containers():
+        volumes = {volume["name"]: volume for volume in rendered.pod_templates[group]["spec"]["volumes"]}
+        writable = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
+        assert "emptyDir" in writable["/tmp"]
+        assert writable["/dev/shm"]["emptyDir"]["medium"] == "Memory"
+        environment = {item["name"]: item.get("value", "") for item in container["env"]}
+        for variable in ("HOME", "HF_HOME"):
+            assert any(environment[variable].startswith(path) for path in writable)
+
+
+def test_object_store_fits_into_shared_memory_and_that_into_the_limit(rendered: Rendered) -> None:
+    groups = {"head": rendered.cluster["headGroupSpec"]}
+    groups |= {group["groupName"]: group for group in rendered.cluster["workerGroupSpecs"]}
+    for name, group in groups.items():
+        volumes = {volume["name"]: volume for volume in group["template"]["spec"]["volumes"]}
+        shared = _bytes(volumes["shm"]["emptyDir"]["sizeLimit"])
+        limit = _bytes(group["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"])
+        assert int(group["rayStartParams"]["object-store-memory"]) < shared < limit / 2, name
+
+
+def _bytes(quantity: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)(Ki|Mi|Gi)", quantity).groups()  # pyright: ignore[reportOptionalMemberAccess]
+    return int(number) * 1024 ** (("Ki", "Mi", "Gi").index(unit) + 1)
+
+
+def test_no_secret_is_written_out(rendered: Rendered) -> None:
+    assert rendered.of_kind("Secret") == []
+    for _, container in rendered.containers():
+        for variable in container["env"]:
+            if re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable["name"]):
+                assert set(variable["valueFrom"]["secretKeyRef"]) == {"name", "key"}
+    assert not re.search(r"password|secret", rendered.settings_text)
+
+
+def test_kubernetes_api_is_out_of_reach(rendered: Rendered) -> None:
+    assert rendered.one("ServiceAccount")["automountServiceAccountToken"] is False
+    for template in rendered.pod_templates.values():
+        assert template["spec"]["automountServiceAccountToken"] is False
+
+
+def test_names_of_services_cannot_look_like_settings(rendered: Rendered) -> None:
+    """A Service named hermes-x would give pods HERMES_X_SERVICE_HOST, which the configuration refuses."""
+    assert rendered.one("Service")["metadata"]["name"].upper().startswith(ENV_PREFIX.rstrip("_"))
+    for template in rendered.pod_templates.values():
+        assert template["spec"]["enableServiceLinks"] is False
+
+
+def test_ray_token_authentication_is_on(rendered: Rendered) -> None:
+    assert rendered.cluster["authOptions"]["mode"] == "token"
+
+
+def test_selectors_match_pods(rendered: Rendered) -> None:
+    pods = {group: template["metadata"]["labels"] for group, template in rendered.pod_templates.items()}
+    selected = {
+        **{item["metadata"]["name"]: item["spec"]["selector"] for item in rendered.of_kind("Service")},
+        **{
+            f"{item['kind']} {item['metadata']['name']}": item["spec"]["selector"]["matchLabels"]
+            for item in [*rendered.of_kind("PodDisruptionBudget"), *rendered.of_kind("PodMonitor")]
+        },
+        "policy": rendered.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+    }
+    for name, selector in selected.items():
+        assert [group for group, labels in pods.items() if selector.items() <= labels.items()], name
+    assert _groups_of(rendered.one("Service")["spec"]["selector"], pods) == ["ingest"]
+    assert _groups_of(selected["policy"], pods) == list(pods)
+
+
+def _groups_of(selector: dict[str, str], pods: dict[str, dict[str, str]]) -> list[str]:
+    return [group for group, labels in pods.items() if selector.items() <= labels.items()]
+
+
+def test_labels_that_select_are_not_those_that_kuberay_sets(rendered: Rendered) -> None:
+    for labels in (template["metadata"]["labels"] for template in rendered.pod_templates.values()):
+        assert not {"app.kubernetes.io/name", "app.kubernetes.io/created-by"} & set(labels)
+
+
+def test_ports_that_are_named_exist(rendered: Rendered) -> None:
+    ports = {group: {port["name"] for port in container["ports"]} for group, container in rendered.containers()}
+    assert ports["ingest"] >= {port["targetPort"] for port in rendered.one("Service")["spec"]["ports"]}
+    for group, container in rendered.containers():
+        probes = [container[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
+        assert ports[group] >= {probe["httpGet"]["port"] for probe in probes}
+    for monitor in rendered.of_kind("PodMonitor"):
+        groups = _groups_of(
+            monitor["spec"]["selector"]["matchLabels"],
+            {group: template["metadata"]["labels"] for group, template in rendered.pod_templates.items()},
+        )
+        wanted = {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]}
+        assert all(ports[group] >= wanted for group in groups)
+    for rule in rendered.one("NetworkPolicy")["spec"]["ingress"]:
+        assert set().union(*ports.values()) >= {port["port"] for port in rule.get("ports", [])}
+    for ingress in rendered.of_kind("Ingress"):
+        backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+        service = rendered.one("Service", backend["name"])
+        assert backend["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_groups_without_a_router_are_not_probed_for_one(rendered: Rendered) -> None:
+    for group, container in rendered.containers():
+        paths = {
+            kind: container[kind]["httpGet"]["path"] for kind in ("startupProbe", "readinessProbe", "livenessProbe")
+        }
+        assert paths["livenessProbe"] == "/api/local_raylet_healthz"
+        if group == "ingest":
+            assert (paths["startupProbe"], paths["readinessProbe"]) == ("/readyz", "/healthz")
+        else:
+            assert not {"/readyz", "/healthz"} & set(paths.values())
+
+
+def test_grace_period_outlasts_the_drain(rendered: Rendered) -> None:
+    for group, container in rendered.containers():
+        command = container["lifecycle"]["preStop"]["exec"]["command"][-1]
+        seconds = [int(number) for number in re.findall(r"\d+", command)]
+        assert rendered.pod_templates[group]["spec"]["terminationGracePeriodSeconds"] > sum(seconds)
+
+
+def test_routers_fill_the_ingest_group_and_workers_their_own(rendered: Rendered) -> None:
+    """Every ingest pod must have a router, or its probes fail; head and memory group must offer Ray no CPU."""
+    groups = {group["groupName"]: group for group in rendered.cluster["workerGroupSpecs"]}
+    (router,) = rendered.serve_config["applications"][0]["deployments"]
+    assert router["num_replicas"] == groups["ingest"]["replicas"]
+    assert router["max_replicas_per_node"] == 1
+    assert rendered.cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    settings = yaml.safe_load(rendered.settings_text)["cluster"]
+    reserved = QueryRouter.NUM_CPUS + settings["ingest_worker_cpus"]
+    if "memory" in groups:
+        assert groups["memory"]["rayStartParams"]["num-cpus"] == "0"
+        assert settings["memory_worker_cpus"] == 0
+    else:
+        reserved += settings["memory_worker_cpus"]
+    assert int(groups["ingest"]["rayStartParams"]["num-cpus"]) >= reserved
+
+
+def test_replicas_are_bounded_for_operators_without_autoscaling(rendered: Rendered) -> None:
+    for group in rendered.cluster["workerGroupSpecs"]:
+        assert group["minReplicas"] == group["replicas"] == group["maxReplicas"]
+
+
+def test_budgets_are_integers(rendered: Rendered) -> None:
+    for budget in rendered.of_kind("PodDisruptionBudget"):
+        assert isinstance(budget["spec"]["minAvailable"], int)
+
+
+def test_serve_configuration_is_what_serve_reads(rendered: Rendered) -> None:
+    config = ServeDeploySchema.model_validate(rendered.serve_config)
+    (application,) = config.applications
+    module, _, function = application.import_path.partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert [deployment.name for deployment in application.deployments] == [QueryRouter.__name__]
+    assert config.http_options.request_timeout_s is not None
+    assert config.http_options.request_timeout_s > MAX_TIMEOUT_S
+
+
+def test_changed_configuration_makes_another_cluster(render: Callable[..., Rendered]) -> None:
+    before, after = render(), render({"config": {"memory": {"budget_tokens": 2048}}})
+    assert before.pod_templates["memory"]["metadata"] != after.pod_templates["memory"]["metadata"]
+
+
+@pytest.mark.parametrize("name", ["hermes", "x", LONG_NAME])
+def test_names_leave_room_for_what_operators_append(name: str, render: Callable[..., Rendered]) -> None:
+    assert len(LONG_NAME) == 53
+    rendered = render(EVERYTHING, name)
+    assert len(rendered.ray_service["metadata"]["name"]) <= 47
+    assert len(rendered.one("Kafka")["metadata"]["name"] + "-kafka-bootstrap") <= 63
+    names = [(item["kind"], item["metadata"]["name"]) for item in rendered.objects]
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= 63 for _, name in names)
+
+
+def test_chart_and_package_have_one_version() -> None:
+    metadata = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert metadata["appVersion"] == __version__
+
+
+def test_ray_version_is_the_pinned_one() -> None:
+    constraints = (CHART.parents[1] / "constraints.txt").read_text()
+    assert f"ray=={values_of('values.yaml')['rayVersion']}\n" in constraints
+
+
+def test_extra_objects_are_templates(render: Callable[..., Rendered]) -> None:
+    assert render(EVERYTHING).one("ConfigMap", "hermes-extra")["data"] == {"a": "b"}
+
+
+def test_notes_tell_that_random_weights_mean_nothing(render: Callable[..., Rendered]) -> None:
+    assert "mean nothing" in render().notes
+    assert "mean nothing" not in render(values_of("values-one-gpu.yaml")).notes
+
+
+def test_everything_leaves_nothing_unrendered(render: Callable[..., Rendered]) -> None:
+    assert not [leaf for item in render(EVERYTHING).objects for leaf in leaves(item) if "{{" in str(leaf)]
+
+
+def test_every_dashboard_becomes_a_labelled_config_map(render: Callable[..., Rendered]) -> None:
+    maps = [item for item in render(EVERYTHING).of_kind("ConfigMap") if "-dashboard-" in item["metadata"]["name"]]
+    assert all(item["metadata"]["labels"]["grafana_dashboard"] == "1" for item in maps)
+    contents = {name: text for item in maps for name, text in item["data"].items()}
+    originals = {path.name: path.read_text() for path in (CHART.parents[1] / "dashboards").glob("*.json")}
+    assert {name: json.loads(text) for name, text in contents.items()} == {
+        name: json.loads(text) for name, text in originals.items()
+    }

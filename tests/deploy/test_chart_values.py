@@ -1,0 +1,122 @@
+"""Values: what is wrong is refused by name, what is documented is true."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import pytest
+import yaml
+
+from hermes_ray.config import load
+from tests.deploy.rendering import CHART, EVERYTHING, ROOT, VALUES_FILES, Rendered, values_of
+
+WRONG: list[tuple[str, dict[str, Any]]] = [
+    ("imge", {"imge": {}}),
+    ("replica", {"ingest": {"replica": 2}}),
+    ("gpuPerPod", {"memory": {"gpuPerPod": 1}}),
+    ("budgt_tokens", {"config": {"memory": {"budgt_tokens": 4096}}}),
+    ("/config/memory/budget_tokens", {"config": {"memory": {"budget_tokens": 0}}}),
+    ("/config/memory/policy", {"config": {"memory": {"policy": "magic"}}}),
+    ("sasl_password", {"config": {"kafka": {"sasl_password": "hunter2"}}}),
+    ("memory_workers", {"config": {"cluster": {"memory_workers": 3}}}),
+    ("/image/tag", {"image": {"tag": "latest"}}),
+    ("/ingest/replicas", {"ingest": {"replicas": 0}}),
+    ("/rayService/upgradeStrategy", {"rayService": {"upgradeStrategy": "Rolling"}}),
+    ("/fullnameOverride", {"fullnameOverride": "x" * 41}),
+    ("/environment/0/name", {"environment": [{"name": "HERMES_KAFKA__SASL_PASSWORD", "value": "hunter2"}]}),
+    ("bootstrap_servers", {"config": {"kafka": {"bootstrap_servers": ""}}}),
+    ("redisAddress", {"gcsFaultTolerance": {"enabled": True}}),
+    ("ingress.host", {"ingress": {"enabled": True}}),
+    ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
+    ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1}}),
+]
+
+
+@pytest.mark.parametrize(("named", "values"), WRONG, ids=[named for named, _ in WRONG])
+def test_wrong_values_are_refused_by_name(chart: helm_python.Chart, named: str, values: dict[str, Any]) -> None:
+    with pytest.raises(helm_python.HelmError, match=named):
+        chart.render(values, name="hermes", namespace="video")
+
+
+def test_every_value_in_the_schema_has_a_default_and_the_other_way_round() -> None:
+    schema = yaml.safe_load((CHART / "values.schema.json").read_text())
+    defaults = values_of("values.yaml")
+    known = set(_paths_of_schema(schema)) - {("global",)}
+    assert known == {path for path in _paths_of_values(defaults) if path[0] != "config"}
+
+
+def _paths_of_schema(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if path == ("config",):
+        return []
+    if "properties" not in schema:
+        return [path]
+    return [leaf for key, part in schema["properties"].items() for leaf in _paths_of_schema(part, (*path, key))]
+
+
+_OPEN = {"resources", "labels", "annotations", "nodeSelector", "affinity", "podLabels", "podAnnotations"}
+"""Values whose keys are the user's."""
+
+
+def _paths_of_values(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(values, dict) or (path and path[-1] in _OPEN):
+        return [path]
+    return [leaf for key, part in values.items() for leaf in _paths_of_values(part, (*path, key))]
+
+
+@pytest.mark.parametrize("section", ["config", "values"])
+def test_every_default_is_documented(section: str) -> None:
+    readme = (CHART / "README.md").read_text()
+    for path in _paths_of_values(values_of("values.yaml")):
+        if (path[0] == "config") == (section == "config"):
+            assert f"| `{'.'.join(path)}` |" in readme
+
+
+def test_derived_files_are_up_to_date() -> None:
+    """README table, settings in the schema and dashboards; ``python helm/sync.py`` writes them."""
+    script = (
+        "import runpy; sync = runpy.run_path('helm/sync.py'); derived = sync['derived_files']();"
+        "stale = [path for path, text in derived.items() if not path.exists() or path.read_text() != text];"
+        "print(*stale, *sync['orphaned_files'](), sep='\\n', end='')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "", "run: python helm/sync.py"
+
+
+@pytest.mark.parametrize("case", [*VALUES_FILES, "everything"])
+def test_rendered_configuration_loads(
+    case: str, render: Callable[..., Rendered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = render(EVERYTHING if case == "everything" else values_of(case))
+    path = tmp_path / "hermes.yaml"
+    path.write_text(rendered.settings_text)
+    for variable in _secret_variables(rendered):
+        monkeypatch.setenv(variable, "given-by-the-secret")
+    settings = load(path)
+    gpus = sum(
+        group["replicas"] * int(group["rayStartParams"].get("num-gpus", 0))
+        for group in rendered.cluster["workerGroupSpecs"]
+    )
+    assert settings.cluster.memory_workers == (gpus or settings.cluster.ingest_workers)
+    assert settings.model.device == ("cuda" if gpus else "cpu")
+    assert settings.kafka.bootstrap_servers
+    if settings.kafka.security_protocol.startswith("SASL"):
+        assert settings.kafka.sasl_password is not None
+
+
+def _secret_variables(rendered: Rendered) -> set[str]:
+    return {
+        variable["name"]
+        for _, container in rendered.containers()
+        for variable in container["env"]
+        if "valueFrom" in variable and variable["name"].startswith("HERMES_")
+    }
+
+
+def test_values_of_the_user_reach_the_configuration(render: Callable[..., Rendered]) -> None:
+    rendered = render({"config": {"video": {"target_fps": 1.5}, "api": {"max_body_bytes": 131072}}})
+    settings = yaml.safe_load(rendered.settings_text)
+    assert settings["video"]["target_fps"] == 1.5
+    assert settings["api"]["max_body_bytes"] == 131072
