@@ -91,6 +91,10 @@ class MemorySettings(_Section):
     """The most visual tokens that a layer holds per stream, at rest. Sets GPU memory together with ``slots``."""
     slots: Annotated[int, Field(ge=1)] = 8
     """Streams whose memory is on the device at once, per worker."""
+    host_streams: Annotated[int, Field(ge=0)] = 64
+    """Streams more than slots whose idle memories wait in host memory, per worker; they come back when needed."""
+    spill_directory: Path | None = None
+    """Directory for the memories of still more streams; without it a worker refuses them. Emptied as it ends."""
     compaction_slack: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Share of the budget that each compaction frees; smaller evicts more finely, larger costs less."""
     recent_frames: Annotated[int, Field(ge=0)] = 4

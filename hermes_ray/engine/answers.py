@@ -13,6 +13,7 @@ from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering import AnswerSlab
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.engine.ingest import FrameIngest
+from hermes_ray.engine.residency import slot_of
 from hermes_ray.engine.sampling import choose, new_generator
 from hermes_ray.engine.text import TextStream
 from hermes_ray.errors import EngineError, HermesError, InvalidQuestion, QuestionTimeout
@@ -153,12 +154,12 @@ class AnswerBatch:
             with torch.inference_mode():
                 prompt = self._adapter.question(job.question.text)
             self._check_lengths(prompt.shape[0], job.question)
-        except EngineError as error:
+        except HermesError as error:
             job.on_event(error)
             return 0
         item = _Active(
             job=job,
-            seat=self._copies.copy(self._slab, memory.slot),
+            seat=self._copies.copy(self._slab, slot_of(memory)),
             text=TextStream(self._adapter.tokenizer),
             generator=new_generator(job.question.seed) if job.question.temperature > 0 else None,
             as_of_ms=as_of_ms,

@@ -116,6 +116,7 @@ class EngineStats:
         frames_waiting: frames accepted and not yet applied, over all streams.
         questions_waiting: questions accepted whose first token is not out.
         questions_active: questions being answered.
+        streams_parked: memories that wait in host memory or on disk while others have the slots.
     """
 
     model: str
@@ -129,3 +130,4 @@ class EngineStats:
     questions_active: int
     frames_applied: int
     questions_answered: int
+    streams_parked: int

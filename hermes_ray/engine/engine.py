@@ -248,6 +248,7 @@ class StreamEngine:
             questions_active=self._answers.active,
             frames_applied=self._ingest.frames_applied,
             questions_answered=self._answers.answered,
+            streams_parked=self._writer.residency.parked,
         )
 
     def _call(self, function: Callable[[], _T]) -> _T:
@@ -321,3 +322,4 @@ class StreamEngine:
             command()
         self._ingest.abandon(error)
         self._answers.abandon(error)
+        self._writer.residency.close()

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.grouping import TimedPixels, group_frames
-from hermes_ray.engine.memories import MemoryWriter, StreamMemory
+from hermes_ray.engine.memories import MemoryWriter
+from hermes_ray.engine.residency import StreamMemory
 from hermes_ray.engine.scheduler import FrameScheduler
-from hermes_ray.errors import EngineError, UnknownStream
+from hermes_ray.errors import EngineError, HermesError, UnknownStream
 from hermes_ray.models import FrameGroup, ModelAdapter
 
 
@@ -67,7 +68,7 @@ class FrameIngest:
         try:
             stream = self._open(stream_id)
             self._check_room(stream, batch.pixels)
-        except EngineError as error:
+        except HermesError as error:
             batch.applied.set_exception(error)
             return
         if not batch.pixels:
@@ -93,14 +94,16 @@ class FrameIngest:
         return sum(plan.values())
 
     def memory(self, stream_id: str) -> tuple[StreamMemory, int]:
-        """A stream's memory and the capture time of its newest frame.
+        """A stream's memory, brought into a slot, and the capture time of its newest frame.
 
         Raises:
             UnknownStream: no such stream, or none of its frames is applied yet.
+            SnapshotError: it was parked on disk and cannot be read back.
         """
         stream = self._streams.get(stream_id)
         if stream is None or stream.as_of_ms is None:
             raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
+        self._writer.residency.bring([stream.memory])
         return stream.memory, stream.as_of_ms
 
     def has_reached(self, stream_id: str, as_of_ms: int | None) -> bool:
@@ -121,13 +124,13 @@ class FrameIngest:
         if stream_id not in self._streams:
             raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
         stream = self._streams[stream_id]
-        slab = self._writer.slab
+        prefix = self._writer.slab.prefix
         return StreamStats(
             stream_id=stream_id,
             frames_seen=stream.memory.frames_seen,
             as_of_ms=stream.as_of_ms,
-            kv_tokens_per_layer=(slab.lengths[stream.memory.slot],) * slab.shape.layers,
-            kv_prefix=slab.prefix,
+            kv_tokens_per_layer=(prefix + stream.memory.tokens,) * self._writer.slab.shape.layers,
+            kv_prefix=prefix,
             kv_budget=self._writer.budget if self._writer.evicts else None,
             policy=self._writer.policy.name,
             compactions=stream.memory.compactions,
@@ -152,7 +155,7 @@ class FrameIngest:
 
     def _open(self, stream_id: str) -> _Stream:
         if stream_id not in self._streams:
-            self._streams[stream_id] = _Stream(self._writer.open())
+            self._streams[stream_id] = _Stream(self._writer.open(stream_id))
         return self._streams[stream_id]
 
     def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:

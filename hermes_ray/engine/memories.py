@@ -8,44 +8,18 @@ from torch import Tensor
 
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine.encoding import Encoder, EncodeRow
-from hermes_ray.engine.grouping import TimedPixels, as_group
+from hermes_ray.engine.grouping import as_group
+from hermes_ray.engine.parking import ParkingLot
 from hermes_ray.engine.probing import ProbeSet
+from hermes_ray.engine.residency import Residency, StreamMemory, slot_of
 from hermes_ray.errors import ConfigError, MemoryFull
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies import Policy, Probe, build
 from hermes_ray.memory.positions import PositionRule, lazy_limit
 from hermes_ray.memory.slab import KVSlab, SlabShape
 from hermes_ray.memory.tiers import layout
-from hermes_ray.models import ModelAdapter, VisualBlock
-
-
-@dataclass(slots=True)
-class StreamMemory:
-    """One stream's place in the slab.
-
-    A family whose vision tower joins frames cannot encode an incomplete group for good. Its frames are held back
-    until the group is complete; a question sees them all the same, in its private copy (:meth:`MemoryWriter.preview`).
-
-    Attributes:
-        slot: its slot.
-        frames: frames encoded so far; the number of the next one. All tokens of a group carry its first frame's number.
-        compactions: how often it was compacted.
-        started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
-        newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
-        held_back: frames whose group is not complete.
-    """
-
-    slot: int
-    frames: int = 0
-    compactions: int = 0
-    started_ms: int | None = None
-    newest_block_ms: int | None = None
-    held_back: tuple[TimedPixels, ...] = ()
-
-    @property
-    def frames_seen(self) -> int:
-        """Frames that a question can see."""
-        return self.frames + len(self.held_back)
+from hermes_ray.memory.view import MemoryView, copied
+from hermes_ray.models import ModelAdapter, VisualBlock, fingerprint
 
 
 @dataclass(slots=True)
@@ -101,30 +75,33 @@ class MemoryWriter:
         )
         self._adapter = adapter
         self._encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
+        self.fingerprint = fingerprint(adapter.decoder)
+        self.residency = Residency(
+            self.slab,
+            ParkingLot(
+                host_streams=settings.host_streams, directory=settings.spill_directory, fingerprint=self.fingerprint
+            ),
+            self._encode_prefix(),
+        )
 
     @property
     def evicts(self) -> bool:
         """False under policy ``full``."""
         return self.policy.name != "full"
 
-    def open(self) -> StreamMemory:
-        """Begin a stream's memory: take a slot and encode the protected prefix into it.
+    def open(self, name: str) -> StreamMemory:
+        """Begin a stream's memory.
 
         Raises:
-            NoFreeSlot: every slot is taken.
+            NoFreeSlot: every slot is taken, and none of the memories in them can be parked.
         """
-        slot = self.slab.allocate()
-        count = self._prefix.shape[0]
-        if count > 0:
-            outside = torch.full((count,), -1, dtype=torch.int32, device=self._prefix.device)
-            steps = torch.arange(count, dtype=torch.int32, device=self._prefix.device)[None, :, None]
-            positions = steps.expand(self.slab.shape.layers, -1, self.slab.shape.axes)
-            self._encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
-        return StreamMemory(slot)
+        memory = StreamMemory(name)
+        self.residency.bring([memory])
+        return memory
 
     def close(self, memory: StreamMemory) -> None:
         """Forget a stream."""
-        self.slab.release(memory.slot)
+        self.residency.forget(memory)
 
     def check_room(self, memory: StreamMemory, blocks: int) -> None:
         """Under policy ``full``, refuse blocks that might not fit.
@@ -133,11 +110,10 @@ class MemoryWriter:
             MemoryFull: they would not.
         """
         needed = blocks * self._adapter.max_tokens_per_block
-        held = self.slab.visual_tokens(memory.slot)
-        if not self.evicts and held + needed > self.budget:
+        if not self.evicts and memory.tokens + needed > self.budget:
             raise MemoryFull(
-                f"policy full keeps everything: {held} of {self.budget} tokens are held and {needed} more do not fit; "
-                "raise memory.budget_tokens or choose a policy that evicts"
+                f"policy full keeps everything: {memory.tokens} of {self.budget} tokens are held and {needed} more "
+                "do not fit; raise memory.budget_tokens or choose a policy that evicts"
             )
 
     def write(self, memories: Mapping[str, StreamMemory], blocks: Mapping[str, Sequence[VisualBlock]]) -> None:
@@ -149,11 +125,15 @@ class MemoryWriter:
         """
         pending = [_Pending(memories[stream], list(frames)) for stream, frames in blocks.items()]
         while pending := [item for item in pending if item.blocks]:
-            self._pass(pending)
+            # More streams than slots take turns; what is in a pass changes no memory.
+            self._pass(pending[: self.slab.shape.slots])
 
     @torch.inference_mode()
     def preview(self, memory: StreamMemory) -> tuple[VisualBlock, Tensor] | None:
         """The frames held back as a question sees them: their group filled up, placed behind the memory, not stored.
+
+        Args:
+            memory: in a slot.
 
         Returns:
             The block and its positions ``[layers, tokens, axes]`` int32; ``None`` when nothing is held back.
@@ -161,13 +141,13 @@ class MemoryWriter:
         if not memory.held_back:
             return None
         (block,) = self._adapter.encode([as_group(memory.held_back)])
-        largest = self.slab.largest_positions([memory.slot])[:, 0]
+        largest = self.slab.largest_positions([slot_of(memory)])[:, 0]
         return block, self._adapter.place(block, largest, memory.newest_block_ms)
 
     def _pass(self, pending: Sequence[_Pending]) -> None:
         """One batched pass: of every stream, the blocks up to the first that exceeds its budget."""
-        slots = [item.memory.slot for item in pending]
-        largest = self.slab.largest_positions(slots)
+        self.residency.bring([item.memory for item in pending])
+        largest = self.slab.largest_positions([slot_of(item.memory) for item in pending])
         rows, full = [], []
         for index, item in enumerate(pending):
             blocks, exceeds = self._take(item)
@@ -177,9 +157,10 @@ class MemoryWriter:
         for item, exceeds, observed in zip(pending, full, attention, strict=True):
             if exceeds:
                 self._compact(item.memory, observed)
+            item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
 
     def _take(self, item: _Pending) -> tuple[list[VisualBlock], bool]:
-        held = self.slab.visual_tokens(item.memory.slot)
+        held = item.memory.tokens
         taken: list[VisualBlock] = []
         while item.blocks and held <= self.budget:
             block = item.blocks.pop(0)
@@ -203,16 +184,29 @@ class MemoryWriter:
         if probed and self._probes.rides_along:
             embeds, placed, spans = self._probes.append(embeds, placed, largest)
         deepstack = _join_deepstack(blocks)
-        return EncodeRow(memory.slot, embeds, placed, torch.cat(frames), torch.cat(patches), spans, deepstack)
+        return EncodeRow(slot_of(memory), embeds, placed, torch.cat(frames), torch.cat(patches), spans, deepstack)
 
     @torch.inference_mode()
     def _compact(self, memory: StreamMemory, attention: Tensor | None) -> None:
+        slot = slot_of(memory)
         if self._probes.probe is Probe.EMBEDDINGS:
-            attention = self._probes.from_embeddings(self.slab, memory.slot)
-        view = self.slab.view(memory.slot)
-        kept = compact(view, self.policy, attention, max(1, self.budget - self._slack), self._rule)
-        self.slab.replace(memory.slot, kept)
+            attention = self._probes.from_embeddings(self.slab, slot)
+        kept = compact(self.slab.view(slot), self.policy, attention, max(1, self.budget - self._slack), self._rule)
+        self.slab.replace(slot, kept)
         memory.compactions += 1
+
+    def _encode_prefix(self) -> MemoryView:
+        """The prefix is the same for every stream: encoded once, copied from then on."""
+        slot = self.slab.allocate()
+        count = self._prefix.shape[0]
+        if count > 0:
+            outside = torch.full((count,), -1, dtype=torch.int32, device=self._prefix.device)
+            steps = torch.arange(count, dtype=torch.int32, device=self._prefix.device)[None, :, None]
+            positions = steps.expand(self.slab.shape.layers, -1, self.slab.shape.axes)
+            self._encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
+        prefix = copied(self.slab.prefix_view(slot))
+        self.slab.release(slot)
+        return prefix
 
     def _check(self, adapter: ModelAdapter, positions: int) -> None:
         if self.budget < adapter.max_tokens_per_block:

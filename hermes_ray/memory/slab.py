@@ -5,7 +5,7 @@ reads them rotates its own copy.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 
 import torch
@@ -115,15 +115,15 @@ class KVSlab:
 
     def view(self, slot: int) -> MemoryView:
         """The visual tokens of a slot, without copying. Valid until the slot is written."""
-        visual = slice(self.prefix, self.lengths[slot])
-        return MemoryView(
-            keys=self.keys[:, slot, :, visual],
-            values=self.values[:, slot, :, visual],
-            positions=self.positions[:, slot, visual],
-            frames=self.frames[:, slot, visual],
-            patches=self.patches[:, slot, visual],
-            counts=self.counts[:, slot, visual],
-        )
+        return self._read(slot, slice(self.prefix, self.lengths[slot]))
+
+    def prefix_view(self, slot: int) -> MemoryView:
+        """The protected prefix of a slot, without copying."""
+        return self._read(slot, slice(0, self.prefix))
+
+    def begin(self, slot: int, prefix: MemoryView) -> None:
+        """Write the protected prefix into a slot that was just allocated."""
+        self._write(slot, 0, prefix)
 
     def replace(self, slot: int, memory: MemoryView) -> None:
         """Write ``memory`` over the visual tokens of a slot.
@@ -135,17 +135,28 @@ class KVSlab:
         Raises:
             ValueError: the memory does not fit.
         """
-        end = self.prefix + memory.tokens
+        self._write(slot, self.prefix, memory)
+
+    def _read(self, slot: int, tokens: slice) -> MemoryView:
+        return MemoryView(
+            keys=self.keys[:, slot, :, tokens],
+            values=self.values[:, slot, :, tokens],
+            positions=self.positions[:, slot, tokens],
+            frames=self.frames[:, slot, tokens],
+            patches=self.patches[:, slot, tokens],
+            counts=self.counts[:, slot, tokens],
+        )
+
+    def _write(self, slot: int, start: int, memory: MemoryView) -> None:
+        end = start + memory.tokens
         if end > self.shape.capacity:
-            raise ValueError(f"{memory.tokens} tokens do not fit a slot of {self.shape.capacity - self.prefix}")
-        visual = slice(self.prefix, end)
-        # Cloned where it aliases the slab: a copy onto an overlapping part of itself is undefined.
-        self.keys[:, slot, :, visual] = _unshared(memory.keys, self.keys)
-        self.values[:, slot, :, visual] = _unshared(memory.values, self.values)
-        self.positions[:, slot, visual] = _unshared(memory.positions, self.positions)
-        self.frames[:, slot, visual] = _unshared(memory.frames, self.frames)
-        self.patches[:, slot, visual] = _unshared(memory.patches, self.patches)
-        self.counts[:, slot, visual] = _unshared(memory.counts, self.counts)
+            raise ValueError(f"{memory.tokens} tokens do not fit a slot of {self.shape.capacity - start}")
+        target = self._read(slot, slice(start, end))
+        for field in fields(MemoryView):
+            # Cloned where it aliases the slab: a copy onto an overlapping part of itself is undefined.
+            written, new = getattr(target, field.name), getattr(memory, field.name)
+            shared = new.untyped_storage().data_ptr() == written.untyped_storage().data_ptr()
+            written.copy_(new.clone() if shared else new)
         self.lengths[slot] = end
 
     def largest_positions(self, slots: Sequence[int]) -> Tensor:
@@ -164,8 +175,3 @@ class KVSlab:
         held = torch.arange(longest, device=lengths.device)[None, :] < lengths[:, None]
         positions = self.positions[:, list(slots), :longest]
         return positions.masked_fill(~held[None, :, :, None], -1).amax(dim=2)
-
-
-def _unshared(tensor: Tensor, base: Tensor) -> Tensor:
-    shared = tensor.untyped_storage().data_ptr() == base.untyped_storage().data_ptr()
-    return tensor.clone() if shared else tensor

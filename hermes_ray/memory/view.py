@@ -1,6 +1,6 @@
 """One stream's visual tokens, as the memory policies see them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -115,3 +115,9 @@ def concatenate(older: MemoryView, newer: MemoryView) -> MemoryView:
 def at_least_float32(vectors: Tensor) -> Tensor:
     """The same numbers in a dtype fit for sums: float32, or wider if they are wider."""
     return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+
+
+def copied(view: MemoryView, device: torch.device | str | None = None) -> MemoryView:
+    """The same tokens in tensors of their own, on ``device`` (by default where they are)."""
+    place = view.device if device is None else device
+    return MemoryView(**{f.name: getattr(view, f.name).to(place, copy=True) for f in fields(MemoryView)})

@@ -4,6 +4,7 @@ The weights and modules stay the model's: projections, norms, MLPs, embeddings a
 between projecting queries, keys and values and joining the attended values back is left to the caller.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,10 @@ class Decoder:
     def logits(self, hidden: Tensor) -> Tensor:
         """Last layer's output ``[..., hidden]`` to float32 logits ``[..., vocabulary]``."""
         return self._lm_head(self._model.norm(hidden)).float()
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The weights, output head excluded, with their names in the language model."""
+        return self._model.named_parameters()
 
     @property
     def rotary(self) -> nn.Module:

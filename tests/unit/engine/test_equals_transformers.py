@@ -42,8 +42,8 @@ def test_question_logits_equal_the_models_own_forward(
         expected = reference(**whole_sequence(adapter, frames)).logits[0, -1]
 
     writer = MemoryWriter(adapter, MemorySettings(policy="full", budget_tokens=100, slots=3), text_tokens=64)
-    writer.open()  # so that the stream under test is not in slot 0
-    memory = writer.open()
+    writer.open("other")  # so that the stream under test is not in slot 0
+    memory = writer.open("cam")
     blocks = encode(adapter, frames)
     for count in chunks:
         writer.write({"cam": memory}, {"cam": blocks[:count]})

@@ -79,7 +79,7 @@ def test_options_that_are_no_choice_are_refused(
     make_engine: Callable[..., StreamEngine], options: tuple[str, ...]
 ) -> None:
     engine = make_engine(policy="sink_window", budget_tokens=60, slots=1)
-    with pytest.raises(InvalidQuestion, match="^options:"):
+    with pytest.raises(InvalidQuestion, match=r"^options:"):
         engine.ask("cam", Question(QUESTION, options=options))
 
 

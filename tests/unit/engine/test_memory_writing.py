@@ -25,7 +25,7 @@ def remember(adapter: ModelAdapter, policy: str, chunks: list[int], crowd: int) 
     settings = MemorySettings(policy=policy, budget_tokens=BUDGET, slots=crowd + 1)
     writer = MemoryWriter(adapter, settings, text_tokens=64)
     names = ["cam", *(f"other-{n}" for n in range(crowd))]
-    memories = {name: writer.open() for name in names}
+    memories = {name: writer.open(name) for name in names}
     frames = {name: encode(adapter, pictures(40, seed)) for seed, name in enumerate(names)}
     start = 0
     for count in chunks:
@@ -76,10 +76,12 @@ def test_full_policy_refuses_what_does_not_fit_and_keeps_what_it_has(make_engine
     assert engine.ask("cam", "what is in view now ?").result(timeout_s=30).frames_seen == 3
 
 
-def test_a_stream_more_than_slots_is_refused_until_one_is_dropped(make_engine: Callable[..., StreamEngine]) -> None:
-    engine = make_engine(policy="sink_window", budget_tokens=BUDGET, slots=1)
+def test_a_stream_more_than_fit_anywhere_is_refused_until_one_is_dropped(
+    make_engine: Callable[..., StreamEngine],
+) -> None:
+    engine = make_engine(policy="sink_window", budget_tokens=BUDGET, slots=1, host_streams=0)
     engine.ingest("first", pictures(1), [0]).result(timeout=30)
-    with pytest.raises(NoFreeSlot, match=r"memory\.slots"):
+    with pytest.raises(NoFreeSlot, match=r"memory\.spill_directory"):
         engine.ingest("second", pictures(1), [0]).result(timeout=30)
     engine.drop("first")
     assert engine.ingest("second", pictures(1), [0]).result(timeout=30).frames_seen == 1

@@ -1,0 +1,123 @@
+"""Which streams are in the slab: those used last; the others are parked and come back when they are needed."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hermes_ray.engine.grouping import TimedPixels
+from hermes_ray.engine.parking import ParkingLot
+from hermes_ray.errors import NoFreeSlot, SnapshotError
+from hermes_ray.memory.slab import KVSlab
+from hermes_ray.memory.view import MemoryView, copied
+
+
+@dataclass(slots=True)
+class StreamMemory:
+    """One stream's memory: where it is, and what about it is not in the slab.
+
+    A family whose vision tower joins frames cannot encode an incomplete group for good. Its frames are held back
+    until the group is complete; a question sees them all the same, in its private copy (:meth:`MemoryWriter.preview`).
+
+    Attributes:
+        name: the stream's.
+        slot: its slot; ``None`` while it is parked.
+        tokens: visual tokens that each layer holds.
+        frames: frames encoded so far; the number of the next one. All tokens of a group carry its first frame's number.
+        compactions: how often it was compacted.
+        started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
+        newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
+        held_back: frames whose group is not complete.
+    """
+
+    name: str
+    slot: int | None = None
+    tokens: int = 0
+    frames: int = 0
+    compactions: int = 0
+    started_ms: int | None = None
+    newest_block_ms: int | None = None
+    held_back: tuple[TimedPixels, ...] = ()
+
+    @property
+    def frames_seen(self) -> int:
+        """Frames that a question can see."""
+        return self.frames + len(self.held_back)
+
+
+def slot_of(memory: StreamMemory) -> int:
+    """The slot of a memory that :meth:`Residency.bring` has just brought in."""
+    assert memory.slot is not None, f"the memory of {memory.name} is parked"
+    return memory.slot
+
+
+class Residency:
+    """Moves memories between the slab and the parking lot, the least recently used out first.
+
+    Args:
+        slab: where memories are worked with.
+        lot: where they wait.
+        prefix: the protected prefix of every stream, written into each slot that a stream gets.
+    """
+
+    def __init__(self, slab: KVSlab, lot: ParkingLot, prefix: MemoryView) -> None:
+        self._slab = slab
+        self._lot = lot
+        self._prefix = prefix
+        self._resident: OrderedDict[str, StreamMemory] = OrderedDict()
+
+    @property
+    def parked(self) -> int:
+        """Memories without a slot."""
+        return self._lot.in_host_memory + self._lot.on_disk
+
+    def bring(self, memories: Sequence[StreamMemory]) -> None:
+        """Put memories into slots, all of them at once.
+
+        Args:
+            memories: at most as many as the slab has slots.
+
+        Raises:
+            NoFreeSlot: slots are taken by memories that cannot be parked.
+            SnapshotError: a parked memory cannot be read back.
+        """
+        wanted = {memory.name for memory in memories}
+        for memory in memories:
+            if memory.slot is None:
+                self._enter(memory, wanted)
+            self._resident[memory.name] = memory
+            self._resident.move_to_end(memory.name)
+
+    def forget(self, memory: StreamMemory) -> None:
+        """End a stream, wherever its memory is."""
+        self._lot.discard(memory.name)
+        if memory.slot is not None:
+            self._slab.release(memory.slot)
+            del self._resident[memory.name]
+            memory.slot = None
+
+    def close(self) -> None:
+        """Forget what is parked, files included."""
+        self._lot.clear()
+
+    def _enter(self, memory: StreamMemory, wanted: set[str]) -> None:
+        if memory.tokens > 0 and memory.name not in self._lot:
+            raise SnapshotError(f"the parked memory of stream {memory.name!r} is lost; drop the stream or restore it")
+        if self._slab.slots_free == 0:
+            self._leave(wanted)
+        parked = self._lot.take(memory.name) if memory.name in self._lot else None
+        memory.slot = self._slab.allocate()
+        self._slab.begin(memory.slot, self._prefix)
+        if parked is not None:
+            self._slab.replace(memory.slot, parked)
+
+    def _leave(self, wanted: set[str]) -> None:
+        """Park the memory that was not used for longest."""
+        idle = next((name for name in self._resident if name not in wanted), None)
+        if idle is None:
+            raise NoFreeSlot(f"{len(wanted)} streams are needed at once; the slab has {self._slab.shape.slots} slots")
+        leaving = self._resident[idle]
+        slot = slot_of(leaving)
+        self._lot.put(idle, copied(self._slab.view(slot), "cpu"))
+        self._slab.release(slot)
+        del self._resident[idle]
+        leaving.slot = None
