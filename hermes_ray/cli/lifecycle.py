@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
-from hermes_ray.cli.processes import adopt_orphans, end_descendants, kill_descendants
+from hermes_ray.cli.processes import ChildProcesses
 from hermes_ray.errors import HermesError
 
 T = TypeVar("T")
@@ -49,6 +49,7 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._stack = ExitStack()
+        self._children = ChildProcesses()
         self._stop = threading.Event()
         self._waiting = False
         self._ending = False
@@ -60,7 +61,6 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
         """Take over SIGINT and SIGTERM."""
         for signum in (*_SIGNALS, signal.SIGALRM):
             self._previous_handlers[signum] = signal.getsignal(signum)
-        adopt_orphans()
         self._take_signals()
         return self
 
@@ -117,7 +117,7 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
         try:
             self._stack.close()
         finally:
-            end_descendants()
+            self._children.end()
             self._return_signals()
         if error is not None and self._received is not None and not isinstance(error, Interrupted):
             raise Interrupted(self._received) from error
@@ -149,7 +149,7 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
                 raise Interrupted(signum)
         elif not first:
             self._say("stopping at once")
-            kill_descendants()
+            self._children.kill()
             # Not sys.exit: that would run the very clean-up which the user no longer wants to wait for.
             os._exit(128 + signum)
 

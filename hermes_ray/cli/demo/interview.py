@@ -9,7 +9,7 @@ from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import AnswerResponse
 from hermes_ray.errors import HermesError
 
-MAX_TOKENS = 24
+MAX_TOKENS = 12
 _KEPT = 8
 
 

@@ -125,6 +125,19 @@ def test_grandchildren_whose_parent_died_are_ended_too(program, tmp_path):
     assert not is_running(int((tmp_path / "grandchild").read_text()))
 
 
+def test_a_child_that_was_there_before_is_left_alone(program):
+    process = program("""
+        stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        with Lifecycle(say):
+            own = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        say(f"own ended {own.poll() is not None}, stranger ended {stranger.poll() is not None}")
+        stranger.kill()
+        stranger.wait()
+    """)
+    output, _ = process.communicate(timeout=20)
+    assert output.strip() == "own ended True, stranger ended False"
+
+
 def test_a_signal_whose_exception_python_dropped_still_ends_start_up(program):
     process = program("""
         class Finalised:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hermes_ray.cli.publish import open_source
-from hermes_ray.cli.publishing import Encoding, MessagePacker, publish_all
+from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
 from hermes_ray.errors import PublishFailed, SourceError
 from hermes_ray.video.codec import DecodeLimits, decode
 from hermes_ray.video.frame import Frame
@@ -73,6 +73,12 @@ def test_only_confirmed_frames_are_counted():
     with pytest.raises(PublishFailed):
         publish_all(frames(5), packer, send, lambda count, size: confirmed.append(count))
     assert confirmed == [1, 1]
+
+
+def test_an_excerpt_ends_by_capture_time():
+    assert len(list(excerpt(frames(20, fps=5.0), 2.0))) == 10
+    assert len(list(excerpt(frames(20, fps=5.0), None))) == 20
+    assert list(excerpt([], 2.0)) == []
 
 
 def test_a_simulated_camera_is_named_by_its_seed():
