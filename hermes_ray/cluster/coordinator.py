@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import ray
 
-from hermes_ray.cluster.calls import Actor, typed_errors
+from hermes_ray.cluster.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.contracts import Location, Readiness
 from hermes_ray.cluster.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.partitions import assign_partitions
@@ -53,6 +53,9 @@ class Coordinator:
         self._seen: set[str] = set()
         self._silent: dict[str, str] = {}
         self._brought_up = False
+        self._confirmed: set[str] = set()
+        # Before every worker was asked what it holds, no stream may be placed or called unknown.
+        self._heard_all = asyncio.Event()
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
         self._supervision = asyncio.create_task(self._supervise())
 
@@ -62,8 +65,17 @@ class Coordinator:
         Raises:
             NotReady: no memory worker is up.
             NoFreeSlot: all are full.
+            WorkerUnavailable: the owner does not answer just now.
         """
-        return self._directory.place(stream_id)
+        await self._heard_all.wait()
+        location = self._directory.place(stream_id)
+        if stream_id not in self._confirmed:
+            # The owner knows before anybody else does; so a Coordinator that comes after this one learns it there.
+            with typed_errors(location.worker):
+                handle = find_actor(location.worker, self._settings.cluster.namespace)
+                await handle.own.remote(stream_id, location.epoch)
+            self._confirmed.add(stream_id)
+        return location
 
     async def locate(self, stream_id: str) -> Location:
         """The stream's owner.
@@ -71,10 +83,12 @@ class Coordinator:
         Raises:
             UnknownStream: it was never placed.
         """
+        await self._heard_all.wait()
         return self._directory.locate(stream_id)
 
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
+        await self._heard_all.wait()
         return ClusterView(self._directory.locations, self._directory.workers_up, tuple(self._ingest))
 
     async def readiness(self) -> Readiness:
@@ -119,13 +133,21 @@ class Coordinator:
         return [f"{name}: {health.detail}" for name, health in self._ingest.items() if not health.broker_reachable]
 
     async def _supervise(self) -> None:
-        while True:
-            await asyncio.gather(
-                *(self._visit_memory(name) for name in self._plan.memory_workers),
-                *(self._visit_ingest(name) for name in self._plan.ingest_workers),
-            )
-            await self._assign()
-            await asyncio.sleep(_ROUND_S)
+        try:
+            while True:
+                await self._go_round()
+                await asyncio.sleep(_ROUND_S)
+        except Exception:
+            log.exception("supervision failed; the process ends and Ray starts another")
+            os._exit(1)
+
+    async def _go_round(self) -> None:
+        await asyncio.gather(
+            *(self._visit_memory(name) for name in self._plan.memory_workers),
+            *(self._visit_ingest(name) for name in self._plan.ingest_workers),
+        )
+        self._heard_all.set()
+        await self._assign()
 
     async def _visit_memory(self, name: str) -> None:
         health = await self._visit(name, self._memory, lambda: memory_worker(name, self._settings, self._plan))
@@ -142,8 +164,12 @@ class Coordinator:
         await self._visit(name, self._ingest, lambda: ingest_worker(name, self._settings))
 
     async def _visit(self, name: str, healths: dict[str, _Health], create: Callable[[], Actor]) -> _Health | None:
-        if name not in self._handles:
-            self._handles[name] = create()
+        try:
+            self._handles[name] = self._handles.get(name) or create()
+        except ValueError as error:  # the name belongs to an actor that is just coming or going
+            self._silent[name] = str(error)
+            healths.pop(name, None)
+            return None
         health = await self._tell(name, lambda handle: handle.health.remote())
         if health is None:
             healths.pop(name, None)
@@ -173,6 +199,7 @@ class Coordinator:
         for name, health in self._ingest.items():
             if partitions and wanted[name] != health.assignment.partitions:
                 assignment = Assignment(self._clock.next(), wanted[name])
+                log.info("assigning", worker=name, epoch=assignment.epoch, partitions=sorted(assignment.partitions))
                 await self._tell(name, lambda handle, new=assignment: handle.assign.remote(new))
 
 

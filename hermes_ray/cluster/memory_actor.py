@@ -85,6 +85,16 @@ class StreamMemoryActor:
         log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
 
     @ray.method(concurrency_group="health")
+    async def own(self, stream_id: str, epoch: int) -> None:
+        """The Coordinator placed a stream here.
+
+        Raises:
+            WorkerUnavailable: this process is not admitted yet.
+            StaleEpoch: the stream was placed again since.
+        """
+        self._fence.check(stream_id, epoch)
+
+    @ray.method(concurrency_group="health")
     async def reports(self) -> Mapping[str, StreamReport]:
         """Every stream that has frames here."""
         return dict(self._reports)
@@ -123,6 +133,8 @@ class StreamMemoryActor:
         engine = self._loaded()
         async with self._in_order[batch.stream_id]:
             repeats = self._applied.count_repeats(batch.stream_id, batch.positions)
+            if repeats:
+                log.info("frames sent again are skipped", stream_id=batch.stream_id, frames=repeats)
             if repeats == len(batch.positions):
                 return
             try:

@@ -33,7 +33,7 @@ FPS = 4
 SELECTED = FRAMES // 2  # sampled at 2 fps
 LAST_MS = START_MS + (FRAMES - 2) * 1000 // FPS
 READY_S = 120
-SETTLE_S = 60
+SETTLE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ async def until(condition: Callable[[dict[str, StreamStatus]], bool], client: Cl
                 return streams
         except WorkerUnavailable:
             streams = {}
-        assert time.monotonic() < deadline, f"not in {SETTLE_S} s: {streams}"
+        assert time.monotonic() < deadline, f"not in {SETTLE_S} s: {await client.readiness()} {streams}"
         await asyncio.sleep(0.2)
 
 
