@@ -1,9 +1,10 @@
 """Pictures of any size to the normalised pixels that a vision tower takes, without torchvision.
 
 The numbers come from the preprocessing files that a model ships. Resampling is torch's antialiased bicubic or
-bilinear interpolation of 8-bit pixels, which transformers' torchvision processors call on the CPU and which follows
-PIL's. It differs from PIL's own by rounding, at most 2/255. On a GPU those processors interpolate in floating point,
-which does not cut off overshoot between its passes: there a pixel at a hard edge may differ by more.
+bilinear interpolation of 8-bit pixels, width before height: exactly what transformers' torchvision processors compute
+on the CPU. Where resampling differs: PIL's own is within 2/255 of it, but for hard edges beside black or white, where
+bicubic overshoot is cut off after each pass and newer versions of PIL may take height first; on a GPU the torchvision
+processors compute in floating point and cut off overshoot only once.
 """
 
 import json

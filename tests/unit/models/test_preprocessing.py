@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize as resize_frame
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize as resize_clip
@@ -21,12 +22,20 @@ SIZES = [(16, 24), (100, 60), (31, 77), (9, 200), (1080, 1920), (480, 640), (5, 
 
 
 def photograph(height: int, width: int) -> NDArray[np.uint8]:
-    """Smooth shading, hard edges and some noise, as a camera gives them."""
+    """Smooth shading, hard edges and some noise, as a camera gives them, short of black and white.
+
+    There bicubic overshoot is cut off, and PIL's result depends on which side it resizes first.
+    """
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
-    shades = np.stack((x / width, y / height, (x + y) / (width + height)), axis=-1) * 200
-    shades[height // 3 : height // 2, width // 4 : width // 2] = (250, 10, 90)
+    shades = np.stack((x / width, y / height, (x + y) / (width + height)), axis=-1) * 170 + 40
+    shades[height // 3 : height // 2, width // 4 : width // 2] = (215, 40, 90)
     noise = np.random.default_rng(height).normal(0, 6, shades.shape)
     return np.clip(shades + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def llava() -> ModelAdapter:
+    return models.load(models.TINY_RANDOM, device="cpu")
 
 
 sides = st.integers(min_value=1, max_value=4000)
@@ -67,6 +76,18 @@ def test_patches_are_those_of_the_processor(adapters: dict[str, ModelAdapter], s
     # PIL rounds to 8 bits between its two passes; everything else is the same.
     two_levels = 2 / 255 / min(settings["image_std"])
     torch.testing.assert_close(seen["patches"], expected["pixel_values"], rtol=0, atol=two_levels + 1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_llava_frame_is_the_processors_whole_picture(llava: ModelAdapter, size: tuple[int, int]) -> None:
+    image = photograph(*size)
+    side = {"height": 72, "width": 72}
+    processor = LlavaOnevisionImageProcessorPil(
+        size=side, image_grid_pinpoints=[[72, 72]], image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
+    # Its first tile is the whole picture squashed to the tower's square; the others are details, for pictures only.
+    expected = processor(images=[image], return_tensors="pt")["pixel_values"][0, 0]
+    torch.testing.assert_close(llava.preprocess(image), expected, rtol=0, atol=2 / 255 / 0.5 + 1e-6)
 
 
 def test_pixel_limit_bounds_every_frame(directories, family: str) -> None:
