@@ -1,0 +1,108 @@
+"""The ingest loop against a real broker that comes late; without Ray, since no frame gets as far as an owner."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hermes_ray.cluster.ingest_loop import IngestLoop
+from hermes_ray.cluster.protocol import Assignment
+from hermes_ray.config import KafkaSettings, Settings, load
+from hermes_ray.transport.consumer import PartitionConsumer
+from hermes_ray.transport.dead_letters import DeadLetter
+from hermes_ray.transport.embedded import EmbeddedBroker
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.transport.producer import FrameProducer
+from hermes_ray.transport.topics import ensure_topics
+
+pytestmark = pytest.mark.integration
+
+NO_PICTURE = FrameMessage("cam", b"no picture", "image/jpeg", ts_ms=1_700_000_000_000)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def settings_for(kafka: KafkaSettings) -> Settings:
+    return load(overrides={"kafka": kafka.model_dump()})
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Settings], IngestLoop]]:
+    running: list[tuple[IngestLoop, threading.Thread]] = []
+
+    def begin(settings: Settings) -> IngestLoop:
+        loop = IngestLoop(settings)
+        thread = threading.Thread(target=loop.run)
+        thread.start()
+        running.append((loop, thread))
+        return loop
+
+    yield begin
+    for loop, thread in running:
+        loop.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def dead_letters(settings: KafkaSettings) -> list[DeadLetter]:
+    topic = (settings.dead_letters_topic, 0)
+    with PartitionConsumer(settings) as consumer:
+        consumer.assign({topic: 0})
+        return [DeadLetter.from_record(record) for _ in range(4) for record in consumer.poll(0.5)]
+
+
+def test_without_a_broker_it_says_so_and_starts_when_one_comes(port, start):
+    kafka = KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_s=1.0, frames_partitions=2)
+    loop = start(settings_for(kafka))
+    eventually(lambda: "no usable answer" in loop.health().detail)
+    assert not loop.health().broker_reachable
+    with EmbeddedBroker(port=port):
+        eventually(lambda: loop.health().broker_reachable and loop.health().partitions == {0, 1})
+        loop.assign(Assignment(epoch=1, partitions=frozenset({0, 1})))
+        with FrameProducer(kafka) as producer:
+            producer.send(NO_PICTURE)
+        eventually(lambda: bool(dead_letters(kafka)))
+
+
+def test_records_dealt_with_are_not_read_again_by_the_next_process(kafka_settings, start):
+    kafka = kafka_settings.model_copy(update={"frames_partitions": 1})
+    ensure_topics(kafka)
+    frames = (kafka.frames_topic, 0)
+
+    def deal_with(records: int, committed: int) -> None:
+        with FrameProducer(kafka) as producer, PartitionConsumer(kafka) as consumer:
+            for _ in range(records):
+                producer.send(NO_PICTURE)
+            loop = start(settings_for(kafka))
+            loop.assign(Assignment(epoch=1, partitions=frozenset({0})))
+            eventually(lambda: consumer.committed(frames) == committed)
+            loop.stop()
+
+    deal_with(records=5, committed=5)
+    deal_with(records=1, committed=6)
+    assert [letter.record.offset for letter in dead_letters(kafka)] == list(range(6))
+
+
+def test_an_older_assignment_does_not_replace_a_newer(kafka_settings, start):
+    ensure_topics(kafka_settings)
+    loop = start(settings_for(kafka_settings))
+    newer = Assignment(epoch=8, partitions=frozenset({1}))
+    loop.assign(newer)
+    eventually(lambda: loop.health().assignment == newer)
+    loop.assign(Assignment(epoch=7, partitions=frozenset({0, 1, 2})))
+    time.sleep(0.5)
+    assert loop.health().assignment == newer
