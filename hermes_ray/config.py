@@ -122,6 +122,8 @@ class EngineSettings(_Section):
     """Answers decoded together. Each holds a private copy of one stream's memory, preallocated."""
     max_questions_waiting: Annotated[int, Field(ge=0)] = 64
     """Questions queued beyond those; more are refused with ``overloaded``."""
+    max_sessions: Annotated[int, Field(ge=1)] = 1024
+    """Conversations remembered; the one not continued for longest is forgotten first."""
     max_question_tokens: Annotated[int, Field(ge=16)] = 512
     """Tokens of one question with its chat template."""
     max_answer_tokens: Annotated[int, Field(ge=1)] = 512

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering import AnswerSlab
@@ -15,10 +16,11 @@ from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.engine.ingest import FrameIngest
 from hermes_ray.engine.residency import slot_of
 from hermes_ray.engine.sampling import choose, new_generator
+from hermes_ray.engine.sessions import Sessions
 from hermes_ray.engine.text import TextStream
 from hermes_ray.errors import EngineError, HermesError, InvalidQuestion, QuestionTimeout
 from hermes_ray.memory.slab import KVSlab
-from hermes_ray.models import ModelAdapter
+from hermes_ray.models import ModelAdapter, Turn
 
 AnswerEvent = AnswerToken | Answer | HermesError
 """What a question's listener hears: tokens, and last either the answer or an error."""
@@ -88,6 +90,8 @@ class AnswerBatch:
             seats=settings.max_questions,
             capacity=slab.shape.capacity + settings.max_question_tokens + settings.max_answer_tokens,
         )
+        self._control_tokens = _control_tokens(adapter.tokenizer)
+        self.sessions = Sessions(settings.max_sessions)
         self._waiting: deque[QuestionJob] = deque()
         self._active: list[_Active] = []
         self.answered = 0
@@ -151,9 +155,7 @@ class AnswerBatch:
     def _admit(self, job: QuestionJob) -> int:
         try:
             memory, as_of_ms = self._ingest.memory(job.stream_id)
-            with torch.inference_mode():
-                prompt = self._adapter.question(job.question.text)
-            self._check_lengths(prompt.shape[0], job.question)
+            prompt = self._prompt(job)
         except HermesError as error:
             job.on_event(error)
             return 0
@@ -174,12 +176,28 @@ class AnswerBatch:
             self._take_token(item, logits)
         return 1
 
-    def _check_lengths(self, prompt_tokens: int, question: Question) -> None:
-        if prompt_tokens > self._settings.max_question_tokens:
-            raise InvalidQuestion(
-                f"question: has {prompt_tokens} tokens with its template; "
-                f"at most {self._settings.max_question_tokens} are allowed (engine.max_question_tokens)"
-            )
+    @torch.inference_mode()
+    def _prompt(self, job: QuestionJob) -> Tensor:
+        """The question with as much of its conversation as fits, newest turns first.
+
+        Raises:
+            InvalidQuestion: it is too long by itself, forges the template's control tokens, or an option is too long.
+        """
+        question = job.question
+        if forged := [token for token in self._control_tokens if token in question.text]:
+            raise InvalidQuestion(f"question: contains the model's control token {forged[0]!r}")
+        self._check_options(question)
+        history = self.sessions.history(job.stream_id, question.session_id)
+        while (prompt := self._adapter.question(question.text, history)).shape[0] > self._settings.max_question_tokens:
+            if not history:
+                raise InvalidQuestion(
+                    f"question: has {prompt.shape[0]} tokens with its template; "
+                    f"at most {self._settings.max_question_tokens} are allowed (engine.max_question_tokens)"
+                )
+            history = history[1:]
+        return prompt
+
+    def _check_options(self, question: Question) -> None:
         for option in question.options:
             tokens = len(self._ids(option))
             if not 1 <= tokens <= self._settings.max_answer_tokens:
@@ -227,6 +245,8 @@ class AnswerBatch:
             item.job.on_event(AnswerToken(len(item.tokens), rest))
         self._leave(item)
         self.answered += 1
+        asked = item.job.question
+        self.sessions.remember(item.job.stream_id, asked.session_id, Turn(asked.text, item.text.text))
         item.job.on_event(
             Answer(
                 text=item.text.text,
@@ -260,6 +280,12 @@ class AnswerBatch:
         self._waiting = deque(job for job in self._waiting if not job.cancelled.is_set())
         for item in [item for item in self._active if item.job.cancelled.is_set()]:
             self._leave(item)
+
+
+def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    """Texts that the tokenizer turns into special tokens: in a question they could end a turn and begin another."""
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return tuple(sorted(special | set(tokenizer.all_special_tokens)))
 
 
 def _deadline(job: QuestionJob) -> float:

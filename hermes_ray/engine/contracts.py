@@ -19,6 +19,7 @@ class Question:
         options: if given, the answer is one of these, the likeliest; each with its probability.
         as_of_ms: wait until a frame of this capture time or later is in the memory, ms since epoch.
         timeout_s: how long to wait for that, seconds; then ``QuestionTimeout``.
+        session_id: continue the conversation of that name about this stream; a new name begins one.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Question:
     options: tuple[str, ...] = ()
     as_of_ms: int | None = None
     timeout_s: float = 30.0
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

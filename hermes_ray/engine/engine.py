@@ -19,6 +19,8 @@ from hermes_ray.engine.ingest import FrameBatch, FrameIngest
 from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.scheduler import FrameScheduler
 from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded, QuestionTimeout
+from hermes_ray.memory.holdings import TierHoldings
+from hermes_ray.memory.tiers import Tier
 from hermes_ray.models import ModelAdapter, load
 
 _T = TypeVar("_T")
@@ -209,13 +211,21 @@ class StreamEngine:
         """
         return self._call(lambda: self._ingest.stats(stream_id))
 
+    def memory_map(self, stream_id: str) -> dict[Tier, TierHoldings]:
+        """What each tier of a stream's memory still holds of every frame.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        return self._call(lambda: self._ingest.memory_map(stream_id))
+
     def drop(self, stream_id: str) -> None:
         """Forget a stream and free its slot.
 
         Raises:
             UnknownStream: no frame of it was shown.
         """
-        self._call(lambda: self._ingest.drop(stream_id))
+        self._call(lambda: self._drop(stream_id))
 
     def stats(self) -> EngineStats:
         """The state of the engine."""
@@ -233,6 +243,10 @@ class StreamEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _drop(self, stream_id: str) -> None:
+        self._ingest.drop(stream_id)
+        self._answers.sessions.forget(stream_id)
 
     def _stats(self) -> EngineStats:
         slab = self._writer.slab

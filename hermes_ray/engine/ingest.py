@@ -9,9 +9,11 @@ from torch import Tensor
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.grouping import TimedPixels, group_frames
 from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.residency import StreamMemory
+from hermes_ray.engine.residency import StreamMemory, slot_of
 from hermes_ray.engine.scheduler import FrameScheduler
 from hermes_ray.errors import EngineError, HermesError, UnknownStream
+from hermes_ray.memory.holdings import TierHoldings, holdings
+from hermes_ray.memory.tiers import Tier, layout
 from hermes_ray.models import FrameGroup, ModelAdapter
 
 
@@ -135,6 +137,16 @@ class FrameIngest:
             policy=self._writer.policy.name,
             compactions=stream.memory.compactions,
         )
+
+    def memory_map(self, stream_id: str) -> dict[Tier, TierHoldings]:
+        """What each tier of a stream's memory still holds of every frame.
+
+        Raises:
+            UnknownStream: no such stream, or none of its frames is applied yet.
+        """
+        memory, _ = self.memory(stream_id)
+        slab = self._writer.slab
+        return holdings(slab.view(slot_of(memory)), layout(slab.shape.layers))
 
     def drop(self, stream_id: str) -> None:
         """Forget a stream; frames of it that still wait are refused.

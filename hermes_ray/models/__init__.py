@@ -1,7 +1,18 @@
 """One adapter per model family, over the transformers library's own classes."""
 
 from hermes_ray.models.adapter import FrameGroup, GuidanceTexts, ModelAdapter, VisualBlock
+from hermes_ray.models.chat import Turn
 from hermes_ray.models.fingerprint import fingerprint
 from hermes_ray.models.loading import TINY, TINY_RANDOM, load
 
-__all__ = ["TINY", "TINY_RANDOM", "FrameGroup", "GuidanceTexts", "ModelAdapter", "VisualBlock", "fingerprint", "load"]
+__all__ = [
+    "TINY",
+    "TINY_RANDOM",
+    "FrameGroup",
+    "GuidanceTexts",
+    "ModelAdapter",
+    "Turn",
+    "VisualBlock",
+    "fingerprint",
+    "load",
+]

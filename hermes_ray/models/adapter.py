@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.memory.policies.presets import LLAVA_K_END
+from hermes_ray.models.chat import Turn
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
 
@@ -138,8 +139,13 @@ class ModelAdapter(ABC):
         """
 
     @abstractmethod
-    def question(self, text: str) -> Tensor:
-        """Embeddings of a question behind the frames, up to where the answer begins, ``[tokens, hidden]``."""
+    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
+        """Embeddings of a question behind the frames, up to where the answer begins, ``[tokens, hidden]``.
+
+        Args:
+            text: the question.
+            history: the conversation before it.
+        """
 
     @abstractmethod
     def template(self) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
 from hermes_ray.models.adapter import FrameGroup, GuidanceTexts, ModelAdapter, VisualBlock
-from hermes_ray.models.chat import split_template, stop_ids
+from hermes_ray.models.chat import Turn, split_template, stop_ids
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.pixels import normalisation, read_preprocessing
 from hermes_ray.models.rotary import RotaryTable
@@ -90,13 +90,13 @@ class LlavaOnevisionAdapter(ModelAdapter):
             for frame, group in zip(features, groups, strict=True)
         ]
 
-    def question(self, text: str) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
         """The newline that ends the video, the question, and the start of the assistant's turn."""
-        return self._behind_video(self._chat.before_question + text + self._chat.after_question)
+        return self._behind_video(self._chat.behind_video(text, history))
 
     def template(self) -> Tensor:
         """As :meth:`question`, without the question."""
-        return self._behind_video(self._chat.before_question + self._chat.after_question)
+        return self._behind_video(self._chat.behind_video(""))
 
     def _behind_video(self, text: str) -> Tensor:
         newline = self._model.model.image_newline[None].to(self.dtype)

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.models.adapter import FrameGroup, GuidanceTexts, ModelAdapter, VisualBlock
-from hermes_ray.models.chat import split_template, stop_ids
+from hermes_ray.models.chat import Turn, split_template, stop_ids
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.pixels import normalisation, read_preprocessing
 from hermes_ray.models.resizing import PixelLimits
@@ -131,13 +131,13 @@ class QwenVLAdapter(ModelAdapter):
             for index, (group, features) in enumerate(zip(groups, output.pooler_output, strict=True))
         ]
 
-    def question(self, text: str) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
         """``<|vision_end|>``, the question, and the start of the assistant's turn."""
-        return self.embed_text(self._chat.before_question + text + self._chat.after_question)
+        return self.embed_text(self._chat.behind_video(text, history))
 
     def template(self) -> Tensor:
         """As :meth:`question`, without the question."""
-        return self.embed_text(self._chat.before_question + self._chat.after_question)
+        return self.embed_text(self._chat.behind_video(""))
 
     def places(self, group: FrameGroup) -> Tensor:
         """Time, row and column of each visual token of a group: ``[rows * columns, 3]`` int32, time 0."""
