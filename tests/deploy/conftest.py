@@ -9,15 +9,16 @@ import helm_python
 import pytest
 
 from tests.deploy.rendering import CHART, EVERYTHING, VALUES_FILES, Rendered, values_of
+from tests.deploy.schemas import CustomSchemas
 
 # Taken out of the environment, where hermes_ray.config would refuse it as a misspelt setting.
 _CRD_DIR = os.environ.pop("HERMES_CRD_DIR", None)
 
 
 @pytest.fixture(scope="session")
-def crd_dir() -> Path | None:
-    """Directory with CustomResourceDefinition files, if the variable HERMES_CRD_DIR names one."""
-    return Path(_CRD_DIR) if _CRD_DIR else None
+def custom_schemas() -> CustomSchemas | None:
+    """Schemas of custom resources, if the variable HERMES_CRD_DIR names a directory with their definitions."""
+    return CustomSchemas(Path(_CRD_DIR)) if _CRD_DIR else None
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,6 @@ from tests.deploy.rendering import CHART, EVERYTHING, VALUES_FILES, Rendered, va
 from tests.deploy.schemas import CustomSchemas, check_built_in, is_built_in
 
 
-@pytest.fixture(scope="session")
-def custom_schemas(crd_dir: Path | None) -> CustomSchemas | None:
-    return CustomSchemas(crd_dir) if crd_dir else None
-
-
 @pytest.mark.parametrize("values_file", VALUES_FILES)
 def test_chart_lints_with_every_values_file(values_file: str) -> None:
     report = helm_python.lint(CHART, values_of(values_file), kube_version="v1.34.0")

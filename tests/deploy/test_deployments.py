@@ -1,0 +1,199 @@
+"""Images, compose file and plain manifests name only what exists."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+from packaging.requirements import Requirement
+from ray.serve.schema import ServeDeploySchema
+
+from hermes_ray import __version__
+from hermes_ray.api.app import build
+from hermes_ray.cli.main import app
+from hermes_ray.config import load
+from tests.deploy.rendering import ROOT, leaves
+from tests.deploy.schemas import CustomSchemas, check_built_in
+
+DEPLOYMENTS = ROOT / "deployments"
+DOCKERFILES = ("Dockerfile.cpu", "Dockerfile.cuda")
+COMPOSE = yaml.safe_load((DEPLOYMENTS / "docker-compose.yaml").read_text())
+OURS = "hermes-ray:"
+
+
+def _instructions(dockerfile: str) -> list[tuple[str, str]]:
+    """Instruction and its text, continued lines joined."""
+    text = re.sub(r"\\\n\s*", " ", (DEPLOYMENTS / dockerfile).read_text())
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
+
+
+def _images() -> list[str]:
+    images = [service["image"] for service in COMPOSE["services"].values()]
+    for dockerfile in DOCKERFILES:
+        images += [text.split()[0] for name, text in _instructions(dockerfile) if name == "FROM"]
+    return images
+
+
+def test_images_are_of_one_exact_version() -> None:
+    for image in _images():
+        assert re.search(r":v?\d+\.\d+\.\d+(-[a-z]+)*$", image), image
+
+
+def test_own_image_has_the_version_of_the_package() -> None:
+    texts = [path.read_text() for path in sorted(DEPLOYMENTS.glob("*")) if path.is_file()]
+    versions = {version for text in texts for version in re.findall(rf"{OURS}(\d[\d.]*\d)-", text)}
+    assert versions == {__version__}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_image_copies_only_what_exists_and_is_not_ignored(dockerfile: str) -> None:
+    ignored = (DEPLOYMENTS / f"{dockerfile}.dockerignore").read_text().splitlines()
+    allowed = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    assert "*" in ignored
+    copied = [
+        source
+        for name, text in _instructions(dockerfile)
+        if name == "COPY" and not text.startswith("--from")
+        for source in text.split()[:-1]
+    ]
+    assert set(copied) == allowed
+    assert all((ROOT / source).exists() for source in copied)
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_image_holds_all_that_the_build_reads(dockerfile: str) -> None:
+    """The build back end needs the files that pyproject.toml names."""
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    named = set(re.findall(r'^(?:readme = |license-files = \[)"([^"]+)"', pyproject, re.MULTILINE))
+    copied = " ".join(text for name, text in _instructions(dockerfile) if name == "COPY").split()
+    assert named == {"README.md", "LICENSE"}
+    assert named <= set(copied)
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_image_runs_an_existing_command_as_somebody_else_than_root(dockerfile: str) -> None:
+    last_stage = _instructions(dockerfile)
+    last_stage = last_stage[max(index for index, (name, _) in enumerate(last_stage) if name == "FROM") :]
+    settings = dict(last_stage)
+    assert int(settings["USER"].split(":")[0]) > 0
+    entry, command = yaml.safe_load(settings["ENTRYPOINT"]), yaml.safe_load(settings["CMD"])
+    assert entry == ["hermes"]
+    assert command[0] in _commands()
+    linked = re.findall(r"/opt/hermes/bin/(\w+)", settings["RUN"])
+    assert set(linked) == {"ray", "serve", "hermes"}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_pins_that_the_image_greps_for_exist(dockerfile: str) -> None:
+    constraints = (ROOT / "constraints.txt").read_text().splitlines()
+    patterns = re.findall(r"grep '([^']+)' constraints.txt", (DEPLOYMENTS / dockerfile).read_text())
+    assert patterns
+    for pattern in patterns:
+        (line,) = [line for line in constraints if re.search(pattern, line)]
+        assert [specifier.operator for specifier in Requirement(line).specifier] == ["=="]
+
+
+def _commands() -> dict[str, Any]:
+    return typer.main.get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _own_services() -> dict[str, dict[str, Any]]:
+    return {name: service for name, service in COMPOSE["services"].items() if service["image"].startswith(OURS)}
+
+
+@pytest.mark.parametrize("service", _own_services())
+def test_compose_commands_are_ones_that_the_cli_takes(service: str) -> None:
+    command, *arguments = COMPOSE["services"][service]["command"]
+    context = _commands()[command].make_context(command, list(arguments))
+    assert context.command.name == command
+
+
+@pytest.mark.parametrize("service", _own_services())
+def test_compose_settings_load(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in COMPOSE["services"][service]["environment"].items():
+        monkeypatch.setenv(variable, value)
+    address, port = load().kafka.bootstrap_servers.split(":")
+    listeners = COMPOSE["services"][address]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert f"//{address}:{port}" in listeners
+
+
+def test_compose_mounts_exist() -> None:
+    for service in COMPOSE["services"].values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert (DEPLOYMENTS / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+        if "build" in service:
+            assert (DEPLOYMENTS / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_compose_reaches_the_network_from_this_machine_only() -> None:
+    for service in COMPOSE["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_compose_containers_of_ours_run_without_root_and_write_to_memory_only() -> None:
+    for service in _own_services().values():
+        assert service["user"] == "10001:10001"
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+
+
+def test_monitoring_asks_where_things_are() -> None:
+    services = COMPOSE["services"]
+    (job,) = yaml.safe_load((DEPLOYMENTS / "prometheus.yaml").read_text())["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
+    host, port = target.split(":")
+    assert f"127.0.0.1:{port}:{port}" in services[host]["ports"]
+    (source,) = yaml.safe_load((DEPLOYMENTS / "grafana" / "datasources.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert "127.0.0.1:9090:9090" in services["prometheus"]["ports"]
+    (provider,) = yaml.safe_load((DEPLOYMENTS / "grafana" / "dashboards.yaml").read_text())["providers"]
+    mounts = [mount.split(":") for mount in services["grafana"]["volumes"]]
+    assert ["../dashboards", provider["options"]["path"], "ro"] in mounts
+
+
+def _plain() -> tuple[dict[str, Any], dict[str, Any]]:
+    config_map, service = yaml.safe_load_all((DEPLOYMENTS / "rayservice.yaml").read_text())
+    return config_map, service
+
+
+def test_plain_ray_service_is_what_kubernetes_accepts(custom_schemas: CustomSchemas | None) -> None:
+    config_map, service = _plain()
+    check_built_in(config_map)
+    cluster = service["spec"]["rayClusterConfig"]
+    for template in (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]):
+        check_built_in({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, **template})
+    if custom_schemas is not None:
+        custom_schemas.check(service)
+
+
+def test_plain_ray_service_reads_its_configuration(tmp_path: Path) -> None:
+    config_map, service = _plain()
+    (name,) = config_map["data"]
+    path = tmp_path / name
+    path.write_text(config_map["data"][name])
+    settings = load(path)
+    assert settings.cluster.memory_workers == settings.cluster.ingest_workers == 1
+    assert f"/etc/hermes/{name}" in list(leaves(service))
+
+
+@pytest.mark.parametrize("file_name", ["rayservice.yaml", "serve-config.yaml"])
+def test_plain_serve_configurations_build_the_application(file_name: str) -> None:
+    text = (DEPLOYMENTS / "serve-config.yaml").read_text()
+    if file_name == "rayservice.yaml":
+        text = _plain()[1]["spec"]["serveConfigV2"]
+    (application,) = ServeDeploySchema.model_validate(yaml.safe_load(text)).applications
+    assert application.import_path == f"{build.__module__}:{build.__name__}"
+    load(overrides=application.args)
+
+
+def test_commands_in_the_files_themselves_name_existing_files() -> None:
+    for path in sorted(DEPLOYMENTS.glob("*")):
+        if path.is_file():
+            for word in re.findall(r"#\s{2,}(docker|kubectl|serve) (.+)", path.read_text()):
+                files = [part for part in shlex.split(word[1]) if "/" in part and "." in part and ":" not in part]
+                assert all((ROOT / part).exists() for part in files), word
