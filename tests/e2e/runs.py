@@ -1,6 +1,5 @@
 """A ``hermes`` command under test, with every process that it ever had."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,6 +7,8 @@ import time
 from pathlib import Path
 
 import psutil
+
+from hermes_ray.api.client import HermesClient
 
 HERMES = str(Path(sys.executable).with_name("hermes"))
 RUN_LIMIT_S = 240
@@ -76,9 +77,9 @@ class Run:
 
 def wait_for_frames(url: str, stream_id: str) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        listed = subprocess.run([HERMES, "streams", "--url", url, "--json"], capture_output=True, text=True, timeout=60)
-        if any(stream["id"] == stream_id and stream["frames_seen"] for stream in json.loads(listed.stdout)["streams"]):
-            return
-        time.sleep(0.5)
-    raise AssertionError(f"{stream_id} has no frames: {listed.stdout}{listed.stderr}")
+    with HermesClient(url) as client:
+        while time.monotonic() < deadline:
+            if any(stream.id == stream_id and stream.frames_seen for stream in client.streams()):
+                return
+            time.sleep(0.2)
+    raise AssertionError(f"{stream_id} has no frames after 60 s")

@@ -29,6 +29,8 @@ def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes):
         )
         assert json.loads(published.stdout)["frames"] == 30, published.stderr
         wait_for_frames(ready["url"], "lobby")
+        listed = json.loads(hermes_once("streams", "--url", ready["url"], "--json").stdout)
+        assert [stream["id"] for stream in listed["streams"]] == ["lobby"]
         answer = hermes_once("ask", "lobby", "what happened ?", "--url", ready["url"], "--max-tokens", "4")
         assert answer.returncode == 0, answer.stderr
         assert "first token after" in answer.stderr
