@@ -1,9 +1,9 @@
 """A Python client of the HTTP API. Needs only httpx."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import quote
 
 import httpx
@@ -22,6 +22,18 @@ QUIET_TIMEOUT_S = 30.0
 _ANSWER_MARGIN_S = 10.0
 # The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
 _SERVER_DEFAULT_TIMEOUT_S = 600.0
+
+
+class AskParameters(TypedDict, total=False):
+    """What may accompany a question; see :class:`~hermes_ray.api.schemas.QueryRequest`."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+    timeout_s: float
+    options: Sequence[str]
+    as_of: str
+    session_id: str
 
 
 class HermesClient:
@@ -70,15 +82,11 @@ class HermesClient:
         self,
         stream_id: str,
         question: str,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
-        timeout_s: float | None = None,
+        **parameters: Unpack[AskParameters],
     ) -> AnswerResponse:
         """The whole answer. What is left out takes :class:`~hermes_ray.api.schemas.QueryRequest`'s defaults."""
-        body = _body(question, max_tokens, temperature, seed, timeout_s)
-        read_s = (timeout_s or _SERVER_DEFAULT_TIMEOUT_S) + _ANSWER_MARGIN_S
+        body = {"question": question, **parameters}
+        read_s = (parameters.get("timeout_s") or _SERVER_DEFAULT_TIMEOUT_S) + _ANSWER_MARGIN_S
         with _reachable():
             response = self._http.post(
                 f"{_path(stream_id)}/query", json=body, timeout=httpx.Timeout(read_s, connect=CONNECT_TIMEOUT_S)
@@ -90,14 +98,10 @@ class HermesClient:
         self,
         stream_id: str,
         question: str,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
-        timeout_s: float | None = None,
+        **parameters: Unpack[AskParameters],
     ) -> Iterator[TokenEvent | AnswerResponse]:
         """Tokens as they come, then the whole answer as the last item. Closing the iterator cancels the answer."""
-        body = _body(question, max_tokens, temperature, seed, timeout_s) | {"stream": True}
+        body = {"question": question, **parameters, "stream": True}
         with _reachable(), self._http.stream("POST", f"{_path(stream_id)}/query", json=body) as response:
             if response.is_error:
                 response.read()
@@ -116,12 +120,6 @@ class HermesClient:
 
 def _path(stream_id: str) -> str:
     return f"/v1/streams/{quote(stream_id, safe='')}"
-
-
-def _body(question: str, *options: float | None) -> dict[str, Any]:
-    names = ("max_tokens", "temperature", "seed", "timeout_s")
-    given = {name: value for name, value in zip(names, options, strict=True) if value is not None}
-    return {"question": question, **given}
 
 
 def _item(event: str, data: str) -> TokenEvent | AnswerResponse:

@@ -1,9 +1,11 @@
 """Requests and responses of the native API. Times are UTC; ``_ms`` is milliseconds, ``_s`` seconds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.schema import Schema
 from hermes_ray.cluster.contracts import IngestCounts, StreamStatus
@@ -16,6 +18,17 @@ MAX_TIMEOUT_S = 600.0
 
 DEFAULT_MAX_TOKENS = 64
 """Tokens of an answer whose caller sets no limit."""
+
+
+MAX_OPTIONS = 64
+"""Each option is scored by a pass of its own."""
+
+
+def _only_text(value: object) -> object:
+    if not isinstance(value, str):
+        # Pydantic would take a number for seconds or milliseconds, by its size.
+        raise PydanticCustomError("datetime_type", "Input should be an RFC 3339 text")
+    return value
 
 
 def rfc3339(ms: int) -> str:
@@ -43,14 +56,29 @@ class QueryRequest(Schema):
     """True answers with server-sent events, token by token; false with one JSON object."""
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
     """How long the whole answer may take, seconds. Default: the server's ``api.request_timeout_s``."""
+    options: Annotated[list[str], Field(max_length=MAX_OPTIONS)] | None = None
+    """If given, at least two: the answer is the likeliest of these, and each comes with its probability."""
+    as_of: Annotated[AwareDatetime, BeforeValidator(_only_text)] | None = None
+    """Wait until a frame taken then or later is in the memory (within ``timeout_s``), RFC 3339."""
+    session_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """Continue the conversation of that name about this stream; a new name begins one."""
 
-    def to_question(self) -> Question:
+    def to_question(self, timeout_s: float) -> Question:
         """The engine's question.
+
+        Args:
+            timeout_s: how long to wait for ``as_of``, seconds.
 
         Raises:
             InvalidQuestion: the text is blank.
         """
-        return checked_question(self.question, self.max_tokens, self.temperature, self.seed)
+        return replace(
+            checked_question(self.question, self.max_tokens, self.temperature, self.seed),
+            options=tuple(self.options or ()),
+            as_of_ms=None if self.as_of is None else round(self.as_of.timestamp() * 1000),
+            timeout_s=timeout_s,
+            session_id=self.session_id,
+        )
 
 
 def checked_question(text: str, max_tokens: int, temperature: float, seed: int | None) -> Question:
@@ -73,6 +101,24 @@ class Usage(Schema):
     """Tokens generated."""
 
 
+class Evidence(Schema):
+    """How much the answer's attention rests on one frame."""
+
+    frame: int
+    """The frame's number in its stream, from 0."""
+    weight: float
+    """Its share of the attention that the answer pays to the video in the model's deep layers, 0 to 1."""
+
+
+class OptionProbability(Schema):
+    """How likely one of the options is."""
+
+    option: str
+    """The option as it was given."""
+    probability: float
+    """Its likelihood among the options; they add up to 1."""
+
+
 class AnswerResponse(Schema):
     """A finished answer and what it rests on."""
 
@@ -90,6 +136,8 @@ class AnswerResponse(Schema):
                     "usage": {"prompt_tokens": 17, "completion_tokens": 5},
                     "finish_reason": "stop",
                     "worker": "memory-0",
+                    "evidence": [{"frame": 1197, "weight": 0.31}, {"frame": 402, "weight": 0.18}],
+                    "options": [],
                 }
             ]
         }
@@ -115,13 +163,18 @@ class AnswerResponse(Schema):
     """``stop``: the model ended its answer; ``length``: max_tokens was reached."""
     worker: str
     """The worker that answered."""
+    evidence: list[Evidence]
+    """The frames that the answer's attention rests on, heaviest first, at most eight."""
+    options: list[OptionProbability]
+    """For a question with options, their probabilities in the order given; else empty."""
 
     @classmethod
-    def of(cls, stream: str, question: str, answer: Answer, worker: str) -> Self:
+    def of(cls, stream: str, query: QueryRequest, answer: Answer, worker: str) -> Self:
         """The response for an engine's answer."""
+        options = zip(query.options or (), answer.option_probabilities, strict=True)
         return cls(
             stream=stream,
-            question=question,
+            question=query.question,
             answer=answer.text,
             as_of=rfc3339(answer.as_of_ms),
             as_of_ms=answer.as_of_ms,
@@ -130,6 +183,8 @@ class AnswerResponse(Schema):
             usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
             finish_reason="stop" if answer.finish_reason == "stop" else "length",
             worker=worker,
+            evidence=[Evidence(frame=item.frame, weight=item.weight) for item in answer.evidence],
+            options=[OptionProbability(option=option, probability=probability) for option, probability in options],
         )
 
 

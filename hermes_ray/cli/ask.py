@@ -22,12 +22,28 @@ def ask(
     max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens to answer with.")] = 64,
     temperature: Annotated[float, typer.Option(min=0.0, max=2.0, help="0 takes the likeliest token.")] = 0.0,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for the whole answer.")] = 60.0,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="Choose among these; repeat it for each, at least twice.")
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Wait for a frame of this moment or later, RFC 3339, such as 2026-01-02T03:04:05Z."),
+    ] = None,
+    session: Annotated[str | None, typer.Option(help="Continue the conversation of this name.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a stream. The answer goes to stdout token by token; what it rests on goes to stderr."""
     from hermes_ray.cli.connection import connect
 
-    options = {"max_tokens": max_tokens, "temperature": temperature, "timeout_s": timeout}
+    options = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "timeout_s": timeout,
+        "options": option or None,
+        "as_of": as_of,
+        "session_id": session,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
     with connect(url) as client:
         if as_json:
             write_json(client.ask(stream, question, **options).model_dump())
@@ -39,6 +55,8 @@ def ask(
         f"[dim]as of {escape(answer.as_of)}, {answer.frames_seen} frames seen, "
         f"first token after {answer.ttft_ms:.0f} ms, {answer.usage.completion_tokens} tokens[/]"
     )
+    for choice in answer.options:
+        progress_console().print(f"[dim]{choice.probability:6.1%}  {escape(choice.option)}[/]")
 
 
 def _stream(client: "HermesClient", stream: str, question: str, options: dict[str, Any]) -> "AnswerResponse":

@@ -62,13 +62,13 @@ router = APIRouter(prefix="/v1/streams", tags=["questions"])
 )
 async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request, backend: CurrentBackend) -> Response:
     """Ask one stream about what it has seen. Closing the connection cancels the answer."""
-    question = query.to_question()
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
+    question = query.to_question(timeout_s)
     location = await backend.locate(stream_id)
     events = backend.ask(stream_id, question, timeout_s)
 
     def finished(answer: Answer) -> AnswerResponse:
-        return AnswerResponse.of(stream_id, query.question, answer, location.worker)
+        return AnswerResponse.of(stream_id, query, answer, location.worker)
 
     if query.stream:
         answer_events = _server_sent(await started(events), finished, request)

@@ -29,6 +29,9 @@ async def test_an_answer_says_what_it_rests_on(http: httpx.AsyncClient):
     assert 1 <= usage["completion_tokens"] <= 5
     assert isinstance(answer.pop("answer"), str)
     assert answer.pop("finish_reason") in ("stop", "length")
+    evidence = answer.pop("evidence")
+    assert {item["frame"] for item in evidence} <= set(range(FRAMES))
+    assert sum(item["weight"] for item in evidence) == pytest.approx(1, abs=1e-3)
     assert answer == {
         "stream": STREAM,
         "question": "What is there?",
@@ -36,6 +39,7 @@ async def test_an_answer_says_what_it_rests_on(http: httpx.AsyncClient):
         "as_of": "2026-01-02T03:04:07.000Z",
         "frames_seen": FRAMES,
         "worker": "local",
+        "options": [],
     }
 
 
@@ -90,11 +94,13 @@ async def test_a_question_that_fails_has_its_own_status_streamed_or_not(
         ("timeout_s", 0),
         ("timeout_s", 601),
         ("question", 5),
-        # Of later versions, or misspelt: to ignore them would answer another question than was asked.
-        ("as_of", "2026-01-02T03:04:05Z"),
-        ("options", ["yes", "no"]),
-        ("session_id", "s"),
-        ("max_token", 5),
+        ("as_of", "yesterday"),
+        ("as_of", "2026-01-02T03:04:05"),  # of which time zone?
+        ("as_of", 1767323045678),  # seconds or milliseconds?
+        ("options", "yes"),
+        ("options", ["no"] * 65),
+        ("session_id", ""),
+        ("max_token", 5),  # to ignore a misspelt field would answer another question than was asked
     ],
 )
 async def test_a_wrong_or_unknown_field_is_refused_by_name(http: httpx.AsyncClient, field: str, value: object):
@@ -145,3 +151,36 @@ async def test_leaving_a_whole_answer_cancels_it(url: str, engine: StreamEngine)
             await client.post(QUERY, json=LONG)
     assert await eventually(lambda: engine.stats().questions_active == 0, within_s=1)
     assert engine.stats().questions_answered == answered
+
+
+async def test_a_choice_is_one_of_the_options_with_its_probability(http: httpx.AsyncClient):
+    options = ["a red car", "a dog", "nothing"]
+    answer = (await http.post(QUERY, json={"question": "What is there?", "options": options})).json()
+    assert [item["option"] for item in answer["options"]] == options
+    assert sum(item["probability"] for item in answer["options"]) == pytest.approx(1)
+    assert answer["answer"] == max(answer["options"], key=lambda item: item["probability"])["option"]
+
+
+@pytest.mark.parametrize("options", [["yes"], ["yes", "yes"], ["yes", " "]])
+async def test_options_that_are_no_choice_are_an_invalid_question(http: httpx.AsyncClient, options: list[str]):
+    response = await http.post(QUERY, json={"question": "What is there?", "options": options})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid-question")
+    assert "options" in response.json()["detail"]
+
+
+async def test_a_moment_that_is_seen_already_is_answered_at_once(http: httpx.AsyncClient):
+    question = {"question": "What is there?", "max_tokens": 1, "as_of": "2026-01-02T04:04:07+01:00"}
+    answer = (await http.post(QUERY, json=question)).json()
+    assert answer["as_of"] == "2026-01-02T03:04:07.000Z"
+
+
+async def test_a_moment_that_does_not_come_in_time_is_a_timeout(http: httpx.AsyncClient):
+    question = {"question": "What is there?", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 0.3}
+    response = await http.post(QUERY, json=question)
+    assert (response.status_code, response.json()["code"]) == (504, "question-timeout")
+
+
+async def test_a_session_reads_its_earlier_turns_again(http: httpx.AsyncClient):
+    question = {"question": "What is there?", "max_tokens": 3, "session_id": "of this test"}
+    sizes = [(await http.post(QUERY, json=question)).json()["usage"]["prompt_tokens"] for _ in range(2)]
+    assert sizes[1] > sizes[0]
