@@ -25,7 +25,9 @@ _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 _SPARE_CPUS = 2
 """For the HTTP API and whatever the user runs beside."""
 _POLL_S = 0.2
-_GRACE_S = 10.0
+_ANSWER_LIMIT_S = 10.0
+_CLOSE_LIMIT_S = 5.0
+"""Closing takes a fraction of a second; a process that is still starting cannot, and is not waited for longer."""
 
 
 def connect_ray(settings: ClusterSettings) -> bool:
@@ -89,27 +91,31 @@ def wait_until_ready(settings: Settings, timeout_s: float, on_progress: Callable
 def shutdown_cluster(settings: Settings) -> None:
     """End our actors, on whatever cluster this process is connected to. The cluster itself stays."""
     namespace = settings.cluster.namespace
-    listed: Any = list_named_actors(all_namespaces=True)
-    names = [actor["name"] for actor in listed if actor["namespace"] == namespace]
-    if COORDINATOR in names:  # first, or it would start again what ends
+    if COORDINATOR in _actors_of(namespace):  # first, or it would start again what ends
         ray.kill(find_actor(COORDINATOR, namespace))
+    names = _actors_of(namespace)
     for prefix in ("ingest-", "memory-"):  # in this order, so that ingest can commit
         _end([name for name in names if name.startswith(prefix)], namespace)
 
 
+def _actors_of(namespace: str) -> list[str]:
+    listed: Any = list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in listed if actor["namespace"] == namespace]
+
+
 def _end(names: list[str], namespace: str) -> None:
-    """Let workers end by themselves; kill what is left."""
+    """Let workers close what they hold, then end their processes for good."""
     handles = [find_actor(name, namespace) for name in names]
-    ended = [handle.__ray_terminate__.remote() for handle in handles]
-    if ended:
-        ray.wait(ended, num_returns=len(ended), timeout=_GRACE_S)
+    closing = [handle.close.remote() for handle in handles]
+    if closing:
+        ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_LIMIT_S)
     for handle in handles:
         ray.kill(handle)
 
 
 def _readiness(coordinator: Actor) -> Readiness:
     try:
-        return fetch(coordinator.readiness.remote(), COORDINATOR, _GRACE_S)
+        return fetch(coordinator.readiness.remote(), COORDINATOR, _ANSWER_LIMIT_S)
     except WorkerUnavailable as error:
         return Readiness(False, (str(error),))
 

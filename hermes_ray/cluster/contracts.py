@@ -61,7 +61,13 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the system can serve, and what is missing if not."""
+    """Whether the system can serve, and what is missing.
+
+    Attributes:
+        ready: every worker has been up since bring-up began, and at least one memory worker is up now.
+        missing: what is not as it should be, for people: workers that are starting or away, an unreachable broker.
+            May be non-empty while ready.
+    """
 
     ready: bool
     missing: tuple[str, ...]

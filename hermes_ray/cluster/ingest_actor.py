@@ -45,10 +45,14 @@ class FrameIngestActor:
         """What was done for each stream since this process started."""
         return self._loop.counts()
 
-    def __ray_shutdown__(self) -> None:
-        """Commit and disconnect. Ray calls this on SIGTERM and on a graceful end."""
+    def close(self) -> None:
+        """Commit what is applied, and disconnect."""
         self._loop.stop()
         self._thread.join(_STOP_LIMIT_S)
+
+    def __ray_shutdown__(self) -> None:
+        """Ray calls this on SIGTERM."""
+        self.close()
 
     def _run(self) -> None:
         try:

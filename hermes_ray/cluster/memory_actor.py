@@ -177,8 +177,13 @@ class StreamMemoryActor:
         finally:
             answer.cancel()
 
+    @ray.method(concurrency_group="health")
+    async def close(self) -> None:
+        """Close the engine; what waits in it is refused with ``EngineClosed``."""
+        await asyncio.to_thread(self.__ray_shutdown__)
+
     def __ray_shutdown__(self) -> None:
-        """Close the engine. Ray calls this on SIGTERM and on a graceful end."""
+        """Ray calls this on SIGTERM."""
         if self._engine is not None:
             self._engine.close()
 
