@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
+from hermes_ray.models import FrameGroup, ModelAdapter, Turn, VisualBlock
 
 
 def ticket(number: int) -> NDArray[np.uint8]:
@@ -81,9 +81,9 @@ class WithoutVision(ModelAdapter):
         """See :meth:`FeatureBank.encode`."""
         return self.bank.encode(groups)
 
-    def question(self, text: str) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
         """The model's own."""
-        return self._inner.question(text)
+        return self._inner.question(text, history)
 
     def template(self) -> Tensor:
         """The model's own."""

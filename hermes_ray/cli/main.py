@@ -6,6 +6,7 @@ import typer
 
 from hermes_ray import __version__
 from hermes_ray.cli.ask import ask
+from hermes_ray.cli.bench import bench
 from hermes_ray.cli.config import config
 from hermes_ray.cli.demo.command import demo
 from hermes_ray.cli.doctor import doctor
@@ -47,3 +48,4 @@ app.command()(ask)
 app.command()(streams)
 app.command()(doctor)
 app.command()(config)
+app.add_typer(bench, name="bench")

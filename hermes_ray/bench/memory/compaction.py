@@ -79,7 +79,7 @@ def _pairs(workload: Workload, repetitions: int) -> tuple[list[float], list[floa
 
 
 def _three_passes(workload: Workload, repetitions: int) -> list[float]:
-    """The global prompt, the local prompt, and both, each read on its own upon the full memory, keys rotated already."""
+    """The global prompt, the local prompt, and both, each read on its own upon a full memory whose keys are rotated."""
     streams = DirectStreams(workload.adapter, workload.memory())
     streams.open(_STREAM)
     streams.fill(_STREAM, workload.budget)

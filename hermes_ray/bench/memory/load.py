@@ -1,6 +1,7 @@
 """How long a question waits while frames come as fast as the engine takes them."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -10,7 +11,7 @@ from hermes_ray.bench.memory.workload import QUESTION, Workload
 from hermes_ray.bench.statistics import median, percentile
 from hermes_ray.config import EngineSettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.engine.contracts import Question
+from hermes_ray.engine.contracts import Question, StreamStats
 
 _STREAMS = 4
 _FRAMES_BEFORE = 100
@@ -76,7 +77,7 @@ def _feed(engine: StreamEngine, stream: int, ended: Event) -> None:
         future.result()
 
 
-def _hand_over(engine: StreamEngine, stream: int, first: int):  # noqa: ANN202
+def _hand_over(engine: StreamEngine, stream: int, first: int) -> Future[StreamStats]:
     numbers = range(first, first + _FRAMES_PER_STEP)
     return engine.ingest(f"camera-{stream}", [ticket(n) for n in numbers], [n * 500 for n in numbers])
 

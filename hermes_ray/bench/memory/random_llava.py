@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from hermes_ray.bench.features import FeatureBank
-from hermes_ray.models import FrameGroup, GuidanceTexts, ModelAdapter, VisualBlock
+from hermes_ray.models import FrameGroup, GuidanceTexts, ModelAdapter, Turn, VisualBlock
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
 from hermes_ray.models.tiny.architecture import MAX_POSITIONS
@@ -96,8 +96,9 @@ class RandomLlava(ModelAdapter):
         """See :meth:`FeatureBank.encode`."""
         return self.bank.encode(groups)
 
-    def question(self, text: str) -> Tensor:
-        """As many tokens as the template and the text would have."""
+    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
+        """As many tokens as the template and the text would have; benchmarks hold no conversations."""
+        assert not history
         return self._words(text, self._template_tokens + round(_TOKENS_PER_WORD * len(text.split())))
 
     def template(self) -> Tensor:

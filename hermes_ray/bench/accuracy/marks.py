@@ -1,0 +1,151 @@
+"""Shares of right answers per policy, with what chance may have done to them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hermes_ray.bench.accuracy.exam import CATEGORIES, Category
+from hermes_ray.bench.accuracy.sitting import Outcome
+from hermes_ray.bench.accuracy.variants import DEFAULT, Variant
+from hermes_ray.bench.statistics import bootstrap_interval, wilson_interval
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One policy's answers to one category of questions.
+
+    Attributes:
+        interval: 95 % interval of the share, streams resampled, because a stream's questions share its world; Wilson's
+            where that has no width (all right, all wrong, or one stream).
+        wilson: 95 % interval as if questions were independent.
+        ahead: share of the default policy's right answers to the very same questions subtracted from this one's;
+            ``None`` for the default policy itself.
+        ahead_interval: 95 % interval of that, streams resampled.
+    """
+
+    right: int
+    asked: int
+    interval: tuple[float, float]
+    wilson: tuple[float, float]
+    ahead: float | None = None
+    ahead_interval: tuple[float, float] | None = None
+
+    @property
+    def share(self) -> float:
+        """Share of right answers; not a number without any question."""
+        return self.right / self.asked if self.asked else float("nan")
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the default policy is better, and not by chance."""
+        return self.ahead_interval is not None and self.ahead_interval[1] < 0
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the default policy is beaten, and not by chance."""
+        return self.ahead_interval is not None and self.ahead_interval[0] > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "right": self.right,
+            "asked": self.asked,
+            "share": self.share if self.asked else None,
+            "interval_95": list(self.interval),
+            "wilson_95": list(self.wilson),
+            "ahead_of_default": self.ahead,
+            "ahead_of_default_95": None if self.ahead_interval is None else list(self.ahead_interval),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One policy at one budget.
+
+    Attributes:
+        marks: per category.
+        tasks: per task: right and asked.
+        mean_cached_tokens: visual tokens per layer held when questions were asked.
+    """
+
+    variant: Variant
+    marks: Mapping[Category, Mark]
+    tasks: Mapping[str, tuple[int, int]]
+    mean_cached_tokens: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "policy": self.variant.policy,
+            "budget_percent": self.variant.budget_percent,
+            "budget_tokens": self.variant.settings["budget_tokens"],
+            "same_budget": self.variant.same_budget,
+            "mean_cached_tokens": self.mean_cached_tokens,
+            "categories": {category: mark.to_dict() for category, mark in self.marks.items()},
+            "tasks": {task: {"right": right, "asked": asked} for task, (right, asked) in sorted(self.tasks.items())},
+        }
+
+
+def results(variants: Sequence[Variant], outcomes: Sequence[Outcome]) -> list[Result]:
+    """Mark every variant that has outcomes, in the order given."""
+    by_variant: dict[tuple[str, float], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_variant[outcome.policy, outcome.budget_percent].append(outcome)
+    found = []
+    for variant in variants:
+        own = by_variant.get((variant.policy, variant.budget_percent))
+        if own:
+            rival = None if variant.policy == DEFAULT else by_variant.get((DEFAULT, variant.budget_percent))
+            found.append(_result(variant, own, rival))
+    return found
+
+
+def _result(variant: Variant, own: Sequence[Outcome], rival: Sequence[Outcome] | None) -> Result:
+    tasks: dict[str, tuple[int, int]] = {}
+    for outcome in own:
+        right, asked = tasks.get(outcome.task, (0, 0))
+        tasks[outcome.task] = (right + outcome.correct, asked + 1)
+    return Result(
+        variant,
+        {category: _mark(_of(own, category), rival and _of(rival, category)) for category in CATEGORIES},
+        tasks,
+        float(np.mean([outcome.cached_tokens for outcome in own])),
+    )
+
+
+def _of(outcomes: Sequence[Outcome], category: Category) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.category == category]
+
+
+def _mark(own: Sequence[Outcome], rival: Sequence[Outcome] | None) -> Mark:
+    streams = sorted({outcome.seed for outcome in own})
+    right = [sum(outcome.correct for outcome in own if outcome.seed == seed) for seed in streams]
+    asked = [sum(outcome.seed == seed for outcome in own) for seed in streams]
+    wilson = wilson_interval(sum(right), sum(asked))
+    interval = bootstrap_interval(right, asked)
+    if interval[0] == interval[1]:
+        interval = wilson
+    ahead, ahead_interval = _ahead(own, rival) if rival else (None, None)
+    return Mark(sum(right), sum(asked), interval, wilson, ahead, ahead_interval)
+
+
+def _ahead(own: Sequence[Outcome], rival: Sequence[Outcome]) -> tuple[float | None, tuple[float, float] | None]:
+    """Difference in the share of right answers over the questions that both were asked, streams resampled."""
+    theirs = {(outcome.seed, outcome.question): outcome.correct for outcome in rival}
+    gains: dict[int, list[int]] = defaultdict(list)
+    for outcome in own:
+        if (outcome.seed, outcome.question) in theirs:
+            gains[outcome.seed].append(outcome.correct - theirs[outcome.seed, outcome.question])
+    if not gains:
+        return None, None
+    totals = np.array([sum(values) for values in gains.values()])
+    counts = np.array([len(values) for values in gains.values()])
+    picks = np.random.default_rng(0).integers(len(totals), size=(_RESAMPLES, len(totals)))
+    resampled = totals[picks].sum(axis=1) / counts[picks].sum(axis=1)
+    low, high = np.percentile(resampled, (2.5, 97.5))
+    return float(totals.sum() / counts.sum()), (float(low), float(high))

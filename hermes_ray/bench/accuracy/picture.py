@@ -1,0 +1,58 @@
+"""Accuracy against budget as a picture: one panel per category of questions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hermes_ray.bench.accuracy.exam import CATEGORIES, Category
+from hermes_ray.bench.accuracy.marks import Result
+from hermes_ray.bench.accuracy.variants import DEFAULT
+from hermes_ray.errors import ConfigError
+from hermes_ray.memory.policies.presets import ABLATIONS
+
+_TITLES: dict[Category, str] = {
+    "now": "what is in view now",
+    "recent": "the recent past",
+    "distant": "the distant past",
+    "count": "counting",
+}
+
+
+def draw(found: Sequence[Result], path: Path) -> None:
+    """Draw the policies; the default's ablations are left to the table.
+
+    Args:
+        found: the results.
+        path: a file whose ending matplotlib knows, such as ``.png``.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError("--picture needs matplotlib: pip install matplotlib") from error
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    for column, category in enumerate(CATEGORIES):
+        axes = figure.add_subplot(1, len(CATEGORIES), column + 1)
+        for policy in dict.fromkeys(result.variant.policy for result in found):
+            if policy not in ABLATIONS:
+                _draw_policy(axes, [result for result in found if result.variant.policy == policy], category)
+        axes.set(title=_TITLES[category], xlabel="cached tokens, % of the stream", ylim=(-0.02, 1.02))
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("right answers, 95 % interval")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def _draw_policy(axes: Any, own: Sequence[Result], category: Category) -> None:
+    marks = [result.marks[category] for result in own]
+    shares = [mark.share for mark in marks]
+    below = [mark.share - mark.interval[0] for mark in marks]
+    above = [mark.interval[1] - mark.share for mark in marks]
+    policy = own[0].variant.policy
+    thick = 2.5 if policy == DEFAULT else 1.0
+    budgets = [result.variant.budget_percent for result in own]
+    axes.errorbar(budgets, shares, (below, above), label=policy, marker="o", linewidth=thick, markersize=4, capsize=2)

@@ -1,0 +1,100 @@
+"""The policies that are compared, each with the same number of cached tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hermes_ray.config import MemorySettings
+from hermes_ray.memory.policies.presets import ABLATIONS, HERMES, HermesParameters
+
+DEFAULT = "hermes"
+"""The default policy; every other is compared with it."""
+_OWN_BUDGET = "recent_only_4"
+_LAZY = "hermes-lazy-positions"
+_ABLATIONS = (*ABLATIONS, _LAZY)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One policy at one budget.
+
+    Attributes:
+        policy: name in the results.
+        budget_percent: of the stream's visual tokens; 100 for ``full``.
+        settings: of the memory.
+        same_budget: false for a policy that by its nature keeps fewer tokens than it may, or all.
+    """
+
+    policy: str
+    budget_percent: float
+    settings: Mapping[str, Any]
+    same_budget: bool = True
+
+    def memory(self, slots: int) -> MemorySettings:
+        """Memory settings for so many streams at once."""
+        return MemorySettings.model_validate({**self.settings, "slots": slots})
+
+
+def variants(
+    budgets_percent: Sequence[float], stream_tokens: int, frame_tokens: int, policies: Sequence[str] | None = None
+) -> list[Variant]:
+    """Every policy at every budget, and ``full`` once; the default's ablations at the smallest budget only.
+
+    Args:
+        budgets_percent: budgets as shares of the stream, percent.
+        stream_tokens: visual tokens of the whole stream.
+        frame_tokens: visual tokens of one frame; budgets are whole frames.
+        policies: only these, at every budget; ``None`` for all.
+
+    Raises:
+        KeyError: no such policy.
+    """
+    found: list[Variant] = []
+    for percent in budgets_percent:
+        frames = max(1, round(percent / 100 * stream_tokens / frame_tokens))
+        settings = _settings(frames * frame_tokens, frames)
+        everywhere = [name for name in settings if percent == min(budgets_percent) or name not in _ABLATIONS]
+        chosen = everywhere if policies is None else [name for name in policies if name != "full"]
+        found += [Variant(policy, percent, settings[policy], same_budget=policy != _OWN_BUDGET) for policy in chosen]
+    if policies is None or "full" in policies:
+        everything = {"policy": "full", "budget_tokens": stream_tokens + frame_tokens}
+        found.append(Variant("full", 100.0, everything, same_budget=False))
+    return found
+
+
+def policy_names() -> list[str]:
+    """All policies, in the order in which they are shown."""
+    return [*_settings(1, 1), "full"]
+
+
+def _settings(budget_tokens: int, budget_frames: int) -> dict[str, dict[str, Any]]:
+    # The bundled model was trained on short clips: positions far beyond theirs mean nothing to it, so memories are
+    # re-numbered at every compaction. `hermes-lazy-positions` shows what the other choice does.
+    common: dict[str, Any] = {"budget_tokens": budget_tokens, "positions": "eager"}
+    plain = ("paper", "reference", "infinipot_v", "streammem", "uniform", "sink_window")
+    settings = {DEFAULT: {"policy": DEFAULT, **common}}
+    settings |= {name: {"policy": name, **common} for name in plain}
+    settings["recent_only"] = {"policy": "recent_only", "recent_frames": budget_frames, **common}
+    settings[_OWN_BUDGET] = _last_four(budget_tokens // budget_frames, common)
+    settings |= {name: {**common, **override(parameters)} for name, parameters in ABLATIONS.items()}
+    settings[_LAZY] = {"policy": DEFAULT, **common, "positions": "lazy"}
+    return settings
+
+
+def _last_four(frame_tokens: int, common: Mapping[str, Any]) -> dict[str, Any]:
+    """The last four frames and strictly nothing else, as SimpleStream has it."""
+    own = {"recent_frames": 4, "budget_tokens": 4 * frame_tokens, "compaction_slack": 0.0}
+    return {"policy": "recent_only", **common, **own}
+
+
+def override(parameters: HermesParameters) -> dict[str, Any]:
+    """Memory settings that make the default policy into one with these parameters."""
+    changed = {
+        field.name: getattr(parameters, field.name)
+        for field in fields(HermesParameters)
+        if getattr(parameters, field.name) != getattr(HERMES, field.name)
+    }
+    settings: dict[str, Any] = {"policy": DEFAULT}
+    if "recent_frames" in changed:
+        settings["recent_frames"] = changed.pop("recent_frames")
+    return settings | ({"hermes": changed} if changed else {})

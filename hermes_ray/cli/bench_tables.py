@@ -1,0 +1,147 @@
+"""Runs the benchmarks with progress on stderr and their tables on stdout."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from hermes_ray.bench import figures
+from hermes_ray.bench.accuracy import picture as picture_of_accuracy
+from hermes_ray.bench.accuracy import run as accuracy
+from hermes_ray.bench.accuracy.exam import CATEGORIES
+from hermes_ray.bench.accuracy.marks import Mark, Result, results
+from hermes_ray.bench.accuracy.variants import policy_names
+from hermes_ray.bench.figures import Figure
+from hermes_ray.bench.machine import Machine, describe_machine
+from hermes_ray.bench.memory.plan import FULL, QUICK
+from hermes_ray.bench.memory.run import figures as memory_figures
+from hermes_ray.cli.output import progress_console, result_console
+from hermes_ray.errors import ConfigError
+
+_QUICK_ACCURACY = {"streams": 8, "budgets_percent": (12.0,), "moments": 6, "batch": 4}
+
+
+def run_memory(*, quick: bool, threads: int | None) -> dict[str, Any]:
+    """Measure and print; return the JSON document."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    machine, began = describe_machine(), perf_counter()
+    console = progress_console()
+    found: list[Figure] = []
+    with console.status("") as status:
+        for figure in memory_figures(QUICK if quick else FULL, lambda doing: status.update(f"{doing} ...")):
+            found.append(figure)
+            console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(_one_line(figure))}")
+    result_console().print(_machine_line(machine))
+    result_console().print(_figure_table(found))
+    return figures.report(machine, found, quick=quick, seconds=perf_counter() - began)
+
+
+def run_accuracy(
+    model: str, changes: Mapping[str, Any], *, quick: bool, workers: int | None, picture: Path | None
+) -> dict[str, Any]:
+    """Compare and print; return the JSON document.
+
+    Raises:
+        ConfigError: no such policy, or no matplotlib to draw with.
+        MissingWeights: no such model.
+    """
+    plan = _plan(model, changes, quick=quick)
+    machine, began = describe_machine(), perf_counter()
+    exams = accuracy.exams(plan)
+    compared = accuracy.plan_variants(plan, accuracy.load_model(plan))
+    with _progress() as progress:
+        task = progress.add_task("", total=accuracy.units(plan, exams, compared))
+        outcomes = list(
+            accuracy.outcomes(
+                plan,
+                exams,
+                compared,
+                workers=workers or len(os.sched_getaffinity(0)),
+                finished=lambda policy: progress.update(task, advance=1, description=policy),
+            )
+        )
+    found = results(compared, outcomes)
+    result_console().print(_machine_line(machine))
+    result_console().print(_accuracy_table(found))
+    if picture is not None:
+        picture_of_accuracy.draw(found, picture)
+    return accuracy.report(machine, plan, exams, found, quick=quick, seconds=perf_counter() - began)
+
+
+def _plan(model: str, changes: Mapping[str, Any], *, quick: bool) -> accuracy.Plan:
+    plan = accuracy.Plan(model, **(_QUICK_ACCURACY if quick else {}))
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items() if value}
+    unknown = set(given.get("policies", ())) - set(policy_names())
+    if unknown:
+        raise ConfigError(f"--policy: no policy {', '.join(sorted(unknown))}; there are {', '.join(policy_names())}")
+    return replace(plan, **given)
+
+
+def _progress() -> Progress:
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=progress_console(),
+    )
+
+
+def _machine_line(machine: Machine) -> str:
+    one, *_ = machine.load_average
+    return (
+        f"{machine.processor}, {machine.cores} cores, torch {machine.torch} with {machine.torch_threads} threads, "
+        f"load average {one:.2f} at the start, {machine.started}"
+    )
+
+
+def _one_line(figure: Figure) -> str:
+    return f"{figure.model}  {figure.name}  {figure.value:.4g} {figure.unit}"
+
+
+def _figure_table(found: Sequence[Figure]) -> Table:
+    table = Table("model", "figure", "value", "bar", "", "measured", box=None, pad_edge=False)
+    for figure in found:
+        verdict = {None: "", True: "[green]pass[/]", False: "[red]FAIL[/]"}[figure.passed]
+        measured = ", ".join(f"{name} {_short(value)}" for name, value in figure.detail.items())
+        value = f"{figure.value:.4g} {figure.unit}"
+        table.add_row(figure.model, figure.name, value, str(figure.bar or ""), verdict, escape(measured))
+    return table
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " / ".join(_short(item) for item in value.values())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _accuracy_table(found: Sequence[Result]) -> Table:
+    table = Table("cached", "policy", *CATEGORIES, "tokens held", box=None, pad_edge=False)
+    table.caption = (
+        "right answers with 95 % intervals; [green]+[/] better, [red]-[/] worse than hermes on the same questions, "
+        "beyond the 95 % interval; (n) keeps another number of tokens by its nature"
+    )
+    for result in found:
+        name = result.variant.policy if result.variant.same_budget else f"({result.variant.policy})"
+        cells = [_cell(result.marks[category]) for category in CATEGORIES]
+        percent = f"{result.variant.budget_percent:g} %"
+        table.add_row(percent, name, *cells, f"{result.mean_cached_tokens:.0f}")
+    return table
+
+
+def _cell(mark: Mark) -> str:
+    if not mark.asked:
+        return "-"
+    sign = "[green]+[/]" if mark.is_better else "[red]-[/]" if mark.is_worse else " "
+    low, high = mark.interval
+    return f"{100 * mark.share:5.1f} [dim]{100 * low:.0f}-{100 * high:.0f}[/] {sign}"
