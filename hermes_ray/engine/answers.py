@@ -14,6 +14,7 @@ from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering import AnswerSlab
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.engine.ingest import FrameIngest
+from hermes_ray.engine.meters import TokenMeter
 from hermes_ray.engine.residency import slot_of
 from hermes_ray.engine.sampling import choose, new_generator
 from hermes_ray.engine.sessions import Sessions
@@ -56,6 +57,7 @@ class _Active:
     prompt_tokens: int
     tokens: list[int] = field(default_factory=list)
     ttft_ms: float = 0.0
+    newest_token_s: float | None = None
 
 
 def check_question(question: Question) -> None:
@@ -95,6 +97,7 @@ class AnswerBatch:
         self._waiting: deque[QuestionJob] = deque()
         self._active: list[_Active] = []
         self.answered = 0
+        self.tokens = TokenMeter()
 
     @property
     def waiting(self) -> int:
@@ -169,6 +172,7 @@ class AnswerBatch:
             prompt_tokens=prompt.shape[0],
         )
         self._active.append(item)
+        self.tokens.prompt_tokens += item.prompt_tokens
         logits = self._copies.prefill(item.seat, prompt)
         if job.question.options:
             self._choose_option(item, logits)
@@ -215,7 +219,7 @@ class AnswerBatch:
         scores = [self._log_likelihood(item.seat, logits, option) for option in options]
         probabilities = torch.tensor(scores, dtype=torch.float64).softmax(dim=0).tolist()
         best = max(range(len(options)), key=probabilities.__getitem__)
-        item.ttft_ms = (perf_counter() - item.job.received_s) * 1000
+        self._clock(item)
         item.text.text = options[best]
         item.job.on_event(AnswerToken(0, options[best]))
         self._finish(item, "stop", tuple(probabilities))
@@ -230,14 +234,20 @@ class AnswerBatch:
     def _take_token(self, item: _Active, logits: Tensor) -> None:
         token = choose(logits, item.job.question.temperature, item.generator)
         item.tokens.append(token)
-        if len(item.tokens) == 1:
-            item.ttft_ms = (perf_counter() - item.job.received_s) * 1000
+        self.tokens.answer_tokens += 1
+        self._clock(item)
         if token in self._adapter.stop_ids:
             self._finish(item, "stop")
             return
         item.job.on_event(AnswerToken(len(item.tokens) - 1, item.text.push(token)))
         if len(item.tokens) >= min(item.job.question.max_tokens, self._settings.max_answer_tokens):
             self._finish(item, "length")
+
+    def _clock(self, item: _Active) -> None:
+        now_s = self.tokens.came(item.job.received_s, item.newest_token_s)
+        if item.newest_token_s is None:
+            item.ttft_ms = (now_s - item.job.received_s) * 1000
+        item.newest_token_s = now_s
 
     def _finish(self, item: _Active, reason: str, option_probabilities: tuple[float, ...] = ()) -> None:
         evidence = self._copies.evidence(item.seat)

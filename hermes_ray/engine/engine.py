@@ -17,11 +17,13 @@ from hermes_ray.engine.answers import AnswerBatch, AnswerEvent, QuestionJob, che
 from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
 from hermes_ray.engine.ingest import FrameBatch, FrameIngest
 from hermes_ray.engine.memories import MemoryWriter
+from hermes_ray.engine.meters import StepMeter, tokens_by_tier
 from hermes_ray.engine.scheduler import FrameScheduler
 from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded, QuestionTimeout
 from hermes_ray.memory.holdings import TierHoldings
 from hermes_ray.memory.tiers import Tier
 from hermes_ray.models import ModelAdapter, load
+from hermes_ray.observability.stats import EngineCounts, EngineState
 
 _T = TypeVar("_T")
 
@@ -108,6 +110,8 @@ class StreamEngine:
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
         self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
         self._answers = AnswerBatch(adapter, self._writer.slab, self._ingest, self._settings)
+        self._frame_steps, self._answer_steps = StepMeter(), StepMeter()
+        self._monitored = self._measure()
         self._wake = Condition()
         self._inbox: deque[Callable[[], None]] = deque()
         self._frames_promised = 0
@@ -231,6 +235,10 @@ class StreamEngine:
         """The state of the engine."""
         return self._call(self._stats)
 
+    def monitor(self) -> tuple[EngineCounts, EngineState]:
+        """Counts and state after the last step, for metrics. Waits for nothing, not even for a running step."""
+        return self._monitored
+
     def close(self) -> None:
         """Stop. What waits is refused with ``EngineClosed``. Idempotent."""
         with self._wake:
@@ -264,6 +272,37 @@ class StreamEngine:
             questions_answered=self._answers.answered,
             streams_parked=self._writer.residency.parked,
         )
+
+    def _measure(self) -> tuple[EngineCounts, EngineState]:
+        tokens = self._answers.tokens
+        counts = EngineCounts(
+            frames_applied=self._ingest.frames_applied,
+            answers=self._answers.answered,
+            prompt_tokens=tokens.prompt_tokens,
+            answer_tokens=tokens.answer_tokens,
+            frame_step=self._frame_steps.seconds,
+            frames_per_step=self._frame_steps.sizes,
+            answer_step=self._answer_steps.seconds,
+            answers_per_step=self._answer_steps.sizes,
+            compaction=self._writer.compaction_seconds.read(),
+            first_token=tokens.first.read(),
+            next_token=tokens.next.read(),
+        )
+        stats = self._stats()
+        state = EngineState(
+            model=stats.model,
+            device=stats.device,
+            policy=stats.policy,
+            slots=stats.slots,
+            slab_bytes=stats.slab_bytes,
+            kv_tokens=tokens_by_tier(self._writer.slab),
+            streams_resident=stats.slots_used,
+            streams_parked=stats.streams_parked,
+            frames_waiting=stats.frames_waiting,
+            questions_waiting=stats.questions_waiting,
+            questions_active=stats.questions_active,
+        )
+        return counts, state
 
     def _call(self, function: Callable[[], _T]) -> _T:
         """Run a function in the engine's thread, between two steps, and return what it returns."""
@@ -299,8 +338,9 @@ class StreamEngine:
     def _run(self) -> None:
         try:
             while self._obey():
-                self._answers.step()
-                self._ingest.step()
+                self._answer_steps.run(self._answers.step)
+                self._frame_steps.run(self._ingest.step)
+                self._monitored = self._measure()
         except Exception as error:
             self._failure = EngineError(f"the engine failed: {type(error).__name__}: {error}")
             self._end(self._failure)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from hermes_ray.memory.slab import KVSlab, SlabShape
 from hermes_ray.memory.tiers import layout
 from hermes_ray.memory.view import MemoryView, copied
 from hermes_ray.models import ModelAdapter, VisualBlock, fingerprint
+from hermes_ray.observability.distribution import SECONDS, Meter
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class MemoryWriter:
         with torch.inference_mode():
             self._prefix = adapter.prefix()
         self.budget = settings.budget_tokens
+        self.compaction_seconds = Meter(SECONDS)
         self._slack = int(settings.budget_tokens * settings.compaction_slack)
         prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
@@ -188,12 +191,14 @@ class MemoryWriter:
 
     @torch.inference_mode()
     def _compact(self, memory: StreamMemory, attention: Tensor | None) -> None:
+        started_s = perf_counter()
         slot = slot_of(memory)
         if self._probes.probe is Probe.EMBEDDINGS:
             attention = self._probes.from_embeddings(self.slab, slot)
         kept = compact(self.slab.view(slot), self.policy, attention, max(1, self.budget - self._slack), self._rule)
         self.slab.replace(slot, kept)
         memory.compactions += 1
+        self.compaction_seconds.observe(perf_counter() - started_s)
 
     def _encode_prefix(self) -> MemoryView:
         """The prefix is the same for every stream: encoded once, copied from then on."""

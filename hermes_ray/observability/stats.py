@@ -1,0 +1,199 @@
+"""What the parts of the system count and measure, as plain values that pickle.
+
+The engine, the workers and the Coordinator make these; :mod:`hermes_ray.observability.metrics` alone turns them into
+Prometheus' form. *Counts* only grow while a process lives and may be added up over processes (:func:`added`);
+*states* are true at one moment and end with their process.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar
+
+from hermes_ray.observability.distribution import NOTHING, Distribution
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCounts:
+    """What an engine did since it started. Durations are the engine thread's, in seconds.
+
+    Attributes:
+        frame_step: encoding one batch of frames, over all streams.
+        frames_per_step: frames of such a batch.
+        answer_step: seating questions and decoding one token of every answer.
+        answers_per_step: tokens of such a step.
+        compaction: compacting one memory.
+        first_token: from the receipt of a question to its first token.
+        next_token: from one token of an answer to its next.
+    """
+
+    frames_applied: int = 0
+    answers: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    frame_step: Distribution = NOTHING
+    frames_per_step: Distribution = NOTHING
+    answer_step: Distribution = NOTHING
+    answers_per_step: Distribution = NOTHING
+    compaction: Distribution = NOTHING
+    first_token: Distribution = NOTHING
+    next_token: Distribution = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """An engine at one moment.
+
+    Attributes:
+        slab_bytes: keys, values and token identities of all slots, preallocated.
+        kv_tokens: visual tokens that the streams in slots hold, over all layers of a tier, by tier.
+        streams_resident: streams whose memory is in a slot.
+        streams_parked: streams whose memory waits in host memory or on disk.
+        frames_waiting: accepted and not applied.
+        questions_waiting: accepted and without a seat.
+        questions_active: being answered.
+    """
+
+    model: str
+    device: str
+    policy: str
+    slots: int
+    slab_bytes: int
+    kv_tokens: Mapping[str, int]
+    streams_resident: int
+    streams_parked: int
+    frames_waiting: int
+    questions_waiting: int
+    questions_active: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCounts:
+    """What a memory worker did since its process started.
+
+    Attributes:
+        frames_repeated: frames that came again and were skipped, because they had been applied.
+        capture_to_askable: from a frame's capture time until it could be asked about, seconds.
+        questions: received, whatever became of them.
+        question_errors: failed questions by error code; a cancelled one is no failure.
+    """
+
+    engine: EngineCounts = EngineCounts()
+    frames_repeated: int = 0
+    capture_to_askable: Distribution = NOTHING
+    questions: int = 0
+    question_errors: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestTotals:
+    """What an ingest worker did since its process started.
+
+    Attributes:
+        records: Kafka records taken, good or bad.
+        payload_bytes: of these records' values.
+        frames_decoded: frames found in them; of a segment, those that sampling skips too.
+        frames_selected: of these, frames that sampling kept and sent on.
+        frames_confirmed: of these, frames that the owner has in its memory.
+        batches_postponed: batches that an owner did not take yet, by error code: backpressure.
+        dead_letters: records sent to the dead-letter topic, by error code.
+        records_lost: records that Kafka had deleted before they were read.
+        decoding: one record: parsing, decoding, sampling and shrinking, seconds.
+    """
+
+    records: int = 0
+    payload_bytes: int = 0
+    frames_decoded: int = 0
+    frames_selected: int = 0
+    frames_confirmed: int = 0
+    batches_postponed: Mapping[str, int] = field(default_factory=dict)
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    records_lost: int = 0
+    decoding: Distribution = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class IngestState:
+    """An ingest worker at one moment.
+
+    Attributes:
+        broker_reachable: the last request to a broker was answered.
+        lag_records: records that wait in each assigned partition.
+        frames_inflight: decoded and not yet confirmed.
+    """
+
+    broker_reachable: bool
+    lag_records: Mapping[int, int]
+    frames_inflight: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTotals:
+    """What is known of one worker, over all its processes.
+
+    Attributes:
+        role: ``memory`` or ``ingest``.
+        up: it answers.
+        restarts: processes that followed the first one seen.
+        memory: counts of a memory worker, added up over its processes.
+        ingest: counts of an ingest worker, added up over its processes.
+        engine_state: of a memory worker that is up and has loaded its model.
+        ingest_state: of an ingest worker that is up.
+    """
+
+    role: str
+    up: bool = False
+    restarts: int = 0
+    memory: MemoryCounts = MemoryCounts()
+    ingest: IngestTotals = IngestTotals()
+    engine_state: EngineState | None = None
+    ingest_state: IngestState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTotals:
+    """One stream, for metrics per stream.
+
+    Attributes:
+        worker: that owns it.
+        frames: applied since its memory began.
+        kv_tokens: tokens that each layer holds, prefix included.
+        compactions: since its memory began.
+        dead_letters: of its records, since the ingest worker's process started.
+        lag_seconds: capture to askable, of the newest frame; ``None`` where that is unknown.
+    """
+
+    worker: str
+    frames: int
+    kv_tokens: int
+    compactions: int
+    dead_letters: int
+    lag_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStats:
+    """Everything that is shown, at one moment.
+
+    Attributes:
+        coordinator_up: the Coordinator answered; without it nothing is known of the workers.
+        workers: by name.
+        streams: by id; empty unless metrics per stream are switched on.
+    """
+
+    coordinator_up: bool
+    workers: Mapping[str, WorkerTotals] = field(default_factory=dict)
+    streams: Mapping[str, StreamTotals] = field(default_factory=dict)
+
+
+def added(one: _T, other: _T) -> _T:
+    """Add up counts: numbers, distributions, mappings by key, and dataclasses of these, field by field."""
+    total: Any
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        total = {**one, **{key: added(one[key], value) if key in one else value for key, value in other.items()}}
+    elif is_dataclass(one) and not isinstance(one, Distribution):
+        total = type(one)(**{f.name: added(getattr(one, f.name), getattr(other, f.name)) for f in fields(one)})
+    else:
+        total = one + other  # pyright: ignore[reportOperatorIssue] -- only numbers and distributions are left
+    return total
