@@ -152,7 +152,13 @@ def check_model(settings: ModelSettings) -> Check:
         from hermes_ray.models import load
 
         logging.disable_progress_bar()
-        adapter = load(settings.name, device=settings.device, dtype=settings.dtype, revision=settings.revision)
+        adapter = load(
+            settings.name,
+            device=settings.device,
+            dtype=settings.dtype,
+            revision=settings.revision,
+            max_pixels_per_frame=settings.max_pixels_per_frame,
+        )
     except (ImportError, HermesError) as error:
         return Check(
             name, False, str(error), "set model.name to a directory with the weights, or to hermes-tiny-random"

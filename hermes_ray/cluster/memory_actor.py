@@ -203,6 +203,7 @@ class StreamMemoryActor:
                 device=model.device,
                 dtype=model.dtype,
                 revision=model.revision,
+                max_pixels_per_frame=model.max_pixels_per_frame,
             )
         except HermesError as error:
             log.error("the model cannot be loaded", model=model.name, error=str(error))

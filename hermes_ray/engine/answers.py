@@ -14,13 +14,13 @@ from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering import AnswerSlab
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.engine.ingest import FrameIngest
+from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.meters import TokenMeter
-from hermes_ray.engine.residency import slot_of
+from hermes_ray.engine.residency import StreamMemory, slot_of
 from hermes_ray.engine.sampling import choose, new_generator
 from hermes_ray.engine.sessions import Sessions
 from hermes_ray.engine.text import TextStream
 from hermes_ray.errors import EngineError, HermesError, InvalidQuestion, QuestionTimeout
-from hermes_ray.memory.slab import KVSlab
 from hermes_ray.models import ModelAdapter, Turn
 
 AnswerEvent = AnswerToken | Answer | HermesError
@@ -81,16 +81,18 @@ def check_question(question: Question) -> None:
 class AnswerBatch:
     """All questions of one engine. Belongs to the engine's thread."""
 
-    def __init__(self, adapter: ModelAdapter, slab: KVSlab, ingest: FrameIngest, settings: EngineSettings) -> None:
+    def __init__(
+        self, adapter: ModelAdapter, writer: MemoryWriter, ingest: FrameIngest, settings: EngineSettings
+    ) -> None:
         self._adapter = adapter
-        self._slab = slab
+        self._writer = writer
         self._ingest = ingest
         self._settings = settings
         self._copies = AnswerSlab(
             adapter.decoder,
             adapter.rotary,
             seats=settings.max_questions,
-            capacity=slab.shape.capacity + settings.max_question_tokens + settings.max_answer_tokens,
+            capacity=writer.slab.shape.capacity + settings.max_question_tokens + settings.max_answer_tokens,
         )
         self._control_tokens = _control_tokens(adapter.tokenizer)
         self.sessions = Sessions(settings.max_sessions)
@@ -164,11 +166,11 @@ class AnswerBatch:
             return 0
         item = _Active(
             job=job,
-            seat=self._copies.copy(self._slab, slot_of(memory)),
+            seat=self._take_seat(memory),
             text=TextStream(self._adapter.tokenizer),
             generator=new_generator(job.question.seed) if job.question.temperature > 0 else None,
             as_of_ms=as_of_ms,
-            frames_seen=memory.frames,
+            frames_seen=memory.frames_seen,
             prompt_tokens=prompt.shape[0],
         )
         self._active.append(item)
@@ -179,6 +181,13 @@ class AnswerBatch:
         else:
             self._take_token(item, logits)
         return 1
+
+    def _take_seat(self, memory: StreamMemory) -> int:
+        """A private copy of a memory, with the frames that wait for the rest of their group."""
+        seat = self._copies.copy(self._writer.slab, slot_of(memory))
+        if (preview := self._writer.preview(memory)) is not None:
+            self._copies.extend(seat, *preview, frame=memory.frames)
+        return seat
 
     @torch.inference_mode()
     def _prompt(self, job: QuestionJob) -> Tensor:

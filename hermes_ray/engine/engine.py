@@ -109,7 +109,7 @@ class StreamEngine:
         text_tokens = self._settings.max_question_tokens + self._settings.max_answer_tokens
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
         self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
-        self._answers = AnswerBatch(adapter, self._writer.slab, self._ingest, self._settings)
+        self._answers = AnswerBatch(adapter, self._writer, self._ingest, self._settings)
         self._frame_steps, self._answer_steps = StepMeter(), StepMeter()
         self._monitored = self._measure()
         self._wake = Condition()
@@ -131,9 +131,13 @@ class StreamEngine:
         device: str = "auto",
         dtype: str = "auto",
         revision: str | None = None,
+        max_pixels_per_frame: int | None = None,
     ) -> Self:
         """Load a model (:func:`hermes_ray.models.load`) and build an engine around it."""
-        return cls(load(name_or_path, device=device, dtype=dtype, revision=revision), memory, engine)
+        adapter = load(
+            name_or_path, device=device, dtype=dtype, revision=revision, max_pixels_per_frame=max_pixels_per_frame
+        )
+        return cls(adapter, memory, engine)
 
     def ingest(self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> Future[StreamStats]:
         """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
@@ -148,6 +152,7 @@ class StreamEngine:
 
         Raises:
             Overloaded: too many frames wait already; nothing was taken, try again.
+            UnsupportedMedia: a picture of a shape that the model cannot take; nothing was taken.
             EngineClosed: the engine is shutting down.
         """
         if len(images) != len(ts_ms):

@@ -57,8 +57,9 @@ def test_text_follows_the_time_of_a_long_video(
     torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)
 
 
-def test_engine_answers_as_the_model_generates(adapter: ModelAdapter, reference: PreTrainedModel) -> None:
-    clip = random_clip(6, *WIDE, seed=3)
+@pytest.mark.parametrize("frames", [6, 5], ids=["pairs", "a frame without its partner"])
+def test_engine_answers_as_the_model_generates(adapter: ModelAdapter, reference: PreTrainedModel, frames: int) -> None:
+    clip = random_clip(frames, *WIDE, seed=3)
     inputs = model_inputs(adapter, clip)
     generated = reference.generate(**inputs, max_new_tokens=ANSWER_TOKENS, do_sample=False)[0]
     expected = generated[inputs["input_ids"].shape[1] :]
@@ -69,6 +70,6 @@ def test_engine_answers_as_the_model_generates(adapter: ModelAdapter, reference:
             stats = engine.ingest("cam", [frame], [ts_ms]).result(timeout=30)
         answer = engine.ask("cam", Question(QUESTION, max_tokens=ANSWER_TOKENS)).result(timeout_s=30)
 
-    assert stats.frames_seen == 6
+    assert stats.frames_seen == answer.frames_seen == frames
     assert answer.text == adapter.tokenizer.decode(expected, skip_special_tokens=True)
     assert answer.completion_tokens == len(expected)
