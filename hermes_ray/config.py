@@ -43,7 +43,7 @@ class ModelSettings(_Section):
     """Which model watches the streams."""
 
     name: str = "hermes-tiny-random"
-    """A local directory, a hub name, or a bundled model. ``hermes-tiny-random`` has random weights: its words mean nothing."""
+    """A directory, a hub name, or a bundled model. The weights of ``hermes-tiny-random`` are random: it talks nonsense."""
     device: str = "auto"
     """Torch device, or ``auto``: the first GPU if there is one, else the CPU."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -140,9 +140,9 @@ class KafkaSettings(_Section):
     dead_letters_topic: str = "hermes.dead-letters"
     """Topic for records that cannot be used, with the reason in their headers."""
     frames_partitions: Annotated[int, Field(ge=1)] = 8
-    """Partitions when this system creates the frames topic itself (the demo's broker); an existing topic is left alone."""
+    """Partitions of the frames topic if this system creates it (the demo's broker); an existing topic is left alone."""
     group_id: str = "hermes-ray"
-    """Name under which progress is committed for lag tools. Partitions are assigned by the Coordinator, not by this group."""
+    """Name under which progress is committed, for lag tools. The Coordinator assigns partitions, not this group."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How to talk to the brokers."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -194,7 +194,7 @@ class ClusterSettings(_Section):
     """The Ray actors."""
 
     address: str | None = None
-    """Ray cluster to join; ``None`` joins the one this process runs in, or starts one on this machine; ``auto`` joins or fails."""
+    """Ray cluster to join; ``None`` joins the one this process is in, or starts one here; ``auto`` joins or fails."""
     namespace: str = "hermes"
     """Ray namespace of all named actors."""
     memory_workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
@@ -285,7 +285,7 @@ class LoadedSettings:
     """Effective settings and where each value came from.
 
     Attributes:
-        sources: dotted path (``kafka.bootstrap_servers``) to ``default``, ``file PATH``, ``environment`` or ``override``.
+        sources: by dotted path (``kafka.group_id``): ``default``, ``file PATH``, ``environment`` or ``override``.
     """
 
     settings: Settings
