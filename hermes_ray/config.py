@@ -43,7 +43,7 @@ class ModelSettings(_Section):
     """Which model watches the streams."""
 
     name: str = "hermes-tiny-random"
-    """A directory, a hub name, or a bundled model. The weights of ``hermes-tiny-random`` are random: it talks nonsense."""
+    """A directory, a hub name, or a bundled model; the weights of ``hermes-tiny-random`` mean nothing."""
     device: str = "auto"
     """Torch device, or ``auto``: the first GPU if there is one, else the CPU."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
