@@ -4,10 +4,12 @@ import importlib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ray._private import ray_constants
 from ray.serve.schema import ServeDeploySchema
 
 from hermes_ray import __version__
@@ -149,11 +151,19 @@ def test_groups_without_a_router_are_not_probed_for_one(rendered: Rendered) -> N
             assert not {"/readyz", "/healthz"} & set(paths.values())
 
 
-def test_grace_period_outlasts_the_drain(rendered: Rendered) -> None:
+def test_grace_period_outlasts_both_drains(rendered: Rendered) -> None:
+    """The pause before SIGTERM, and Ray's own drain after it, whose limit Ray reads from a variable."""
     for group, container in rendered.containers():
-        command = container["lifecycle"]["preStop"]["exec"]["command"][-1]
-        seconds = [int(number) for number in re.findall(r"\d+", command)]
-        assert rendered.pod_templates[group]["spec"]["terminationGracePeriodSeconds"] > sum(seconds)
+        command, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+        variables = {item["name"]: item.get("value") for item in container["env"]}
+        drain = float(variables["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"])
+        assert command == "sleep"
+        assert rendered.pod_templates[group]["spec"]["terminationGracePeriodSeconds"] > float(seconds) + drain
+
+
+def test_ray_still_reads_the_variable_that_limits_its_drain() -> None:
+    source = Path(ray_constants.__file__).read_text()
+    assert "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S" in source
 
 
 def test_routers_fill_the_ingest_group_and_workers_their_own(rendered: Rendered) -> None:

@@ -84,6 +84,7 @@ spec:
         - {name: HOME, value: /tmp}
         - {name: HF_HOME, value: /var/cache/hermes/huggingface}
         - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+        - {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: {{ $root.Values.shutdown.stopSeconds | quote }}}
         {{- range $root.Values.secrets.environment }}
         - name: {{ .variable }}
           valueFrom:
@@ -107,12 +108,10 @@ spec:
         {{- toYaml $resources | nindent 8 }}
       {{- include "hermes.probes" . | nindent 6 }}
       lifecycle:
+        # The Service forgets the pod first. Then SIGTERM reaches `ray start`, which drains its node before it stops.
         preStop:
           exec:
-            command:
-              - /bin/bash
-              - -c
-              - {{ printf "sleep %d; ray stop --grace-period %d" (int $root.Values.shutdown.drainSeconds) (int $root.Values.shutdown.stopSeconds) | quote }}
+            command: [sleep, {{ $root.Values.shutdown.drainSeconds | quote }}]
       volumeMounts:
         - {name: config, mountPath: /etc/hermes/config, readOnly: true}
         {{- if $secrets.kafkaCa.name }}
