@@ -15,11 +15,14 @@ from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import HermesError, NotReady, QuestionTimeout, StaleEpoch, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
+from hermes_ray.observability.stats import StreamFigures, SystemStats
 
 log = get_logger(__name__)
 
 _ANSWER_LIMIT_S = 5.0
 """For everything but answers; these calls wait for no model."""
+_STATS_LIMIT_S = 1.0
+"""A scrape must end well within Prometheus' own limit of 10 s."""
 
 
 class ClusterClient:
@@ -67,6 +70,28 @@ class ClusterClient:
             if stream_id in self._locations and self._locations[stream_id].worker == worker
         ]
         return sorted(statuses, key=lambda status: status.stream_id)
+
+    async def stats(self, *, per_stream: bool = False) -> SystemStats:
+        """What the workers count and measure. Waits for no worker and raises nothing: what is unknown is left out.
+
+        Args:
+            per_stream: each stream too; asks the workers that are up, within a second.
+        """
+        try:
+            async with asyncio.timeout(_STATS_LIMIT_S):
+                workers = await self._call(COORDINATOR, "worker_stats")
+        except (HermesError, TimeoutError) as error:
+            log.warning("no stats", error=str(error))
+            return SystemStats(coordinator_up=False)
+        return SystemStats(True, workers, await self._stream_figures() if per_stream else {})
+
+    async def _stream_figures(self) -> Mapping[str, StreamFigures]:
+        try:
+            async with asyncio.timeout(_STATS_LIMIT_S):
+                return {status.stream_id: figures_of(status) for status in await self.list_streams()}
+        except (HermesError, TimeoutError) as error:
+            log.warning("no stats of streams", error=str(error))
+            return {}
 
     async def locate(self, stream_id: str) -> Location:
         """Which worker owns a stream; after the first time from the cache, without a call.
@@ -202,6 +227,18 @@ class ClusterClient:
             ingest=counts.get(stream_id),
             lag_ms=report.lag_ms,
         )
+
+
+def figures_of(status: StreamStatus) -> StreamFigures:
+    """A stream for metrics per stream."""
+    return StreamFigures(
+        worker=status.location.worker,
+        frames=status.memory.frames_seen,
+        kv_tokens=max(status.memory.kv_tokens_per_layer, default=0),
+        compactions=status.memory.compactions,
+        dead_letters=status.ingest.dead_letters if status.ingest is not None else 0,
+        lag_seconds=None if status.lag_ms is None else status.lag_ms / 1000,
+    )
 
 
 def _sum(one: IngestCounts, other: IngestCounts) -> IngestCounts:

@@ -8,7 +8,7 @@ epoch.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import ray
@@ -19,10 +19,12 @@ from hermes_ray.cluster.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.partitions import assign_partitions
 from hermes_ray.cluster.plan import plan_cluster
 from hermes_ray.cluster.protocol import Assignment, ClusterView, IngestHealth, WorkerHealth
+from hermes_ray.cluster.stats_board import StatsBoard
 from hermes_ray.cluster.workers import ingest_worker, memory_worker
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import configure_logs, get_logger
+from hermes_ray.observability.stats import WorkerStats
 
 log = get_logger(__name__)
 
@@ -50,6 +52,7 @@ class Coordinator:
         self._handles: dict[str, Actor] = {}
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
+        self._board = StatsBoard(self._plan.memory_workers, self._plan.ingest_workers)
         self._seen: set[str] = set()
         self._silent: dict[str, str] = {}
         self._brought_up = False
@@ -90,6 +93,10 @@ class Coordinator:
         """Streams, owners and workers at this moment."""
         await self._heard_all.wait()
         return ClusterView(self._directory.locations, self._directory.workers_up, tuple(self._ingest))
+
+    async def worker_stats(self) -> Mapping[str, WorkerStats]:
+        """The newest stats of every worker, a fraction of a second old; of one that is away, the last it told."""
+        return self._board.workers
 
     async def readiness(self) -> Readiness:
         """Whether questions can be answered.
@@ -169,12 +176,15 @@ class Coordinator:
         except ValueError as error:  # the name belongs to an actor that is just coming or going
             self._silent[name] = str(error)
             healths.pop(name, None)
+            self._board.silent(name)
             return None
         health = await self._tell(name, lambda handle: handle.health.remote())
         if health is None:
             healths.pop(name, None)
+            self._board.silent(name)
         else:
             healths[name] = health
+            self._board.heard(name, health)
         return health
 
     async def _tell(self, name: str, call: Callable[[Actor], Awaitable[_T]]) -> _T | None:

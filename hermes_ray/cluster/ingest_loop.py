@@ -14,11 +14,13 @@ outbox, a full outbox stops reading.
 import threading
 import time
 from collections.abc import Mapping
+from uuid import uuid4
 
 from hermes_ray.cluster.contracts import IngestCounts
 from hermes_ray.cluster.dead_letter_queue import DeadLetterQueue
 from hermes_ray.cluster.delivery import Delivery, Outcome
 from hermes_ray.cluster.intake import RecordIntake
+from hermes_ray.cluster.meters import IngestMeters
 from hermes_ray.cluster.outbox import Outbox
 from hermes_ray.cluster.partition_reader import PartitionReader
 from hermes_ray.cluster.protocol import Assignment, IngestHealth
@@ -70,6 +72,8 @@ class IngestLoop:
         self._reader = PartitionReader(settings.kafka.frames_topic, self._bury)
         self._letters = DeadLetterQueue()
         self._tally = Tally()
+        self._meters = IngestMeters()
+        self._process = uuid4().hex
         self._stopping = threading.Event()
         self._wanted = Assignment()
         self._assignment = Assignment()
@@ -93,6 +97,9 @@ class IngestLoop:
             partitions=self._topic_partitions,
             assignment=self._assignment,
             frames_inflight=self._outbox.frames,
+            process=self._process,
+            lag_records=self._lag,
+            counts=self._meters.read(self._reader.records_lost),
         )
 
     def counts(self) -> Mapping[str, IngestCounts]:
@@ -151,6 +158,7 @@ class IngestLoop:
             timeout_s = 0.0
 
     def _take(self, record: Record) -> None:
+        started_s = time.perf_counter()
         try:
             intake = self._intake.open(record)
         except (MessageError, MediaError) as error:
@@ -162,12 +170,16 @@ class IngestLoop:
             self._reader.begin(record, len(intake.frames))
             self._outbox.add(intake.stream_id, intake.frames)
             self._tally.opened(record, intake)
+            self._meters.opened(intake)
+        finally:
+            self._meters.record(record.value, time.perf_counter() - started_s)
 
     def _bury(self, record: Record, error: HermesError) -> None:
         log.warning("unusable record", partition=record.partition, offset=record.offset, reason=error.code)
         self._reader.begin(record, 1)
         self._letters.add(record, error)
         self._tally.unusable(record)
+        self._meters.dead_letters(error.code)
 
     def _send_batches(self) -> None:
         for stream_id in self._outbox.ready(time.monotonic()):
@@ -187,6 +199,7 @@ class IngestLoop:
             self._confirm(outcome.stream_id)
         elif (retry_s := _retry_after_s(error)) is not None:
             log.debug("batch postponed", stream_id=outcome.stream_id, reason=error.code, retry_s=retry_s)
+            self._meters.postponed(error.code)
             self._outbox.postpone(outcome.stream_id, time.monotonic() + retry_s)
         else:
             self._refuse(outcome.stream_id, error)
@@ -196,6 +209,7 @@ class IngestLoop:
         for frame in frames:
             self._reader.done(frame.record, 1)
         self._tally.applied(stream_id, len(frames))
+        self._meters.confirmed(len(frames))
 
     def _refuse(self, stream_id: str, error: HermesError) -> None:
         frames = self._outbox.discard(stream_id)
@@ -204,6 +218,7 @@ class IngestLoop:
         for record in records.values():
             self._letters.add(record, error, sum(frame.record is record for frame in frames))
         self._tally.refused(stream_id, len(records))
+        self._meters.dead_letters(error.code, len(records))
 
     def _settle_dead_letters(self, writer: DeadLetterWriter) -> None:
         for letter in self._letters.settle(writer):

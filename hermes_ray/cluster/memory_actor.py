@@ -4,22 +4,26 @@ import asyncio
 import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
 from threading import Thread
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 import ray
 
 from hermes_ray.cluster.directory import Admission
 from hermes_ray.cluster.fencing import Fence
+from hermes_ray.cluster.meters import MemoryMeters
 from hermes_ray.cluster.offsets import AppliedFrames
 from hermes_ray.cluster.protocol import FrameBatch, StreamReport, WorkerHealth
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
 from hermes_ray.errors import EngineError, HermesError, ModelError, NotReady, WorkerUnavailable
 from hermes_ray.observability.logs import configure_logs, get_logger
+from hermes_ray.observability.stats import EngineCounts
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
@@ -51,6 +55,8 @@ class StreamMemoryActor:
         self._name = name
         self._settings = settings
         self._fence = Fence()
+        self._meters = MemoryMeters()
+        self._process = uuid4().hex
         self._applied = AppliedFrames()
         self._reports: dict[str, StreamReport] = {}
         self._in_order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -68,7 +74,8 @@ class StreamMemoryActor:
 
     @ray.method(concurrency_group="health")
     async def health(self) -> WorkerHealth:
-        """What the worker is doing."""
+        """What the worker is doing and has done."""
+        counts, state = self._engine.monitor() if self._engine is not None else (EngineCounts(), None)
         return WorkerHealth(
             loaded=self._engine is not None,
             detail=self._detail(),
@@ -76,6 +83,9 @@ class StreamMemoryActor:
             epoch=self._fence.epoch,
             streams=self._fence.streams,
             slots=self._settings.memory.slots,
+            process=self._process,
+            counts=self._meters.read(counts),
+            engine=state,
         )
 
     @ray.method(concurrency_group="health")
@@ -134,6 +144,7 @@ class StreamMemoryActor:
         async with self._in_order[batch.stream_id]:
             repeats = self._applied.count_repeats(batch.stream_id, batch.positions)
             if repeats:
+                self._meters.repeated(repeats)
                 log.info("frames sent again are skipped", stream_id=batch.stream_id, frames=repeats)
             if repeats == len(batch.positions):
                 return
@@ -142,6 +153,7 @@ class StreamMemoryActor:
             except EngineError as error:
                 self._end_if_broken(error)
                 raise
+            self._meters.askable(batch.ts_ms[repeats:])
             self._applied.advance(batch.stream_id, batch.positions[repeats:])
             lag_ms = None if stats.as_of_ms is None else time.time() * 1000 - stats.as_of_ms
             self._reports[batch.stream_id] = StreamReport(stats, lag_ms)
@@ -155,6 +167,12 @@ class StreamMemoryActor:
             NotReady: the stream is placed here and no frame of it has been applied.
             InvalidQuestion, Overloaded, EngineClosed: from the engine.
         """
+        with self._meters.question():
+            async with aclosing(self._answer(stream_id, question, epoch)) as items:
+                async for item in items:
+                    yield item
+
+    async def _answer(self, stream_id: str, question: Question, epoch: int) -> AsyncGenerator[AnswerItem, None]:
         self._fence.check(stream_id, epoch)
         engine = self._loaded()
         self._known(stream_id)

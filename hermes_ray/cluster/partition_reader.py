@@ -30,6 +30,7 @@ class PartitionReader:
         self._progress: dict[int, PartitionProgress] = {}
         self._committed: dict[int, int] = {}
         self._fetched: deque[Record] = deque()
+        self.records_lost = 0
 
     def attach(self, consumer: PartitionConsumer, partitions: frozenset[int]) -> None:
         """Read exactly these partitions through a consumer: known ones go on, new ones start where the group left off.
@@ -106,5 +107,6 @@ class PartitionReader:
     def _cross_gap(self, error: OffsetOutOfRange) -> None:
         """Records are gone (retention), or the topic is a new one: go on at the oldest that is there."""
         log.error("records are gone", partition=error.partition, wanted=error.offset, oldest=error.beginning)
+        self.records_lost += max(0, error.beginning - error.offset)
         self._progress[error.partition] = PartitionProgress(error.beginning)
         self._committed.pop(error.partition, None)

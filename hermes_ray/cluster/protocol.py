@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hermes_ray.cluster.contracts import Location
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
+from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts
 
 COORDINATOR = "coordinator"
 """Name of the Coordinator in the cluster's namespace."""
@@ -68,6 +69,9 @@ class WorkerHealth:
         epoch: the newest epoch it was given; ``None`` for a process that has none yet, because it just (re)started.
         streams: streams that were called for here and the epochs under which they are held.
         slots: streams it can hold.
+        process: a random name of its process; another one means that it restarted.
+        counts: what the process has done.
+        engine: the engine's state; ``None`` while the model loads.
     """
 
     loaded: bool
@@ -76,6 +80,9 @@ class WorkerHealth:
     epoch: int | None
     streams: Mapping[str, int]
     slots: int
+    process: str
+    counts: MemoryCounts
+    engine: EngineState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,9 @@ class IngestHealth:
         partitions: of the frames topic; empty while unknown.
         assignment: what it reads now.
         frames_inflight: frames decoded and not yet applied.
+        process: a random name of its process; another one means that it restarted.
+        lag_records: records that wait in each assigned partition.
+        counts: what the process has done.
     """
 
     running: bool
@@ -117,6 +127,9 @@ class IngestHealth:
     partitions: frozenset[int]
     assignment: Assignment
     frames_inflight: int
+    process: str
+    lag_records: Mapping[int, int]
+    counts: IngestTotals
 
 
 @dataclass(frozen=True, slots=True)

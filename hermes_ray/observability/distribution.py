@@ -6,6 +6,8 @@ from itertools import accumulate
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds for durations from one decoding step to an answer that came far too late."""
+LAGS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+"""Upper bounds for how far behind the camera a memory is, from live to replay, seconds."""
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 """Upper bounds for sizes of batches."""
 
@@ -29,24 +31,9 @@ class Distribution:
         """Values up to each bound, then all values: the form of Prometheus' buckets."""
         return tuple(accumulate(self.counts))
 
-    def __add__(self, other: "Distribution") -> "Distribution":
-        """Both together; their bounds must be the same, or one of them must be empty.
-
-        Raises:
-            ValueError: the bounds differ.
-        """
-        if not sum(other.counts):
-            return self
-        if not sum(self.counts):
-            return other
-        if self.bounds != other.bounds:
-            raise ValueError(f"distributions over {self.bounds} and {other.bounds} do not add up")
-        counts = tuple(mine + yours for mine, yours in zip(self.counts, other.counts, strict=True))
-        return Distribution(self.bounds, counts, self.total + other.total)
-
 
 NOTHING = Distribution()
-"""No values; adds up with everything."""
+"""No values."""
 
 
 class Meter:

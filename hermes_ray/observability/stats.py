@@ -1,17 +1,13 @@
 """What the parts of the system count and measure, as plain values that pickle.
 
 The engine, the workers and the Coordinator make these; :mod:`hermes_ray.observability.metrics` alone turns them into
-Prometheus' form. *Counts* only grow while a process lives and may be added up over processes (:func:`added`);
-*states* are true at one moment and end with their process.
+Prometheus' form. *Counts* only grow while a process lives; *states* are true at one moment and end with their process.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
 
 from hermes_ray.observability.distribution import NOTHING, Distribution
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,30 +125,30 @@ class IngestState:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerTotals:
-    """What is known of one worker, over all its processes.
+class WorkerStats:
+    """What is known of one worker. Of one that is down: the last counts of its process, and no state.
 
     Attributes:
         role: ``memory`` or ``ingest``.
         up: it answers.
         restarts: processes that followed the first one seen.
-        memory: counts of a memory worker, added up over its processes.
-        ingest: counts of an ingest worker, added up over its processes.
-        engine_state: of a memory worker that is up and has loaded its model.
-        ingest_state: of an ingest worker that is up.
+        memory: of a memory worker; ``None`` before the first answer.
+        engine: of a memory worker that is up and has loaded its model.
+        ingest: of an ingest worker; ``None`` before the first answer.
+        reading: of an ingest worker that is up.
     """
 
     role: str
     up: bool = False
     restarts: int = 0
-    memory: MemoryCounts = MemoryCounts()
-    ingest: IngestTotals = IngestTotals()
-    engine_state: EngineState | None = None
-    ingest_state: IngestState | None = None
+    memory: MemoryCounts | None = None
+    engine: EngineState | None = None
+    ingest: IngestTotals | None = None
+    reading: IngestState | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class StreamTotals:
+class StreamFigures:
     """One stream, for metrics per stream.
 
     Attributes:
@@ -183,17 +179,5 @@ class SystemStats:
     """
 
     coordinator_up: bool
-    workers: Mapping[str, WorkerTotals] = field(default_factory=dict)
-    streams: Mapping[str, StreamTotals] = field(default_factory=dict)
-
-
-def added(one: _T, other: _T) -> _T:
-    """Add up counts: numbers, distributions, mappings by key, and dataclasses of these, field by field."""
-    total: Any
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        total = {**one, **{key: added(one[key], value) if key in one else value for key, value in other.items()}}
-    elif is_dataclass(one) and not isinstance(one, Distribution):
-        total = type(one)(**{f.name: added(getattr(one, f.name), getattr(other, f.name)) for f in fields(one)})
-    else:
-        total = one + other  # pyright: ignore[reportOperatorIssue] -- only numbers and distributions are left
-    return total
+    workers: Mapping[str, WorkerStats] = field(default_factory=dict)
+    streams: Mapping[str, StreamFigures] = field(default_factory=dict)

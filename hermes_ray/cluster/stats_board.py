@@ -1,0 +1,55 @@
+"""The newest stats of every worker, kept in one place.
+
+The Coordinator keeps it, so every API replica shows the same numbers: if each asked the workers itself and remembered
+what it had last heard of a dead one, a counter would seem to fall whenever another replica answered. Counts are those
+of the worker's present process. They start again at zero with the next process, which Prometheus' ``rate`` and
+``increase`` take for what it is; were they added up here, a restarted Coordinator would have forgotten the sum and the
+fall would count frames twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hermes_ray.cluster.protocol import IngestHealth, WorkerHealth
+from hermes_ray.observability.stats import IngestState, WorkerStats
+
+
+class StatsBoard:
+    """What was last heard of each worker.
+
+    Args:
+        memory_workers: names of all that there are to be.
+        ingest_workers: names of all that there are to be.
+    """
+
+    def __init__(self, memory_workers: tuple[str, ...], ingest_workers: tuple[str, ...]) -> None:
+        self._workers = {
+            **dict.fromkeys(memory_workers, WorkerStats("memory")),
+            **dict.fromkeys(ingest_workers, WorkerStats("ingest")),
+        }
+        self._processes: dict[str, str] = {}
+
+    @property
+    def workers(self) -> Mapping[str, WorkerStats]:
+        """By name."""
+        return dict(self._workers)
+
+    def heard(self, worker: str, health: WorkerHealth | IngestHealth) -> None:
+        """A worker answered."""
+        known = self._workers[worker]
+        restarted = self._processes.setdefault(worker, health.process) != health.process
+        self._processes[worker] = health.process
+        restarts = known.restarts + restarted
+        if isinstance(health, WorkerHealth):
+            self._workers[worker] = WorkerStats(
+                "memory", up=True, restarts=restarts, memory=health.counts, engine=health.engine
+            )
+        else:
+            reading = IngestState(health.broker_reachable, health.lag_records, health.frames_inflight)
+            self._workers[worker] = WorkerStats(
+                "ingest", up=True, restarts=restarts, ingest=health.counts, reading=reading
+            )
+
+    def silent(self, worker: str) -> None:
+        """A worker did not answer: what it has counted stays true, its state does not."""
+        self._workers[worker] = replace(self._workers[worker], up=False, engine=None, reading=None)
