@@ -1,8 +1,8 @@
 """Brings the chart's derived files up to date: ``python helm/sync.py``.
 
 Derived are the table of values in ``README.md`` (from the comments of ``values.yaml``), the settings in
-``values.schema.json`` (from ``hermes_ray.config``), and the copies of ``dashboards/*.json``, because a chart reads
-only its own files. A test fails when one of them is stale.
+``values.schema.json`` (from ``hermes_ray.config``), and the copies of dashboards and Prometheus rules, because a chart
+reads only its own files. A test fails when one of them is stale.
 """
 
 import json
@@ -29,24 +29,27 @@ _SETTINGS_OF_THE_CHART = {
 }
 """Derived from other values, or secret: not to be set under ``config``, so the schema does not know them."""
 
+_PROSE = ("title", "description", "default")
+
 
 def derived_files() -> dict[Path, str]:
     """Every derived file and what it should hold."""
     readme, schema = CHART / "README.md", CHART / "values.schema.json"
     copies = {
-        CHART / "files" / "dashboards" / path.name: path.read_text() for path in sorted(DASHBOARDS.glob("*.json"))
+        CHART / "files" / "dashboards": sorted(DASHBOARDS.glob("*.json")),
+        CHART / "files" / "rules": sorted((DASHBOARDS / "rules").glob("*.yaml")),
     }
     return {
         readme: _with_table(readme.read_text(), (CHART / "values.yaml").read_text()),
         schema: _with_settings(schema.read_text()),
-        **copies,
+        **{folder / path.name: path.read_text() for folder, paths in copies.items() for path in paths},
     }
 
 
 def orphaned_files() -> list[Path]:
-    """Copies of dashboards that are gone."""
+    """Copies of what is gone."""
     wanted = derived_files()
-    return [path for path in (CHART / "files").rglob("*.json") if path not in wanted]
+    return [path for path in (CHART / "files").rglob("*") if path.is_file() and path not in wanted]
 
 
 def _with_table(readme: str, values: str) -> str:
@@ -87,15 +90,15 @@ def _with_settings(schema_text: str) -> str:
         for key in keys:
             del definitions[name]["properties"][key]
     own = {name: part for name, part in schema["$defs"].items() if name[0].islower()}
-    schema["$defs"] = {**own, **{name: _without_noise(part) for name, part in sorted(definitions.items())}}
+    schema["$defs"] = {**own, **{name: _without_prose(part) for name, part in sorted(definitions.items())}}
     return json.dumps(schema, indent=2) + "\n"
 
 
-def _without_noise(part: Any) -> Any:
-    """Drop titles, and defaults: those of the chart are in ``values.yaml``, the others in the documentation."""
+def _without_prose(part: Any) -> Any:
+    """Keep what validates: descriptions and defaults are in the documentation, and there they may change freely."""
     if isinstance(part, Mapping):
-        return {key: _without_noise(value) for key, value in part.items() if key not in ("title", "default")}
-    return [_without_noise(item) for item in part] if isinstance(part, list) else part
+        return {key: _without_prose(value) for key, value in part.items() if key not in _PROSE}
+    return [_without_prose(item) for item in part] if isinstance(part, list) else part
 
 
 def main() -> None:

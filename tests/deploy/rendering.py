@@ -30,6 +30,7 @@ EVERYTHING: dict[str, Any] = {
     "networkPolicy": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]},
     "monitoring": {
         "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "rules": {"enabled": True, "labels": {"release": "prometheus"}},
         "dashboards": {"enabled": True},
     },
     "strimzi": {"enabled": True, "storageClass": "fast"},

@@ -16,7 +16,7 @@ from hermes_ray import __version__
 from hermes_ray.api.router import QueryRouter
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
 from hermes_ray.config import ENV_PREFIX
-from tests.deploy.rendering import CHART, EVERYTHING, Rendered, leaves, values_of
+from tests.deploy.rendering import CHART, EVERYTHING, ROOT, Rendered, values_of
 
 Objects = dict[str, Any]
 LONG_NAME = "a-release-whose-name-is-as-long-as-helm-allows-53-cha"
@@ -225,7 +225,7 @@ def test_chart_and_package_have_one_version() -> None:
 
 
 def test_ray_version_is_the_pinned_one() -> None:
-    constraints = (CHART.parents[1] / "constraints.txt").read_text()
+    constraints = (ROOT / "constraints.txt").read_text()
     assert f"ray=={values_of('values.yaml')['rayVersion']}\n" in constraints
 
 
@@ -238,15 +238,18 @@ def test_notes_tell_that_random_weights_mean_nothing(render: Callable[..., Rende
     assert "mean nothing" not in render(values_of("values-one-gpu.yaml")).notes
 
 
-def test_everything_leaves_nothing_unrendered(render: Callable[..., Rendered]) -> None:
-    assert not [leaf for item in render(EVERYTHING).objects for leaf in leaves(item) if "{{" in str(leaf)]
-
-
 def test_every_dashboard_becomes_a_labelled_config_map(render: Callable[..., Rendered]) -> None:
     maps = [item for item in render(EVERYTHING).of_kind("ConfigMap") if "-dashboard-" in item["metadata"]["name"]]
     assert all(item["metadata"]["labels"]["grafana_dashboard"] == "1" for item in maps)
     contents = {name: text for item in maps for name, text in item["data"].items()}
-    originals = {path.name: path.read_text() for path in (CHART.parents[1] / "dashboards").glob("*.json")}
+    originals = {path.name: path.read_text() for path in (ROOT / "dashboards").glob("*.json")}
     assert {name: json.loads(text) for name, text in contents.items()} == {
         name: json.loads(text) for name, text in originals.items()
     }
+
+
+def test_every_file_of_rules_becomes_a_prometheus_rule(render: Callable[..., Rendered]) -> None:
+    rules = render(EVERYTHING).of_kind("PrometheusRule")
+    assert all(item["metadata"]["labels"]["release"] == "prometheus" for item in rules)
+    originals = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "dashboards" / "rules").glob("*.yaml"))]
+    assert [item["spec"] for item in rules] == originals
