@@ -41,7 +41,9 @@ def test_settings_and_values_that_are_named_exist() -> None:
 
 
 def test_files_that_are_named_exist() -> None:
-    commands = re.findall(r"(?:-f |--config |deploy |install hermes )((?:helm|deployments|kafka)/[\w./-]+)", PAGE)
+    commands = re.findall(
+        r"(?:-f |--config |deploy |install hermes-ray |upgrade hermes-ray )((?:helm|deployments|kafka)/[\w./-]+)", PAGE
+    )
     assert commands
     assert all((ROOT / path).exists() for path in commands)
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", PAGE):
