@@ -230,6 +230,13 @@ class ApiSettings(_Section):
     """How long a request may take when the caller sets no ``timeout_s``, seconds."""
 
 
+class MetricsSettings(_Section):
+    """What ``/metrics`` shows."""
+
+    per_stream: bool = False
+    """Series of every stream too: frames, tokens, lag. As many series as cameras; mind Prometheus' memory."""
+
+
 class LogSettings(_Section):
     """Logs."""
 
@@ -264,6 +271,8 @@ class Settings(BaseSettings):
     """The Ray actors."""
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
+    metrics: MetricsSettings = MetricsSettings()
+    """What ``/metrics`` shows."""
     log: LogSettings = LogSettings()
     """Logs."""
 

@@ -9,7 +9,7 @@ import hermes_ray
 from hermes_ray.api import documentation, problems
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.limits import BodyLimit, RequestId
-from hermes_ray.api.routes import health, openai, problem_kinds, questions, streams
+from hermes_ray.api.routes import health, metrics, openai, problem_kinds, questions, streams
 from hermes_ray.config import Settings
 
 BackendFactory = Callable[[], AbstractAsyncContextManager[Backend]]
@@ -38,7 +38,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         lifespan=lifespan,
     )
     app.state.settings = settings
-    for module in (health, streams, questions, openai, problem_kinds):
+    for module in (health, metrics, streams, questions, openai, problem_kinds):
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)

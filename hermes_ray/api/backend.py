@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.observability.stats import SystemStats
 
 
 class Backend(Protocol):
@@ -14,6 +15,14 @@ class Backend(Protocol):
 
     async def readiness(self) -> Readiness:
         """Whether questions can be answered now, and what is missing if not."""
+        ...
+
+    async def stats(self, *, per_stream: bool = False) -> SystemStats:
+        """Counts and states for metrics. Must answer within a second or two, whatever is down, and raise nothing.
+
+        Args:
+            per_stream: those of each stream too.
+        """
         ...
 
     async def list_streams(self) -> list[StreamStatus]:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+from hermes_ray.cluster.client import figures_of
 from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import HermesError, QuestionTimeout
+from hermes_ray.observability.stats import MemoryCounts, SystemStats, WorkerStats
 
 
 class EngineBackend:
@@ -24,6 +26,14 @@ class EngineBackend:
     async def readiness(self) -> Readiness:
         """Always ready: an engine that exists has loaded its model."""
         return Readiness(ready=True, missing=())
+
+    async def stats(self, *, per_stream: bool = False) -> SystemStats:
+        """The engine as the only worker; questions are counted by the engine, as answers."""
+        counts, state = self._engine.monitor()
+        worker = WorkerStats("memory", up=True, memory=MemoryCounts(counts, questions=counts.answers), engine=state)
+        streams = await self.list_streams() if per_stream else []
+        figures = {status.stream_id: figures_of(status) for status in streams}
+        return SystemStats(True, {self.HERE.worker: worker}, figures)
 
     async def list_streams(self) -> list[StreamStatus]:
         """Every stream that the engine was shown frames of."""

@@ -6,9 +6,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from hermes_ray.cluster.intake import Intake
-from hermes_ray.errors import HermesError
+from hermes_ray.errors import (
+    ClusterError,
+    EngineError,
+    HermesError,
+    MediaError,
+    MessageError,
+    Overloaded,
+    UnreadableRecord,
+)
 from hermes_ray.observability.distribution import LAGS, SECONDS, Meter
 from hermes_ray.observability.stats import EngineCounts, IngestTotals, MemoryCounts
+
+
+def _codes(*roots: type[HermesError]) -> set[str]:
+    """Error codes of these classes and of all below them.
+
+    A series that begins with its first error shows no increase; so every reason that is possible begins at zero.
+    """
+    return {root.code for root in roots} | {code for root in roots for code in _codes(*root.__subclasses__())}
 
 
 class MemoryMeters:
@@ -18,7 +34,7 @@ class MemoryMeters:
         self._lag = Meter(LAGS)
         self._repeated = 0
         self._questions = 0
-        self._errors: Counter[str] = Counter()
+        self._errors = Counter(dict.fromkeys(_codes(EngineError, ClusterError), 0))
 
     def askable(self, ts_ms: Sequence[int]) -> None:
         """Frames of these capture times can be asked about from now on."""
@@ -56,8 +72,8 @@ class IngestMeters:
         self._decoded = 0
         self._selected = 0
         self._confirmed = 0
-        self._postponed: Counter[str] = Counter()
-        self._dead_letters: Counter[str] = Counter()
+        self._postponed = Counter(dict.fromkeys(_codes(Overloaded, ClusterError), 0))
+        self._dead_letters = Counter(dict.fromkeys(_codes(MessageError, MediaError, UnreadableRecord), 0))
 
     def record(self, payload: bytes | None, seconds: float) -> None:
         """A record was taken apart, with or without success."""

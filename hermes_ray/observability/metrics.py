@@ -1,0 +1,323 @@
+"""Every metric that hermes-ray exposes, as one table from the stats of the system to names, labels and values.
+
+The table makes both the scrape (:mod:`hermes_ray.observability.exposition`) and ``docs/metrics.md``
+(``python -m hermes_ray.observability.reference``). Names and units follow Prometheus' conventions: prefix ``hermes_``,
+seconds and bytes, ``_total`` for counters. No label takes unbounded values, except ``stream``, which only metrics per
+stream have.
+"""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeAlias
+
+import hermes_ray
+from hermes_ray.observability.distribution import Distribution
+from hermes_ray.observability.stats import (
+    EngineState,
+    IngestState,
+    IngestTotals,
+    MemoryCounts,
+    StreamFigures,
+    SystemStats,
+    WorkerStats,
+)
+
+Value: TypeAlias = float | Distribution
+Samples: TypeAlias = Iterator[tuple[tuple[str, ...], Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table.
+
+    Attributes:
+        samples: label values and value of each of its series.
+        labels: names of its labels.
+    """
+
+    kind: Literal["counter", "gauge", "histogram"]
+    name: str
+    help: str
+    samples: Callable[[SystemStats], Samples]
+    labels: tuple[str, ...] = ("worker",)
+
+
+_counter = partial(Metric, "counter")
+_gauge = partial(Metric, "gauge")
+_histogram = partial(Metric, "histogram")
+
+
+def _workers(read: Callable[[WorkerStats], Value]) -> Callable[[SystemStats], Samples]:
+    return lambda stats: (((name, worker.role), read(worker)) for name, worker in stats.workers.items())
+
+
+def _memory(read: Callable[[MemoryCounts], Value]) -> Callable[[SystemStats], Samples]:
+    return lambda stats: (((n,), read(w.memory)) for n, w in stats.workers.items() if w.memory is not None)
+
+
+def _engine(read: Callable[[EngineState], Value]) -> Callable[[SystemStats], Samples]:
+    return lambda stats: (((n,), read(w.engine)) for n, w in stats.workers.items() if w.engine is not None)
+
+
+def _ingest(read: Callable[[IngestTotals], Value]) -> Callable[[SystemStats], Samples]:
+    return lambda stats: (((n,), read(w.ingest)) for n, w in stats.workers.items() if w.ingest is not None)
+
+
+def _reading(read: Callable[[IngestState], Value]) -> Callable[[SystemStats], Samples]:
+    return lambda stats: (((n,), read(w.reading)) for n, w in stats.workers.items() if w.reading is not None)
+
+
+def _each(read: Callable[[WorkerStats], Mapping[str, int] | Mapping[int, int]]) -> Callable[[SystemStats], Samples]:
+    """One series per worker and key of a mapping."""
+
+    def samples(stats: SystemStats) -> Samples:
+        for name, worker in stats.workers.items():
+            for key, value in read(worker).items():
+                yield (name, str(key)), value
+
+    return samples
+
+
+def _streams(read: Callable[[StreamFigures], Value | None]) -> Callable[[SystemStats], Samples]:
+    def samples(stats: SystemStats) -> Samples:
+        for stream_id, stream in stats.streams.items():
+            value = read(stream)
+            if value is not None:
+                yield (stream_id, stream.worker), value
+
+    return samples
+
+
+def _build_info(stats: SystemStats) -> Samples:
+    yield (hermes_ray.__version__, platform.python_version()), 1.0
+
+
+def _model_info(stats: SystemStats) -> Samples:
+    for name, worker in stats.workers.items():
+        if (engine := worker.engine) is not None:
+            yield (name, engine.model, engine.device, engine.policy), 1.0
+
+
+def _places(worker: WorkerStats) -> Mapping[str, int]:
+    engine = worker.engine
+    return {} if engine is None else {"slot": engine.streams_resident, "parked": engine.streams_parked}
+
+
+_SYSTEM = (
+    _gauge("hermes_build_info", "Version that answers; always 1.", _build_info, labels=("version", "python")),
+    _gauge(
+        "hermes_coordinator_up",
+        "1 while the Coordinator answers; while it does not, nothing is known of the workers.",
+        lambda stats: iter([((), float(stats.coordinator_up))]),
+        labels=(),
+    ),
+    _gauge(
+        "hermes_worker_up",
+        "1 while the worker answers the Coordinator.",
+        _workers(lambda w: float(w.up)),
+        labels=("worker", "role"),
+    ),
+    _counter(
+        "hermes_worker_restarts_total",
+        "Processes of the worker that followed its first, since the Coordinator started.",
+        _workers(lambda w: w.restarts),
+        labels=("worker", "role"),
+    ),
+    _gauge(
+        "hermes_model_info",
+        "Model, device and memory policy of the worker; always 1.",
+        _model_info,
+        labels=("worker", "model", "device", "policy"),
+    ),
+)
+
+_INGEST = (
+    _counter("hermes_records_total", "Kafka records taken, good or bad.", _ingest(lambda c: c.records)),
+    _counter("hermes_ingested_bytes_total", "Bytes of these records' values.", _ingest(lambda c: c.payload_bytes)),
+    _counter(
+        "hermes_frames_decoded_total",
+        "Frames found in records, those that sampling skips included.",
+        _ingest(lambda c: c.frames_decoded),
+    ),
+    _counter(
+        "hermes_frames_dropped_total",
+        "Frames left out on purpose: `sampling`, above video.target_fps.",
+        _each(lambda w: {"sampling": w.ingest.frames_decoded - w.ingest.frames_selected} if w.ingest else {}),
+        labels=("worker", "reason"),
+    ),
+    _counter(
+        "hermes_frames_ingested_total",
+        "Frames sent on and confirmed by the memory worker that owns their stream.",
+        _ingest(lambda c: c.frames_confirmed),
+    ),
+    _counter(
+        "hermes_dead_letters_total",
+        "Records sent to the dead-letter topic, by error code.",
+        _each(lambda w: w.ingest.dead_letters if w.ingest else {}),
+        labels=("worker", "reason"),
+    ),
+    _counter(
+        "hermes_batches_postponed_total",
+        "Batches of frames that a memory worker did not take yet, by error code: backpressure.",
+        _each(lambda w: w.ingest.batches_postponed if w.ingest else {}),
+        labels=("worker", "reason"),
+    ),
+    _counter(
+        "hermes_records_lost_total",
+        "Records that Kafka's retention had deleted before they were read.",
+        _ingest(lambda c: c.records_lost),
+    ),
+    _histogram(
+        "hermes_decode_seconds", "Time to parse, decode, sample and shrink one record.", _ingest(lambda c: c.decoding)
+    ),
+    _gauge(
+        "hermes_frames_inflight",
+        "Frames decoded and not yet confirmed; at cluster.max_inflight_frames reading stops.",
+        _reading(lambda s: s.frames_inflight),
+    ),
+    _gauge(
+        "hermes_kafka_up",
+        "1 while a Kafka broker answers the ingest worker.",
+        _reading(lambda s: float(s.broker_reachable)),
+    ),
+    _gauge(
+        "hermes_kafka_lag_records",
+        "Records that wait in each partition of the frames topic.",
+        _each(lambda w: w.reading.lag_records if w.reading else {}),
+        labels=("worker", "partition"),
+    ),
+)
+
+_MEMORY = (
+    _counter(
+        "hermes_frames_applied_total", "Frames encoded into memories.", _memory(lambda c: c.engine.frames_applied)
+    ),
+    _counter(
+        "hermes_frames_repeated_total",
+        "Frames that were sent again and skipped, because they had been applied.",
+        _memory(lambda c: c.frames_repeated),
+    ),
+    _histogram(
+        "hermes_capture_to_askable_seconds",
+        "From a frame's capture time until it can be asked about; clocks of camera and worker apart.",
+        _memory(lambda c: c.capture_to_askable),
+    ),
+    _gauge(
+        "hermes_streams",
+        "Streams with a memory: in a `slot`, or `parked` in host memory or on disk.",
+        _each(_places),
+        labels=("worker", "place"),
+    ),
+    _gauge("hermes_slots", "Memories that fit on the device at once.", _engine(lambda s: s.slots)),
+    _gauge(
+        "hermes_slab_bytes",
+        "Memory preallocated for all slots: keys, values and token identities.",
+        _engine(lambda s: s.slab_bytes),
+    ),
+    _gauge(
+        "hermes_kv_tokens",
+        "Visual tokens held in slots, over all layers of a tier.",
+        _each(lambda w: w.engine.kv_tokens if w.engine else {}),
+        labels=("worker", "tier"),
+    ),
+    _histogram("hermes_compaction_seconds", "Time to compact one memory.", _memory(lambda c: c.engine.compaction)),
+    _histogram(
+        "hermes_frame_step_seconds",
+        "Time of one step that encodes frames, over all streams.",
+        _memory(lambda c: c.engine.frame_step),
+    ),
+    _histogram("hermes_frame_step_frames", "Frames encoded by one step.", _memory(lambda c: c.engine.frames_per_step)),
+    _histogram(
+        "hermes_answer_step_seconds",
+        "Time of one step that seats questions and decodes a token of every answer.",
+        _memory(lambda c: c.engine.answer_step),
+    ),
+    _histogram(
+        "hermes_answer_step_tokens", "Tokens decoded by one step.", _memory(lambda c: c.engine.answers_per_step)
+    ),
+    _gauge(
+        "hermes_frames_waiting",
+        "Frames accepted by the engine and not yet applied.",
+        _engine(lambda s: s.frames_waiting),
+    ),
+)
+
+_QUESTIONS = (
+    _counter(
+        "hermes_questions_total",
+        "Questions that reached a memory worker, whatever became of them.",
+        _memory(lambda c: c.questions),
+    ),
+    _counter("hermes_answers_total", "Questions answered to the end.", _memory(lambda c: c.engine.answers)),
+    _counter(
+        "hermes_question_errors_total",
+        "Questions that failed in a memory worker, by error code; cancelled ones are none.",
+        _each(lambda w: w.memory.question_errors if w.memory else {}),
+        labels=("worker", "reason"),
+    ),
+    _gauge("hermes_questions_waiting", "Questions without a seat.", _engine(lambda s: s.questions_waiting)),
+    _gauge("hermes_questions_active", "Questions being answered.", _engine(lambda s: s.questions_active)),
+    _histogram(
+        "hermes_time_to_first_token_seconds",
+        "From the engine's receipt of a question to the first token of its answer.",
+        _memory(lambda c: c.engine.first_token),
+    ),
+    _histogram(
+        "hermes_time_per_token_seconds",
+        "From one token of an answer to its next.",
+        _memory(lambda c: c.engine.next_token),
+    ),
+    _counter(
+        "hermes_prompt_tokens_total",
+        "Tokens of questions with their template, without the memory.",
+        _memory(lambda c: c.engine.prompt_tokens),
+    ),
+    _counter("hermes_answer_tokens_total", "Tokens generated.", _memory(lambda c: c.engine.answer_tokens)),
+)
+
+_PER_STREAM = (
+    _gauge(
+        "hermes_stream_frames",
+        "Frames that the stream's memory has seen.",
+        _streams(lambda s: s.frames),
+        labels=("stream", "worker"),
+    ),
+    _gauge(
+        "hermes_stream_kv_tokens",
+        "Tokens that each layer of the stream's memory holds, the protected prefix included.",
+        _streams(lambda s: s.kv_tokens),
+        labels=("stream", "worker"),
+    ),
+    _gauge(
+        "hermes_stream_compactions",
+        "How often the stream's memory was compacted.",
+        _streams(lambda s: s.compactions),
+        labels=("stream", "worker"),
+    ),
+    _gauge(
+        "hermes_stream_dead_letters",
+        "Records of the stream sent to the dead-letter topic since the ingest worker started.",
+        _streams(lambda s: s.dead_letters),
+        labels=("stream", "worker"),
+    ),
+    _gauge(
+        "hermes_stream_lag_seconds",
+        "From capture to askable, of the stream's newest frame.",
+        _streams(lambda s: s.lag_seconds),
+        labels=("stream", "worker"),
+    ),
+)
+
+SECTIONS: Mapping[str, tuple[Metric, ...]] = {
+    "The system": _SYSTEM,
+    "Ingest": _INGEST,
+    "Memories": _MEMORY,
+    "Questions": _QUESTIONS,
+    "Per stream": _PER_STREAM,
+}
+"""All metrics in the order in which the page shows them."""
+
+METRICS: tuple[Metric, ...] = tuple(metric for section in SECTIONS.values() for metric in section)
+"""All metrics."""
