@@ -120,3 +120,12 @@ def test_values_of_the_user_reach_the_configuration(render: Callable[..., Render
     settings = yaml.safe_load(rendered.settings_text)
     assert settings["video"]["target_fps"] == 1.5
     assert settings["api"]["max_body_bytes"] == 131072
+
+
+def test_packaged_chart_renders_the_same(chart: helm_python.Chart, tmp_path: Path) -> None:
+    archive = helm_python.package(CHART, destination=tmp_path)
+    with helm_python.Chart.load(archive) as packaged:
+        assert packaged.render({}, name="hermes") == chart.render({}, name="hermes")
+        assert {f"values-{name}.yaml" for name in ("cpu-trial", "one-gpu", "production")} <= {
+            file["name"] for file in packaged.files
+        }
