@@ -28,7 +28,7 @@ class Stage:
 
 
 STAGES = (
-    Stage(frames=(8, 8), clips=40, questions=0, empty_share=1.0, steps=350),
+    Stage(frames=(8, 8), clips=40, questions=0, empty_share=1.0, steps=300),
     Stage(frames=(2, 5), clips=32, questions=9, empty_share=0.3, steps=240, leave_at=0.85),
     Stage(frames=(5, 10), clips=18, questions=12, empty_share=0.25, steps=500, leave_at=0.85),
     Stage(frames=(8, 16), clips=12, questions=14, empty_share=0.2, steps=5000, leave_at=0.93),
