@@ -144,7 +144,9 @@ def test_compose_containers_of_ours_run_without_root_and_write_to_memory_only() 
 
 def test_monitoring_asks_where_things_are() -> None:
     services = COMPOSE["services"]
-    (job,) = yaml.safe_load((DEPLOYMENTS / "prometheus.yaml").read_text())["scrape_configs"]
+    prometheus = yaml.safe_load((DEPLOYMENTS / "prometheus.yaml").read_text())
+    (job,), (rules,) = prometheus["scrape_configs"], prometheus["rule_files"]
+    assert f"../dashboards/rules:{rules.removesuffix('/*.yaml')}:ro" in services["prometheus"]["volumes"]
     (target,) = job["static_configs"][0]["targets"]
     host, port = target.split(":")
     assert f"127.0.0.1:{port}:{port}" in services[host]["ports"]
