@@ -1,5 +1,6 @@
 """The text around a video: a model's chat template cut open where the video stands, and what ends an answer."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,11 +70,9 @@ def split_template(tokenizer: PreTrainedTokenizerBase, video_token_id: int) -> C
         raise UnsupportedModel(
             f"the model's chat template does not put one {video_token} before the question, and turns in their order"
         )
-    parts = []
-    for cut in cuts:
-        part, rendered = rendered.split(cut)
-        parts.append(part)
-    return ChatParts(*parts, rendered)
+    parts = re.split("|".join(map(re.escape, cuts)), rendered)
+    before_video, before_question, before_answer, before_next, after_question = parts
+    return ChatParts(before_video, before_question, before_answer, before_next, after_question)
 
 
 def stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
