@@ -113,7 +113,8 @@ class _Examiner:
         self._truth = Truth(_world(seed))
         self._recent_s = RECENT_SHARE * frames * _INTERVAL_S
         self._rng = rng
-        self._said: Counter[tuple[Category, str]] = Counter()
+        # Half of the questions that are answered yes or no want each; which of them comes first is drawn.
+        self._wanted = {category: str(rng.choice(("yes", "no"))) for category in CATEGORIES}
 
     def ask(self, category: Category, frame: int, count: int) -> list[ExamQuestion]:
         """Draw different questions of one category about one moment."""
@@ -124,15 +125,16 @@ class _Examiner:
             task = str(self._rng.choice(_TASKS_OF[category]))
             question = self._writer.ask(task, frame * _INTERVAL_S)
             if question and question.text not in found and self._fits(category, question):
-                self._said[category, question.answer] += 1
+                if question.answer == self._wanted[category]:
+                    self._wanted[category] = "no" if question.answer == "yes" else "yes"
                 found[question.text] = ExamQuestion(category, frame, question)
         return list(found.values())
 
     def _fits(self, category: Category, question: QuestionAnswer) -> bool:
-        if category in ("now", "count"):
+        if question.answer in ("yes", "no") and question.answer != self._wanted[category]:
+            return False
+        if category in ("now", "count") or question.answer == "no":  # nothing that came decides a "no"
             return True
-        if question.answer == "no":  # nothing that came decides it, so it goes where a "yes" needs a counterweight
-            return self._said[category, "no"] < self._said[category, "yes"]
         about_s = self._first_s(question.asked_s) if question.about_s is None else question.about_s
         if about_s is None:
             return False

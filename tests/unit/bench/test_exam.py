@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from hermes_ray.bench.accuracy.exam import CATEGORIES, RECENT_SHARE, Exam, set_exam
+from hermes_ray.bench.accuracy.sitting import is_right, see, sit
+from hermes_ray.bench.accuracy.variants import variants
+from hermes_ray.models import ModelAdapter
+
+
+@pytest.fixture(scope="module")
+def exams() -> list[Exam]:
+    return [set_exam(seed, frames=300, moments=4, per_category=2) for seed in range(12)]
+
+
+def test_the_same_seed_sets_the_same_questions(exams: list[Exam]):
+    assert set_exam(0, frames=300, moments=4, per_category=2) == exams[0]
+    assert exams[0].questions != exams[1].questions
+
+
+def test_questions_come_late_in_the_stream_and_in_every_category(exams: list[Exam]):
+    asked = [item for exam in exams for item in exam.questions]
+    assert {item.category for item in asked} == set(CATEGORIES)
+    assert min(item.frame for item in asked) >= 150
+    assert all(item.question.asked_s == item.frame for item in asked)
+
+
+def test_recent_and_distant_are_told_apart_by_when_the_answer_came(exams: list[Exam]):
+    for item in (item for exam in exams for item in exam.questions):
+        if item.category in ("recent", "distant") and item.question.about_s is not None:
+            age_s = item.question.asked_s - item.question.about_s
+            assert (age_s <= RECENT_SHARE * 300) == (item.category == "recent")
+
+
+def test_always_yes_is_no_good_answer(exams: list[Exam]):
+    for category in ("now", "recent", "distant"):
+        answers = [i.question.answer for exam in exams for i in exam.questions if i.category == category]
+        yes, no = answers.count("yes"), answers.count("no")
+        assert yes > 5
+        assert abs(yes - no) <= 0.3 * (yes + no)
+
+
+def test_the_film_shows_what_the_questions_are_about(exams: list[Exam]):
+    film = set_exam(3, frames=30, moments=1, per_category=1).film(72)
+    assert len(film) == 30
+    assert film[0].shape == (72, 72, 3)
+    assert any(not np.array_equal(film[0], later) for later in film[1:])
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "right"),
+    [
+        ("a red car, a blue dog", "a red car , a blue dog", True),
+        ("Yes", "yes", True),
+        ("a red car and a blue dog", "a red car , a blue dog", False),
+        ("a red car", "a red car , a blue dog", False),
+        ("a blue dog, a red car", "a red car , a blue dog", False),
+        ("", "nothing", False),
+    ],
+)
+def test_an_answer_is_right_if_it_has_exactly_the_right_words(answer: str, truth: str, right: bool):
+    assert is_right(answer, truth) is right
+
+
+def test_watching_streams_together_changes_no_answer(adapter: ModelAdapter):
+    (policy,) = variants([20], stream_tokens=360, frame_tokens=9, policies=["hermes"])
+    streams = [see(adapter, set_exam(seed, frames=40, moments=2, per_category=1)) for seed in (5, 6)]
+    together = sit(adapter, streams, policy)
+    alone = [outcome for stream in streams for outcome in sit(adapter, [stream], policy, seats=1)]
+    assert sorted(map(str, together)) == sorted(map(str, alone))
