@@ -1,0 +1,129 @@
+"""From Kafka to the workers: what comes in, what waits, what is refused, what a recovery repeats."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from dashboards.panels import SELECTED, Panel, Query, board, per_second, quantiles, total
+
+_KAFKA = (
+    Panel(
+        "Brokers reached",
+        "bool_on_off",
+        "Off while no Kafka broker answers this ingest worker.",
+        ("hermes_kafka_up",),
+        (Query(f"max by (worker) (hermes_kafka_up{{{SELECTED}}})", "{{worker}}"),),
+        form="number",
+        width=6,
+    ),
+    Panel(
+        "Records waiting",
+        "short",
+        "Over all partitions.",
+        ("hermes_kafka_lag_records",),
+        (Query(f"sum(hermes_kafka_lag_records{{{SELECTED}}})"),),
+        form="number",
+        width=6,
+    ),
+    Panel(
+        "Records lost",
+        "short",
+        "Deleted by Kafka's retention before they were read, in the time shown. Lengthen retention.ms.",
+        ("hermes_records_lost_total",),
+        (Query(f"sum(increase(hermes_records_lost_total{{{SELECTED}}}[$__range]))"),),
+        form="number",
+        alarm=1,
+        width=6,
+    ),
+    Panel(
+        "Dead letters",
+        "short",
+        "Records that could not be used, in the time shown; the dead-letter topic holds them with the reason.",
+        ("hermes_dead_letters_total",),
+        (Query(f"sum(increase(hermes_dead_letters_total{{{SELECTED}}}[$__range]))"),),
+        form="number",
+        alarm=1,
+        width=6,
+    ),
+    Panel(
+        "Lag by partition",
+        "short",
+        "Records that wait in each partition. One partition far above the others: its cameras send too much.",
+        ("hermes_kafka_lag_records",),
+        (Query(total("hermes_kafka_lag_records", "partition"), "partition {{partition}}"),),
+    ),
+    Panel(
+        "Records",
+        "cps",
+        "Records taken from Kafka.",
+        ("hermes_records_total",),
+        (Query(per_second("hermes_records_total"), "{{worker}}"),),
+    ),
+    Panel(
+        "Bytes",
+        "Bps",
+        "Bytes of the records' values.",
+        ("hermes_ingested_bytes_total",),
+        (Query(per_second("hermes_ingested_bytes_total"), "{{worker}}"),),
+    ),
+)
+
+_FRAMES = (
+    Panel(
+        "Frames",
+        "cps",
+        "Decoded, left out by sampling on purpose, and confirmed by their owners.",
+        ("hermes_frames_decoded_total", "hermes_frames_dropped_total", "hermes_frames_ingested_total"),
+        (
+            Query(per_second("hermes_frames_decoded_total", "job"), "decoded {{job}}"),
+            Query(per_second("hermes_frames_dropped_total", "reason"), "dropped: {{reason}}"),
+            Query(per_second("hermes_frames_ingested_total", "job"), "confirmed {{job}}"),
+        ),
+    ),
+    Panel(
+        "Time to decode a record",
+        "s",
+        "Parsing, decoding, sampling and shrinking. A segment is one record.",
+        ("hermes_decode_seconds_bucket",),
+        quantiles("hermes_decode_seconds"),
+    ),
+    Panel(
+        "Frames in flight",
+        "short",
+        "Decoded and not confirmed. At cluster.max_inflight_frames the worker stops reading.",
+        ("hermes_frames_inflight",),
+        (Query(total("hermes_frames_inflight"), "{{worker}}"),),
+    ),
+)
+
+_TROUBLE = (
+    Panel(
+        "Dead letters by reason",
+        "cps",
+        "Records that could not be used, by error code.",
+        ("hermes_dead_letters_total",),
+        (Query(per_second("hermes_dead_letters_total", "reason"), "{{reason}}"),),
+    ),
+    Panel(
+        "Batches postponed",
+        "cps",
+        "Batches that a memory worker did not take yet. `overloaded` is backpressure, `worker-unavailable` a restart.",
+        ("hermes_batches_postponed_total",),
+        (Query(per_second("hermes_batches_postponed_total", "reason"), "{{reason}}"),),
+    ),
+    Panel(
+        "Frames repeated",
+        "cps",
+        "Frames that came again after a recovery and were skipped: the work that it cost.",
+        ("hermes_frames_repeated_total",),
+        (Query(per_second("hermes_frames_repeated_total"), "{{worker}}"),),
+    ),
+)
+
+
+def dashboard() -> Dashboard:
+    """The dashboard."""
+    return board(
+        "hermes-kafka-ingest",
+        "Kafka and ingest",
+        "What comes in from Kafka, what waits there, what is refused and what recoveries repeat.",
+        [("Kafka", _KAFKA), ("Frames", _FRAMES), ("Trouble", _TROUBLE)],
+    )
