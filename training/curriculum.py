@@ -13,6 +13,7 @@ class Stage:
     Attributes:
         frames: shortest and longest clip.
         clips: clips in a batch.
+        extra_clips: further clips of :data:`EXTRA_FRAMES` frames that only the vision tower and its heads are shown.
         questions: per clip; 0 trains the vision tower alone, on the auxiliary heads.
         empty_share: about how many of the visual tokens that show nothing the decoder is given.
         steps: the most steps to stay.
@@ -21,6 +22,7 @@ class Stage:
 
     frames: tuple[int, int]
     clips: int
+    extra_clips: int
     questions: int
     empty_share: float
     steps: int
@@ -28,12 +30,14 @@ class Stage:
 
 
 STAGES = (
-    Stage(frames=(8, 8), clips=40, questions=0, empty_share=1.0, steps=300),
-    Stage(frames=(2, 5), clips=32, questions=9, empty_share=0.3, steps=240, leave_at=0.85),
-    Stage(frames=(5, 10), clips=18, questions=12, empty_share=0.25, steps=500, leave_at=0.85),
-    Stage(frames=(8, 16), clips=12, questions=14, empty_share=0.2, steps=5000, leave_at=0.93),
-    Stage(frames=(12, 24), clips=9, questions=16, empty_share=0.2, steps=1_000_000),
+    Stage(frames=(8, 8), clips=40, extra_clips=0, questions=0, empty_share=1.0, steps=300),
+    Stage(frames=(2, 5), clips=32, extra_clips=0, questions=9, empty_share=0.3, steps=240, leave_at=0.85),
+    Stage(frames=(5, 10), clips=18, extra_clips=20, questions=12, empty_share=0.25, steps=500, leave_at=0.85),
+    Stage(frames=(8, 16), clips=12, extra_clips=20, questions=14, empty_share=0.2, steps=5000, leave_at=0.93),
+    Stage(frames=(12, 24), clips=9, extra_clips=20, questions=16, empty_share=0.2, steps=1_000_000),
 )
+
+EXTRA_FRAMES = 8
 
 _WARMUP_STEPS = 150
 _EVIDENCE = 300  # questions over which a task's accuracy is averaged

@@ -27,6 +27,7 @@ from training.trainee import Outcome, Trainee
 DEFAULT_DIRECTORY = Path.home() / ".cache" / "hermes-ray" / "training"
 _CHECKPOINT_EVERY_S = 120.0
 _LOG_EVERY_STEPS = 20
+_EXTRA_WEIGHT = 0.3  # as the auxiliary heads of the other clips
 _log = logging.getLogger("training")
 
 
@@ -73,11 +74,13 @@ class Run:
         progress, options = self._progress, self._options
         torch.set_num_threads(_threads_to_use(options.threads))
         stage = STAGES[progress.stage]
-        clips = feed.clips(progress.step, progress.stage, task_weights(progress.accuracy))
-        batch = self._packer.pack(clips, empty_share=stage.empty_share, seed=progress.step)
+        material = feed.clips(progress.step, progress.stage, task_weights(progress.accuracy))
+        batch = self._packer.pack(material.clips, empty_share=stage.empty_share, seed=progress.step)
         outcome = self._trainee(batch) if stage.questions else self._trainee.vision_loss(batch)
         self._trainee.zero_grad(set_to_none=True)
         outcome.loss.backward()
+        if material.extra:
+            (_EXTRA_WEIGHT * self._trainee.vision_loss(self._packer.pack(material.extra)).loss).backward()
         torch.nn.utils.clip_grad_norm_(self._trainee.parameters(), 1.0)
         self._learn(self._learning_rate())
         if outcome.correct:
