@@ -1,0 +1,272 @@
+"""The running system under a real Prometheus: every metric exists, every panel and every alert rule has data."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import numpy as np
+import pytest
+import ray
+import yaml
+from prometheus_client import Metric as Family
+from prometheus_client.parser import text_string_to_metric_families
+
+from hermes_ray.api import server
+from hermes_ray.config import (
+    ApiSettings,
+    ClusterSettings,
+    EngineSettings,
+    KafkaSettings,
+    MemorySettings,
+    MetricsSettings,
+    Settings,
+    VideoSettings,
+)
+from hermes_ray.observability.metrics import METRICS
+from hermes_ray.transport.embedded import EmbeddedBroker
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.transport.producer import FrameProducer
+from hermes_ray.transport.topics import ensure_topics
+from hermes_ray.video.codec import encode_jpeg
+
+pytestmark = pytest.mark.integration
+
+DASHBOARDS = Path(__file__).parents[2] / "dashboards"
+RULES = DASHBOARDS / "rules" / "hermes.yaml"
+STREAMS = [f"cam-{n}" for n in range(3)]
+LOAD_S = 8.0
+VARIABLES = {
+    "$__rate_interval": "30s",
+    "$__range": "60s",
+    "$job": ".*",
+    "$worker": ".*",
+    "$slo_first_token": "5.0",
+    "$slo_lag": "60.0",
+}
+ZERO_WITHOUT_A_FAILURE = {
+    "Unreachable": "counts workers that are down",
+    "Restarts": "counts processes that died",
+    "Records lost": "needs Kafka to delete records that nobody has read",
+    "Batches postponed": "needs a worker that is overloaded or away",
+    "Frames repeated": "needs a worker that dies between applying and confirming",
+    "Kafka lag": "needs more frames than the workers take",
+    "Lag by partition": "needs more frames than the workers take",
+    "Records waiting": "needs more frames than the workers take",
+    "Frames waiting": "needs more frames than the engine takes",
+    "Frames in flight": "lasts milliseconds unless the workers are behind",
+    "Questions in the engines": "lasts milliseconds unless the workers are behind",
+    "Questions by worker": "lasts milliseconds unless the workers are behind",
+}
+"""Panels whose queries return data, which may be zero all the time while nothing is wrong, and why."""
+
+
+def program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        pytest.fail(f"the program {name} is missing: install the Debian package prometheus")
+    return path
+
+
+def until(condition: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
+    unique = uuid4().hex[:8]
+    return Settings(
+        # Three streams for two slots, and a budget of a few frames: memories are parked and compacted.
+        memory=MemorySettings(budget_tokens=64, slots=2),
+        engine=EngineSettings(max_questions=2, max_question_tokens=128),
+        kafka=KafkaSettings(
+            bootstrap_servers=broker.bootstrap_servers,
+            frames_topic=f"frames-{unique}",
+            dead_letters_topic=f"dead-letters-{unique}",
+            frames_partitions=2,
+            group_id=f"group-{unique}",
+        ),
+        video=VideoSettings(target_fps=4),
+        cluster=ClusterSettings(
+            namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
+        ),
+        metrics=MetricsSettings(per_stream=True),
+        api=ApiSettings(port=0),
+    )
+
+
+@pytest.fixture(scope="module")
+def url(settings: Settings) -> Iterator[str]:
+    ensure_topics(settings.kafka)
+    try:
+        yield server.start(settings, ready_timeout_s=120).url
+    finally:
+        server.stop(settings)
+
+
+@pytest.fixture(scope="module")
+def http(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def prometheus(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A Prometheus that scrapes the system every second and evaluates the alert rules."""
+    directory = tmp_path_factory.mktemp("prometheus")
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [
+            {"job_name": "hermes", "static_configs": [{"targets": [url.removeprefix("http://")]}]},
+        ],
+    }
+    (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    process = subprocess.Popen(
+        [
+            program("prometheus"),
+            f"--config.file={directory / 'prometheus.yml'}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            f"--web.listen-address={address}",
+            "--log.level=error",
+        ]
+    )
+    try:
+        with httpx.Client(base_url=f"http://{address}", timeout=10) as client:
+            until(lambda: answers(client), within_s=20)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/-/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> None:
+    """Cameras, a damaged picture now and then, questions, and a question that is too long, for LOAD_S seconds."""
+    picture = encode_jpeg(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    until_s = time.monotonic() + LOAD_S
+    with FrameProducer(settings.kafka) as producer:
+        while time.monotonic() < until_s:
+            now_ms = time.time_ns() // 1_000_000
+            for stream in STREAMS:
+                producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms))
+                producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms + 20))  # sampling leaves it out
+            producer.send(FrameMessage(STREAMS[0], picture[:100], "image/jpeg", now_ms + 30))
+            ask(http, "What is there?")
+            ask(http, "word " * 500)
+            time.sleep(0.1)
+
+
+def ask(http: httpx.Client, question: str) -> None:
+    http.post(f"/v1/streams/{STREAMS[0]}/query", json={"question": question, "max_tokens": 4})
+
+
+def scrape(http: httpx.Client) -> dict[str, Family]:
+    return {family.name: family for family in text_string_to_metric_families(http.get("/metrics").text)}
+
+
+def value(families: dict[str, Family], name: str, **labels: str) -> float:
+    """The sum of a metric's samples with these labels."""
+    samples = [sample for family in families.values() for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+def query(prometheus: httpx.Client, expr: str) -> list[float]:
+    response = prometheus.get("/api/v1/query", params={"query": expr}).json()
+    assert response["status"] == "success", f"{expr}: {response}"
+    return [float(series["value"][1]) for series in response["data"]["result"]]
+
+
+def panels() -> list[dict]:
+    boards = [json.loads(path.read_text()) for path in sorted(DASHBOARDS.glob("*.json"))]
+    return [panel for board in boards for panel in board["panels"] if panel["type"] != "row"]
+
+
+def test_every_documented_metric_runs_with_its_labels(load: None, http: httpx.Client):
+    running = scrape(http)
+    for metric in METRICS:
+        family = running.pop(metric.name.removesuffix("_total"), None)
+        assert family is not None, f"{metric.name} is documented and does not run"
+        assert family.type == metric.kind
+        assert family.documentation == metric.help
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(metric.labels), sample
+    assert not running, "these run and are not documented"
+
+
+def test_the_exposition_follows_prometheus_conventions(load: None, http: httpx.Client):
+    text = http.get("/metrics").text
+    check = subprocess.run([program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True)
+    assert (check.returncode, check.stdout + check.stderr) == (0, "")
+
+
+def test_every_panel_shows_data_under_load(load: None, prometheus: httpx.Client):
+    shown = panels()
+    assert len(shown) > 30
+    assert set(ZERO_WITHOUT_A_FAILURE) <= {panel["title"] for panel in shown}
+    empty, zero = [], []
+    for panel in shown:
+        for target in panel["targets"]:
+            expr = re.sub(r"\$\w+", lambda match: VARIABLES[match.group()], target["expr"])
+            values = query(prometheus, f"max_over_time(({expr})[30s:1s])")
+            if not any(number >= 0 for number in values):  # NaN is no data either
+                empty.append((panel["title"], expr))
+            elif max(values) <= 0 and panel["title"] not in ZERO_WITHOUT_A_FAILURE:
+                zero.append((panel["title"], expr))
+    assert empty == []
+    assert zero == []
+
+
+def test_alert_rules_evaluate_and_no_critical_one_fires_while_nothing_is_wrong(load: None, prometheus: httpx.Client):
+    check = subprocess.run([program("promtool"), "check", "rules", str(RULES)], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+    def rules() -> list[dict]:
+        return prometheus.get("/api/v1/rules").json()["data"]["groups"][0]["rules"]
+
+    until(lambda: all(rule["health"] == "ok" for rule in rules()), within_s=10)
+    # Slowness may be real on a busy machine; nothing critical is.
+    critical = [rule for rule in rules() if rule["labels"]["severity"] == "critical"]
+    assert len(critical) > 3
+    assert {rule["name"] for rule in critical if rule["state"] != "inactive"} == set()
+
+
+def test_a_dead_worker_counts_as_down_and_keeps_its_counters(load: None, settings: Settings, http: httpx.Client):
+    applied = value(scrape(http), "hermes_frames_applied_total", worker="memory-0")
+    assert applied > 0
+    ray.kill(ray.get_actor("memory-0", namespace=settings.cluster.namespace), no_restart=False)
+    while_down = []
+
+    def restarted() -> bool:
+        started_s = time.monotonic()
+        families = scrape(http)
+        assert time.monotonic() - started_s < 5, "a scrape waits for no worker"
+        if not value(families, "hermes_worker_up", worker="memory-0"):
+            while_down.append(families)
+        return value(families, "hermes_worker_restarts_total", worker="memory-0") == 1
+
+    until(restarted, within_s=60)
+    assert while_down
+    for families in while_down:
+        assert value(families, "hermes_frames_applied_total", worker="memory-0") >= applied
+        assert "hermes_slots" not in families
+        assert value(families, "hermes_worker_up", worker="ingest-0") == 1
