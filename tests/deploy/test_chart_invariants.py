@@ -180,7 +180,9 @@ def test_routers_fill_the_ingest_group_and_workers_their_own(rendered: Rendered)
         assert settings["memory_worker_cpus"] == 0
     else:
         reserved += settings["memory_worker_cpus"]
-    assert int(groups["ingest"]["rayStartParams"]["num-cpus"]) >= reserved
+    offered = int(groups["ingest"]["rayStartParams"]["num-cpus"])
+    assert offered >= reserved
+    assert groups["ingest"]["replicas"] == 1 or 2 * settings["ingest_worker_cpus"] > offered
 
 
 def test_replicas_are_bounded_for_operators_without_autoscaling(rendered: Rendered) -> None:
@@ -216,7 +218,7 @@ def test_names_leave_room_for_what_operators_append(name: str, render: Callable[
     assert len(rendered.one("Kafka")["metadata"]["name"] + "-kafka-bootstrap") <= 63
     names = [(item["kind"], item["metadata"]["name"]) for item in rendered.objects]
     assert len(set(names)) == len(names)
-    assert all(len(name) <= 63 for _, name in names)
+    assert all(len(name) <= 63 for kind, name in names if kind != "ConfigMap")  # which may have 253
 
 
 def test_chart_and_package_have_one_version() -> None:

@@ -31,7 +31,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("redisAddress", {"gcsFaultTolerance": {"enabled": True}}),
     ("ingress.host", {"ingress": {"enabled": True}}),
     ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
-    ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1}}),
+    ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1, "replicas": 1}}),
+    ("ingest.replicas", {"memory": {"enabled": False}, "ingest": {"replicas": 2}}),
 ]
 
 
@@ -99,7 +100,7 @@ def test_rendered_configuration_loads(
         group["replicas"] * int(group["rayStartParams"].get("num-gpus", 0))
         for group in rendered.cluster["workerGroupSpecs"]
     )
-    assert settings.cluster.memory_workers == (gpus or settings.cluster.ingest_workers)
+    assert settings.cluster.memory_workers == (gpus or 1)
     assert settings.model.device == ("cuda" if gpus else "cpu")
     assert settings.kafka.bootstrap_servers
     if settings.kafka.security_protocol.startswith("SASL"):

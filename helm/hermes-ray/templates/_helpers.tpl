@@ -85,7 +85,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $_ := set $cluster "memory_worker_cpus" 0 -}}
 {{- else -}}
 {{- $_ := set $model "device" "cpu" -}}
-{{- $_ := set $cluster "memory_workers" $ingest -}}
+{{- $_ := set $cluster "memory_workers" 1 -}}
 {{- $_ := set $cluster "memory_worker_cpus" 1 -}}
 {{- end -}}
 {{- $_ := set $config "model" $model -}}
@@ -110,6 +110,9 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $protocol := dig "kafka" "security_protocol" "PLAINTEXT" .Values.config -}}
 {{- if and (hasPrefix "SASL" $protocol) (not .Values.secrets.kafkaPassword.name) (not .Values.strimzi.enabled) -}}
 {{- fail "secrets.kafkaPassword.name: needed with config.kafka.security_protocol SASL_*" -}}
+{{- end -}}
+{{- if and (not .Values.memory.enabled) (gt (int .Values.ingest.replicas) 1) -}}
+{{- fail "ingest.replicas: only 1 without memory.enabled, or Ray could spread the workers so that one finds no room" -}}
 {{- end -}}
 {{- $reserved := addf 0.1 (dig "cluster" "ingest_worker_cpus" 0.5 .Values.config) (ternary 0 1 .Values.memory.enabled) -}}
 {{- if gt $reserved (float64 .Values.ingest.rayCpus) -}}
