@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hermes_ray.cli.demo import scenario
+from hermes_ray.cli.demo.examiner import Examiner, FootageExaminer, SimulatedExaminer
 from hermes_ray.cli.demo.scenario import Scenario
 from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
 from hermes_ray.errors import HermesError
@@ -24,12 +25,16 @@ class Camera:
     """One source that publishes to Kafka until it ends or is closed.
 
     Attributes:
+        examiner: knows what to ask about it.
+        turns: how many questions ``--once`` asks about it.
         frames_published: frames that the broker has confirmed.
         error: why it stopped early, if it did.
     """
 
-    def __init__(self, stream_id: str, source: Source, packer: MessagePacker) -> None:
+    def __init__(self, stream_id: str, source: Source, packer: MessagePacker, examiner: Examiner, turns: int) -> None:
         self.stream_id = stream_id
+        self.examiner = examiner
+        self.turns = turns
         self.frames_published = 0
         self.error: HermesError | None = None
         self._source = source
@@ -93,12 +98,14 @@ def _simulated(stream_id: str, seed: int, plan: Scenario, start_ts_ms: int) -> C
         start_ts_ms=start_ts_ms,
         seconds=plan.seconds,
     )
-    return Camera(stream_id, source, _packer(stream_id, Encoding.H264))
+    packer = _packer(stream_id, Encoding.H264)
+    return Camera(stream_id, source, packer, SimulatedExaminer(source), scenario.SIMULATED_TURNS)
 
 
 def _footage(stream_id: str, clip: Path, plan: Scenario, start_ts_ms: int) -> Camera:
     source = FileSource(clip, loop=True, realtime=plan.realtime, start_ts_ms=start_ts_ms, max_side_px=scenario.WIDTH_PX)
-    return Camera(stream_id, _Excerpt(source, plan.seconds), _packer(stream_id, Encoding.MP4))
+    packer = _packer(stream_id, Encoding.MP4)
+    return Camera(stream_id, _Excerpt(source, plan.seconds), packer, FootageExaminer(), scenario.FOOTAGE_TURNS)
 
 
 def _packer(stream_id: str, encoding: Encoding) -> MessagePacker:

@@ -1,15 +1,17 @@
-"""Asks the streams questions from time to time, over HTTP as anybody would."""
+"""Asks the streams questions, over HTTP as anybody would."""
 
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from hermes_ray.api.client import HermesClient
-from hermes_ray.api.schemas import AnswerResponse
+from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.cli.demo.examiner import Examiner, Exchange
 from hermes_ray.errors import HermesError
 
-MAX_TOKENS = 12
+MAX_TOKENS = 48
+"""Enough to list eight things that came."""
 _KEPT = 8
 
 
@@ -18,21 +20,25 @@ class Interview:
 
     Args:
         url: base URL of the API.
-        questions: asked in turn.
+        examiners: by stream id.
         pause_s: between two questions, seconds.
         on_failure: receives each error; the interview goes on.
     """
 
     def __init__(
-        self, url: str, questions: Sequence[str], pause_s: float, on_failure: Callable[[HermesError], object]
+        self,
+        url: str,
+        examiners: Mapping[str, Examiner],
+        pause_s: float,
+        on_failure: Callable[[HermesError], object],
     ) -> None:
         self._url = url
-        self._questions = questions
+        self._examiners = examiners
         self._pause_s = pause_s
         self._on_failure = on_failure
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="interview", daemon=True)
-        self.answers: deque[AnswerResponse] = deque(maxlen=_KEPT)
+        self.exchanges: deque[Exchange] = deque(maxlen=_KEPT)
 
     def start(self) -> None:
         """Start asking."""
@@ -46,22 +52,27 @@ class Interview:
 
     def _run(self) -> None:
         with HermesClient(self._url) as client:
-            for turn in itertools.count():
+            for number in itertools.count():
                 if self._stop.wait(self._pause_s):
                     return
                 try:
-                    self._ask(client, turn)
+                    self._ask(client, number)
                 except HermesError as error:
                     self._on_failure(error)
 
-    def _ask(self, client: HermesClient, turn: int) -> None:
-        streams = client.streams()
-        if streams:
-            stream = streams[turn % len(streams)].id
-            question = self._questions[(turn // len(streams)) % len(self._questions)]
-            self.answers.append(client.ask(stream, question, max_tokens=MAX_TOKENS))
+    def _ask(self, client: HermesClient, number: int) -> None:
+        if streams := client.streams():
+            turn, place = divmod(number, len(streams))
+            stream = streams[place]
+            self.exchanges.extend(ask_about(client, stream, self._examiners[stream.id], [turn]))
 
 
-def ask_each(client: HermesClient, streams: Sequence[str], questions: Sequence[str]) -> list[AnswerResponse]:
-    """Ask every stream every question, one after the other."""
-    return [client.ask(stream, question, max_tokens=MAX_TOKENS) for stream in streams for question in questions]
+def ask_about(client: HermesClient, stream: StreamResponse, examiner: Examiner, turns: Iterable[int]) -> list[Exchange]:
+    """Ask a stream the questions of some turns, those that make sense now, one after the other."""
+    exchanges = []
+    for turn in turns:
+        question = None if stream.as_of_ms is None else examiner.question(turn, stream.as_of_ms)
+        if question is not None:
+            answer = client.ask(stream.id, question, max_tokens=MAX_TOKENS)
+            exchanges.append(Exchange(answer, examiner.truth(turn, question, answer.as_of_ms)))
+    return exchanges

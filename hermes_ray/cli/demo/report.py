@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hermes_ray.api.schemas import AnswerResponse, StreamResponse
+from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.cli.demo.examiner import Exchange
 
 NOTE_RANDOM = (
     "The model's weights are random: its words mean nothing. What this run shows is the path from camera to answer."
@@ -18,7 +19,7 @@ def build_report(
     model: str,
     published: Mapping[str, int],
     streams: Sequence[StreamResponse],
-    answers: Sequence[AnswerResponse],
+    exchanges: Sequence[Exchange],
     wall_s: float,
 ) -> dict[str, Any]:
     """Build the report.
@@ -27,14 +28,14 @@ def build_report(
         model: the model's name, as in the settings.
         published: per stream id, frames that Kafka confirmed.
         streams: their state at the end.
-        answers: in the order in which they were given.
+        exchanges: questions and answers, in the order in which they were given.
         wall_s: from the command's start, seconds.
     """
     return {
         "model": model,
         "note": note_about(model),
         "streams": [_stream(stream, published.get(stream.id, 0)) for stream in streams],
-        "answers": [_answer(answer) for answer in answers],
+        "answers": [_answer(exchange) for exchange in exchanges],
         "wall_s": round(wall_s, 3),
     }
 
@@ -102,11 +103,14 @@ def _stream(stream: StreamResponse, published: int) -> dict[str, Any]:
     }
 
 
-def _answer(answer: AnswerResponse) -> dict[str, Any]:
+def _answer(exchange: Exchange) -> dict[str, Any]:
+    answer = exchange.answer
     return {
         "stream": answer.stream,
         "question": answer.question,
         "answer": answer.answer,
+        "truth": exchange.truth,
+        "correct": exchange.correct,
         "ttft_ms": answer.ttft_ms,
         "as_of": answer.as_of,
         "frames_seen": answer.frames_seen,

@@ -11,11 +11,12 @@ from rich.live import Live
 
 from hermes_ray import config
 from hermes_ray.api.client import HermesClient
-from hermes_ray.api.schemas import AnswerResponse, StreamResponse
+from hermes_ray.api.schemas import StreamResponse
 from hermes_ray.cli.demo import report, screen
 from hermes_ray.cli.demo.cameras import Camera, footage_cameras, simulated_cameras
-from hermes_ray.cli.demo.interview import Interview, ask_each
-from hermes_ray.cli.demo.scenario import FOOTAGE, QUESTIONS, Scenario, settings_overrides
+from hermes_ray.cli.demo.examiner import Exchange
+from hermes_ray.cli.demo.interview import Interview, ask_about
+from hermes_ray.cli.demo.scenario import FOOTAGE, Scenario, settings_overrides
 from hermes_ray.cli.exits import CommandFailed, say_failure
 from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.output import progress_console, write_json
@@ -81,11 +82,11 @@ def run_demo(plan: Scenario, *, port: int | None, assignments: Mapping[str, Any]
             lifecycle.at_end(camera.close)
             camera.start(producer.send)
         with HermesClient(demo.url) as client:
-            answers = _run_once(demo, client, steps) if plan.seconds else _run_live(demo, client, lifecycle, console)
+            exchanges = _run_once(demo, client, steps) if plan.seconds else _run_live(demo, client, lifecycle, console)
             streams = client.streams()
         console.print("stopping")
     if as_json:
-        write_json(_report(demo, streams, answers, steps))
+        write_json(_report(demo, streams, exchanges, steps))
     if plan.seconds:
         _check(demo, streams)
 
@@ -119,14 +120,20 @@ def _fetch_footage(steps: Steps) -> list[Path]:
         return []
 
 
-def _run_once(demo: Demo, client: HermesClient, steps: Steps) -> list[AnswerResponse]:
+def _run_once(demo: Demo, client: HermesClient, steps: Steps) -> list[Exchange]:
     with steps.step(f"publishing {demo.plan.seconds:.0f} s of video from {len(demo.cameras)} cameras"):
         while any(camera.is_publishing for camera in demo.cameras):
             time.sleep(0.1)
     with steps.step("waiting until every frame is in its memory"):
         _wait_until_settled(demo, client)
     with steps.step("asking every stream"):
-        return ask_each(client, sorted(demo.published), QUESTIONS)
+        streams = {stream.id: stream for stream in client.streams()}
+        return [
+            exchange
+            for camera in demo.cameras
+            if camera.stream_id in streams
+            for exchange in ask_about(client, streams[camera.stream_id], camera.examiner, range(camera.turns))
+        ]
 
 
 def _wait_until_settled(demo: Demo, client: HermesClient) -> None:
@@ -136,14 +143,15 @@ def _wait_until_settled(demo: Demo, client: HermesClient) -> None:
         time.sleep(0.2)
 
 
-def _run_live(demo: Demo, client: HermesClient, lifecycle: Lifecycle, console: Console) -> Sequence[AnswerResponse]:
-    interview = Interview(demo.url, QUESTIONS, _PAUSE_BETWEEN_QUESTIONS_S, say_failure)
+def _run_live(demo: Demo, client: HermesClient, lifecycle: Lifecycle, console: Console) -> Sequence[Exchange]:
+    examiners = {camera.stream_id: camera.examiner for camera in demo.cameras}
+    interview = Interview(demo.url, examiners, _PAUSE_BETWEEN_QUESTIONS_S, say_failure)
     lifecycle.at_end(interview.close)
     interview.start()
     footer = [*_notes(demo), *screen.where_to_ask(demo.url, demo.cameras[0].stream_id)]
 
     def picture() -> Any:
-        return screen.picture(demo.look(client), demo.published, list(interview.answers), footer)
+        return screen.picture(demo.look(client), demo.published, list(interview.exchanges), footer)
 
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
@@ -152,7 +160,7 @@ def _run_live(demo: Demo, client: HermesClient, lifecycle: Lifecycle, console: C
         console.print(*footer, sep="\n", soft_wrap=True)
         lifecycle.wait_until_stopped(lambda: console.print(picture()), _LINES_EVERY_S)
     interview.close()
-    return interview.answers
+    return interview.exchanges
 
 
 def _notes(demo: Demo) -> list[str]:
@@ -161,13 +169,13 @@ def _notes(demo: Demo) -> list[str]:
 
 
 def _report(
-    demo: Demo, streams: Sequence[StreamResponse], answers: Sequence[AnswerResponse], steps: Steps
+    demo: Demo, streams: Sequence[StreamResponse], exchanges: Sequence[Exchange], steps: Steps
 ) -> dict[str, Any]:
     return report.build_report(
         model=demo.settings.model.name,
         published=demo.published,
         streams=streams,
-        answers=answers,
+        exchanges=exchanges,
         wall_s=steps.elapsed_s,
     )
 

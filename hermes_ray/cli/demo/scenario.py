@@ -19,7 +19,9 @@ HEIGHT_PX = 240
 FOOTAGE = {"bikes": "bikes.mp4", "carphone": "carphone_pristine.mp4"}
 """Stream id to clip."""
 
-QUESTIONS = ("what is in view now ?", "what happened ?", "how many things came ?")
+FOOTAGE_TURNS = 3
+SIMULATED_TURNS = 16
+"""Questions that ``--once`` asks of each stream; of a simulated one, those that make sense at its end."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hermes_ray.api.schemas import AnswerResponse, StreamResponse
+from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.cli.demo.examiner import Exchange
 from hermes_ray.cli.output import format_milliseconds
 from hermes_ray.cli.streams import tokens_held
 
@@ -18,11 +19,11 @@ from hermes_ray.cli.streams import tokens_held
 def picture(
     streams: Sequence[StreamResponse],
     published: Mapping[str, int],
-    answers: Sequence[AnswerResponse],
+    exchanges: Sequence[Exchange],
     footer: Sequence[str],
 ) -> Group:
     """Everything the demo shows at one moment."""
-    return Group(streams_table(streams, published), Text(), answers_table(answers), Text(), *footer)
+    return Group(streams_table(streams, published), Text(), answers_table(exchanges), Text(), *footer)
 
 
 def streams_table(streams: Sequence[StreamResponse], published: Mapping[str, int]) -> Table:
@@ -60,12 +61,13 @@ def streams_table(streams: Sequence[StreamResponse], published: Mapping[str, int
     return table
 
 
-def answers_table(answers: Sequence[AnswerResponse]) -> Table:
+def answers_table(exchanges: Sequence[Exchange]) -> Table:
     """The newest answers, newest last."""
     table = Table(
         "stream",
         "question",
         "answer",
+        "",
         "first token",
         "as of",
         "frames",
@@ -73,19 +75,28 @@ def answers_table(answers: Sequence[AnswerResponse]) -> Table:
         title_justify="left",
         box=None,
     )
-    for answer in answers:
+    for exchange in exchanges:
+        answer = exchange.answer
         table.add_row(
             answer.stream,
             escape(answer.question),
             escape(answer.answer),
+            _verdict(exchange),
             format_milliseconds(answer.ttft_ms),
             # The time of day is enough to see that the answer is fresh.
             answer.as_of[11:19],
             str(answer.frames_seen),
         )
-    if not answers:
-        table.add_row("", "the first question comes in a moment", "", "", "", "")
+    if not exchanges:
+        table.add_row("", "the first question comes in a moment", "", "", "", "", "")
     return table
+
+
+def _verdict(exchange: Exchange) -> str:
+    """Whether the answer is right, where somebody knows, and else what would have been."""
+    if exchange.truth is None:
+        return ""
+    return "[green]right[/]" if exchange.correct else f"[red]wrong:[/] {escape(exchange.truth)}"
 
 
 def where_to_ask(url: str, stream_id: str) -> list[str]:

@@ -65,7 +65,7 @@ def test_a_run_is_not_settled_while_frames_are_on_their_way():
 
 
 def test_the_report_says_when_words_mean_nothing():
-    made = build_report(model="hermes-tiny-random", published={"cam": 20}, streams=[stream()], answers=[], wall_s=1.0)
+    made = build_report(model="hermes-tiny-random", published={"cam": 20}, streams=[stream()], exchanges=[], wall_s=1.0)
     assert "mean nothing" in made["note"]
     assert made["streams"][0]["frames_published"] == 20
     assert made["streams"][0]["frames_selected"] == 8
