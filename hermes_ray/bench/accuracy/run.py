@@ -38,7 +38,7 @@ class Plan:
     model: str
     streams: int = 200
     frames: int = 500
-    budgets_percent: tuple[float, ...] = (12, 25, 50)
+    budgets_percent: tuple[float, ...] = (5, 12, 25, 50)
     policies: tuple[str, ...] | None = None
     moments: int = 4
     per_category: int = 1

@@ -12,6 +12,7 @@ DEFAULT = "hermes"
 _OWN_BUDGET = "recent_only_4"
 _LAZY = "hermes-lazy-positions"
 _ABLATIONS = (*ABLATIONS, _LAZY)
+_ABLATED_UP_TO_PERCENT = 12
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Variant:
 def variants(
     budgets_percent: Sequence[float], stream_tokens: int, frame_tokens: int, policies: Sequence[str] | None = None
 ) -> list[Variant]:
-    """Every policy at every budget, and ``full`` once; the default's ablations at the smallest budget only.
+    """Every policy at every budget, and ``full`` once; the default's ablations at the small budgets only.
 
     Args:
         budgets_percent: budgets as shares of the stream, percent.
@@ -53,7 +54,7 @@ def variants(
     for percent in budgets_percent:
         frames = max(1, round(percent / 100 * stream_tokens / frame_tokens))
         settings = _settings(frames * frame_tokens, frames)
-        everywhere = [name for name in settings if percent == min(budgets_percent) or name not in _ABLATIONS]
+        everywhere = [name for name in settings if percent <= _ABLATED_UP_TO_PERCENT or name not in _ABLATIONS]
         chosen = everywhere if policies is None else [name for name in policies if name != "full"]
         found += [Variant(policy, percent, settings[policy], same_budget=policy != _OWN_BUDGET) for policy in chosen]
     if policies is None or "full" in policies:
