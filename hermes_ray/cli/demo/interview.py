@@ -10,8 +10,8 @@ from hermes_ray.api.schemas import StreamResponse
 from hermes_ray.cli.demo.examiner import Examiner, Exchange
 from hermes_ray.errors import HermesError
 
-MAX_TOKENS = 48
-"""Enough to list eight things that came."""
+MAX_TOKENS = 16
+"""The longest right answer names three things in view."""
 _KEPT = 8
 
 

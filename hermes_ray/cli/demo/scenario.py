@@ -20,7 +20,7 @@ FOOTAGE = {"bikes": "bikes.mp4", "carphone": "carphone_pristine.mp4"}
 """Stream id to clip."""
 
 FOOTAGE_TURNS = 3
-SIMULATED_TURNS = 16
+SIMULATED_TURNS = 8
 """Questions that ``--once`` asks of each stream; of a simulated one, those that make sense at its end."""
 
 
