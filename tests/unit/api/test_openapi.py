@@ -14,6 +14,7 @@ from tests.unit.api.conftest import STREAM
 OPERATIONS = {
     "getHealth": ("get", "/healthz"),
     "getReadiness": ("get", "/readyz"),
+    "getMetrics": ("get", "/metrics"),
     "listStreams": ("get", "/v1/streams"),
     "getStream": ("get", "/v1/streams/{id}"),
     "askStream": ("post", "/v1/streams/{id}/query"),
