@@ -113,7 +113,9 @@ def _a(thing: Sighting | Visit) -> str:
     return f"a {thing.name}"
 
 
-def _what_now(moment: _Moment) -> _Draft:
+def _what_now(moment: _Moment) -> _Draft | None:
+    if len(moment.view) == 1 and moment.coin(0.5):  # one thing is by far the most frequent sight
+        return None
     text = moment.choose(("what is in view now ?", "what do you see ?"))
     return _Draft(text, " and ".join(_a(thing) for thing in moment.view) or "nothing")
 
@@ -152,7 +154,7 @@ def _absent(moment: _Moment, kinds: Counter[str], text: str) -> _Draft | None:
 
 
 def _how_many_now(moment: _Moment) -> _Draft | None:
-    if len(moment.view) == 1 and moment.coin(0.5):  # one thing is by far the most frequent sight
+    if len(moment.view) == 1 and moment.coin(0.5):
         return None
     return _Draft("how many things are in view ?", NUMBERS[len(moment.view)])
 
