@@ -32,7 +32,7 @@ def test_all_presets_and_bounded_policies_are_compared():
 
 def test_every_policy_holds_the_same_number_of_tokens_when_it_is_asked(adapter: ModelAdapter):
     seen = see(adapter, set_exam(seed=1, frames=24, moments=1, per_category=1))
-    compared = variants([25], stream_tokens=216, frame_tokens=9)
+    compared = variants([12], stream_tokens=450, frame_tokens=9)
     held = {v.policy: {o.cached_tokens for o in sit(adapter, [seen], v)} for v in compared if v.same_budget}
     assert len(held) > 10
     assert len({frozenset(tokens) for tokens in held.values()}) == 1, held
