@@ -19,6 +19,8 @@ from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from hermes_ray.api import server
+from hermes_ray.cluster.coordinator import Coordinator
+from hermes_ray.cluster.memory_actor import StreamMemoryActor
 from hermes_ray.config import (
     ApiSettings,
     ClusterSettings,
@@ -261,7 +263,7 @@ def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(load: None, h
 
     applied = value(scrape(http), "hermes_frames_applied_total", worker="memory-0")
     assert applied > 0
-    process = worker_process()
+    process = process_of(StreamMemoryActor)
     process.suspend()
     try:
         until(lambda: not is_up(), within_s=30)
@@ -275,16 +277,30 @@ def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(load: None, h
     assert value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 0
 
 
+def test_a_coordinator_that_hangs_is_told_and_delays_no_scrape(load: None, http: httpx.Client):
+    process = process_of(Coordinator)
+    process.suspend()
+    try:
+        started_s = time.monotonic()
+        families = scrape(http)
+        assert time.monotonic() - started_s < SCRAPE_LIMIT_S
+    finally:
+        process.resume()
+    assert set(families) == {"hermes_build_info", "hermes_coordinator_up"}
+    assert value(families, "hermes_coordinator_up") == 0
+    until(lambda: value(scrape(http), "hermes_worker_up") == 2, within_s=30)
+
+
 def test_a_worker_that_dies_resets_its_counters_once(load: None, http: httpx.Client, prometheus: httpx.Client):
-    worker_process().kill()
+    process_of(StreamMemoryActor).kill()
     until(lambda: value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 1, within_s=60)
     until(lambda: value(scrape(http), "hermes_slots", worker="memory-0") == 2, within_s=60)
     time.sleep(2 * SCRAPE_INTERVAL_S)
     assert query(prometheus, 'resets(hermes_questions_total{worker="memory-0"}[2m])') == [1]
 
 
-def worker_process() -> psutil.Process:
-    """The process of the memory worker; Ray names it after the actor's class."""
+def process_of(actor: type) -> psutil.Process:
+    """The process of the only actor of a class; Ray names it after the class."""
     ours = psutil.Process().children(recursive=True)
-    (worker,) = [process for process in ours if "ray::StreamMemoryActor" in " ".join(process.cmdline())]
-    return worker
+    (process,) = [process for process in ours if f"ray::{actor.__name__}" in " ".join(process.cmdline())]
+    return process
