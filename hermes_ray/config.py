@@ -95,7 +95,7 @@ class MemorySettings(_Section):
     """Streams more than slots whose idle memories wait in host memory, per worker; they come back when needed."""
     spill_directory: Path | None = None
     """Directory for the memories of still more streams; without it a worker refuses them. Emptied as it ends."""
-    compaction_slack: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    compaction_slack: Annotated[float, Field(ge=0, lt=1)] = 0.375
     """Share of the budget that each compaction frees; smaller evicts more finely, larger costs less."""
     recent_frames: Annotated[int, Field(ge=0)] = 4
     """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""

@@ -42,7 +42,8 @@ class EncodeRow:
         positions: ``[layers, tokens, axes]`` int32.
         frames: ``[stored]`` int32, frame number of each token to store.
         patches: ``[stored]`` int32, patch number of each token to store.
-        probes: spans behind the stored tokens.
+        probes: spans behind the stored tokens; those that the last layers listen to first, so that what no further
+            layer listens to can be left off at the end.
         deepstack: ``[levels, stored, hidden]``, added to the stored tokens behind layer 0, 1 ...; ``None`` for nothing.
     """
 
@@ -90,19 +91,19 @@ class Encoder:
         observed = [self._nothing_observed(row) if row.probes else None for row in rows]
         last = self._decoder.shape.layers - 1
         for layer in range(last + 1):
+            hidden = hidden[:, : batch.width(layer)]
+            positions, visible = batch.positions_in(layer), batch.visible_in(layer)
             queries, keys, values = self._decoder.project(layer, hidden)
-            queries = self._rotary.rotate(queries, batch.positions[layer])
-            all_keys = torch.cat(
-                (self._cached_keys(layer, batch), self._rotary.rotate(keys, batch.positions[layer])), 2
-            )
+            queries = self._rotary.rotate(queries, positions)
+            all_keys = torch.cat((self._cached_keys(layer, batch), self._rotary.rotate(keys, positions)), 2)
             for index, row in enumerate(rows):
-                self._observe(layer, row, queries[index], all_keys[index], batch, index, observed[index])
+                self._observe(
+                    layer, row, queries[index], all_keys[index], visible[index], batch.longest, observed[index]
+                )
             batch.store(self._slab, layer, keys, values)
             if layer < last:  # the last layer's output feeds nothing: only its keys and values are wanted
                 cached = self._slab.values[layer, batch.slots, :, : batch.longest]
-                attended = attend(
-                    queries, all_keys, torch.cat((cached, values), 2), batch.visible, self._decoder.scaling
-                )
+                attended = attend(queries, all_keys, torch.cat((cached, values), 2), visible, self._decoder.scaling)
                 hidden = batch.add_deepstack(layer, self._decoder.finish(layer, hidden, attended))
         for row in rows:
             self._slab.lengths[row.slot] += row.stored
@@ -122,19 +123,19 @@ class Encoder:
         row: EncodeRow,
         queries: Tensor,
         keys: Tensor,
-        batch: "_Batch",
-        index: int,
+        visible: Tensor,
+        longest: int,
         into: Tensor | None,
     ) -> None:
         for span in row.probes:
             if into is None or layer not in span.layers:
                 continue
             rows = slice(span.start, span.stop)
-            weights = attention_weights(queries[:, rows], keys, batch.visible[index, rows], self._decoder.scaling)
+            weights = attention_weights(queries[:, rows], keys, visible[rows], self._decoder.scaling)
             mean = weights.mean(dim=(0, 1))
             cached = self._slab.lengths[row.slot]
             old = mean[self._slab.prefix : cached]
-            new = mean[batch.longest : batch.longest + row.stored]
+            new = mean[longest : longest + row.stored]
             into[layer] = torch.cat((old, new))
 
 
@@ -149,10 +150,11 @@ class _Batch:
         # A slice of neighbouring slots is a view of the slab; a list would copy it.
         self.slots = _as_slice([row.slot for row in rows])
         self.embeds = torch.stack([_pad(row.embeds, width, 0) for row in rows])
-        self.positions = torch.stack([_pad(row.positions, width, 1) for row in rows], dim=1)
-        self.visible = torch.stack(
+        self._positions = torch.stack([_pad(row.positions, width, 1) for row in rows], dim=1)
+        self._visible = torch.stack(
             [_visible(row, cached, self.longest, width) for row, cached in zip(rows, lengths, strict=True)]
         ).to(device)
+        self._widths = [max(_needed(row, layer) for row in rows) for layer in range(slab.shape.layers)]
         self._deepstack = _stack_deepstack(rows, width)
         self._identity = [torch.cat([row.frames for row in rows]), torch.cat([row.patches for row in rows])]
         source = [(i, t) for i, row in enumerate(rows) for t in range(row.stored)]
@@ -160,19 +162,37 @@ class _Batch:
         self._from = tuple(torch.tensor(source, device=device).T)
         self._to = tuple(torch.tensor(target, device=device).T)
 
+    def width(self, layer: int) -> int:
+        """Tokens of a row that this layer or a later one has a use for."""
+        return self._widths[layer]
+
+    def positions_in(self, layer: int) -> Tensor:
+        """``[batch, width, axes]`` int32."""
+        return self._positions[layer, :, : self.width(layer)]
+
+    def visible_in(self, layer: int) -> Tensor:
+        """What each token sees: ``[batch, width, longest + width]`` bool, columns being cached, then new tokens."""
+        width = self.width(layer)
+        return self._visible[:, :width, : self.longest + width]
+
     def add_deepstack(self, layer: int, hidden: Tensor) -> Tensor:
         """One layer's output ``[batch, width, hidden]`` with what the vision tower adds to it."""
         if self._deepstack is None or layer >= self._deepstack.shape[0]:
             return hidden
-        return hidden + self._deepstack[layer]
+        return hidden + self._deepstack[layer, :, : hidden.shape[1]]
 
     def store(self, slab: KVSlab, layer: int, keys: Tensor, values: Tensor) -> None:
         """Scatter one layer's new keys and values, and the identity of their tokens, behind what the slots hold."""
         slab.keys[layer].transpose(1, 2)[self._to] = keys.transpose(1, 2)[self._from]
         slab.values[layer].transpose(1, 2)[self._to] = values.transpose(1, 2)[self._from]
-        slab.positions[layer][self._to] = self.positions[layer][self._from]
+        slab.positions[layer][self._to] = self._positions[layer][self._from]
         slab.frames[layer][self._to], slab.patches[layer][self._to] = self._identity
         slab.counts[layer][self._to] = 1
+
+
+def _needed(row: EncodeRow, layer: int) -> int:
+    """Tokens of a row without the probes at its end that neither this layer nor a later one listens to."""
+    return max([row.stored, *(span.stop for span in row.probes if span.layers.stop > layer)])
 
 
 def _stack_deepstack(rows: Sequence[EncodeRow], width: int) -> Tensor | None:

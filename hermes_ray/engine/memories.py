@@ -151,16 +151,25 @@ class MemoryWriter:
         """One batched pass: of every stream, the blocks up to the first that exceeds its budget."""
         self.residency.bring([item.memory for item in pending])
         largest = self.slab.largest_positions([slot_of(item.memory) for item in pending])
-        rows, full = [], []
+        roomy, full = [], []
         for index, item in enumerate(pending):
             blocks, exceeds = self._take(item)
-            rows.append(self._row(item.memory, blocks, largest[:, index], exceeds))
-            full.append(exceeds)
-        attention = self._encoder.run(rows)
-        for item, exceeds, observed in zip(pending, full, attention, strict=True):
-            if exceeds:
-                self._compact(item.memory, observed)
-            item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
+            row = self._row(item.memory, blocks, largest[:, index], exceeds)
+            (full if exceeds else roomy).append((item.memory, row))
+        # Apart, or the probes of one stream would widen the rows of all.
+        self._encode(roomy)
+        for memory, observed in self._encode(full):
+            self._compact(memory, observed)
+            memory.tokens = self.slab.visual_tokens(slot_of(memory))
+
+    def _encode(self, rows: Sequence[tuple[StreamMemory, EncodeRow]]) -> list[tuple[StreamMemory, Tensor | None]]:
+        """Encode one row for each memory; returns what their probes observed."""
+        if not rows:
+            return []
+        observed = self._encoder.run([row for _, row in rows])
+        for memory, _ in rows:
+            memory.tokens = self.slab.visual_tokens(slot_of(memory))
+        return [(memory, attention) for (memory, _), attention in zip(rows, observed, strict=True)]
 
     def _take(self, item: _Pending) -> tuple[list[VisualBlock], bool]:
         held = item.memory.tokens

@@ -114,7 +114,8 @@ def _parts(probe: Probe, adapter: ModelAdapter, tiers: TierLayout) -> list[Probe
                 return [ProbePart(adapter.template(), everywhere)]
             case Probe.GUIDANCE | Probe.EMBEDDINGS:
                 both = adapter.question(f"{texts.present} {texts.narrative}")
-                return [ProbePart(both, working), ProbePart(adapter.question(texts.narrative), long_term)]
+                # The narrative first: the other is left off where the long-term layers begin.
+                return [ProbePart(adapter.question(texts.narrative), long_term), ProbePart(both, working)]
 
 
 def _text_positions(largest: Tensor, count: int, like: Tensor) -> Tensor:
