@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from hermes_ray.cluster.client import figures_of
 from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.meters import MemoryMeters
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import HermesError, QuestionTimeout
-from hermes_ray.observability.stats import MemoryCounts, SystemStats, WorkerStats
+from hermes_ray.observability.stats import SystemStats, WorkerStats
 
 
 class EngineBackend:
@@ -22,15 +24,16 @@ class EngineBackend:
 
     def __init__(self, engine: StreamEngine) -> None:
         self._engine = engine
+        self._meters = MemoryMeters()
 
     async def readiness(self) -> Readiness:
         """Always ready: an engine that exists has loaded its model."""
         return Readiness(ready=True, missing=())
 
     async def stats(self, *, per_stream: bool = False) -> SystemStats:
-        """The engine as the only worker; questions are counted by the engine, as answers."""
+        """The engine as the only worker."""
         counts, state = self._engine.monitor()
-        worker = WorkerStats("memory", up=True, memory=MemoryCounts(counts, questions=counts.answers), engine=state)
+        worker = WorkerStats("memory", up=True, memory=self._meters.read(counts), engine=state)
         streams = await self.list_streams() if per_stream else []
         figures = {status.stream_id: figures_of(status) for status in streams}
         return SystemStats(True, {self.HERE.worker: worker}, figures)
@@ -57,6 +60,14 @@ class EngineBackend:
         self, stream_id: str, question: Question, timeout_s: float
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         """Answer a question; see :meth:`hermes_ray.api.backend.Backend.ask`."""
+        with self._meters.question():
+            async with aclosing(self._answer(stream_id, question, timeout_s)) as items:
+                async for item in items:
+                    yield item
+
+    async def _answer(
+        self, stream_id: str, question: Question, timeout_s: float
+    ) -> AsyncGenerator[AnswerToken | Answer, None]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         events: asyncio.Queue[AnswerToken | Answer | HermesError] = asyncio.Queue()

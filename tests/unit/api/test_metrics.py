@@ -31,12 +31,21 @@ async def test_an_answer_shows_in_the_next_scrape(http: httpx.AsyncClient):
         return after[name,] - before[name,]
 
     assert answer.status_code == 200
+    assert grown("hermes_questions_total") == 1
     assert grown("hermes_answers_total") == 1
     assert grown("hermes_time_to_first_token_seconds_count") == 1
     tokens = answer.json()["usage"]["completion_tokens"]
     assert grown("hermes_answer_tokens_total") == tokens
     assert grown("hermes_time_per_token_seconds_count") == tokens - 1
     assert after["hermes_frames_applied_total",] == FRAMES
+
+
+async def test_a_failed_question_shows_under_its_code(http: httpx.AsyncClient):
+    failed = ("hermes_question_errors_total", "unknown-stream")
+    before = await scrape(http)
+    await http.post("/v1/streams/nobody/query", json={"question": "What is there?"})
+    after = await scrape(http)
+    assert after[failed] - before[failed] == 1
 
 
 async def test_streams_have_series_only_where_they_are_switched_on(http: httpx.AsyncClient, engine: StreamEngine):
