@@ -1,1 +1,0 @@
-"""What users and this project's own tests test with."""
