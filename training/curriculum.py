@@ -33,7 +33,7 @@ STAGES = (
     Stage(frames=(8, 8), clips=40, extra_clips=0, questions=0, empty_share=1.0, steps=300),
     Stage(frames=(2, 5), clips=32, extra_clips=0, questions=9, empty_share=0.3, steps=240, leave_at=0.85),
     Stage(frames=(5, 10), clips=18, extra_clips=20, questions=12, empty_share=0.25, steps=500, leave_at=0.85),
-    Stage(frames=(8, 16), clips=12, extra_clips=20, questions=14, empty_share=0.2, steps=5000, leave_at=0.93),
+    Stage(frames=(8, 16), clips=12, extra_clips=20, questions=14, empty_share=0.2, steps=1500, leave_at=0.94),
     Stage(frames=(12, 24), clips=9, extra_clips=20, questions=16, empty_share=0.2, steps=1_000_000),
 )
 

@@ -66,6 +66,7 @@ def save(model: LlavaOnevisionForConditionalGeneration, directory: Path, *, dtyp
     model.config.dtype = dtype
     model.save_pretrained(directory, state_dict=weights)
     model.config.dtype = original
+    (directory / _WEIGHTS_FILE).chmod(0o644)  # safetensors makes it private, but a package's files are for everybody
     build_tokenizer(MAX_POSITIONS).save_pretrained(directory)
     _write_preprocessing(directory)
     return directory
