@@ -42,8 +42,8 @@ class _Section(BaseModel):
 class ModelSettings(_Section):
     """Which model watches the streams."""
 
-    name: str = "hermes-tiny-random"
-    """A directory, a hub name, or a bundled model; the weights of ``hermes-tiny-random`` mean nothing."""
+    name: str = "hermes-tiny"
+    """A directory, a hub name, or a bundled model; ``hermes-tiny`` understands only the simulated camera's world."""
     device: str = "auto"
     """Torch device, or ``auto``: the first GPU if there is one, else the CPU."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -20,8 +20,8 @@ def test_one_scripted_run_keeps_its_promises_and_leaves_nothing_behind(hermes):
     assert run.survivors() == []
 
     report = json.loads(output)
-    assert report["model"] == "hermes-tiny-random"
-    assert "mean nothing" in report["note"]
+    assert report["model"] == "hermes-tiny"
+    assert "only the simulated cameras' world" in report["note"]
     assert 0 < report["wall_s"] < RUN_LIMIT_S
     streams = {stream["id"]: stream for stream in report["streams"]}
     # Without a way to download it, there is no footage, and stderr says so.
@@ -30,11 +30,20 @@ def test_one_scripted_run_keeps_its_promises_and_leaves_nothing_behind(hermes):
     for stream in streams.values():
         check_stream(stream)
     assert {answer["stream"] for answer in report["answers"]} == set(streams)
+    check_answers(report["answers"])
     for answer in report["answers"]:
         assert answer["question"]
         assert answer["ttft_ms"] > 0
         assert answer["as_of"] == streams[answer["stream"]]["as_of"]
         assert answer["frames_seen"] == streams[answer["stream"]]["frames_applied"]
+
+
+def check_answers(answers: list[dict]) -> None:
+    judged = [answer for answer in answers if answer["truth"] is not None]
+    assert {answer["stream"] for answer in judged} == {"street-1", "street-2"}, "nobody knows the truth of footage"
+    assert all(answer["correct"] == (answer["answer"] == answer["truth"]) for answer in judged)
+    assert len(judged) >= 10
+    assert sum(answer["correct"] for answer in judged) >= 0.9 * len(judged), judged
 
 
 def check_stream(stream: dict) -> None:

@@ -69,7 +69,10 @@ class Camera:
 
 def simulated_cameras(plan: Scenario, start_ts_ms: int) -> list[Camera]:
     """Cameras that film different simulated worlds, as raw H.264."""
-    return [_simulated(f"street-{seed}", seed, plan, start_ts_ms) for seed in range(1, plan.simulated_cameras + 1)]
+    return [
+        _simulated(f"street-{number + 1}", scenario.FIRST_SEED + number, plan, start_ts_ms)
+        for number in range(plan.simulated_cameras)
+    ]
 
 
 def footage_cameras(clips: Sequence[Path], plan: Scenario, start_ts_ms: int) -> list[Camera]:

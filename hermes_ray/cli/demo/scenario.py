@@ -10,9 +10,11 @@ CAMERA_FPS = 5.0
 SEGMENT_SECONDS = 1.0
 ONCE_SECONDS = 20.0
 """Video time that ``--once`` publishes per camera."""
-BUDGET_TOKENS = 216
-"""24 frames of the bundled model's 9 tokens: less than ``--once`` shows, so that memories are compacted."""
+BUDGET_TOKENS = 126
+"""14 frames of the bundled model's 9 tokens: less than ``--once`` shows, so that memories are compacted."""
 _SLOTS = 8
+FIRST_SEED = 5
+"""World of the first simulated camera; each further one films the next. These are busy from the start."""
 WIDTH_PX = 320
 HEIGHT_PX = 240
 
@@ -49,7 +51,13 @@ def settings_overrides(
 ) -> dict[str, Any]:
     """Settings of the demo: small enough for a laptop, and what the user set by hand on top."""
     overrides: dict[str, Any] = {
-        "memory": {"budget_tokens": BUDGET_TOKENS, "slots": max(_SLOTS, streams)},
+        "memory": {
+            "budget_tokens": BUDGET_TOKENS,
+            "slots": max(_SLOTS, streams),
+            # The bundled model was trained on short streams and knows no positions beyond theirs.
+            "positions": "eager",
+            "compaction_slack": 0.25,
+        },
         "video": {"target_fps": TARGET_FPS, "max_side_px": WIDTH_PX},
         # A cluster of its own: the demo must not join, and never end, one that somebody else runs here.
         "cluster": {"address": "local"},
