@@ -1,13 +1,13 @@
 """``StreamEngine``: many streams and their questions on one device, usable from any thread, without Ray or Kafka."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Thread
 from time import perf_counter
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.meters import StepMeter, tokens_by_tier
 from hermes_ray.engine.scheduler import FrameScheduler
 from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded, QuestionTimeout
+from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.holdings import TierHoldings
 from hermes_ray.memory.tiers import Tier
 from hermes_ray.models import ModelAdapter, load
@@ -227,6 +228,38 @@ class StreamEngine:
             UnknownStream: no frame of it was shown.
         """
         return self._call(lambda: self._ingest.memory_map(stream_id))
+
+    def snapshot(self, stream_id: str, extra: Mapping[str, Any] | None = None) -> bytes:
+        """A stream as bytes: its memory, and all that it takes to go on as if nothing had happened.
+
+        The state between two steps; frames that wait are not in it, conversations neither. The engine's thread only
+        copies off the device; the rest is work of the calling thread.
+
+        Args:
+            stream_id: a stream that frames were shown of.
+            extra: a small JSON object of the caller's, which :meth:`restore` gives back.
+
+        Raises:
+            UnknownStream: no frame of it was applied.
+            TypeError: ``extra`` holds something that JSON does not.
+        """
+        cut = self._call(lambda: self._ingest.cut(stream_id, extra or {}))
+        return snapshot_format.dump(cut, self._writer.fingerprint)
+
+    def restore(self, stream_id: str, data: bytes) -> dict[str, Any]:
+        """Begin a stream with what :meth:`snapshot` returned, in this engine or another of the same model.
+
+        Returns:
+            The caller's ``extra``.
+
+        Raises:
+            SnapshotError: the bytes are damaged, of another model, too large for this engine's budget, or the stream
+                has frames already. Nothing has changed then.
+            NoFreeSlot: there is no room for another stream.
+        """
+        loaded = snapshot_format.load(data, self._writer.fingerprint)
+        self._call(lambda: self._ingest.restore(stream_id, loaded))
+        return dict(loaded.extra["caller"])
 
     def drop(self, stream_id: str) -> None:
         """Forget a stream and free its slot.

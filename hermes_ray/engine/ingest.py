@@ -1,18 +1,22 @@
 """The frames that wait for the engine, and the steps that bring them into their memories."""
 
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
+from hermes_ray.engine import cuts
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.grouping import TimedPixels, group_frames
 from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.residency import StreamMemory, slot_of
 from hermes_ray.engine.scheduler import FrameScheduler
-from hermes_ray.errors import EngineError, HermesError, UnknownStream
+from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.holdings import TierHoldings, holdings
+from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.memory.tiers import Tier, layout
 from hermes_ray.models import FrameGroup, ModelAdapter
 
@@ -147,6 +151,32 @@ class FrameIngest:
         memory, _ = self.memory(stream_id)
         slab = self._writer.slab
         return holdings(slab.view(slot_of(memory)), layout(slab.shape.layers))
+
+    def cut(self, stream_id: str, extra: Mapping[str, Any]) -> Snapshot:
+        """A stream as it is between two steps, copied off the device; frames that still wait are not in it.
+
+        Raises:
+            UnknownStream: no such stream, or none of its frames is applied yet.
+        """
+        memory, as_of_ms = self.memory(stream_id)
+        return cuts.cut(memory, as_of_ms, self._writer, extra)
+
+    def restore(self, stream_id: str, snapshot: Snapshot) -> None:
+        """Begin a stream where a cut was made.
+
+        Raises:
+            SnapshotError: it is no cut of a stream, it does not fit, or the stream has frames already.
+            NoFreeSlot: there is no room.
+        """
+        known = self._streams.get(stream_id)
+        if known is not None and (known.as_of_ms is not None or known.waiting):
+            raise SnapshotError(f"stream {stream_id!r} has frames already; only a stream without any can be restored")
+        stream = self._open(stream_id)
+        try:
+            stream.as_of_ms = cuts.paste(snapshot, stream.memory, self._writer)
+        except SnapshotError:
+            self._writer.close(self._streams.pop(stream_id).memory)
+            raise
 
     def drop(self, stream_id: str) -> None:
         """Forget a stream; frames of it that still wait are refused.

@@ -5,6 +5,7 @@ model. The prefix is not in it: it follows from the model. The file's header hol
 
 * ``format``: ``hermes-ray-memory``, and ``version``: the number of this layout.
 * ``memory``: JSON, everything of :class:`Snapshot` that is not a tensor, and the model's fingerprint.
+  Tensors that are attached have names that begin with ``attached.``.
 * ``checksum``: SHA-256 of the whole file with the checksum's own 64 digits as zeros.
 """
 
@@ -27,6 +28,7 @@ FORMAT = "hermes-ray-memory"
 VERSION = 1
 
 _TENSORS = tuple(f.name for f in fields(MemoryView))
+_ATTACHED = "attached."
 _LENGTH_BYTES = 8
 _BLANK = "0" * 64
 _CHECKSUM = re.compile(rb'"checksum":"([0-9a-f]{64})"')
@@ -42,6 +44,7 @@ class Snapshot:
         budget_tokens: the budget it was compacted to.
         next_frame: the stream-wide number of the next frame.
         extra: a small JSON object of the caller's, such as offsets and the owner's epoch.
+        attached: tensors of the caller's, by name; on the CPU when loaded.
     """
 
     view: MemoryView
@@ -49,6 +52,7 @@ class Snapshot:
     budget_tokens: int
     next_frame: int
     extra: Mapping[str, Any] = field(default_factory=dict)
+    attached: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def dump(snapshot: Snapshot, fingerprint: str) -> bytes:
@@ -69,7 +73,9 @@ def dump(snapshot: Snapshot, fingerprint: str) -> bytes:
         "extra": dict(snapshot.extra),
     }
     metadata = {"format": FORMAT, "version": str(VERSION), "memory": json.dumps(described), "checksum": _BLANK}
-    data = safetensors.torch.save({name: _packed(getattr(snapshot.view, name)) for name in _TENSORS}, metadata)
+    tensors = {name: _packed(getattr(snapshot.view, name)) for name in _TENSORS}
+    attached = {_ATTACHED + name: _packed(tensor) for name, tensor in snapshot.attached.items()}
+    data = safetensors.torch.save(tensors | attached, metadata)
     start, stop = _checksum_place(data)
     return b"".join((data[:start], _digest(data, start, stop).encode(), data[stop:]))
 
@@ -97,7 +103,8 @@ def load(data: bytes, fingerprint: str) -> Snapshot:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
         raise SnapshotError(f"snapshot's tensors cannot be read: {error}") from error
-    return Snapshot(view=MemoryView(**{name: tensors[name] for name in _TENSORS}), **described)
+    view = MemoryView(**{name: tensors.pop(name) for name in _TENSORS})
+    return Snapshot(view=view, attached={n.removeprefix(_ATTACHED): t for n, t in tensors.items()}, **described)
 
 
 def _packed(tensor: Tensor) -> Tensor:
