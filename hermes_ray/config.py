@@ -211,6 +211,18 @@ class ClusterSettings(_Section):
     """Torch CPU threads per memory worker; ``None`` shares the machine's cores between the workers."""
 
 
+class SnapshotSettings(_Section):
+    """Copies of the streams' memories that outlive a process."""
+
+    url: str | None = "auto"
+    """A directory or any fsspec URL that all machines reach. ``auto``: a temporary directory of this machine, for as
+    long as the cluster is up; ``null``: none, and a worker that dies forgets its streams."""
+    interval_s: Annotated[float, Field(gt=0)] = 15.0
+    """How often each stream that has changed is written; a restart reads at most about so much from Kafka again."""
+    keep: Annotated[int, Field(ge=1)] = 2
+    """Snapshots kept of each stream; with one, a damaged one cannot be made up for."""
+
+
 class ApiSettings(_Section):
     """The HTTP API."""
 
@@ -269,6 +281,8 @@ class Settings(BaseSettings):
     """How records become frames."""
     cluster: ClusterSettings = ClusterSettings()
     """The Ray actors."""
+    snapshots: SnapshotSettings = SnapshotSettings()
+    """Copies of the streams' memories that outlive a process."""
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
     metrics: MetricsSettings = MetricsSettings()

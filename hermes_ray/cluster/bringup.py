@@ -14,6 +14,7 @@ from hermes_ray.cluster.calls import Actor, fetch, find_actor
 from hermes_ray.cluster.contracts import Readiness
 from hermes_ray.cluster.coordinator import Coordinator
 from hermes_ray.cluster.protocol import COORDINATOR
+from hermes_ray.cluster.snapshot_store import remove_temporary, resolved
 from hermes_ray.config import ClusterSettings, Settings
 from hermes_ray.errors import ClusterError, NotReady, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
@@ -60,7 +61,9 @@ def ensure_cluster(settings: Settings) -> Actor:
     options = {"name": COORDINATOR, "namespace": settings.cluster.namespace, "lifetime": "detached"}
     # Its calls change nothing when repeated, so Ray may hide a restart from those who make them.
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
-    return actor.options(**options, **always).remote(settings)
+    # Once for this cluster: Ray keeps the arguments for every restart of the actor.
+    arguments = settings.model_copy(update={"snapshots": resolved(settings.snapshots)})
+    return actor.options(**options, **always).remote(arguments)
 
 
 def wait_until_ready(settings: Settings, timeout_s: float, on_progress: Callable[[str], None] = log.info) -> None:
@@ -91,11 +94,24 @@ def wait_until_ready(settings: Settings, timeout_s: float, on_progress: Callable
 def shutdown_cluster(settings: Settings) -> None:
     """End our actors, on whatever cluster this process is connected to. The cluster itself stays."""
     namespace = settings.cluster.namespace
+    temporary: str | None = None
     if COORDINATOR in _actors_of(namespace):  # first, or it would start again what ends
-        ray.kill(find_actor(COORDINATOR, namespace))
+        coordinator = find_actor(COORDINATOR, namespace)
+        temporary = _temporary_snapshots(coordinator)
+        ray.kill(coordinator)
     names = _actors_of(namespace)
     for prefix in ("ingest-", "memory-"):  # in this order, so that ingest can commit
         _end([name for name in names if name.startswith(prefix)], namespace)
+    if temporary is not None:
+        remove_temporary(temporary)
+
+
+def _temporary_snapshots(coordinator: Actor) -> str | None:
+    try:
+        return fetch(coordinator.temporary_snapshots.remote(), COORDINATOR, _CLOSE_LIMIT_S)
+    except WorkerUnavailable as error:
+        log.warning("temporary snapshots stay where they are", error=str(error))
+        return None
 
 
 def _actors_of(namespace: str) -> list[str]:

@@ -19,6 +19,7 @@ from hermes_ray.cluster.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.partitions import assign_partitions
 from hermes_ray.cluster.plan import plan_cluster
 from hermes_ray.cluster.protocol import Assignment, ClusterView, IngestHealth, WorkerHealth
+from hermes_ray.cluster.snapshot_store import SnapshotStore, temporary_root
 from hermes_ray.cluster.stats_board import StatsBoard
 from hermes_ray.cluster.workers import ingest_worker, memory_worker
 from hermes_ray.config import Settings
@@ -57,6 +58,8 @@ class Coordinator:
         self._silent: dict[str, str] = {}
         self._brought_up = False
         self._confirmed: set[str] = set()
+        self._store = SnapshotStore(settings.snapshots) if settings.snapshots.url is not None else None
+        self._reclaimed = self._store is None
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
@@ -155,6 +158,24 @@ class Coordinator:
         )
         self._heard_all.set()
         await self._assign()
+        if not self._reclaimed and self._memory and all(_is_up(health) for health in self._memory.values()):
+            await self._reclaim()
+
+    async def _reclaim(self) -> None:
+        """Place every stream of which there is a snapshot: of those that send nothing just now, nobody else knows."""
+        assert self._store is not None, "nothing to reclaim from"
+        try:
+            for stream_id in await asyncio.to_thread(self._store.streams):
+                await self.place(stream_id)
+        except HermesError as error:
+            log.error("stored streams cannot be placed yet", error=str(error))
+            return
+        self._reclaimed = True
+
+    async def temporary_snapshots(self) -> str | None:
+        """The directory of snapshots if it is of no use to a later cluster."""
+        url = self._settings.snapshots.url
+        return url if url is not None and url.startswith(temporary_root()) else None
 
     async def _visit_memory(self, name: str) -> None:
         health = await self._visit(name, self._memory, lambda: memory_worker(name, self._settings, self._plan))

@@ -17,13 +17,11 @@ class Letter:
     """A record that cannot be used.
 
     Attributes:
-        frames: of the record, that are done with once the letter is confirmed; 1 where it could not be opened.
         sent: the delivery under way; ``None`` while there is none.
     """
 
     record: Record
     error: HermesError
-    frames: int
     sent: Future[Delivery] | None = None
 
 
@@ -37,9 +35,14 @@ class DeadLetterQueue:
         """Letters not confirmed."""
         return len(self._letters)
 
-    def add(self, record: Record, error: HermesError, frames: int = 1) -> None:
+    def holds(self, record: Record) -> bool:
+        """Whether a letter about the record is on its way."""
+        place = (record.partition, record.offset)
+        return any((letter.record.partition, letter.record.offset) == place for letter in self._letters)
+
+    def add(self, record: Record, error: HermesError) -> None:
         """Take a record for the dead-letter topic, with the reason."""
-        self._letters.append(Letter(record, error, frames))
+        self._letters.append(Letter(record, error))
 
     def settle(self, writer: DeadLetterWriter) -> list[Letter]:
         """Write what is not written, and return the letters confirmed since the last call.

@@ -1,6 +1,7 @@
-"""Sends frame batches to their owners and says how each one ended."""
+"""Talks to the streams' owners: sends frame batches, says how each ended, and asks what is safe."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,14 @@ import ray
 from hermes_ray.cluster.calls import Actor, fetch, find_actor
 from hermes_ray.cluster.contracts import Location
 from hermes_ray.cluster.outbox import QueuedFrame
-from hermes_ray.cluster.protocol import COORDINATOR, FrameBatch
+from hermes_ray.cluster.protocol import COORDINATOR, Durability, FrameBatch, Resumption
 from hermes_ray.errors import HermesError, StaleEpoch, WorkerUnavailable
+from hermes_ray.observability.logs import get_logger
 
+log = get_logger(__name__)
+
+_ANSWER_LIMIT_S = 5.0
+"""An owner that says nothing for so long is asked again, or another one is."""
 _PLACEMENT_LIMIT_S = 2.0
 """How long to wait for the Coordinator; sending stands still meanwhile, so short. It answers within milliseconds."""
 
@@ -24,8 +30,28 @@ class Outcome:
     error: HermesError | None
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What an owner answered to the question what is safe.
+
+    Attributes:
+        asked: epochs of the streams that it was taken to own when it was asked.
+        durable: its answer.
+    """
+
+    asked: Mapping[str, int]
+    durable: Mapping[str, Durability]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    ref: Any
+    since_s: float
+    asked: Mapping[str, int]
+
+
 class Delivery:
-    """Knows the owner of each stream, asked for once, and the batches under way. For one thread.
+    """Knows the owner of each stream, asked for once, and the calls under way. For one thread.
 
     Args:
         namespace: Ray namespace of the actors.
@@ -37,6 +63,8 @@ class Delivery:
         self._locations: dict[str, Location] = {}
         self._workers: dict[str, Actor] = {}
         self._under_way: dict[Any, str] = {}
+        self._resuming: dict[str, _Question] = {}
+        self._surveys: dict[str, _Question] = {}
 
     @property
     def under_way(self) -> int:
@@ -55,9 +83,10 @@ class Delivery:
         batch = FrameBatch(
             stream_id=stream_id,
             epoch=location.epoch,
-            images=[frame.image for frame in frames],
-            ts_ms=[frame.ts_ms for frame in frames],
-            positions=[frame.position for frame in frames],
+            images=[frame.image for frame in frames if frame.image is not None],
+            ts_ms=[frame.ts_ms for frame in frames if frame.image is not None],
+            positions=[frame.position for frame in frames if frame.image is not None],
+            mark=frames[-1].mark,
         )
         self._under_way[self._worker(location.worker).ingest.remote(batch)] = stream_id
 
@@ -70,13 +99,68 @@ class Delivery:
             ready, _ = ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
         return [self._outcome(ref, self._under_way.pop(ref)) for ref in ready]
 
+    def resume(self, stream_id: str) -> Resumption | None:
+        """Where to go on with a stream; ``None`` while its owner has not answered: call again.
+
+        Raises:
+            WorkerUnavailable, NotReady, StaleEpoch: not now.
+            NoFreeSlot: the stream is new and no worker has room.
+        """
+        question = self._resuming.get(stream_id)
+        if question is None:
+            location = self._locate(stream_id)
+            ref = self._worker(location.worker).resume.remote(stream_id, location.epoch)
+            self._resuming[stream_id] = question = _Question(ref, time.monotonic(), {})
+        if not _is_answered(question):
+            return None
+        del self._resuming[stream_id]
+        try:
+            return fetch(question.ref, f"the owner of {stream_id}", timeout_s=0)
+        except (StaleEpoch, WorkerUnavailable):
+            self.forget(stream_id)
+            raise
+
+    def survey(self, knows: Callable[[str], bool]) -> list[Survey]:
+        """Ask every owner again what is safe, without waiting, and return what has been answered meanwhile.
+
+        Args:
+            knows: whether a stream was resumed, so that its owner must know it.
+        """
+        answers: list[Survey] = []
+        for worker, question in list(self._surveys.items()):
+            if _is_answered(question):
+                del self._surveys[worker]
+                try:
+                    answers.append(Survey(question.asked, fetch(question.ref, worker, timeout_s=0)))
+                except HermesError as error:
+                    log.debug("no answer", worker=worker, error=str(error))
+                    self._workers.pop(worker, None)
+        for worker in {location.worker for location in self._locations.values()} - self._surveys.keys():
+            asked = {s: at.epoch for s, at in self._locations.items() if at.worker == worker and knows(s)}
+            try:
+                ref = self._worker(worker).durability.remote()
+            except WorkerUnavailable:
+                continue
+            self._surveys[worker] = _Question(ref, time.monotonic(), asked)
+        return answers
+
+    def owns(self, stream_id: str, epoch: int) -> bool:
+        """Whether that is still the epoch under which the stream's owner is known here."""
+        location = self._locations.get(stream_id)
+        return location is not None and location.epoch == epoch
+
+    def forget(self, stream_id: str) -> None:
+        """Look for the stream's owner anew; what is under way to the former one is nobody's concern any more."""
+        self._under_way = {ref: stream for ref, stream in self._under_way.items() if stream != stream_id}
+        self._resuming.pop(stream_id, None)
+        location = self._locations.pop(stream_id, None)
+        if location is not None:
+            self._workers.pop(location.worker, None)
+
     def _outcome(self, ref: ray.ObjectRef, stream_id: str) -> Outcome:
         location = self._locations.get(stream_id)
         try:
             fetch(ref, location.worker if location else "the former owner")
-        except (StaleEpoch, WorkerUnavailable) as error:
-            self._forget(stream_id)
-            return Outcome(stream_id, error)
         except HermesError as error:
             return Outcome(stream_id, error)
         return Outcome(stream_id, None)
@@ -97,7 +181,8 @@ class Delivery:
             self._workers[name] = find_actor(name, self._namespace)
         return self._workers[name]
 
-    def _forget(self, stream_id: str) -> None:
-        location = self._locations.pop(stream_id, None)
-        if location is not None:
-            self._workers.pop(location.worker, None)
+
+def _is_answered(question: _Question) -> bool:
+    """Also when its time is over: fetching the answer then raises ``WorkerUnavailable``."""
+    answered, _ = ray.wait([question.ref], timeout=0)
+    return bool(answered) or time.monotonic() - question.since_s > _ANSWER_LIMIT_S

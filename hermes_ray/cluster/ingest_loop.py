@@ -1,14 +1,18 @@
-"""The work of an ingest worker, in one thread: read, decode, sample, send, confirm, commit.
+"""The work of an ingest worker, in one thread: read, decode, sample, send, survey, commit.
 
 ::
 
     PartitionReader ──record──> RecordIntake ──frames──> Outbox ──batch──> Delivery ──> the stream's owner
           ^                         │ unusable             │ refused          │
           │                         └────> DeadLetterQueue <┘                 │
-          └── done: applied frames and confirmed dead letters ────────────────┘
+          └── safe: frames in stored snapshots, confirmed dead letters ───────┘
 
 Backpressure runs the other way: an owner that refuses (``Overloaded``) postpones its stream's lane, lanes fill the
 outbox, a full outbox stops reading.
+
+A stream whose owner has died or changed is *restarted*: what is queued of it is dropped, its partitions are read again
+from where they were not safe, and its new owner says what it has seen; from there the stream goes on. What other
+streams have on those partitions is known and passed over.
 """
 
 import threading
@@ -19,11 +23,12 @@ from uuid import uuid4
 from hermes_ray.cluster.contracts import IngestCounts
 from hermes_ray.cluster.dead_letter_queue import DeadLetterQueue
 from hermes_ray.cluster.delivery import Delivery, Outcome
-from hermes_ray.cluster.intake import RecordIntake
+from hermes_ray.cluster.intake import Intake, RecordIntake
 from hermes_ray.cluster.meters import IngestMeters
-from hermes_ray.cluster.outbox import Outbox
+from hermes_ray.cluster.offsets import AwaitedFrame
+from hermes_ray.cluster.outbox import Outbox, QueuedFrame
 from hermes_ray.cluster.partition_reader import PartitionReader
-from hermes_ray.cluster.protocol import Assignment, IngestHealth
+from hermes_ray.cluster.protocol import Assignment, Durability, FramePosition, IngestHealth, Mark
 from hermes_ray.cluster.tally import Tally
 from hermes_ray.config import Settings
 from hermes_ray.errors import (
@@ -39,6 +44,7 @@ from hermes_ray.errors import (
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetterWriter
+from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.topics import ensure_topics
 
@@ -71,6 +77,13 @@ class IngestLoop:
         self._delivery = Delivery(settings.cluster.namespace)
         self._reader = PartitionReader(settings.kafka.frames_topic, self._bury)
         self._letters = DeadLetterQueue()
+        # A record whose stream waits for its owner; nothing behind it is read meanwhile.
+        self._held: Record | None = None
+        self._hold_until_s = 0.0
+        # Marks that no frame carries, because nothing was selected since the last one.
+        self._marks: dict[str, tuple[Record, Mark]] = {}
+        self._durable: dict[str, Durability] = {}
+        self._buried: set[tuple[int, int]] = set()
         self._tally = Tally()
         self._meters = IngestMeters()
         self._process = uuid4().hex
@@ -124,6 +137,8 @@ class IngestLoop:
                 self._pause(_RECONNECT_S)
 
     def _serve(self, consumer: PartitionConsumer, writer: DeadLetterWriter) -> None:
+        self._intake.log = consumer.identity_of(self._settings.kafka.frames_topic)
+        self._held = None  # whatever is not begun is read again
         self._reader.attach(consumer, self._assignment.partitions)
         housekeeping_due_s = 0.0
         while not self._stopping.is_set():
@@ -142,20 +157,92 @@ class IngestLoop:
     def _change_assignment(self, consumer: PartitionConsumer) -> None:
         wanted = self._wanted
         for partition in self._assignment.partitions - wanted.partitions:
-            self._outbox.withdraw(partition)
+            for stream_id in self._intake.streams_on(partition):
+                self._restart(stream_id)
+        self._held = None
         self._reader.attach(consumer, wanted.partitions)
         self._assignment = wanted
         log.info("reading partitions", partitions=sorted(wanted.partitions), epoch=wanted.epoch)
 
+    def _restart(self, stream_id: str) -> None:
+        """Go back to what is safe of a stream; its owner will say where to go on."""
+        log.info("stream restarts", stream_id=stream_id)
+        self._delivery.forget(stream_id)
+        self._outbox.drop(stream_id)
+        self._marks.pop(stream_id, None)
+        self._durable.pop(stream_id, None)
+        for partition in self._intake.forget(stream_id):
+            self._rewind(partition)
+
+    def _rewind(self, partition: int, offset: int | None = None) -> None:
+        if self._held is not None and self._held.partition == partition:
+            self._held = None
+        self._reader.rewind(partition, offset)
+
     def _read(self, consumer: PartitionConsumer) -> None:
         """Take records while there is room; waits for the first, so this is where the loop rests."""
-        timeout_s = _BUSY_POLL_S if self._delivery.under_way or len(self._letters) else _IDLE_POLL_S
+        busy = self._delivery.under_way or len(self._letters)
+        timeout_s = _BUSY_POLL_S if busy else _IDLE_POLL_S
         while self._outbox.free > 0 and len(self._letters) < _MOST_DEAD_LETTERS:
-            record = self._reader.read(consumer, timeout_s)
+            record = self._held or self._reader.read(consumer, timeout_s)
             if record is None:
                 return
+            if not self._is_resumed(record):
+                self._stopping.wait(_BUSY_POLL_S)
+                return
+            self._held = None
             self._take(record)
             timeout_s = 0.0
+
+    def _is_resumed(self, record: Record) -> bool:
+        """Whether it is known where to go on with the record's stream. If not, the record is held or read again."""
+        try:
+            stream_id = FrameMessage.from_record(record).stream_id
+        except MessageError:
+            return True  # it has no stream, and is found out again when it is opened
+        if self._intake.knows(stream_id):
+            return True
+        if record is not self._held and not self._is_usable(record):
+            return True  # as above; or anybody could have a stream placed
+        self._held = record
+        if time.monotonic() < self._hold_until_s:
+            return False
+        try:
+            at = self._delivery.resume(stream_id)
+        except ClusterError as error:
+            self._hold_until_s = time.monotonic() + error.retry_after_s
+            log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
+            return False
+        except EngineError as error:  # no worker has room
+            self._held = None
+            self._bury(record, error)
+            return False
+        if at is None:
+            return False
+        self._intake.resume(stream_id, at)
+        log.info("stream resumes", stream_id=stream_id, positions=[tuple(p) for p in at.positions.values()])
+        if at.behind:
+            self._go_back(record.partition, at.positions if at.log == self._intake.log else {})
+        self._held = None  # taken now, or read again
+        return not at.behind
+
+    def _is_usable(self, record: Record) -> bool:
+        try:
+            self._intake.check(record)
+        except (MessageError, MediaError):
+            return False
+        except Exception:
+            log.exception("unexpected failure of a decoder", partition=record.partition, offset=record.offset)
+            return False
+        return True
+
+    def _go_back(self, partition: int, positions: Mapping[int, FramePosition]) -> None:
+        """A stream came back from an older snapshot than commits rest on: read from there again."""
+        log.error("a stream is behind what was committed, reading older records again", partition=partition)
+        for known, position in positions.items():
+            self._rewind(known, position.offset)
+        if partition not in positions:
+            self._rewind(partition, 0)
 
     def _take(self, record: Record) -> None:
         started_s = time.perf_counter()
@@ -167,16 +254,30 @@ class IngestLoop:
             log.exception("unexpected failure of a decoder", partition=record.partition, offset=record.offset)
             self._bury(record, HermesError(f"{type(error).__name__}: {error}"))
         else:
-            self._reader.begin(record, len(intake.frames))
-            self._outbox.add(intake.stream_id, intake.frames)
-            self._tally.opened(record, intake)
-            self._meters.opened(intake)
+            self._queue(record, intake)
         finally:
             self._meters.record(record.value, time.perf_counter() - started_s)
 
+    def _queue(self, record: Record, intake: Intake) -> None:
+        self._reader.begin(record, AwaitedFrame(intake.stream_id, intake.end))
+        if intake.mark is None:
+            return
+        if intake.frames:
+            self._marks.pop(intake.stream_id, None)
+        else:
+            self._marks[intake.stream_id] = (record, intake.mark)
+        self._outbox.add(intake.stream_id, intake.frames)
+        self._tally.opened(record, intake)
+        self._meters.opened(intake)
+
     def _bury(self, record: Record, error: HermesError) -> None:
+        self._reader.begin(record, None)
+        if (record.partition, record.offset) in self._buried:  # read again
+            if not self._letters.holds(record):
+                self._reader.done(record)
+            return
         log.warning("unusable record", partition=record.partition, offset=record.offset, reason=error.code)
-        self._reader.begin(record, 1)
+        self._buried.add((record.partition, record.offset))
         self._letters.add(record, error)
         self._tally.unusable(record)
         self._meters.dead_letters(error.code)
@@ -197,6 +298,10 @@ class IngestLoop:
         error = outcome.error
         if error is None:
             self._confirm(outcome.stream_id)
+        elif isinstance(error, ClusterError):
+            # The owner has changed, died, or does not answer: whatever it has of the batch, it or its successor knows.
+            self._meters.postponed(error.code)
+            self._restart(outcome.stream_id)
         elif (retry_s := _retry_after_s(error)) is not None:
             log.debug("batch postponed", stream_id=outcome.stream_id, reason=error.code, retry_s=retry_s)
             self._meters.postponed(error.code)
@@ -205,30 +310,56 @@ class IngestLoop:
             self._refuse(outcome.stream_id, error)
 
     def _confirm(self, stream_id: str) -> None:
-        frames = self._outbox.finish(stream_id)
-        for frame in frames:
-            self._reader.done(frame.record, 1)
+        frames = _pictures(self._outbox.finish(stream_id))
         self._tally.applied(stream_id, len(frames))
         self._meters.confirmed(len(frames))
 
     def _refuse(self, stream_id: str, error: HermesError) -> None:
-        frames = self._outbox.discard(stream_id)
+        frames = _pictures(self._outbox.discard(stream_id))
         records = {(frame.record.partition, frame.record.offset): frame.record for frame in frames}
         log.warning("frames refused", stream_id=stream_id, records=len(records), reason=error.code, error=str(error))
         for record in records.values():
-            self._letters.add(record, error, sum(frame.record is record for frame in frames))
+            self._letters.add(record, error)
         self._tally.refused(stream_id, len(records))
         self._meters.dead_letters(error.code, len(records))
 
     def _settle_dead_letters(self, writer: DeadLetterWriter) -> None:
         for letter in self._letters.settle(writer):
-            self._reader.done(letter.record, letter.frames)
+            self._reader.done(letter.record)
 
     def _keep_house(self, consumer: PartitionConsumer) -> None:
+        self._send_marks()
+        self._survey()
+        self._reader.settle(self._is_durable)
         self._reader.commit(consumer)
         self._lag = self._reader.lag(consumer)
         self._topic_partitions = frozenset(consumer.partitions_for(self._settings.kafka.frames_topic))
         self._counts = self._tally.snapshot(self._lag)
+
+    def _send_marks(self) -> None:
+        """Tell owners how far streams are of which nothing was selected lately; or their records never become safe."""
+        for stream_id in [stream for stream in self._marks if not self._outbox.holds(stream)]:
+            record, mark = self._marks.pop(stream_id)
+            self._outbox.add(stream_id, [QueuedFrame(None, record.timestamp_ms, mark.position, record, mark)])
+
+    def _survey(self) -> None:
+        """Learn what is safe, and notice streams whose owner has restarted though nothing is sent to it."""
+        for answer in self._delivery.survey(self._intake.knows):
+            for stream_id, epoch in answer.asked.items():
+                durable = answer.durable.get(stream_id)
+                if not (self._delivery.owns(stream_id, epoch) and self._intake.knows(stream_id)):
+                    continue  # it has changed since the question
+                if durable is None or durable.epoch != epoch:
+                    self._restart(stream_id)
+                else:
+                    self._durable[stream_id] = durable
+
+    def _is_durable(self, frame: AwaitedFrame) -> bool:
+        durable = self._durable.get(frame.stream_id)
+        if durable is None or durable.log != self._intake.log:
+            return False
+        newest = durable.positions.get(frame.position.partition)
+        return newest is not None and frame.position <= newest
 
     def _pause(self, seconds: float) -> None:
         """Wait before connecting again, while frames read before still reach their owners."""
@@ -240,9 +371,13 @@ class IngestLoop:
             self._stopping.wait(_BUSY_POLL_S)
 
 
+def _pictures(frames: tuple[QueuedFrame, ...]) -> list[QueuedFrame]:
+    return [frame for frame in frames if frame.image is not None]
+
+
 def _retry_after_s(error: HermesError) -> float | None:
     """How long to wait before the same batch is sent again; ``None`` if its owner will never take it."""
-    if isinstance(error, Overloaded | ClusterError):
+    if isinstance(error, Overloaded):
         return error.retry_after_s
     # A closing engine or a broken one (which raises the base class) is replaced by a new process.
     if isinstance(error, EngineClosed) or type(error) is EngineError:

@@ -1,14 +1,17 @@
 """From a Kafka record to the frames that its stream's memory is to see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from sys import maxsize
 
+from hermes_ray.cluster.cursor import StreamCursor
 from hermes_ray.cluster.outbox import QueuedFrame
-from hermes_ray.cluster.protocol import FramePosition
+from hermes_ray.cluster.protocol import FramePosition, Mark, Resumption
 from hermes_ray.config import VideoSettings
 from hermes_ray.errors import MediaError
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
 from hermes_ray.video.codec import DecodeLimits, decode
+from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
 
 
@@ -19,24 +22,60 @@ class Intake:
     Attributes:
         frames_decoded: before sampling.
         frames: those that sampling kept, shrunk.
+        end: the record's last frame.
+        mark: how far the stream is with this record; ``None`` for a record that the stream has seen before.
     """
 
     stream_id: str
     frames_decoded: int
     frames: tuple[QueuedFrame, ...]
+    end: FramePosition
+    mark: Mark | None
 
 
 class RecordIntake:
     """Parses, decodes, samples and shrinks, with one sampler per stream. All or nothing of a record.
 
+    Frames at or before a stream's cursor are passed over as if they were not there: sampling saw them before. So
+    records may be read again, in any overlap, and give the same frames as if they had been read once.
+
     Args:
         settings: sampling rate, picture size and decoding limits.
+        log: identifies the topic.
     """
 
-    def __init__(self, settings: VideoSettings) -> None:
+    def __init__(self, settings: VideoSettings, log: str = "") -> None:
         self._settings = settings
         self._limits = DecodeLimits.from_settings(settings)
         self._samplers: dict[str, FrameSampler] = {}
+        self._cursors: dict[str, StreamCursor] = {}
+        self.log = log
+
+    def resume(self, stream_id: str, at: Resumption) -> None:
+        """Go on with a stream behind what its owner has seen."""
+        self._cursors[stream_id] = StreamCursor(at.log, at.positions, at.sampler)
+        self._samplers[stream_id] = FrameSampler(self._settings.target_fps)
+        if at.sampler is not None:
+            self._samplers[stream_id].restore(at.sampler)
+
+    def knows(self, stream_id: str) -> bool:
+        """Whether the stream was resumed, or begun here."""
+        return stream_id in self._cursors
+
+    def forget(self, stream_id: str) -> frozenset[int]:
+        """Resume the stream before the next record of it; returns the partitions on which it was seen."""
+        self._samplers.pop(stream_id, None)
+        return frozenset(self._cursors.pop(stream_id, StreamCursor()).positions)
+
+    def streams_on(self, partition: int) -> list[str]:
+        """Streams that were seen on a partition."""
+        return [stream for stream, cursor in self._cursors.items() if partition in cursor.positions]
+
+    def check(self, record: Record) -> None:
+        """Decode a record to no end but its errors, which are those of :meth:`open`."""
+        message = FrameMessage.from_record(record)
+        for _ in decode(message.payload, message.content_type, message.ts_ms, self._limits):
+            pass
 
     def open(self, record: Record) -> Intake:
         """Take a record apart.
@@ -46,38 +85,51 @@ class RecordIntake:
             MediaError: its payload cannot be used; the stream's sampling is as if it had never come.
         """
         message = FrameMessage.from_record(record)
+        cursor = self._cursors.get(message.stream_id, StreamCursor())
+        if cursor.covers(self.log, FramePosition(record.partition, record.offset, maxsize)):
+            # Read again, below what is known; how many frames it has does not matter any more.
+            return Intake(message.stream_id, 0, (), FramePosition(record.partition, record.offset, maxsize), None)
         sampler = self._samplers.get(message.stream_id) or FrameSampler(self._settings.target_fps)
         before = sampler.state()
         try:
-            intake = self._decode(message, record, sampler)
+            intake = self._decode(message, record, sampler, cursor)
         except MediaError:
             sampler.restore(before)
             raise
         self._samplers[message.stream_id] = sampler
+        if intake.mark is not None:
+            self._cursors[message.stream_id] = cursor.advanced(intake.mark)
         return intake
 
-    def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler) -> Intake:
-        kept: list[int] = []  # frame numbers within the record, in step with what decode yields
+    def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, cursor: StreamCursor) -> Intake:
+        kept: list[Mark] = []  # in step with what decode yields
         decoded = 0
 
         def select(ts_ms: int) -> bool:
             nonlocal decoded
-            keep = sampler.keep(ts_ms)
-            if keep:
-                kept.append(decoded)
+            position = FramePosition(record.partition, record.offset, decoded)
             decoded += 1
-            return keep
+            if cursor.covers(self.log, position) or not sampler.keep(ts_ms):
+                return False
+            kept.append(Mark(self.log, position, sampler.state()))
+            return True
 
-        frames = decode(
-            message.payload,
-            message.content_type,
-            message.ts_ms,
-            self._limits,
-            max_side_px=self._settings.max_side_px,
-            select=select,
+        frames: list[Frame] = list(
+            decode(
+                message.payload,
+                message.content_type,
+                message.ts_ms,
+                self._limits,
+                max_side_px=self._settings.max_side_px,
+                select=select,
+            )
         )
-        queued = tuple(
-            QueuedFrame(frame.image, frame.ts_ms, FramePosition(record.partition, record.offset, kept[number]), record)
-            for number, frame in enumerate(frames)
-        )
-        return Intake(message.stream_id, decoded, queued)
+        end = FramePosition(record.partition, record.offset, decoded - 1)
+        mark = None if cursor.covers(self.log, end) else Mark(self.log, end, sampler.state())
+        queued = [
+            QueuedFrame(frame.image, frame.ts_ms, at.position, record, at)
+            for frame, at in zip(frames, kept, strict=True)
+        ]
+        if queued and mark is not None:
+            queued[-1] = replace(queued[-1], mark=mark)  # unselected frames behind it are seen with it
+        return Intake(message.stream_id, decoded, tuple(queued), end, mark)

@@ -1,42 +1,49 @@
-"""What has been applied: which offsets may be committed, and which frames are repeats. Plain Python over integers."""
+"""Which offsets may be committed. Plain Python over integers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from hermes_ray.cluster.protocol import FramePosition
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitedFrame:
+    """A record is safe once its stream's durable position reaches this frame, the record's last."""
+
+    stream_id: str
+    position: FramePosition
+
+
 class PartitionProgress:
-    """Records of one partition that are read and not yet applied, in whatever order they finish.
+    """Records of one partition that are read and not yet safe, in whatever order they become so.
 
     Args:
-        next_offset: the first offset that will be read.
+        start: the first offset that will be read; everything below it is safe.
     """
 
-    def __init__(self, next_offset: int) -> None:
-        self._next = next_offset
-        self._open: dict[int, int] = {}  # offset -> frames not yet applied; offsets come in growing order
+    def __init__(self, start: int) -> None:
+        self._next = start
+        self._open: dict[int, AwaitedFrame | None] = {}  # by offset; these come in growing order
 
-    def begin(self, offset: int, frames: int) -> None:
-        """A record was read; it is done once that many of its frames are :meth:`applied`, at once if it has none."""
+    def begin(self, offset: int, awaited: AwaitedFrame | None) -> None:
+        """A record was read.
+
+        Args:
+            offset: the record's.
+            awaited: what :meth:`settle` waits for; ``None`` for a record that only :meth:`done` ends.
+        """
         if offset < self._next:
             raise ValueError(f"offset {offset} was read already, the next is {self._next}")
         self._next = offset + 1
-        if frames:
-            self._open[offset] = frames
+        self._open[offset] = awaited
 
-    def applied(self, offset: int, frames: int = 1) -> None:
-        """That many frames of a record are done with."""
-        left = self._open[offset] - frames
-        if left < 0:
-            raise ValueError(f"offset {offset} has {-left} frames fewer than are applied")
-        if left:
-            self._open[offset] = left
-        else:
-            del self._open[offset]
+    def done(self, offset: int) -> None:
+        """A record is dealt with, whatever it waited for; harmless if it is not open."""
+        self._open.pop(offset, None)
 
-    def is_open(self, offset: int) -> bool:
-        """Whether a record was read and is not done with."""
-        return offset in self._open
+    def settle(self, is_durable: Callable[[AwaitedFrame], bool]) -> None:
+        """Close the records whose frames would survive their owner's death."""
+        self._open = {o: frame for o, frame in self._open.items() if frame is None or not is_durable(frame)}
 
     @property
     def next_offset(self) -> int:
@@ -45,27 +52,5 @@ class PartitionProgress:
 
     @property
     def committable(self) -> int:
-        """Every record below this offset is done with: what may be committed, and where a successor starts."""
+        """Every record below this offset is safe: what may be committed, and where a successor starts."""
         return next(iter(self._open), self._next)
-
-
-class AppliedFrames:
-    """The newest frame applied to each stream, per partition, so that a frame sent again is known as a repeat."""
-
-    def __init__(self) -> None:
-        self._newest: dict[tuple[str, int], FramePosition] = {}
-
-    def count_repeats(self, stream_id: str, positions: Sequence[FramePosition]) -> int:
-        """How many frames at the head of a batch were applied before; positions are in the stream's order."""
-        repeats = 0
-        for position in positions:
-            newest = self._newest.get((stream_id, position.partition))
-            if newest is None or position > newest:
-                break
-            repeats += 1
-        return repeats
-
-    def advance(self, stream_id: str, positions: Sequence[FramePosition]) -> None:
-        """These frames are in the stream's memory now."""
-        for position in positions:
-            self._newest[stream_id, position.partition] = position

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.cluster.protocol import FramePosition
+from hermes_ray.cluster.protocol import FramePosition, Mark
 from hermes_ray.transport.record import Record
 
 
@@ -16,14 +16,16 @@ class QueuedFrame:
     """A selected frame and the record it came from.
 
     Attributes:
-        image: ``[height, width, 3]``, uint8, RGB.
+        image: ``[height, width, 3]``, uint8, RGB; ``None`` where only the mark is news: nothing was selected.
         ts_ms: capture time, ms since epoch.
+        mark: how far the stream is with this frame and what follows it in its record unselected.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8] | None
     ts_ms: int
     position: FramePosition
     record: Record
+    mark: Mark
 
 
 @dataclass(slots=True)
@@ -105,11 +107,12 @@ class Outbox:
         lane.sent = ()
         lane.not_before_s = not_before_s
 
-    def withdraw(self, partition: int) -> None:
-        """Forget what waits of a partition that somebody else reads from now on. A batch under way stays."""
-        for stream, lane in list(self._lanes.items()):
-            kept = deque(frame for frame in lane.waiting if frame.position.partition != partition)
-            self._frames -= len(lane.waiting) - len(kept)
-            lane.waiting = kept
-            if not lane.waiting and not lane.sent:
-                del self._lanes[stream]
+    def holds(self, stream_id: str) -> bool:
+        """Whether anything of the stream waits or is under way."""
+        return stream_id in self._lanes
+
+    def drop(self, stream_id: str) -> None:
+        """Forget all that waits of a stream or is under way: it is read again."""
+        lane = self._lanes.pop(stream_id, None)
+        if lane is not None:
+            self._frames -= len(lane.waiting) + len(lane.sent)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from hermes_ray.cluster.offsets import PartitionProgress
+from hermes_ray.cluster.offsets import AwaitedFrame, PartitionProgress
 from hermes_ray.errors import OffsetOutOfRange, UnreadableRecord
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
@@ -30,6 +30,7 @@ class PartitionReader:
         self._progress: dict[int, PartitionProgress] = {}
         self._committed: dict[int, int] = {}
         self._fetched: deque[Record] = deque()
+        self._rewound: set[int] = set()
         self.records_lost = 0
 
     def attach(self, consumer: PartitionConsumer, partitions: frozenset[int]) -> None:
@@ -41,6 +42,7 @@ class PartitionReader:
         for partition in set(self._progress) - partitions:
             del self._progress[partition]
         self._fetched.clear()  # records not begun are read again
+        self._rewound.clear()
         for partition in sorted(partitions - set(self._progress)):
             self._progress[partition] = PartitionProgress(self._start(consumer, partition))
         while True:
@@ -57,6 +59,10 @@ class PartitionReader:
         Raises:
             BrokerUnavailable: a position could not be repaired; attach again.
         """
+        while self._rewound:
+            partition = next(iter(self._rewound))
+            consumer.seek((self._topic, partition), self._progress[partition].next_offset)
+            self._rewound.remove(partition)
         if not self._fetched:
             try:
                 self._fetched.extend(consumer.poll(timeout_s, _RECORDS_PER_POLL))
@@ -68,18 +74,39 @@ class PartitionReader:
                 consumer.seek((self._topic, error.partition), error.offset + 1)
         return self._fetched.popleft() if self._fetched else None
 
-    def begin(self, record: Record, frames: int) -> None:
-        """A record was taken on; it is done with after that many of its frames are."""
-        self._progress[record.partition].begin(record.offset, frames)
+    def begin(self, record: Record, awaited: AwaitedFrame | None) -> None:
+        """A record was taken on. It is safe once ``awaited`` is durable, or :meth:`done` says so."""
+        self._progress[record.partition].begin(record.offset, awaited)
 
-    def done(self, record: Record, frames: int) -> None:
-        """Frames of a record are applied, or its dead letter is confirmed. Of a partition lost meanwhile: ignored."""
+    def done(self, record: Record) -> None:
+        """A record needs nothing any more: its dead letter is confirmed. Of a partition lost meanwhile: ignored."""
         progress = self._progress.get(record.partition)
-        if progress is not None and progress.is_open(record.offset):
-            progress.applied(record.offset, frames)
+        if progress is not None:
+            progress.done(record.offset)
+
+    def settle(self, is_durable: Callable[[AwaitedFrame], bool]) -> None:
+        """Find out which records are safe by now."""
+        for progress in self._progress.values():
+            progress.settle(is_durable)
+
+    def rewind(self, partition: int, offset: int | None = None) -> None:
+        """Read a partition again, from the next :meth:`read` on.
+
+        Args:
+            partition: ignored if it is not assigned.
+            offset: from where, if that is before what was read; by default from where records are not safe yet.
+        """
+        progress = self._progress.get(partition)
+        if progress is None:
+            return
+        start = progress.committable if offset is None else min(offset, progress.committable)
+        log.info("reading again", partition=partition, offset=start, records=progress.next_offset - start)
+        self._progress[partition] = PartitionProgress(start)
+        self._fetched = deque(record for record in self._fetched if record.partition != partition)
+        self._rewound.add(partition)
 
     def commit(self, consumer: PartitionConsumer) -> None:
-        """Publish, where it changed, the offset below which everything is done with.
+        """Publish, where it changed, the offset below which everything is safe.
 
         Raises:
             BrokerUnavailable: not confirmed; the next call tries again.

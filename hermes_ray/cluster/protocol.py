@@ -11,6 +11,7 @@ from hermes_ray.cluster.contracts import Location
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts
+from hermes_ray.video.sampling import SamplerState
 
 COORDINATOR = "coordinator"
 """Name of the Coordinator in the cluster's namespace."""
@@ -41,14 +42,30 @@ class FramePosition(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """How far ingest has looked at a stream.
+
+    Attributes:
+        log: identifies the topic; a topic made anew under the same name is another one.
+        position: of the newest frame looked at, sampled or not.
+        sampler: the stream's sampling after it.
+    """
+
+    log: str
+    position: FramePosition
+    sampler: SamplerState
+
+
+@dataclass(frozen=True, slots=True)
 class FrameBatch:
-    """Consecutive selected frames of one stream, on their way to its owner.
+    """Consecutive selected frames of one stream, on their way to its owner; none where only the mark is news.
 
     Attributes:
         epoch: the owner's epoch as the sender knows it.
         images: ``[height, width, 3]`` uint8 RGB each.
         ts_ms: capture times, ms since epoch.
         positions: where each frame came from.
+        mark: how far the stream is with this batch.
     """
 
     stream_id: str
@@ -56,6 +73,7 @@ class FrameBatch:
     images: Sequence[NDArray[np.uint8]]
     ts_ms: Sequence[int]
     positions: Sequence[FramePosition]
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +108,47 @@ class StreamReport:
     """One stream as its owner sees it.
 
     Attributes:
-        lag_ms: when the newest frame became askable minus its capture time, milliseconds.
+        lag_ms: when the newest frame became askable minus its capture time, milliseconds; ``None`` where unknown.
+        snapshot_age_s: how old its newest stored snapshot is, seconds; ``None`` if there is none.
     """
 
     memory: StreamStats
     lag_ms: float | None
+    snapshot_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where ingest goes on with a stream: behind what its owner has in memory.
+
+    Attributes:
+        log: the topic that ``positions`` belong to; empty if the stream is new.
+        positions: per partition the newest frame that the owner has looked at.
+        sampler: the stream's sampling after it; ``None`` if the stream is new.
+        behind: the memory is of an older snapshot than what was committed rests on: read again from ``positions``, or
+            from the oldest record where there are none.
+    """
+
+    log: str
+    positions: Mapping[int, FramePosition]
+    sampler: SamplerState | None
+    behind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """How far a stream would be after its owner's death.
+
+    Attributes:
+        epoch: of the owner that says so.
+        log: the topic that ``positions`` belong to.
+        positions: per partition the newest frame that a stored snapshot covers; with snapshots switched off, that
+            the memory covers.
+    """
+
+    epoch: int
+    log: str
+    positions: Mapping[int, FramePosition]
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,20 @@ class PartitionConsumer:
                 return []
             return sorted(self._kafka.partitions_for_topic(topic))
 
+    def identity_of(self, topic: str) -> str:
+        """Tells a topic from another of the same name, such as one that was deleted and created again.
+
+        The broker's id of the topic where it gives one (KIP-516, Kafka 2.8 and later), else cluster and name.
+
+        Raises:
+            BrokerUnavailable: no answer in time.
+        """
+        with translated("reading a topic's id", self._settings):
+            self._kafka.topics()
+            cluster = self._kafka._client.cluster
+            identity = cluster.topic_id(topic)
+        return f"{cluster.cluster_id}/{topic}" if identity is None else str(identity)
+
     def close(self) -> None:
         """Stop reading and drop connections, within about two seconds. Commits nothing. Safe to repeat."""
         self._kafka.close(autocommit=False, timeout_ms=round(_CLOSE_LIMIT_S * 1000))

@@ -1,12 +1,17 @@
+import random
+
 import numpy as np
 import pytest
 
+from hermes_ray.cluster.cursor import StreamCursor
 from hermes_ray.cluster.intake import RecordIntake
+from hermes_ray.cluster.protocol import FramePosition, Resumption
 from hermes_ray.config import VideoSettings
 from hermes_ray.errors import InvalidStreamId, UndecodableMedia, UnsupportedMedia
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
+from hermes_ray.video.sampling import SamplerState
 
 START_MS = 1_700_000_000_000
 
@@ -62,6 +67,36 @@ def test_a_segment_cut_off_in_the_middle_gives_nothing_and_leaves_sampling_as_it
         intake.open(record(cut))
     # Had the damaged one counted, these frames would be late.
     assert len(intake.open(record(whole)).frames) == 2
+
+
+def kept(intake: RecordIntake, records: list[Record]) -> list[tuple[int, int, int]]:
+    return [tuple(frame.position) for each in records for frame in intake.open(each).frames]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_successor_that_reads_again_selects_what_one_that_never_died_would_have(seed):
+    chance = random.Random(seed)
+    settings = VideoSettings(target_fps=2)
+    records = [jpeg(START_MS + 140 * n + chance.randrange(-60, 60), offset=n) for n in range(30)]
+    records += [record(segment("h264", frames=8, fps=8, ts_ms=START_MS + 5000 + 1000 * n), 30 + n) for n in range(3)]
+    undisturbed = kept(RecordIntake(settings, "topic"), records)
+
+    died = RecordIntake(settings, "topic")
+    marks = [frame.mark for each in records[: chance.randrange(1, 33)] for frame in died.open(each).frames]
+    at = StreamCursor().advanced(chance.choice(marks))  # the newest that its owner has
+    position = at.positions[3]
+    successor = RecordIntake(settings, "topic")
+    successor.resume("cam", Resumption(at.log, at.positions, at.sampler, behind=False))
+    again = records[chance.randrange(position.offset + 1) :]  # from below what the owner has
+    assert kept(successor, again) == [frame for frame in undisturbed if frame > tuple(position)]
+    assert kept(successor, again) == []
+
+
+def test_what_was_seen_of_another_topic_is_no_reason_to_pass_over_a_frame():
+    intake = RecordIntake(VideoSettings(), "new")
+    sampler = SamplerState(2.0, anchor_ms=START_MS, newest_kept_ms=START_MS, newest_seen_ms=START_MS)
+    intake.resume("cam", Resumption("old", {3: FramePosition(3, 900, 0)}, sampler, behind=False))
+    assert len(intake.open(jpeg(START_MS + 5000, offset=0)).frames) == 1
 
 
 @pytest.mark.parametrize(

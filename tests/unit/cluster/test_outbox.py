@@ -5,15 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_ray.cluster.outbox import Outbox, QueuedFrame
-from hermes_ray.cluster.protocol import FramePosition
+from hermes_ray.cluster.protocol import FramePosition, Mark
 from hermes_ray.transport.record import Record
+from hermes_ray.video.sampling import SamplerState
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 
 
 def frame(offset: int, number: int = 0, partition: int = 0) -> QueuedFrame:
     record = Record("frames", partition, offset, 0, b"cam", b"x")
-    return QueuedFrame(IMAGE, offset, FramePosition(partition, offset, number), record)
+    position = FramePosition(partition, offset, number)
+    return QueuedFrame(IMAGE, offset, position, record, Mark("topic", position, SamplerState(2.0)))
 
 
 def offsets(frames: tuple[QueuedFrame, ...]) -> list[int]:
@@ -73,15 +75,16 @@ def test_discarding_takes_the_rest_of_the_same_record_and_leaves_later_records()
     assert outbox.frames == 1
 
 
-def test_withdrawing_a_partition_leaves_what_is_under_way_and_what_is_of_others():
+def test_dropping_a_stream_forgets_what_waits_and_what_is_under_way_and_nothing_of_others():
     outbox = Outbox(max_frames=10, max_batch=1)
     outbox.add("cam", [frame(0), frame(1), frame(2)])
     outbox.add("other", [frame(7, partition=1)])
     outbox.begin("cam")
-    outbox.withdraw(partition=0)
-    assert outbox.frames == 2
-    assert offsets(outbox.finish("cam")) == [0]
+    outbox.drop("cam")
+    assert outbox.frames == 1
+    assert not outbox.holds("cam")
     assert outbox.ready(now_s=0) == ["other"]
+    outbox.drop("cam")
 
 
 steps = st.lists(st.tuples(st.sampled_from(["add", "begin", "finish", "postpone"]), st.sampled_from("ab")), max_size=60)

@@ -1,0 +1,158 @@
+"""Where snapshots are kept: files in a directory, or objects in any store that fsspec has a driver for."""
+
+import getpass
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from hermes_ray.config import SnapshotSettings
+from hermes_ray.errors import ConfigError, SnapshotError
+
+_STREAM = "stream="
+"""Before a stream's id, which may be ``..``, in the name of its directory."""
+_SUFFIX = ".snapshot"
+_UNFINISHED = ".part"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SnapshotName:
+    """Names one snapshot of a stream; the newest is the largest.
+
+    Attributes:
+        epoch: of the owner that wrote it, so that what a former owner writes late is never the newest.
+        sequence: grows with every snapshot of that owner.
+    """
+
+    epoch: int
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch:020d}-{self.sequence:010d}{_SUFFIX}"
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """The name of a file; ``None`` for a file that is no finished snapshot."""
+        epoch, _, sequence = name.removesuffix(_SUFFIX).partition("-")
+        if not (name.endswith(_SUFFIX) and epoch.isdecimal() and sequence.isdecimal()):
+            return None
+        return cls(int(epoch), int(sequence))
+
+
+class SnapshotStore:
+    """Keeps the newest few snapshots of every stream. A snapshot is there as a whole or not at all.
+
+    Blocks; may be used from any thread, from one at a time for each stream.
+
+    Args:
+        settings: where, and how many of each stream.
+
+    Raises:
+        ConfigError: no driver reads such a URL.
+    """
+
+    def __init__(self, settings: SnapshotSettings) -> None:
+        self._keep = settings.keep
+        try:
+            # Any: fsspec is not typed.
+            found: tuple[Any, str] = url_to_fs(str(settings.url), use_listings_cache=False)
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"snapshots.url {settings.url}: {error}") from error
+        self._files, self._root = found
+
+    def put(self, stream_id: str, name: SnapshotName, data: bytes) -> None:
+        """Write a snapshot, then remove those that are too many.
+
+        Raises:
+            SnapshotError: it could not be written; the older ones are still there.
+        """
+        directory = self._directory(stream_id)
+        with _translated(f"writing a snapshot of stream {stream_id!r}"):
+            if isinstance(self._files, LocalFileSystem):
+                _write_file(Path(directory), str(name), data)
+            else:
+                self._files.pipe_file(f"{directory}/{name}", data)  # object stores show whole objects only
+            for old in self.names(stream_id)[self._keep :]:
+                self._files.rm_file(f"{directory}/{old}")
+
+    def names(self, stream_id: str) -> list[SnapshotName]:
+        """A stream's snapshots, newest first.
+
+        Raises:
+            SnapshotError: the store cannot be read.
+        """
+        found = (SnapshotName.parse(name) for name in self._list(self._directory(stream_id)))
+        return sorted((name for name in found if name is not None), reverse=True)
+
+    def read(self, stream_id: str, name: SnapshotName) -> bytes:
+        """The bytes of a snapshot.
+
+        Raises:
+            SnapshotError: it is gone, or the store cannot be read.
+        """
+        with _translated(f"reading a snapshot of stream {stream_id!r}"):
+            return self._files.cat_file(f"{self._directory(stream_id)}/{name}")
+
+    def streams(self) -> list[str]:
+        """Streams of which there is a snapshot.
+
+        Raises:
+            SnapshotError: the store cannot be read.
+        """
+        named = [name.removeprefix(_STREAM) for name in self._list(self._root) if name.startswith(_STREAM)]
+        return sorted(stream for stream in named if self.names(stream))
+
+    def _directory(self, stream_id: str) -> str:
+        return f"{self._root}/{_STREAM}{stream_id}"
+
+    def _list(self, directory: str) -> list[str]:
+        with _translated(f"listing {directory}"):
+            try:
+                entries = self._files.ls(directory, detail=False)
+            except FileNotFoundError:
+                return []
+        return [str(entry).rstrip("/").rpartition("/")[2] for entry in entries]
+
+
+def _write_file(directory: Path, name: str, data: bytes) -> None:
+    """Write beside, flush, rename: after a power cut too, the name stands for the whole file or for none."""
+    directory.mkdir(parents=True, exist_ok=True)
+    unfinished = directory / f"{name}{_UNFINISHED}"
+    with unfinished.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(directory / name)
+
+
+def temporary_root() -> str:
+    """The directory under which clusters of this user have their temporary snapshots, on this machine."""
+    return str(Path(tempfile.gettempdir()) / f"hermes-ray-{getpass.getuser()}")
+
+
+def resolved(settings: SnapshotSettings) -> SnapshotSettings:
+    """The settings with ``auto`` replaced by a directory that no other cluster uses."""
+    if settings.url != "auto":
+        return settings
+    return settings.model_copy(update={"url": f"{temporary_root()}/snapshots-{uuid4().hex}"})
+
+
+def remove_temporary(url: str) -> None:
+    """Remove a directory that :func:`resolved` named, as far as this machine has it."""
+    shutil.rmtree(url, ignore_errors=True)
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotError(f"{doing}: {error}") from error
