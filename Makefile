@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test chaos lint format clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -25,6 +25,9 @@ demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" fo
 
 test: $(STAMP) lint ## check the code and run every test
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(STAMP) ## kill processes under load, 20 times; KILLS=200 for the long form
+	HERMES_CHAOS_KILLS=$(or $(KILLS),20) $(BIN)/python -m pytest -s --timeout=7200 tests/chaos
 
 lint: $(STAMP) ## formatting, lint, types and the import rules between rooms
 	$(BIN)/ruff format --check .
