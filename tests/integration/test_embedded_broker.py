@@ -19,8 +19,9 @@ from hermes_ray.transport.topics import ensure_topics
 pytestmark = pytest.mark.integration
 
 OWNER = """
-import signal, sys, time
+import signal, time
 from hermes_ray.transport.embedded import EmbeddedBroker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits it as ignored
 with EmbeddedBroker() as broker:
     print(broker.bootstrap_servers, flush=True)
     time.sleep(60)
