@@ -14,7 +14,15 @@ from kafka import KafkaConsumer, TopicPartition
 
 from hermes_ray.api import server
 from hermes_ray.api.client import HermesClient
-from hermes_ray.config import ApiSettings, ClusterSettings, EngineSettings, KafkaSettings, MemorySettings, Settings
+from hermes_ray.config import (
+    ApiSettings,
+    ClusterSettings,
+    EngineSettings,
+    KafkaSettings,
+    MemorySettings,
+    ModelSettings,
+    Settings,
+)
 from hermes_ray.errors import UnknownStream
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.message import FrameMessage
@@ -36,6 +44,8 @@ BODY_LIMIT = 16 * 1024
 def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
     unique = uuid4().hex[:8]
     return Settings(
+        # Random weights talk until they are stopped, which full workers and abandoned answers need.
+        model=ModelSettings(name="hermes-tiny-random"),
         memory=MemorySettings(budget_tokens=512, slots=4),
         engine=EngineSettings(max_questions=2, max_questions_waiting=1, max_answer_tokens=4096),
         kafka=KafkaSettings(
@@ -108,7 +118,7 @@ def test_streams_are_spread_over_both_workers_within_their_budget(http: httpx.Cl
 def test_every_selected_frame_is_counted_as_applied(http: httpx.Client):
     def applied() -> bool:
         ingest = [stream["ingest"] for stream in http.get("/v1/streams").json()["streams"]]
-        return all(counts["frames_selected"] == counts["frames_applied"] == FRAMES for counts in ingest)
+        return all(counts and counts["frames_selected"] == counts["frames_applied"] == FRAMES for counts in ingest)
 
     until(applied, within_s=10)  # the worker's confirmation follows the frame
 
