@@ -18,9 +18,7 @@ Threads = Annotated[
 
 @bench.command()
 def memory(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Under 3 minutes on two cores; smaller, the same bars.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few minutes: smaller sizes, the same bars.")] = False,
     json_file: JsonFile = None,
     threads: Threads = None,
 ) -> None:
@@ -39,9 +37,7 @@ def memory(
 @bench.command()
 def accuracy(
     model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")] = "hermes-tiny",
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Under 3 minutes on two cores: few streams, the smallest budget.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few streams, the smallest budget.")] = False,
     streams: Annotated[int | None, typer.Option(min=1, help="Streams; their seeds are fixed.")] = None,
     frames: Annotated[int | None, typer.Option(min=20, help="Frames of each stream.")] = None,
     budget: Annotated[
