@@ -55,7 +55,9 @@ class Clip:
     questions: tuple[PlacedQuestion, ...]
 
 
-def make_clip(seed: int, frames: int, questions: int, task_weights: Mapping[str, float]) -> Clip:
+def make_clip(
+    seed: int, frames: int, questions: int, task_weights: Mapping[str, float], *, quiet: bool = False
+) -> Clip:
     """Film one world and ask about it.
 
     Args:
@@ -63,9 +65,10 @@ def make_clip(seed: int, frames: int, questions: int, task_weights: Mapping[str,
         frames: length of the clip.
         questions: how many to ask; fewer where the clip allows no more.
         task_weights: how often to choose each task, not necessarily normalised.
+        quiet: something comes only now and then, so that even a long clip holds few things.
     """
     rng = np.random.default_rng([seed, 11])
-    world = World(seed, _draw_traffic(rng))
+    world = World(seed, _draw_traffic(rng, quiet=quiet))
     times = _draw_times(rng, world, frames)
     return Clip(
         frames=_film(rng, world, times),
@@ -74,9 +77,9 @@ def make_clip(seed: int, frames: int, questions: int, task_weights: Mapping[str,
     )
 
 
-def _draw_traffic(rng: np.random.Generator) -> Traffic:
+def _draw_traffic(rng: np.random.Generator, *, quiet: bool) -> Traffic:
     return Traffic(
-        mean_gap_s=float(rng.choice([0.3, 1.0, 3.0])),
+        mean_gap_s=float(rng.choice([10.0, 20.0, 40.0] if quiet else [0.3, 1.0, 3.0])),
         quiet_share=0.03,
         overlap_share=float(rng.uniform(0.2, 0.6)),
         kinds=int(rng.choice([3, 4, 6])),

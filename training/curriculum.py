@@ -18,6 +18,9 @@ class Stage:
         empty_share: about how many of the visual tokens that show nothing the decoder is given.
         steps: the most steps to stay.
         leave_at: mean accuracy over the past tasks at which the next stage begins sooner.
+        longest_stretch: how far positions are spread at most, see :meth:`training.packing.Packer.pack`.
+        quiet: whether little happens in these clips.
+        rehearsed: how many of three steps go back to the stage before.
     """
 
     frames: tuple[int, int]
@@ -27,6 +30,9 @@ class Stage:
     empty_share: float
     steps: int
     leave_at: float = 1.0
+    longest_stretch: float = 1.0
+    quiet: bool = False
+    rehearsed: int = 0
 
 
 STAGES = (
@@ -34,7 +40,18 @@ STAGES = (
     Stage(frames=(2, 5), clips=32, extra_clips=0, questions=9, empty_share=0.3, steps=240, leave_at=0.85),
     Stage(frames=(5, 10), clips=18, extra_clips=20, questions=12, empty_share=0.25, steps=500, leave_at=0.85),
     Stage(frames=(8, 16), clips=12, extra_clips=20, questions=14, empty_share=0.2, steps=1500, leave_at=0.94),
-    Stage(frames=(12, 24), clips=9, extra_clips=20, questions=16, empty_share=0.2, steps=1_000_000),
+    Stage(frames=(8, 24), clips=10, extra_clips=20, questions=16, empty_share=0.2, steps=150, longest_stretch=16.0),
+    Stage(
+        frames=(60, 200),
+        clips=3,
+        extra_clips=0,
+        questions=24,
+        empty_share=0.3,
+        steps=1_000_000,
+        longest_stretch=4.0,
+        quiet=True,
+        rehearsed=2,
+    ),
 )
 
 EXTRA_FRAMES = 8
@@ -84,6 +101,11 @@ class Progress:
         """Return the mean over the tasks of one topic."""
         values = [self.accuracy[task] for task, (of, _) in TASKS.items() if of == topic]
         return sum(values) / len(values)
+
+
+def lesson(stage: int, step: int) -> Stage:
+    """Return what one step of a stage trains: mostly the stage itself, or the one before where it rehearses."""
+    return STAGES[stage - 1] if step % 3 < STAGES[stage].rehearsed else STAGES[stage]
 
 
 def task_weights(accuracy: Mapping[str, float]) -> dict[str, float]:

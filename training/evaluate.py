@@ -23,13 +23,13 @@ _CLIPS_PER_BATCH = 8
 _QUESTIONS_PER_CLIP = 16
 
 
-def measure(trainee: Trainee, *, frames: int, clips: int) -> dict[str, tuple[int, int]]:
+def measure(trainee: Trainee, *, frames: int, clips: int, quiet: bool) -> dict[str, tuple[int, int]]:
     """Return per task how many questions were answered right and how many were asked, every task alike."""
     packer, right, asked = Packer(), Counter[str](), Counter[str]()
     even = dict.fromkeys(TASKS, 1.0)
     for first in range(0, clips, _CLIPS_PER_BATCH):
         seeds = range(HELD_OUT_SEEDS + first, HELD_OUT_SEEDS + min(first + _CLIPS_PER_BATCH, clips))
-        batch = packer.pack([make_clip(seed, frames, _QUESTIONS_PER_CLIP, even) for seed in seeds])
+        batch = packer.pack([make_clip(seed, frames, _QUESTIONS_PER_CLIP, even, quiet=quiet) for seed in seeds])
         with torch.no_grad():
             outcome = trainee(batch)
         for tasks, correct in zip(batch.tasks, outcome.correct, strict=True):
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="by default the newest of the default training directory")
     parser.add_argument("--frames", type=int, nargs="+", default=[8, 16, 24])
     parser.add_argument("--clips", type=int, default=100)
+    parser.add_argument("--quiet", action="store_true", help="clips in which something comes only now and then")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -61,7 +62,9 @@ def main() -> None:
         parser.error(f"there is no checkpoint in {DEFAULT_DIRECTORY}")
     trainee = Trainee(build_model(0), Packer().prefix).eval()
     progress = restore(checkpoint, trainee)
-    results = {frames: measure(trainee, frames=frames, clips=options.clips) for frames in options.frames}
+    results = {
+        frames: measure(trainee, frames=frames, clips=options.clips, quiet=options.quiet) for frames in options.frames
+    }
     if options.json:
         print(json.dumps({"step": progress.step, "elapsed_s": progress.elapsed_s, "results": results}))  # noqa: T201
         return

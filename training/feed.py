@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from training.clips import Clip, make_clip
-from training.curriculum import EXTRA_FRAMES, STAGES
+from training.curriculum import EXTRA_FRAMES, lesson
 
 HELD_OUT_SEEDS = 1 << 41
 """World seeds from here on are never trained on."""
@@ -58,11 +58,13 @@ class ClipFeed:
 
 def make_clips(seed: int, step: int, stage_index: int, weights: Mapping[str, float]) -> StepClips:
     """Make the clips of one step; those with questions are all of one length, drawn from the stage's range."""
-    stage = STAGES[stage_index]
+    stage = lesson(stage_index, step)
     rng = np.random.default_rng([seed, step, 21])
     shortest, longest = stage.frames
     frames = int(rng.integers(shortest, longest + 1))
     first = (seed << 31) + step * _CLIPS_PER_STEP
-    clips = [make_clip(first + index, frames, stage.questions, weights) for index in range(stage.clips)]
+    clips = [
+        make_clip(first + index, frames, stage.questions, weights, quiet=stage.quiet) for index in range(stage.clips)
+    ]
     extra = range(first + stage.clips, first + stage.clips + stage.extra_clips)
     return StepClips(clips, [make_clip(clip_seed, EXTRA_FRAMES, 0, weights) for clip_seed in extra])

@@ -35,7 +35,8 @@ class Batch:
         targets: ``[B, S]``, int64: the next token where it belongs to an answer, ``IGNORED`` elsewhere.
         segments: ``[B, S]``, int64: index of the question within its row, -1 for padding.
         visible: ``[B, S]``, int64: visual tokens with an index below this may be seen by this token.
-        positions: ``[B, S]``, int64: position of this token, prefix and visible frames counted.
+        visual_positions: ``[B, V]``, int64: positions of the visual tokens, the prefix counted.
+        positions: ``[B, S]``, int64: position of this token of text, behind the visual tokens that it may see.
         tasks: per row, the task of each segment.
     """
 
@@ -46,6 +47,7 @@ class Batch:
     targets: Tensor
     segments: Tensor
     visible: Tensor
+    visual_positions: Tensor
     positions: Tensor
     tasks: tuple[tuple[str, ...], ...]
 
@@ -65,14 +67,19 @@ class Packer:
         self._before_question = self._encode(before_question)
         self._after_question = self._encode(after_question)
 
-    def pack(self, clips: Sequence[Clip], *, empty_share: float = 1.0, seed: int = 0) -> Batch:
+    def pack(
+        self, clips: Sequence[Clip], *, empty_share: float = 1.0, longest_stretch: float = 1.0, seed: int = 0
+    ) -> Batch:
         """Pack clips of one length; rows are padded to the longest.
 
         Args:
             clips: at least one.
             empty_share: about how many of the visual tokens that show nothing are kept. Fewer make a step much
-                cheaper, and look like a memory from which tokens were evicted; positions stay those of the whole clip.
-            seed: decides which.
+                cheaper, and look like a memory from which tokens were evicted.
+            longest_stretch: above 1, only a third of the clips have the positions of the plain sequence. Of the others
+                half are renumbered, as an eager memory is, and half are spread over up to so many times the positions,
+                as a lazy memory of a longer stream is (randomised positions: Ruoss et al., arXiv 2305.16843).
+            seed: decides which tokens and which positions.
 
         Raises:
             ValueError: the clips differ in length.
@@ -82,10 +89,11 @@ class Packer:
         rows = [self._pack_row(clip) for clip in clips]
         length = max(len(row[0]) for row in rows)
         fills = (self._ids[vocabulary.PAD], IGNORED, -1, 0, 0)
-        text_ids, targets, segments, visible, positions = (
+        text_ids, targets, segments, visible, within = (
             torch.tensor([row[i] + [fill] * (length - len(row[i])) for row in rows]) for i, fill in enumerate(fills)
         )
         kept = _choose_tokens(np.stack([clip.labels["kind"].ravel() for clip in clips]), empty_share, seed)
+        starts = torch.from_numpy(_lay_out(kept, len(clips[0].frames), longest_stretch, seed)) + len(self.prefix)
         labels = {name: np.stack([clip.labels[name].ravel() for clip in clips]) for name in LABELS}
         return Batch(
             frames=np.stack([clip.frames for clip in clips]),
@@ -95,12 +103,13 @@ class Packer:
             targets=targets,
             segments=segments,
             visible=visible,
-            positions=positions,
+            visual_positions=starts.gather(1, torch.from_numpy(kept)),
+            positions=starts.gather(1, visible) + within,
             tasks=tuple(tuple(placed.question.task for placed in clip.questions) for clip in clips),
         )
 
     def _pack_row(self, clip: Clip) -> tuple[list[int], list[int], list[int], list[int], list[int]]:
-        ids, targets, segments, visible, positions = [], [], [], [], []
+        ids, targets, segments, visible, within = [], [], [], [], []
         for index, placed in enumerate(clip.questions):
             asked = [NEWLINE, *self._before_question, *self._encode(placed.question.text), *self._after_question]
             answer = [*self._encode(placed.question.answer), self._end]
@@ -110,8 +119,8 @@ class Packer:
             targets += [IGNORED] * (len(asked) - 1) + answer
             segments += [index] * len(segment)
             visible += [seen] * len(segment)
-            positions += [len(self.prefix) + seen + i for i in range(len(segment))]
-        return ids, targets, segments, visible, positions
+            within += range(len(segment))
+        return ids, targets, segments, visible, within
 
     def _encode(self, text: str) -> list[int]:
         for special in (vocabulary.TURN_START, vocabulary.TURN_END):
@@ -127,6 +136,24 @@ def _choose_tokens(kinds: NDArray[np.int64], empty_share: float, seed: int) -> N
     urgency = np.random.default_rng([seed, 31]).uniform(size=(rows, tokens)) + full
     chosen = np.argsort(-urgency, axis=1)[:, : min(tokens, count)]
     return np.sort(chosen, axis=1)
+
+
+def _lay_out(kept: NDArray[np.int64], frames: int, longest_stretch: float, seed: int) -> NDArray[np.int64]:
+    """Return ``[B, 9 F + 1]``: positions of all visual tokens and of what follows them, the prefix not counted."""
+    rng = np.random.default_rng([seed, 37])
+    tokens = frames * TOKENS_PER_FRAME
+    rows = []
+    for kept_of_row in kept:
+        layout = rng.integers(3) if longest_stretch > 1 else 0
+        if layout == 0:
+            rows.append(np.arange(tokens + 1))
+        elif layout == 1:
+            rows.append(np.searchsorted(kept_of_row, np.arange(tokens + 1)))
+        else:
+            further = (np.exp(rng.uniform(0.0, np.log(longest_stretch))) - 1) * tokens
+            pauses = np.floor(np.sort(rng.uniform(0.0, further, frames))).astype(np.int64)
+            rows.append(np.arange(tokens + 1) + np.append(np.repeat(pauses, TOKENS_PER_FRAME), pauses[-1]))
+    return np.stack(rows)
 
 
 def attention_mask(batch: Batch, prefix_tokens: int) -> Tensor:

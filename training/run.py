@@ -18,7 +18,7 @@ import torch
 
 from hermes_ray.models.tiny.architecture import build_model
 from training.checkpoints import newest_checkpoint, restore, save_checkpoint
-from training.curriculum import STAGES, Progress, learning_rate, task_weights
+from training.curriculum import STAGES, Progress, learning_rate, lesson, task_weights
 from training.feed import ClipFeed
 from training.optimiser import build_optimisers
 from training.packing import Packer
@@ -73,9 +73,11 @@ class Run:
     def _step(self, feed: ClipFeed) -> Outcome:
         progress, options = self._progress, self._options
         torch.set_num_threads(_threads_to_use(options.threads))
-        stage = STAGES[progress.stage]
+        stage = lesson(progress.stage, progress.step)
         material = feed.clips(progress.step, progress.stage, task_weights(progress.accuracy))
-        batch = self._packer.pack(material.clips, empty_share=stage.empty_share, seed=progress.step)
+        batch = self._packer.pack(
+            material.clips, empty_share=stage.empty_share, longest_stretch=stage.longest_stretch, seed=progress.step
+        )
         outcome = self._trainee(batch) if stage.questions else self._trainee.vision_loss(batch)
         self._trainee.zero_grad(set_to_none=True)
         outcome.loss.backward()

@@ -97,7 +97,7 @@ class Trainee(nn.Module):
         start = len(self.prefix_ids)
         language = self.model.model.language_model
         prefix = language.embed_tokens(self.prefix_ids).expand(rows, -1, -1)
-        context = torch.cat((torch.arange(start).expand(rows, -1), start + batch.kept), dim=1)
+        context = torch.cat((torch.arange(start).expand(rows, -1), batch.visual_positions), dim=1)
         output = language(
             inputs_embeds=torch.cat((prefix, visual, self._embed(batch.text_ids)), dim=1),
             position_ids=torch.cat((context, batch.positions), dim=1),

@@ -134,3 +134,21 @@ def test_only_the_newest_two_checkpoints_are_kept(tmp_path, trainee):
         save_checkpoint(tmp_path, trainee, [], Progress(step=step))
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint-00000002.pt", "checkpoint-00000030.pt"]
     assert newest_checkpoint(tmp_path).name == "checkpoint-00000030.pt"
+
+
+def test_spread_or_renumbered_positions_leave_the_order_and_what_is_seen(clips):
+    plain, varied = Packer().pack(clips, empty_share=0.2), Packer().pack(clips, empty_share=0.2, longest_stretch=16.0)
+    assert torch.equal(plain.kept, varied.kept) and torch.equal(plain.visible, varied.visible)
+    layouts = set()
+    for seed in range(8):
+        varied = Packer().pack(clips, empty_share=0.2, longest_stretch=16.0, seed=seed)
+        assert (varied.visual_positions.diff(dim=1) > 0).all()
+        for row in range(len(clips)):
+            used = varied.segments[row] >= 0
+            seen = varied.kept[row] < varied.visible[row, :, None]
+            behind = torch.where(seen, varied.visual_positions[row], -1).amax(dim=1)
+            assert (varied.positions[row] > behind)[used].all()
+            span = int(varied.visual_positions[row, -1] - varied.visual_positions[row, 0]) + 1
+            tokens = varied.kept.shape[1]
+            layouts.add("renumbered" if span == tokens else "plain" if span <= 54 else "spread")
+    assert layouts == {"plain", "renumbered", "spread"}
