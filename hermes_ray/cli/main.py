@@ -8,6 +8,7 @@ from hermes_ray import __version__
 from hermes_ray.cli.ask import ask
 from hermes_ray.cli.bench import bench
 from hermes_ray.cli.config import config
+from hermes_ray.cli.dead_letters import dead_letters
 from hermes_ray.cli.demo.command import demo
 from hermes_ray.cli.doctor import doctor
 from hermes_ray.cli.exits import HermesGroup
@@ -48,4 +49,5 @@ app.command()(ask)
 app.command()(streams)
 app.command()(doctor)
 app.command()(config)
+app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(bench, name="bench")

@@ -6,8 +6,9 @@ A dead letter is the original record (key, headers, value) with headers that say
     hermes-dead-letter-reason                                    the error's code, such as undecodable-media
     hermes-dead-letter-message                                   the error's text
     hermes-dead-letter-payload-bytes                             size of the original value; "none" if it had none
+    hermes-dead-letter-cut                                       what was too long to keep whole: key, headers
 
-A value longer than the kept size is cut: ``payload-bytes`` then exceeds the length of the value.
+A value longer than the kept size is cut too: ``payload-bytes`` then exceeds the length of the value.
 """
 
 from concurrent.futures import Future
@@ -16,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from hermes_ray.config import KafkaSettings
-from hermes_ray.errors import HermesError, InvalidHeader
+from hermes_ray.errors import HermesError, InvalidHeader, UnreadableRecord
 from hermes_ray.transport.publisher import Delivery, RecordPublisher
 from hermes_ray.transport.record import Record
 
@@ -39,17 +40,28 @@ class DeadLetter:
         reason: code of the error (see ``hermes_ray.errors``).
         message: text of the error.
         payload_bytes: size of the original value; ``None`` if it had none.
+        kept_bytes: how much of the value was kept.
+        cut: what else is not there as a whole: ``key``, ``headers``.
     """
 
     record: Record
     reason: str
     message: str
     payload_bytes: int | None
+    kept_bytes: int
+    cut: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Parts of the original that were not kept as a whole: ``key``, ``value``, ``headers``."""
+        if self.reason == UnreadableRecord.code:  # only its place was known
+            return ("key", "value", "headers")
+        return (*self.cut, *(("value",) if (self.payload_bytes or 0) > self.kept_bytes else ()))
 
     @property
     def complete(self) -> bool:
-        """Whether the whole value was kept, so that the record may be published again."""
-        return self.payload_bytes == (None if self.record.value is None else len(self.record.value))
+        """Whether the whole record was kept, so that it may be published again."""
+        return not self.missing
 
     @classmethod
     def from_record(cls, record: Record) -> "DeadLetter":
@@ -71,7 +83,15 @@ class DeadLetter:
                 value=None if payload_bytes is None else record.value,
                 headers=tuple(header for header in record.headers if not header[0].startswith(PREFIX)),
             )
-            return cls(original, ours["reason"].decode(), ours["message"].decode(), payload_bytes)
+            cut = tuple(ours.get("cut", b"").decode().split())
+            return cls(
+                original,
+                ours["reason"].decode(),
+                ours["message"].decode(),
+                payload_bytes,
+                len(record.value or b""),
+                cut,
+            )
         except (KeyError, ValueError) as error:
             raise InvalidHeader(f"not a dead letter: header {PREFIX}* missing or wrong ({error!r})") from error
 
@@ -124,8 +144,21 @@ class DeadLetterWriter:
 
 
 def _bounded(headers: tuple[tuple[str, bytes | None], ...]) -> list[tuple[str, bytes]]:
-    foreign = [(name, value or b"") for name, value in headers if not name.startswith(PREFIX)]
-    return [(name[:_MOST_HEADER_BYTES], value[:_MOST_HEADER_BYTES]) for name, value in foreign[:_MOST_HEADERS]]
+    return [
+        (name[:_MOST_HEADER_BYTES], value[:_MOST_HEADER_BYTES]) for name, value in _foreign(headers)[:_MOST_HEADERS]
+    ]
+
+
+def _foreign(headers: tuple[tuple[str, bytes | None], ...]) -> list[tuple[str, bytes]]:
+    return [(name, value or b"") for name, value in headers if not name.startswith(PREFIX)]
+
+
+def _cut(record: Record) -> str:
+    is_cut = {
+        "key": len(record.key or b"") > _MOST_KEY_BYTES,
+        "headers": _bounded(record.headers) != _foreign(record.headers),
+    }
+    return " ".join(part for part, cut in is_cut.items() if cut)
 
 
 def _reason_headers(record: Record, error: HermesError) -> list[tuple[str, bytes]]:
@@ -138,4 +171,6 @@ def _reason_headers(record: Record, error: HermesError) -> list[tuple[str, bytes
         "message": str(error)[:_MOST_MESSAGE_CHARACTERS],
         "payload-bytes": _NO_PAYLOAD if record.value is None else str(len(record.value)),
     }
+    if cut := _cut(record):
+        facts["cut"] = cut
     return [(PREFIX + name, text.encode(errors="backslashreplace")) for name, text in facts.items()]
