@@ -104,6 +104,11 @@ class MemorySettings(_Section):
     hermes: HermesSettings = HermesSettings()
     """Overrides for the policies ``hermes``, ``paper`` and ``reference``."""
 
+    @property
+    def capacity(self) -> int | None:
+        """Streams that a worker can hold; ``None``: any number."""
+        return None if self.spill_directory is not None else self.slots + self.host_streams
+
     @model_validator(mode="after")
     def _overrides_have_an_effect(self) -> "MemorySettings":
         if self.policy not in HERMES_PRESETS and self.hermes != HermesSettings():
@@ -178,6 +183,11 @@ class VideoSettings(_Section):
 
     target_fps: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Frames per second of capture time that each stream's memory sees; the rest is skipped."""
+    when_behind: Literal["lag", "shed"] = "lag"
+    """What becomes of a live stream that falls behind by more than ``max_lag_s``: ``lag`` keeps every frame and lets it
+    wait; ``shed`` lowers the stream's frame rate until it has caught up."""
+    max_lag_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long records of a live stream may wait in Kafka before ``shed`` leaves frames out, seconds."""
     max_side_px: Annotated[int, Field(ge=32)] = 640
     """Decoded frames are shrunk so that their longer side is at most this, pixels, before they travel to a worker."""
     max_encoded_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
@@ -201,6 +211,8 @@ class ClusterSettings(_Section):
     """StreamMemoryActors; ``auto`` is one per GPU of the cluster, or one on the CPU."""
     memory_worker_cpus: Annotated[float, Field(ge=0)] = 1.0
     """CPU share that Ray reserves for each memory worker."""
+    move_after_s: Annotated[float, Field(gt=0)] = 60.0
+    """A memory worker that is silent for so long loses its streams to others; longer than its restart should take."""
     ingest_workers: Annotated[int, Field(ge=1)] = 1
     """FrameIngestActors; partitions are spread over them."""
     ingest_worker_cpus: Annotated[float, Field(ge=0)] = 0.5

@@ -33,6 +33,7 @@
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
+    │   ├── UnknownWorker         no worker of that name
     │   └── WorkerUnavailable     the owning worker is dead or restarting
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
@@ -263,6 +264,12 @@ class StaleEpoch(ClusterError):
     """The caller acts for an owner that has since been replaced."""
 
     code = "stale-epoch"
+
+
+class UnknownWorker(ClusterError):
+    """There is no worker of that name."""
+
+    code = "unknown-worker"
 
 
 class WorkerUnavailable(ClusterError):

@@ -63,7 +63,10 @@ def ensure_cluster(settings: Settings) -> Actor:
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
     # Once for this cluster: Ray keeps the arguments for every restart of the actor.
     arguments = settings.model_copy(update={"snapshots": resolved(settings.snapshots)})
-    return actor.options(**options, **always).remote(arguments)
+    coordinator = actor.options(**options, **always).remote(arguments)
+    if isinstance(workers := settings.cluster.memory_workers, int):
+        coordinator.resize.remote(workers)  # of a Coordinator that was there already
+    return coordinator
 
 
 def wait_until_ready(settings: Settings, timeout_s: float, on_progress: Callable[[str], None] = log.info) -> None:

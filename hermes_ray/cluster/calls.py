@@ -1,5 +1,6 @@
 """Ray's errors in this package's words, so that only typed errors leave the cluster room."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -32,6 +33,13 @@ def fetch(ref: Any, actor: str, timeout_s: float | None = None) -> Any:
     """The result of a call, waited for in this thread. Raises as :func:`typed_errors`."""
     with typed_errors(actor):
         return ray.get(ref, timeout=timeout_s)
+
+
+async def call(name: str, namespace: str, method: str, *args: object, limit_s: float) -> Any:
+    """Call a named actor and wait for its answer, ``limit_s`` seconds at most. Raises as :func:`typed_errors`."""
+    with typed_errors(name):
+        answer = getattr(find_actor(name, namespace), method).remote(*args)
+        return await asyncio.wait_for(answer, limit_s)
 
 
 @contextmanager

@@ -8,33 +8,34 @@ epoch.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import ray
 
-from hermes_ray.cluster.calls import Actor, find_actor, typed_errors
+from hermes_ray.cluster.calls import call
 from hermes_ray.cluster.contracts import Location, Readiness
 from hermes_ray.cluster.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.moves import StreamMover
 from hermes_ray.cluster.partitions import assign_partitions
 from hermes_ray.cluster.plan import plan_cluster
 from hermes_ray.cluster.protocol import Assignment, ClusterView, IngestHealth, WorkerHealth
+from hermes_ray.cluster.roster import Roster
 from hermes_ray.cluster.snapshot_store import SnapshotStore, temporary_root
 from hermes_ray.cluster.stats_board import StatsBoard
-from hermes_ray.cluster.workers import ingest_worker, memory_worker
+from hermes_ray.cluster.workers import existing_memory_workers, ingest_worker, memory_worker
 from hermes_ray.config import Settings
-from hermes_ray.errors import HermesError
+from hermes_ray.errors import HermesError, UnknownWorker
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import WorkerStats
 
 log = get_logger(__name__)
 
 _ROUND_S = 0.25
-_ANSWER_LIMIT_S = 3.0
-"""Longer without an answer counts as down: health checks wait for nothing, so the process is gone or stuck."""
-
-_Health = TypeVar("_Health", WorkerHealth, IngestHealth)
-_T = TypeVar("_T")
+_REPLAN_S = 10.0
+"""How soon a GPU that joins the Ray cluster gets a worker."""
+_OWN_LIMIT_S = 3.0
+_STEADY_S = 5.0
+"""For how long a worker must have answered before it is given others' streams, or they are taken from it."""
 
 
 class Coordinator:
@@ -47,15 +48,18 @@ class Coordinator:
     async def __init__(self, settings: Settings) -> None:
         configure_logs(settings.log, actor="coordinator")
         self._settings = settings
-        self._plan = plan_cluster(settings, ray.cluster_resources(), os.cpu_count() or 1)
+        self._cores = os.cpu_count() or 1
+        existing = existing_memory_workers(settings.cluster.namespace)
+        self._plan = plan_cluster(settings, ray.cluster_resources(), self._cores).grown(existing)
+        self._replan_s = time.monotonic() + _REPLAN_S
         self._clock = EpochClock(lambda: time.time_ns() // 1_000_000)
         self._directory = StreamDirectory(self._clock)
-        self._handles: dict[str, Actor] = {}
+        self._roster = Roster()
+        self._mover = StreamMover(self._directory, settings.cluster.namespace, self._memory_answers)
+        self._draining: dict[str, bool] = {}
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
         self._board = StatsBoard(self._plan.memory_workers, self._plan.ingest_workers)
-        self._seen: set[str] = set()
-        self._silent: dict[str, str] = {}
         self._brought_up = False
         self._confirmed: set[str] = set()
         self._store = SnapshotStore(settings.snapshots) if settings.snapshots.url is not None else None
@@ -77,9 +81,8 @@ class Coordinator:
         location = self._directory.place(stream_id)
         if stream_id not in self._confirmed:
             # The owner knows before anybody else does; so a Coordinator that comes after this one learns it there.
-            with typed_errors(location.worker):
-                handle = find_actor(location.worker, self._settings.cluster.namespace)
-                await handle.own.remote(stream_id, location.epoch)
+            namespace = self._settings.cluster.namespace
+            await call(location.worker, namespace, "own", stream_id, location.epoch, limit_s=_OWN_LIMIT_S)
             self._confirmed.add(stream_id)
         return location
 
@@ -95,7 +98,37 @@ class Coordinator:
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
         await self._heard_all.wait()
-        return ClusterView(self._directory.locations, self._directory.workers_up, tuple(self._ingest))
+        return ClusterView(
+            self._directory.locations,
+            self._directory.workers_up,
+            tuple(self._ingest),
+            nodes={name: health.node for name, health in self._memory.items()},
+            draining=tuple(sorted(name for name, draining in self._draining.items() if draining)),
+        )
+
+    async def drain(self, worker: str, draining: bool = True) -> None:
+        """Hand all streams of a worker over to the others and place none on it; or end that.
+
+        Returns at once; :meth:`view` shows what is left.
+
+        Args:
+            worker: name of a memory worker.
+            draining: ``False`` lets it have streams again.
+
+        Raises:
+            UnknownWorker: there is no memory worker of that name.
+            WorkerUnavailable: it does not answer; the streams of one that stays away move by themselves.
+        """
+        if worker not in self._plan.memory_workers:
+            raise UnknownWorker(f"no memory worker {worker!r}; there are {', '.join(self._plan.memory_workers)}")
+        await call(worker, self._settings.cluster.namespace, "drain", draining, limit_s=_OWN_LIMIT_S)
+        self._draining[worker] = draining
+        log.info("draining" if draining else "draining ends", worker=worker)
+
+    async def resize(self, memory_workers: int) -> None:
+        """Keep at least so many memory workers from now on; streams move over to new ones. Fewer changes nothing."""
+        self._plan = self._plan.grown(memory_workers)
+        self._board.expect(self._plan.memory_workers)
 
     async def worker_stats(self) -> Mapping[str, WorkerStats]:
         """The newest stats of every worker, a fraction of a second old; of one that is away, the last it told."""
@@ -123,7 +156,7 @@ class Coordinator:
         plan = self._plan
         asks = f"starting; asks Ray for {plan.cpus_each:g} CPU and {plan.gpus_each} GPU"
         return [
-            f"{name}: {self._memory[name].detail if name in self._memory else self._silent.get(name, asks)}"
+            f"{name}: {self._memory[name].detail if name in self._memory else self._roster.trouble.get(name, asks)}"
             for name in plan.memory_workers
             if name not in self._memory or not _is_up(self._memory[name])
         ]
@@ -135,7 +168,7 @@ class Coordinator:
             name for name, health in self._ingest.items() if health.broker_reachable and not health.assignment.epoch
         ]
         return [
-            *(f"{name}: {self._silent.get(name, asks)}" for name in away),
+            *(f"{name}: {self._roster.trouble.get(name, asks)}" for name in away),
             *(f"{name}: waiting for partitions" for name in idle),
         ]
 
@@ -158,6 +191,10 @@ class Coordinator:
         )
         self._heard_all.set()
         await self._assign()
+        self._mover.go_on()
+        if time.monotonic() > self._replan_s:
+            self._replan_s = time.monotonic() + _REPLAN_S
+            await self._replan()
         if not self._reclaimed and self._memory and all(_is_up(health) for health in self._memory.values()):
             await self._reclaim()
 
@@ -174,53 +211,71 @@ class Coordinator:
 
     async def temporary_snapshots(self) -> str | None:
         """The directory of snapshots if it is of no use to a later cluster."""
+        return self._settings.snapshots.url if self._has_temporary_snapshots else None
+
+    @property
+    def _has_temporary_snapshots(self) -> bool:
         url = self._settings.snapshots.url
-        return url if url is not None and url.startswith(temporary_root()) else None
+        return url is not None and url.startswith(temporary_root())
+
+    async def _replan(self) -> None:
+        resources = await asyncio.to_thread(ray.cluster_resources)
+        await self.resize(len(plan_cluster(self._settings, resources, self._cores).memory_workers))
 
     async def _visit_memory(self, name: str) -> None:
-        health = await self._visit(name, self._memory, lambda: memory_worker(name, self._settings, self._plan))
+        silent_s = self._roster.silent_s(name)
+        health: WorkerHealth | None = await self._roster.visit(
+            name, lambda: memory_worker(name, self._settings, self._plan), silent_s
+        )
         if health is None:
-            self._directory.suspend(name)
-        elif health.epoch is not None:
-            self._directory.adopt(name, health.slots, health.epoch, health.streams)
-        elif health.loaded:
-            admission = self._directory.admit(name, health.slots)
-            log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
-            await self._tell(name, lambda handle: handle.admit.remote(admission))
-
-    async def _visit_ingest(self, name: str) -> None:
-        await self._visit(name, self._ingest, lambda: ingest_worker(name, self._settings))
-
-    async def _visit(self, name: str, healths: dict[str, _Health], create: Callable[[], Actor]) -> _Health | None:
-        try:
-            self._handles[name] = self._handles.get(name) or create()
-        except ValueError as error:  # the name belongs to an actor that is just coming or going
-            self._silent[name] = str(error)
-            healths.pop(name, None)
-            self._board.silent(name)
-            return None
-        health = await self._tell(name, lambda handle: handle.health.remote())
-        if health is None:
-            healths.pop(name, None)
+            self._memory.pop(name, None)
             self._board.silent(name)
         else:
-            healths[name] = health
+            self._memory[name] = health
             self._board.heard(name, health)
-        return health
+            await self._settle(name, health)
+        self._describe(name, health)
 
-    async def _tell(self, name: str, call: Callable[[Actor], Awaitable[_T]]) -> _T | None:
-        """Call a worker; ``None`` if it does not answer, and then its handle is made anew next time."""
-        try:
-            with typed_errors(name):
-                answer = await asyncio.wait_for(call(self._handles[name]), _ANSWER_LIMIT_S)
-        except HermesError as error:
-            if name in self._seen:  # else its process is still starting
-                self._silent[name] = str(error)
-            self._handles.pop(name, None)
-            return None
-        self._seen.add(name)
-        self._silent.pop(name, None)
-        return answer
+    async def _settle(self, name: str, health: WorkerHealth) -> None:
+        """Bring a worker's picture of what it owns, and ours, into line."""
+        if health.epoch is not None:
+            site = self._site(name, health)
+            lost = self._directory.adopt(name, health.capacity, health.epoch, health.streams, site)
+            for stream_id, epoch in lost.items():
+                await self._roster.tell(name, "lose", stream_id, epoch)
+        elif health.loaded:
+            admission = self._directory.admit(name, health.capacity, self._site(name, health))
+            log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
+            await self._roster.tell(name, "admit", admission)
+        if self._draining.setdefault(name, health.draining) != health.draining:  # its process is a new one
+            await self._roster.tell(name, "drain", self._draining[name])
+
+    def _describe(self, name: str, health: WorkerHealth | None) -> None:
+        stays_away = health is None and self._roster.silent_s(name) > self._settings.cluster.move_after_s
+        self._directory.describe(
+            name,
+            up=health is not None and _is_up(health),
+            settled=health is not None and not health.recovering and self._roster.steady_s(name) > _STEADY_S,
+            leaving=stays_away or self._draining.get(name, False),
+        )
+
+    def _site(self, name: str, health: WorkerHealth) -> str:
+        """Streams move only where their snapshots can be read: not from machine to machine by a temporary directory."""
+        if self._store is None:
+            return name
+        return health.node if self._has_temporary_snapshots else ""
+
+    def _memory_answers(self, name: str) -> bool:
+        return name in self._memory
+
+    async def _visit_ingest(self, name: str) -> None:
+        health: IngestHealth | None = await self._roster.visit(name, lambda: ingest_worker(name, self._settings))
+        if health is None:
+            self._ingest.pop(name, None)
+            self._board.silent(name)
+        else:
+            self._ingest[name] = health
+            self._board.heard(name, health)
 
     async def _assign(self) -> None:
         """Give every partition of the topic to an ingest worker; one that is away keeps its share, it will be back."""
@@ -231,7 +286,7 @@ class Coordinator:
             if partitions and wanted[name] != health.assignment.partitions:
                 assignment = Assignment(self._clock.next(), wanted[name])
                 log.info("assigning", worker=name, epoch=assignment.epoch, partitions=sorted(assignment.partitions))
-                await self._tell(name, lambda handle, new=assignment: handle.assign.remote(new))
+                await self._roster.tell(name, "assign", assignment)
 
 
 def _is_up(health: WorkerHealth) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hermes_ray.cluster.contracts import Location
-from hermes_ray.cluster.placement import WorkerLoad, choose_worker
+from hermes_ray.cluster.placement import Move, WorkerLoad, choose_worker, next_move
 from hermes_ray.errors import NotReady, UnknownStream
 
 
@@ -48,54 +48,92 @@ class Admission:
 
 @dataclass(slots=True)
 class _Worker:
-    slots: int
+    capacity: int | None
+    site: str
     up: bool = True
+    settled: bool = True
+    leaving: bool = False
 
 
 class StreamDirectory:
-    """Streams, their owners and epochs. A stream stays where it is; its epoch grows when its owner restarts."""
+    """Streams, their owners and epochs. A stream's epoch grows whenever its owner restarts or another takes it over."""
 
     def __init__(self, clock: EpochClock) -> None:
         self._clock = clock
         self._workers: dict[str, _Worker] = {}
         self._locations: dict[str, Location] = {}
 
-    def admit(self, worker: str, slots: int) -> Admission:
-        """A worker process that has no epoch yet (re)joins; its new epoch fences off its predecessor."""
-        self._workers[worker] = _Worker(slots)
+    def admit(self, worker: str, capacity: int | None, site: str = "") -> Admission:
+        """A worker process that has no epoch yet (re)joins; its new epoch fences off its predecessor.
+
+        Args:
+            worker: its name.
+            capacity: streams that it can hold; ``None``: any number.
+            site: where its snapshots are; streams move only between workers of one site.
+        """
+        self._workers[worker] = _Worker(capacity, site)
         epoch = self._clock.next()
-        streams = frozenset(stream for stream, location in self._locations.items() if location.worker == worker)
+        streams = frozenset(self.streams_of(worker))
         self._locations |= dict.fromkeys(streams, Location(worker, epoch))
         return Admission(epoch, streams)
 
-    def adopt(self, worker: str, slots: int, epoch: int, streams: Mapping[str, int]) -> None:
-        """Take over a worker that already has an epoch: a new directory learns from the workers what they hold."""
+    def adopt(
+        self, worker: str, capacity: int | None, epoch: int, streams: Mapping[str, int], site: str = ""
+    ) -> Mapping[str, int]:
+        """Take over a worker that already has an epoch: a new directory learns from the workers what they hold.
+
+        Returns:
+            Streams that the worker takes for its own and that another owns by now, with the others' epochs.
+        """
         self._clock.observe(epoch)
-        self._workers[worker] = _Worker(slots)
+        self._workers[worker] = _Worker(capacity, site)
+        lost: dict[str, int] = {}
         for stream, held in streams.items():
             self._clock.observe(held)
             known = self._locations.get(stream)
             if known is None or held > known.epoch:
                 self._locations[stream] = Location(worker, held)
+            elif known.worker != worker:
+                lost[stream] = known.epoch
+        return lost
 
-    def suspend(self, worker: str) -> None:
-        """The worker does not answer: it keeps its streams and gets no new ones."""
+    def describe(self, worker: str, *, up: bool, settled: bool, leaving: bool) -> None:
+        """What is known of a worker's state.
+
+        Args:
+            worker: its name.
+            up: it answers. One that does not keeps its streams and gets no new ones.
+            settled: it has been up, without a stream being restored, for long enough to be given others' streams.
+            leaving: its streams are to go elsewhere.
+        """
         if worker in self._workers:
-            self._workers[worker].up = False
+            entry = self._workers[worker]
+            entry.up, entry.settled, entry.leaving = up, settled, leaving
+
+    def next_move(self) -> Move | None:
+        """The next stream's move that would make loads more even, or empty a worker that leaves."""
+        return next_move(self._loads(lambda worker: worker.up and worker.settled))
+
+    def move(self, stream_id: str, target: str) -> Location:
+        """Another worker owns a stream from now on."""
+        self._locations[stream_id] = Location(target, self._clock.next())
+        return self._locations[stream_id]
+
+    def streams_of(self, worker: str) -> list[str]:
+        """Streams that a worker owns, by name."""
+        return sorted(stream for stream, location in self._locations.items() if location.worker == worker)
 
     def place(self, stream_id: str) -> Location:
         """The stream's owner; a new stream gets one.
 
         Raises:
             NotReady: no memory worker is up.
-            NoFreeSlot: every worker that is up is full.
+            NoFreeSlot: no worker has room.
         """
         if stream_id not in self._locations:
-            up = {name: worker for name, worker in self._workers.items() if worker.up}
-            if not up:
+            if not self.workers_up:
                 raise NotReady("no memory worker is up yet")
-            held = Counter(location.worker for location in self._locations.values())
-            worker = choose_worker(WorkerLoad(name, entry.slots, held[name]) for name, entry in up.items())
+            worker = choose_worker(self._loads(lambda worker: worker.up))
             self._locations[stream_id] = Location(worker, self._clock.next())
         return self._locations[stream_id]
 
@@ -118,3 +156,10 @@ class StreamDirectory:
     def workers_up(self) -> tuple[str, ...]:
         """Names of the workers that answer."""
         return tuple(name for name, worker in self._workers.items() if worker.up)
+
+    def _loads(self, is_open: Callable[[_Worker], bool]) -> list[WorkerLoad]:
+        held = Counter(location.worker for location in self._locations.values())
+        return [
+            WorkerLoad(name, entry.capacity, held[name], entry.site, is_open(entry), entry.leaving)
+            for name, entry in self._workers.items()
+        ]

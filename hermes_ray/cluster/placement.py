@@ -1,29 +1,83 @@
-"""Which memory worker gets a new stream."""
+"""Which memory worker gets a stream: a new one, one whose worker is to be emptied, or one of a worker with too many."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_ray.errors import NoFreeSlot
+
+_UNEVEN = 2
+"""Streams that one worker has more than another before one moves: with less, moving would go round in circles."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoad:
-    """How full a worker is."""
+    """How full a worker is.
+
+    Attributes:
+        capacity: streams that it can hold; ``None``: any number.
+        streams: streams that it owns.
+        site: where its snapshots are; streams move only between workers of one site.
+        open: whether it may be given streams.
+        leaving: whether its streams are to go elsewhere.
+    """
 
     worker: str
-    slots: int
+    capacity: int | None
     streams: int
+    site: str = ""
+    open: bool = True
+    leaving: bool = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may be given one more stream."""
+        return self.open and not self.leaving and (self.capacity is None or self.streams < self.capacity)
+
+
+class Move(NamedTuple):
+    """One stream is to go from a worker to another."""
+
+    source: str
+    target: str
 
 
 def choose_worker(loads: Iterable[WorkerLoad]) -> str:
-    """The worker with the fewest streams among those with a free slot; the first by name among equals.
+    """The worker with the fewest streams among those with room; the first by name among equals.
 
     Raises:
-        NoFreeSlot: every worker is full.
+        NoFreeSlot: no worker has room.
     """
     loads = tuple(loads)
-    free = [load for load in loads if load.streams < load.slots]
+    free = [load for load in loads if load.has_room]
     if not free:
-        slots = sum(load.slots for load in loads)
-        raise NoFreeSlot(f"all {slots} slots of {len(loads)} memory workers hold a stream (memory.slots)")
-    return min(free, key=lambda load: (load.streams, load.worker)).worker
+        streams = sum(load.streams for load in loads)
+        raise NoFreeSlot(
+            f"{len(loads)} memory workers hold {streams} streams and have no room for another: add workers, or raise "
+            "memory.slots or memory.host_streams, or name a memory.spill_directory"
+        )
+    return _emptiest(free).worker
+
+
+def next_move(loads: Iterable[WorkerLoad]) -> Move | None:
+    """The next move towards even loads: off a worker that is to be emptied, or else from the fullest to the emptiest.
+
+    One move at a time: a stream that moves stands still for a moment.
+    """
+    loads = tuple(loads)
+    for source in sorted((load for load in loads if load.leaving and load.streams), key=lambda load: load.worker):
+        if targets := _targets(source, loads):
+            return Move(source.worker, _emptiest(targets).worker)
+    for source in sorted((load for load in loads if load.open), key=lambda load: (-load.streams, load.worker)):
+        targets = [load for load in _targets(source, loads) if source.streams - load.streams >= _UNEVEN]
+        if targets:
+            return Move(source.worker, _emptiest(targets).worker)
+    return None
+
+
+def _targets(source: WorkerLoad, loads: Iterable[WorkerLoad]) -> list[WorkerLoad]:
+    return [load for load in loads if load.has_room and load.site == source.site and load.worker != source.worker]
+
+
+def _emptiest(loads: Iterable[WorkerLoad]) -> WorkerLoad:
+    return min(loads, key=lambda load: (load.streams, load.worker))

@@ -1,7 +1,8 @@
 """How many workers there are to be, and what each takes of a machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from hermes_ray.cluster.protocol import ingest_worker_name, memory_worker_name
 from hermes_ray.config import Settings
@@ -24,6 +25,11 @@ class ClusterPlan:
     gpus_each: int
     cpus_each: float
     torch_threads: int
+
+    def grown(self, memory_workers: int) -> Self:
+        """The plan with at least so many memory workers."""
+        count = max(memory_workers, len(self.memory_workers))
+        return replace(self, memory_workers=tuple(memory_worker_name(index) for index in range(count)))
 
 
 def plan_cluster(settings: Settings, resources: Mapping[str, float], machine_cores: int) -> ClusterPlan:

@@ -86,7 +86,10 @@ class WorkerHealth:
         failure: why it will never be ready; ``None`` while it may.
         epoch: the newest epoch it was given; ``None`` for a process that has none yet, because it just (re)started.
         streams: streams that were called for here and the epochs under which they are held.
-        slots: streams it can hold.
+        capacity: streams it can hold; ``None``: any number.
+        recovering: streams whose memory is being restored.
+        draining: its streams are to be handed over, and it gets no new ones.
+        node: id of the Ray node it runs on.
         process: a random name of its process; another one means that it restarted.
         counts: what the process has done.
         engine: the engine's state; ``None`` while the model loads.
@@ -97,7 +100,10 @@ class WorkerHealth:
     failure: HermesError | None
     epoch: int | None
     streams: Mapping[str, int]
-    slots: int
+    capacity: int | None
+    recovering: int
+    draining: bool
+    node: str
     process: str
     counts: MemoryCounts
     engine: EngineState | None
@@ -193,8 +199,12 @@ class ClusterView:
     Attributes:
         memory_workers: names of those that are up.
         ingest_workers: names of those that are up.
+        nodes: id of the Ray node of each memory worker that is up.
+        draining: memory workers whose streams are handed over.
     """
 
     locations: Mapping[str, Location] = field(default_factory=dict)
     memory_workers: tuple[str, ...] = ()
     ingest_workers: tuple[str, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    draining: tuple[str, ...] = ()

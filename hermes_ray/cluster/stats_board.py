@@ -29,6 +29,11 @@ class StatsBoard:
         }
         self._processes: dict[str, str] = {}
 
+    def expect(self, memory_workers: tuple[str, ...]) -> None:
+        """There are to be these memory workers too."""
+        for worker in memory_workers:
+            self._workers.setdefault(worker, WorkerStats("memory"))
+
     @property
     def workers(self) -> Mapping[str, WorkerStats]:
         """By name."""

@@ -1,8 +1,9 @@
 """What a memory worker knows of its streams beside their memories: cursors, and which snapshots stand for them."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hermes_ray.cluster.cursor import StreamCursor
@@ -10,6 +11,7 @@ from hermes_ray.cluster.protocol import Durability, Mark, Resumption
 from hermes_ray.cluster.snapshot_store import SnapshotName, SnapshotStore
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.logs import get_logger
+from hermes_ray.observability.stats import SnapshotCounts, SnapshotState
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _CURSOR = "cursor"
+_MOST_READS = 5
+"""A snapshot that the store lists and does not give out is tried so often before an older one is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,10 @@ class _Stored:
 
 class StreamKeeper:
     """Cursors of the streams of one worker, and their way into the store and back.
+
+    A snapshot that is damaged is passed over for the next older one at once; one that the store does not give out, after
+    some tries. If none is left that can be read, damaged ones let the stream begin anew, with what Kafka still holds;
+    as long as one is only out of reach, the stream waits for it.
 
     :meth:`save` and :meth:`restore` block and are for one thread at a time for each stream; the rest returns at once.
 
@@ -45,8 +53,11 @@ class StreamKeeper:
         self._cursors: dict[str, StreamCursor] = {}
         self._stored: dict[str, _Stored] = {}
         self._tried_s: dict[str, float] = {}
+        self._unsaved_s: dict[str, float] = {}
         self._behind: set[str] = set()
-        self._written = 0
+        self._failed_reads: Counter[tuple[str, SnapshotName]] = Counter()
+        self._sequence = 0
+        self._counts = SnapshotCounts()
 
     def cursor(self, stream_id: str) -> StreamCursor:
         """How far a stream's records are in its memory."""
@@ -56,6 +67,7 @@ class StreamKeeper:
         """The memory has seen its stream up to a mark."""
         self._cursors[stream_id] = self.cursor(stream_id).advanced(mark)
         self._tried_s.setdefault(stream_id, self._now_s())
+        self._unsaved_s.setdefault(stream_id, self._now_s())
 
     def resumption(self, stream_id: str) -> Resumption:
         """Where ingest goes on."""
@@ -71,6 +83,20 @@ class StreamKeeper:
         """How old a stream's newest snapshot is, seconds; ``None`` if it has none."""
         stored = self._stored.get(stream_id)
         return None if stored is None else self._now_s() - stored.at_s
+
+    def counts(self) -> SnapshotCounts:
+        """What became of all snapshots so far."""
+        return self._counts
+
+    def state(self) -> SnapshotState | None:
+        """How old the worker's snapshots are now; ``None`` without a store."""
+        if self._store is None:
+            return None
+        now_s, changed = self._now_s(), self.changed()
+        return SnapshotState(
+            age_s=max((now_s - stored.at_s for stored in list(self._stored.values())), default=0.0),
+            behind_s=max((now_s - self._unsaved_s.get(stream, now_s) for stream in changed), default=0.0),
+        )
 
     def changed(self) -> list[str]:
         """Streams whose newest snapshot is out of date."""
@@ -100,19 +126,41 @@ class StreamKeeper:
             SnapshotError: the store did not take it; the next turn tries again.
         """
         assert self._store is not None, "there is no store"
-        self._tried_s[stream_id] = self._now_s()
-        self._written += 1
-        self._store.put(stream_id, SnapshotName(epoch, self._written), data)
+        began_s = self._tried_s[stream_id] = self._now_s()
+        self._sequence += 1
+        try:
+            self._store.put(stream_id, SnapshotName(epoch, self._sequence), data)
+        except SnapshotError:
+            self._count(failed=1)
+            raise
+        self._count(written=1, written_bytes=len(data))
         self._stored[stream_id] = _Stored(cursor, self._now_s())
         self._behind.discard(stream_id)
+        self._unsaved_s.pop(stream_id, None)
+        if self.cursor(stream_id) != cursor:  # more came while it was written
+            self._unsaved_s[stream_id] = began_s
+        self._tidy(stream_id, self._now_s() - began_s)
 
     @staticmethod
     def beside(cursor: StreamCursor) -> Mapping[str, object]:
         """What goes into a snapshot beside the memory."""
         return {_CURSOR: cursor.to_json()}
 
-    def restore(self, engine: "StreamEngine", stream_id: str) -> bool:
+    def forget(self, stream_id: str) -> None:
+        """The stream has left this worker."""
+        self._cursors.pop(stream_id, None)
+        self._stored.pop(stream_id, None)
+        self._tried_s.pop(stream_id, None)
+        self._unsaved_s.pop(stream_id, None)
+        self._behind.discard(stream_id)
+
+    def restore(self, engine: "StreamEngine", stream_id: str, stored: bool = False) -> bool:
         """Bring a stream back from its newest snapshot that can be read.
+
+        Args:
+            engine: where to.
+            stream_id: whose.
+            stored: there should be one; if there is not, everything that Kafka still holds of the stream is read again.
 
         Returns:
             Whether there was one. If not, the stream begins with its next frame.
@@ -122,31 +170,80 @@ class StreamKeeper:
             NoFreeSlot: there is no room for it.
         """
         names = self._store.names(stream_id) if self._store is not None else []
+        unreadable = []
         for name in names:
-            if self._restore_one(engine, stream_id, name):
+            data = self._read(stream_id, name)
+            if data is None:
+                unreadable.append(name)
+            elif self._restore_one(engine, stream_id, name, data):
                 return True
+            self._count(refused=1)
             self._behind.add(stream_id)  # what is committed may be ahead of an older snapshot
-        if names:
+        if unreadable:
+            # To begin anew would cost the memory, and soon the store the snapshots that may become readable again.
+            raise SnapshotError(
+                f"stream {stream_id!r} waits for {unreadable[0]}, which the store lists and does not give out; "
+                "mend the store, or remove that file to let the stream begin with what Kafka still holds"
+            )
+        if stored and self._store is not None:
+            self._behind.add(stream_id)
+        if stream_id in self._behind:
             log.error("no snapshot can be used, replaying what Kafka still holds", stream_id=stream_id)
         return False
 
-    def _restore_one(self, engine: "StreamEngine", stream_id: str, name: SnapshotName) -> bool:
+    def _read(self, stream_id: str, name: SnapshotName) -> bytes | None:
+        """A snapshot's bytes; ``None`` once it could not be read often enough.
+
+        Raises:
+            SnapshotError: it could not be read now, which may pass.
+        """
         assert self._store is not None, "there is no store"
-        data = self._store.read(stream_id, name)
         try:
-            extra = engine.restore(stream_id, data)
+            return self._store.read(stream_id, name)
+        except SnapshotError as error:
+            self._failed_reads[stream_id, name] += 1
+            if self._failed_reads[stream_id, name] < _MOST_READS:
+                raise
+            log.error("snapshot unreadable, trying an older one", stream_id=stream_id, name=str(name), error=str(error))
+            return None
+
+    def _restore_one(self, engine: "StreamEngine", stream_id: str, name: SnapshotName, data: bytes) -> bool:
+        try:
+            cursor = _restored(engine, stream_id, data)
         except SnapshotError as error:
             log.error("snapshot refused, trying an older one", stream_id=stream_id, name=str(name), error=str(error))
             return False
-        cursor = StreamCursor.from_json(extra[_CURSOR])
         self._cursors[stream_id] = cursor
         self._stored[stream_id] = _Stored(cursor, self._now_s())
         self._tried_s[stream_id] = self._now_s()
+        self._count(restored=1)
         log.info("stream restored", stream_id=stream_id, name=str(name), bytes=len(data))
         return True
+
+    def _tidy(self, stream_id: str, took_s: float) -> None:
+        assert self._store is not None, "there is no store"
+        if took_s > self._interval_s:
+            log.warning("the snapshot store is slow", stream_id=stream_id, seconds=round(took_s, 1))
+        try:
+            self._store.prune(stream_id)
+        except SnapshotError as error:
+            log.error("old snapshots stay; the new one counts", stream_id=stream_id, error=str(error))
+
+    def _count(self, **more: int) -> None:
+        now = self._counts
+        self._counts = replace(now, **{name: getattr(now, name) + count for name, count in more.items()})
 
     def _safe_cursor(self, stream_id: str) -> StreamCursor:
         if self._store is None:
             return self.cursor(stream_id)
         stored = self._stored.get(stream_id)
         return StreamCursor() if stored is None else stored.cursor
+
+
+def _restored(engine: "StreamEngine", stream_id: str, data: bytes) -> StreamCursor:
+    extra = engine.restore(stream_id, data)
+    try:
+        return StreamCursor.from_json(extra[_CURSOR])
+    except (KeyError, TypeError, ValueError) as error:
+        engine.drop(stream_id)
+        raise SnapshotError(f"the snapshot says not how far its stream had been read ({error!r})") from error

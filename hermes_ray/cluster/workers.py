@@ -1,13 +1,16 @@
 """Creates the worker actors, or finds them where they run already."""
 
+from itertools import count
 from typing import Any
 
 import ray
+from ray.util import list_named_actors
 
 from hermes_ray.cluster.calls import Actor
 from hermes_ray.cluster.ingest_actor import FrameIngestActor
 from hermes_ray.cluster.memory_actor import StreamMemoryActor
 from hermes_ray.cluster.plan import ClusterPlan
+from hermes_ray.cluster.protocol import memory_worker_name
 from hermes_ray.config import Settings
 
 _HELD_BY_CLUSTER: dict[str, Any] = {"lifetime": "detached", "get_if_exists": True, "max_restarts": -1}
@@ -21,6 +24,13 @@ def memory_worker(name: str, settings: Settings, plan: ClusterPlan) -> Actor:
     actor = remote(concurrency_groups=StreamMemoryActor.concurrency_groups(settings))(StreamMemoryActor)
     options = {"num_cpus": plan.cpus_each, "num_gpus": plan.gpus_each, **_named(name, settings)}
     return actor.options(**options).remote(name, settings, plan.torch_threads)
+
+
+def existing_memory_workers(namespace: str) -> int:
+    """How many memory workers there are already, numbered from 0: a Coordinator before this one may have added some."""
+    actors: list[Any] = list_named_actors(all_namespaces=True)  # declared as names alone, which they are not then
+    names = {actor["name"] for actor in actors if actor["namespace"] == namespace}
+    return next(index for index in count() if memory_worker_name(index) not in names)
 
 
 def ingest_worker(name: str, settings: Settings) -> Actor:

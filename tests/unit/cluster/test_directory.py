@@ -70,7 +70,7 @@ def test_a_silent_worker_keeps_its_streams_and_gets_no_new_ones():
     old = streams.place("old")
     assert old.worker == "memory-0"
     streams.place("other")
-    streams.suspend("memory-0")
+    streams.describe("memory-0", up=False, settled=False, leaving=False)
     assert streams.locate("old") == old
     assert {streams.place(f"new-{i}").worker for i in range(3)} == {"memory-1"}
 
@@ -99,3 +99,66 @@ def test_of_two_workers_that_claim_a_stream_the_newer_epoch_wins():
     streams.adopt("memory-0", 8, epoch=5, streams={"cam": 7})
     streams.adopt("memory-1", 8, epoch=4, streams={"cam": 6})
     assert streams.locate("cam").worker == "memory-0"
+
+
+def moved_all(streams: StreamDirectory) -> None:
+    while (move := streams.next_move()) is not None:
+        streams.move(streams.streams_of(move.source)[0], move.target)
+
+
+def counts(streams: StreamDirectory) -> Counter[str]:
+    return Counter(location.worker for location in streams.locations.values())
+
+
+def test_a_worker_that_joins_is_given_its_share_and_no_stream_moves_twice():
+    streams = directory({"memory-0": 8, "memory-1": 8})
+    before = {stream: streams.place(stream) for stream in map("cam-{}".format, range(8))}
+    streams.admit("memory-2", 8)
+    moved_all(streams)
+    assert sorted(counts(streams).values()) == [2, 3, 3]
+    changed = [stream for stream, location in streams.locations.items() if location != before[stream]]
+    assert len(changed) == counts(streams)["memory-2"]
+    assert all(streams.locate(stream).epoch > before[stream].epoch for stream in changed)
+
+
+def test_a_worker_that_leaves_is_emptied_and_gets_nothing_new():
+    streams = directory({"memory-0": 8, "memory-1": 8})
+    for number in range(6):
+        streams.place(f"cam-{number}")
+    streams.describe("memory-0", up=True, settled=True, leaving=True)
+    moved_all(streams)
+    assert counts(streams) == {"memory-1": 6}
+    assert streams.place("new").worker == "memory-1"
+
+
+def test_streams_stay_where_the_others_have_no_room_or_cannot_read_their_snapshots():
+    full = directory({"memory-0": 8, "memory-1": 1})
+    full.place("a"), full.place("b")
+    full.describe("memory-0", up=True, settled=True, leaving=True)
+    assert full.next_move() is None
+    elsewhere = StreamDirectory(EpochClock(HandClock()))
+    elsewhere.admit("memory-0", 8, site="node-a")
+    elsewhere.place("a")
+    elsewhere.admit("memory-1", 8, site="node-b")
+    elsewhere.describe("memory-0", up=True, settled=True, leaving=True)
+    assert elsewhere.next_move() is None
+
+
+def test_a_worker_that_has_just_come_back_gives_and_gets_no_streams_yet():
+    streams = directory({"memory-0": 8})
+    for number in range(4):
+        streams.place(f"cam-{number}")
+    streams.admit("memory-1", 8)
+    streams.describe("memory-1", up=True, settled=False, leaving=False)
+    assert streams.next_move() is None
+    streams.describe("memory-1", up=True, settled=True, leaving=False)
+    assert streams.next_move() is not None
+
+
+def test_a_worker_that_comes_back_is_told_which_streams_it_has_lost():
+    streams = directory({"memory-0": 8, "memory-1": 8})
+    held = streams.place("cam")
+    taken = streams.move("cam", "memory-1")
+    assert streams.adopt("memory-0", 8, held.epoch, {"cam": held.epoch}) == {"cam": taken.epoch}
+    assert streams.adopt("memory-1", 8, taken.epoch, {"cam": taken.epoch}) == {}
+    assert streams.locate("cam") == taken

@@ -92,6 +92,64 @@ def test_a_successor_that_reads_again_selects_what_one_that_never_died_would_hav
     assert kept(successor, again) == []
 
 
+class Clock:
+    now_s = START_MS / 1000
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def shedding_intake(clock: Clock) -> RecordIntake:
+    return RecordIntake(VideoSettings(target_fps=2, when_behind="shed", max_lag_s=10), "topic", 30, clock)
+
+
+def test_a_live_stream_that_is_behind_is_thinned_out_until_it_has_caught_up_and_says_how_much():
+    clock = Clock()
+    intake = shedding_intake(clock)
+    shed = {}
+    for waited_s in (0, 25, 0):
+        first = 40 * len(shed)
+        records = [jpeg(START_MS + 500 * n, offset=n) for n in range(first, first + 40)]
+        opened = []
+        for each in records:
+            clock.now_s = each.timestamp_ms / 1000 + waited_s
+            opened.append(intake.open(each))
+        shed[len(shed)] = (sum(len(each.frames) for each in opened), sum(each.frames_shed for each in opened))
+    assert shed == {0: (40, 0), 1: (13, 27), 2: (40, 0)}
+
+
+def test_a_recovery_thins_out_nothing_that_the_memory_may_have_seen_and_sheds_what_nobody_had_read():
+    clock = Clock()
+    before = shedding_intake(clock)
+    records = [jpeg(START_MS + 500 * n, offset=n) for n in range(400)]
+    marks = []
+    for each in records[:120]:
+        clock.now_s = each.timestamp_ms / 1000
+        marks.append(before.open(each).mark)
+    at = StreamCursor().advanced(marks[79])  # the snapshot; it died 20 s later and was away for two minutes
+    clock.now_s = records[119].timestamp_ms / 1000 + 120
+    after = shedding_intake(clock)
+    after.resume("cam", Resumption(at.log, at.positions, at.sampler, behind=False))
+    opened = [after.open(each) for each in records[80:]]
+    assert sum(each.frames_shed for each in opened[:40]) == 0
+    assert [len(each.frames) for each in opened[60:100]].count(1) == 5  # one in eight
+
+
+def test_a_stream_that_was_shedding_when_it_died_sheds_the_same_frames_again():
+    clock = Clock()
+    before = shedding_intake(clock)
+    records = [jpeg(START_MS + 500 * n, offset=n) for n in range(100)]
+    opened = []
+    for each in records:
+        clock.now_s = each.timestamp_ms / 1000 + 25
+        opened.append(before.open(each))
+    at = StreamCursor().advanced(opened[59].mark)
+    clock.now_s += 60
+    after = shedding_intake(clock)
+    after.resume("cam", Resumption(at.log, at.positions, at.sampler, behind=False))
+    assert kept(after, records[60:]) == [tuple(f.position) for each in opened[60:] for f in each.frames]
+
+
 def test_what_was_seen_of_another_topic_is_no_reason_to_pass_over_a_frame():
     intake = RecordIntake(VideoSettings(), "new")
     sampler = SamplerState(2.0, anchor_ms=START_MS, newest_kept_ms=START_MS, newest_seen_ms=START_MS)

@@ -1,0 +1,174 @@
+"""Streams move between memory workers: nothing is lost, answers stay what they were, and former owners are refused."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+import ray
+
+from hermes_ray.cluster.bringup import ensure_cluster, shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.client import ClusterClient
+from hermes_ray.cluster.contracts import StreamStatus
+from hermes_ray.config import Settings, load
+from hermes_ray.engine.contracts import Answer, Question
+from hermes_ray.errors import HermesError, StaleEpoch, UnknownWorker
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.transport.producer import FrameProducer
+from hermes_ray.transport.topics import ensure_topics
+from hermes_ray.video.codec import encode_jpeg
+from hermes_ray.video.sources.simulated import SimulatedCamera
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+STREAMS = tuple(f"cam-{number}" for number in range(6))
+START_MS = 1_700_000_000_000
+FPS = 2
+READY_S = 120
+SETTLE_S = 90
+MOVE_AFTER_S = 6.0
+QUESTION = Question("what happened ?", max_tokens=6)
+
+
+@pytest.fixture
+def settings(ray_cluster, broker, tmp_path):
+    unique = uuid4().hex[:8]
+    settings = load(
+        overrides={
+            "model": {"name": "hermes-tiny-random", "device": "cpu"},
+            "memory": {"budget_tokens": 64, "slots": 2},  # fewer than streams: the others wait in host memory
+            "kafka": {
+                "bootstrap_servers": broker.bootstrap_servers,
+                "frames_topic": f"frames-{unique}",
+                "dead_letters_topic": f"dead-letters-{unique}",
+                "group_id": f"group-{unique}",
+                "frames_partitions": 2,
+                "request_timeout_s": 5.0,
+            },
+            "video": {"target_fps": 2.0},
+            "snapshots": {"url": str(tmp_path / "snapshots"), "interval_s": 600.0},  # only moves write them
+            "cluster": {
+                "namespace": f"moves-{unique}",
+                "memory_workers": 1,
+                "memory_worker_cpus": 0.5,
+                "ingest_worker_cpus": 0.25,
+                "move_after_s": MOVE_AFTER_S,
+            },
+        }
+    )
+    ensure_topics(settings.kafka)
+    wait_until_ready(settings, READY_S)
+    yield settings
+    shutdown_cluster(settings)
+
+
+def publish(settings: Settings, first: int, frames: int) -> int:
+    """Publish frames of every stream; returns the capture time of the last."""
+    begins_ms = START_MS + first * 1000 // FPS
+    with FrameProducer(settings.kafka) as producer:
+        for seed, stream_id in enumerate(STREAMS):
+            camera = SimulatedCamera(seed, fps=FPS, width=96, height=64, start_ts_ms=begins_ms, seconds=frames / FPS)
+            for frame in camera.frames():
+                producer.send(FrameMessage(stream_id, encode_jpeg(frame.image), "image/jpeg", frame.ts_ms))
+    return begins_ms + (frames - 1) * 1000 // FPS
+
+
+async def until(client: ClusterClient, condition: Callable[[dict[str, StreamStatus]], bool]) -> dict[str, StreamStatus]:
+    deadline = time.monotonic() + SETTLE_S
+    seen: object = None
+    while time.monotonic() < deadline:
+        try:
+            seen = streams = {status.stream_id: status for status in await client.list_streams()}
+            if condition(streams):
+                return streams
+        except HermesError as error:
+            seen = error
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"not in {SETTLE_S} s: {seen}")
+
+
+def reached(as_of_ms: int) -> Callable[[dict[str, StreamStatus]], bool]:
+    return lambda streams: len(streams) == len(STREAMS) and all(s.memory.as_of_ms == as_of_ms for s in streams.values())
+
+
+def spread(streams: dict[str, StreamStatus]) -> Counter[str]:
+    return Counter(status.location.worker for status in streams.values())
+
+
+async def answers(client: ClusterClient) -> dict[str, str]:
+    found = {}
+    for stream in STREAMS:
+        items = [item async for item in client.ask(stream, QUESTION, timeout_s=60)]
+        assert isinstance(items[-1], Answer)
+        found[stream] = items[-1].text
+    return found
+
+
+def worker(settings: Settings, name: str):
+    return ray.get_actor(name, namespace=settings.cluster.namespace)
+
+
+def grow(settings: Settings, workers: int) -> Settings:
+    cluster = settings.cluster.model_copy(update={"memory_workers": workers})
+    grown = settings.model_copy(update={"cluster": cluster})
+    ensure_cluster(grown)
+    return grown
+
+
+async def test_streams_go_where_there_is_room_and_come_back_without_losing_a_frame(settings):
+    client = await ClusterClient.connect(settings)
+    newest = publish(settings, first=0, frames=30)
+    before = await until(client, reached(newest))
+    told = await answers(client)
+    memories = {stream: status.memory for stream, status in before.items()}
+    assert spread(before) == {"memory-0": 6}
+
+    grow(settings, 2)
+    shared = await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    assert {stream: status.memory for stream, status in shared.items()} == memories
+    assert await answers(client) == told
+
+    moved = next(stream for stream, status in shared.items() if status.location.worker == "memory-1")
+    with pytest.raises(StaleEpoch):
+        former = before[moved].location
+        await worker(settings, former.worker).report.remote(moved, former.epoch)
+
+    await worker(settings, "coordinator").drain.remote("memory-0")
+    drained = await until(client, lambda streams: spread(streams) == {"memory-1": 6})
+    assert {stream: status.memory for stream, status in drained.items()} == memories
+
+    # While it goes on: frames keep coming, and the drained worker is let in again.
+    await worker(settings, "coordinator").drain.remote("memory-0", False)
+    newest = publish(settings, first=30, frames=20)
+    after = await until(client, lambda s: reached(newest)(s) and spread(s) == {"memory-0": 3, "memory-1": 3})
+    assert {status.memory.frames_seen for status in after.values()} == {50}
+    with pytest.raises(UnknownWorker):
+        await worker(settings, "coordinator").drain.remote("memory-7")
+
+
+async def test_a_worker_that_hangs_loses_its_streams_and_is_refused_when_it_goes_on(settings):
+    client = await ClusterClient.connect(settings)
+    newest = publish(settings, first=0, frames=20)
+    await until(client, reached(newest))
+    grow(settings, 2)
+    shared = await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    pid = await worker(settings, "memory-1").__ray_call__.remote(lambda _: os.getpid())
+    stuck = [stream for stream, status in shared.items() if status.location.worker == "memory-1"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        newest = publish(settings, first=20, frames=10)
+        after = await until(client, reached(newest))
+        assert spread(after) == {"memory-0": 6}
+        assert {status.memory.frames_seen for status in after.values()} == {30}
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    # It is let back in, without what it had: nobody is told of two owners, and loads even out again.
+    back = await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    assert {status.memory.frames_seen for status in back.values()} == {30}
+    for stream in stuck:
+        with pytest.raises(StaleEpoch):
+            await worker(settings, "memory-1").report.remote(stream, shared[stream].location.epoch)
