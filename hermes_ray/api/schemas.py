@@ -55,7 +55,8 @@ class QueryRequest(Schema):
     stream: bool = False
     """True answers with server-sent events, token by token; false with one JSON object."""
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
-    """How long the whole answer may take, seconds. Default: the server's ``api.request_timeout_s``."""
+    """How long the whole answer may take, seconds. If given, a stream that is moving or recovering is waited for; if not,
+    it is refused with 503 and Retry-After. Default: the server's ``api.request_timeout_s``."""
     options: Annotated[list[str], Field(max_length=MAX_OPTIONS)] | None = None
     """If given, at least two: the answer is the likeliest of these, and each comes with its probability."""
     as_of: Annotated[AwareDatetime, BeforeValidator(_only_text)] | None = None
@@ -211,8 +212,12 @@ class IngestResponse(Schema):
     """Frames decoded from them."""
     frames_selected: int
     """Frames that sampling kept."""
+    frames_shed: int
+    """Frames left out because the stream was behind (``video.when_behind: shed``)."""
+    frames_late: int
+    """Frames left out because they came behind newer ones."""
     frames_applied: int
-    """Of these, frames that are in the memory."""
+    """Of the selected, frames that are in the memory."""
     dead_letters: int
     """Records that could not be used; each is in the dead-letter topic with its reason."""
     lag_records: int
@@ -236,7 +241,8 @@ class StreamResponse(Schema):
     as_of_ms: int | None
     """The same, milliseconds since the Unix epoch."""
     lag_ms: float | None
-    """From the newest frame's capture to the moment it could be asked about, milliseconds; null before the first."""
+    """How far the memory is behind, milliseconds: the newest frame's way from capture to memory, or how long frames
+    have been waiting for theirs since, whichever is more. Null before the first."""
     kv_tokens_per_layer: list[int]
     """Tokens in the memory, per decoder layer, prefix included."""
     kv_budget: int | None

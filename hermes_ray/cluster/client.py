@@ -225,7 +225,7 @@ class ClusterClient:
             location=self._locations[stream_id],
             memory=report.memory,
             ingest=counts.get(stream_id),
-            lag_ms=report.lag_ms,
+            lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
         )
 
 
@@ -249,6 +249,18 @@ def _sum(one: IngestCounts, other: IngestCounts) -> IngestCounts:
         frames_selected=one.frames_selected + other.frames_selected,
         frames_applied=one.frames_applied + other.frames_applied,
         dead_letters=one.dead_letters + other.dead_letters,
+def _lag_ms(applied_ms: float | None, counts: IngestCounts | None) -> float | None:
+    """The lag of the newest applied frame, or that of the frames that have been waiting since, whichever is more."""
+    if counts is None or counts.waiting_since_ms is None:
+        return applied_ms
+    return max(applied_ms or 0.0, time.time() * 1000 - counts.waiting_since_ms)
+
+
         next_offset={**one.next_offset, **other.next_offset},
         lag_records=max(one.lag_records, other.lag_records),
     )
+        frames_shed=one.frames_shed + other.frames_shed,
+        frames_late=one.frames_late + other.frames_late,
+        waiting_since_ms=min(
+            (at for at in (one.waiting_since_ms, other.waiting_since_ms) if at is not None), default=None
+        ),

@@ -26,19 +26,27 @@ class IngestCounts:
         records: Kafka records read, good or bad.
         frames_decoded: frames decoded from them.
         frames_selected: frames that sampling kept and sent on.
-        frames_applied: of these, frames that the owning worker confirmed.
+        frames_shed: frames left out because the stream was behind (``video.when_behind``).
+        frames_late: frames left out because they came behind newer ones.
+        frames_applied: of the selected, frames that the owning worker confirmed.
         dead_letters: records sent to the dead-letter topic.
         next_offset: per partition, the Kafka offset after the last record read.
         lag_records: records waiting in the stream's partition, an upper bound for the stream.
+        waiting_since_ms: capture time of its oldest frame that is read and not applied, or, while its partition has
+            unread records, when the newest record read from there was published, if that is earlier; ms since epoch.
+            ``None`` while nothing waits.
     """
 
     records: int
     frames_decoded: int
     frames_selected: int
+    frames_shed: int
+    frames_late: int
     frames_applied: int
     dead_letters: int
     next_offset: dict[int, int]
     lag_records: int
+    waiting_since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,9 @@ class StreamStatus:
     Attributes:
         memory: the state of its memory, from the worker that owns it.
         ingest: what ingest did for it; ``None`` while no ingest worker has reported.
-        lag_ms: capture-to-askable lag of the newest applied frame, milliseconds: the moment it became askable
-            minus its capture time; ``None`` before the first.
+        lag_ms: how far the memory is behind, milliseconds: the moment that its newest frame became askable minus that
+            frame's capture time, or how long frames have been waiting since, whichever is more. ``None`` before the
+            first.
     """
 
     stream_id: str

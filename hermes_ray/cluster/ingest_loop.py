@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from uuid import uuid4
 
+from hermes_ray.cluster.backlog import Backlog
 from hermes_ray.cluster.contracts import IngestCounts
 from hermes_ray.cluster.dead_letter_queue import DeadLetterQueue
 from hermes_ray.cluster.delivery import Delivery, Outcome
@@ -57,6 +58,8 @@ _HOUSEKEEPING_S = 0.5
 """Commits, lag and the topic's partitions; a few small requests to the broker each time."""
 _RECONNECT_S = 1.0
 _ENGINE_RETRY_S = 0.5
+_REPLAY_INTERVALS = 2
+"""Snapshots of a stream may be so many times their interval apart, since a worker writes one after the other."""
 _MOST_DEAD_LETTERS = 64
 """Unconfirmed dead letters that stop reading; each holds its record."""
 
@@ -72,7 +75,7 @@ class IngestLoop:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._intake = RecordIntake(settings.video)
+        self._intake = RecordIntake(settings.video, replay_s=_REPLAY_INTERVALS * settings.snapshots.interval_s)
         self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
         self._delivery = Delivery(settings.cluster.namespace)
         self._reader = PartitionReader(settings.kafka.frames_topic, self._bury)
@@ -91,7 +94,7 @@ class IngestLoop:
         self._wanted = Assignment()
         self._assignment = Assignment()
         self._topic_partitions: frozenset[int] = frozenset()
-        self._lag: Mapping[int, int] = {}
+        self._backlog = Backlog()
         self._trouble: str | None = "connecting to the broker"
         self._counts: Mapping[str, IngestCounts] = {}
 
@@ -111,7 +114,7 @@ class IngestLoop:
             assignment=self._assignment,
             frames_inflight=self._outbox.frames,
             process=self._process,
-            lag_records=self._lag,
+            lag_records=self._backlog.records,
             counts=self._meters.read(self._reader.records_lost),
         )
 
@@ -178,6 +181,7 @@ class IngestLoop:
         if self._held is not None and self._held.partition == partition:
             self._held = None
         self._reader.rewind(partition, offset)
+        self._backlog.rewound(partition)
 
     def _read(self, consumer: PartitionConsumer) -> None:
         """Take records while there is room; waits for the first, so this is where the loop rests."""
@@ -246,6 +250,7 @@ class IngestLoop:
 
     def _take(self, record: Record) -> None:
         started_s = time.perf_counter()
+        self._backlog.read(record)
         try:
             intake = self._intake.open(record)
         except (MessageError, MediaError) as error:
@@ -332,9 +337,9 @@ class IngestLoop:
         self._survey()
         self._reader.settle(self._is_durable)
         self._reader.commit(consumer)
-        self._lag = self._reader.lag(consumer)
+        self._backlog.update(self._reader.lag(consumer), time.time_ns() // 1_000_000)
         self._topic_partitions = frozenset(consumer.partitions_for(self._settings.kafka.frames_topic))
-        self._counts = self._tally.snapshot(self._lag)
+        self._counts = self._tally.snapshot(self._backlog, self._outbox.oldest_ms)
 
     def _send_marks(self) -> None:
         """Tell owners how far streams are of which nothing was selected lately; or their records never become safe."""
@@ -367,7 +372,7 @@ class IngestLoop:
         while time.monotonic() < until_s and not self._stopping.is_set():
             self._settle_batches()
             self._send_batches()
-            self._counts = self._tally.snapshot(self._lag)
+            self._counts = self._tally.snapshot(self._backlog, self._outbox.oldest_ms)
             self._stopping.wait(_BUSY_POLL_S)
 
 

@@ -1,11 +1,14 @@
 """From a Kafka record to the frames that its stream's memory is to see."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from sys import maxsize
 
 from hermes_ray.cluster.cursor import StreamCursor
 from hermes_ray.cluster.outbox import QueuedFrame
 from hermes_ray.cluster.protocol import FramePosition, Mark, Resumption
+from hermes_ray.cluster.shedding import Shedding
 from hermes_ray.config import VideoSettings
 from hermes_ray.errors import MediaError
 from hermes_ray.transport.message import FrameMessage
@@ -21,6 +24,8 @@ class Intake:
 
     Attributes:
         frames_decoded: before sampling.
+        frames_shed: left out because the stream is behind.
+        frames_late: left out because they are older than one kept before.
         frames: those that sampling kept, shrunk.
         end: the record's last frame.
         mark: how far the stream is with this record; ``None`` for a record that the stream has seen before.
@@ -28,6 +33,8 @@ class Intake:
 
     stream_id: str
     frames_decoded: int
+    frames_shed: int
+    frames_late: int
     frames: tuple[QueuedFrame, ...]
     end: FramePosition
     mark: Mark | None
@@ -39,13 +46,29 @@ class RecordIntake:
     Frames at or before a stream's cursor are passed over as if they were not there: sampling saw them before. So
     records may be read again, in any overlap, and give the same frames as if they had been read once.
 
+    Only shedding depends on when a record is read. The rate in force is part of the sampler's state, and so of every
+    snapshot. A stream that resumes goes on at the rate of its snapshot until it is past what may have been read
+    before; so a recovery, which makes every stream late, thins out nothing that a memory had seen.
+
     Args:
-        settings: sampling rate, picture size and decoding limits.
+        settings: sampling rate, picture size, decoding limits, and what becomes of a stream that is behind.
         log: identifies the topic.
+        replay_s: how much of a stream may have been read and not be in its newest snapshot, seconds.
+        now_s: a clock, seconds since epoch.
     """
 
-    def __init__(self, settings: VideoSettings, log: str = "") -> None:
+    def __init__(
+        self,
+        settings: VideoSettings,
+        log: str = "",
+        replay_s: float = 0.0,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
+        self._shedding = Shedding(settings)
+        self._replay_s = replay_s
+        self._now_s = now_s
+        self._replayed_until_ms: dict[str, float] = {}
         self._limits = DecodeLimits.from_settings(settings)
         self._samplers: dict[str, FrameSampler] = {}
         self._cursors: dict[str, StreamCursor] = {}
@@ -57,6 +80,7 @@ class RecordIntake:
         self._samplers[stream_id] = FrameSampler(self._settings.target_fps)
         if at.sampler is not None:
             self._samplers[stream_id].restore(at.sampler)
+            self._replayed_until_ms[stream_id] = at.sampler.newest_seen_ms + self._replay_s * 1000
 
     def knows(self, stream_id: str) -> bool:
         """Whether the stream was resumed, or begun here."""
@@ -65,6 +89,7 @@ class RecordIntake:
     def forget(self, stream_id: str) -> frozenset[int]:
         """Resume the stream before the next record of it; returns the partitions on which it was seen."""
         self._samplers.pop(stream_id, None)
+        self._replayed_until_ms.pop(stream_id, None)
         return frozenset(self._cursors.pop(stream_id, StreamCursor()).positions)
 
     def streams_on(self, partition: int) -> list[str]:
@@ -88,9 +113,10 @@ class RecordIntake:
         cursor = self._cursors.get(message.stream_id, StreamCursor())
         if cursor.covers(self.log, FramePosition(record.partition, record.offset, maxsize)):
             # Read again, below what is known; how many frames it has does not matter any more.
-            return Intake(message.stream_id, 0, (), FramePosition(record.partition, record.offset, maxsize), None)
+            return Intake(message.stream_id, 0, 0, 0, (), FramePosition(record.partition, record.offset, maxsize), None)
         sampler = self._samplers.get(message.stream_id) or FrameSampler(self._settings.target_fps)
         before = sampler.state()
+        sampler.shed(self._divisor(message, record, before.divisor))
         try:
             intake = self._decode(message, record, sampler, cursor)
         except MediaError:
@@ -101,9 +127,16 @@ class RecordIntake:
             self._cursors[message.stream_id] = cursor.advanced(intake.mark)
         return intake
 
+    def _divisor(self, message: FrameMessage, record: Record, present: int) -> int:
+        if message.ts_ms <= self._replayed_until_ms.get(message.stream_id, -1):
+            return self._shedding.replayed(present)
+        now_ms = round(self._now_s() * 1000)
+        return self._shedding.divisor(message.ts_ms, record.timestamp_ms, now_ms, present)
+
     def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, cursor: StreamCursor) -> Intake:
         kept: list[Mark] = []  # in step with what decode yields
         decoded = 0
+        before = sampler.state()
 
         def select(ts_ms: int) -> bool:
             nonlocal decoded
@@ -125,11 +158,13 @@ class RecordIntake:
             )
         )
         end = FramePosition(record.partition, record.offset, decoded - 1)
-        mark = None if cursor.covers(self.log, end) else Mark(self.log, end, sampler.state())
+        after = sampler.state()
+        mark = None if cursor.covers(self.log, end) else Mark(self.log, end, after)
         queued = [
             QueuedFrame(frame.image, frame.ts_ms, at.position, record, at)
             for frame, at in zip(frames, kept, strict=True)
         ]
         if queued and mark is not None:
             queued[-1] = replace(queued[-1], mark=mark)  # unselected frames behind it are seen with it
-        return Intake(message.stream_id, decoded, tuple(queued), end, mark)
+        shed, late = after.shed - before.shed, after.late - before.late
+        return Intake(message.stream_id, decoded, shed, late, tuple(queued), end, mark)

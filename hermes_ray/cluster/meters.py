@@ -71,6 +71,8 @@ class IngestMeters:
         self._bytes = 0
         self._decoded = 0
         self._selected = 0
+        self._shed = 0
+        self._late = 0
         self._confirmed = 0
         self._postponed = Counter(dict.fromkeys(_codes(Overloaded, ClusterError), 0))
         self._dead_letters = Counter(dict.fromkeys(_codes(MessageError, MediaError, UnreadableRecord), 0))
@@ -85,6 +87,8 @@ class IngestMeters:
         """What a good record held."""
         self._decoded += intake.frames_decoded
         self._selected += len(intake.frames)
+        self._shed += intake.frames_shed
+        self._late += intake.frames_late
 
     def confirmed(self, frames: int) -> None:
         """Frames are in their owner's memory."""
@@ -105,6 +109,8 @@ class IngestMeters:
             payload_bytes=self._bytes,
             frames_decoded=self._decoded,
             frames_selected=self._selected,
+            frames_shed=self._shed,
+            frames_late=self._late,
             frames_confirmed=self._confirmed,
             batches_postponed=dict(self._postponed),
             dead_letters=dict(self._dead_letters),

@@ -111,6 +111,11 @@ class Outbox:
         """Whether anything of the stream waits or is under way."""
         return stream_id in self._lanes
 
+    def oldest_ms(self, stream_id: str) -> int | None:
+        """Capture time of the stream's oldest frame that waits or is under way, ms since epoch; ``None`` if none."""
+        lane = self._lanes.get(stream_id, _Lane())
+        return next((frame.ts_ms for frame in (*lane.sent, *lane.waiting) if frame.image is not None), None)
+
     def drop(self, stream_id: str) -> None:
         """Forget all that waits of a stream or is under way: it is read again."""
         lane = self._lanes.pop(stream_id, None)

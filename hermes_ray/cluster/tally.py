@@ -1,8 +1,9 @@
 """What ingest did for each stream."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hermes_ray.cluster.backlog import Backlog
 from hermes_ray.cluster.contracts import IngestCounts
 from hermes_ray.cluster.intake import Intake
 from hermes_ray.transport.record import Record
@@ -13,6 +14,8 @@ class _Counts:
     records: int = 0
     frames_decoded: int = 0
     frames_selected: int = 0
+    frames_shed: int = 0
+    frames_late: int = 0
     frames_applied: int = 0
     dead_letters: int = 0
     next_offset: dict[int, int] = field(default_factory=dict)
@@ -30,6 +33,8 @@ class Tally:
         counts.records += 1
         counts.frames_decoded += intake.frames_decoded
         counts.frames_selected += len(intake.frames)
+        counts.frames_shed += intake.frames_shed
+        counts.frames_late += intake.frames_late
         counts.next_offset[record.partition] = record.offset + 1
 
     def unusable(self, record: Record) -> None:
@@ -51,21 +56,30 @@ class Tally:
         """The owner refused the frames of that many records for good."""
         self._streams[stream_id].dead_letters += records
 
-    def snapshot(self, lag_by_partition: Mapping[int, int]) -> dict[str, IngestCounts]:
+    def snapshot(self, backlog: Backlog, oldest_ms: Callable[[str], int | None]) -> dict[str, IngestCounts]:
         """The counts of every stream.
 
         Args:
-            lag_by_partition: records that wait in each partition.
+            backlog: records that nobody has read.
+            oldest_ms: capture time of a stream's oldest frame that is read and not applied, ms since epoch.
         """
         return {
             stream: IngestCounts(
                 records=counts.records,
                 frames_decoded=counts.frames_decoded,
                 frames_selected=counts.frames_selected,
+                frames_shed=counts.frames_shed,
+                frames_late=counts.frames_late,
                 frames_applied=counts.frames_applied,
                 dead_letters=counts.dead_letters,
                 next_offset=dict(counts.next_offset),
-                lag_records=sum(lag_by_partition.get(partition, 0) for partition in counts.next_offset),
+                lag_records=sum(backlog.records.get(partition, 0) for partition in counts.next_offset),
+                waiting_since_ms=_earliest(oldest_ms(stream), backlog.since_ms(counts.next_offset)),
             )
             for stream, counts in self._streams.items()
         }
+
+
+def _earliest(*times_ms: int | None) -> int | None:
+    """The first of some times, of which some may be unknown."""
+    return min((at for at in times_ms if at is not None), default=None)

@@ -90,6 +90,15 @@ def _streams(read: Callable[[StreamFigures], Value | None]) -> Callable[[SystemS
     return samples
 
 
+def _dropped(ingest: IngestTotals) -> Mapping[str, int]:
+    left_out = ingest.frames_decoded - ingest.frames_selected
+    return {
+        "sampling": left_out - ingest.frames_shed - ingest.frames_late,
+        "shed": ingest.frames_shed,
+        "late": ingest.frames_late,
+    }
+
+
 def _build_info(stats: SystemStats) -> Samples:
     yield (hermes_ray.__version__, platform.python_version()), 1.0
 
@@ -143,8 +152,8 @@ _INGEST = (
     ),
     _counter(
         "hermes_frames_dropped_total",
-        "Frames left out on purpose: `sampling`, above video.target_fps.",
-        _each(lambda w: {"sampling": w.ingest.frames_decoded - w.ingest.frames_selected} if w.ingest else {}),
+        "Frames left out: `sampling`, above video.target_fps; `shed`, their stream was behind; `late`, out of order.",
+        _each(lambda w: _dropped(w.ingest) if w.ingest else {}),
         labels=("worker", "reason"),
     ),
     _counter(

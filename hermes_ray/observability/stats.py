@@ -65,6 +65,38 @@ class EngineState:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotCounts:
+    """What a memory worker's snapshots came to since its process started.
+
+    Attributes:
+        written: stored.
+        written_bytes: of those.
+        failed: that the store did not take.
+        restored: streams brought back from one.
+        refused: damaged, foreign or unreadable ones that were passed over on the way back.
+    """
+
+    written: int = 0
+    written_bytes: int = 0
+    failed: int = 0
+    restored: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotState:
+    """How far a memory worker's snapshots are behind its memories.
+
+    Attributes:
+        age_s: of the stream whose newest snapshot is the oldest, seconds; idle streams count too.
+        behind_s: how long the oldest change that no snapshot holds has waited, seconds; 0 if all are up to date.
+    """
+
+    age_s: float
+    behind_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryCounts:
     """What a memory worker did since its process started.
 
@@ -91,7 +123,9 @@ class IngestTotals:
         payload_bytes: of these records' values.
         frames_decoded: frames found in them; of a segment, those that sampling skips too.
         frames_selected: of these, frames that sampling kept and sent on.
-        frames_confirmed: of these, frames that the owner has in its memory.
+        frames_shed: frames left out because their stream was behind (``video.when_behind``).
+        frames_late: frames left out because they came behind newer ones of their stream.
+        frames_confirmed: of the selected, frames that the owner has in its memory.
         batches_postponed: batches that an owner did not take yet, by error code: backpressure.
         dead_letters: records sent to the dead-letter topic, by error code.
         records_lost: records that Kafka had deleted before they were read.
@@ -102,6 +136,8 @@ class IngestTotals:
     payload_bytes: int = 0
     frames_decoded: int = 0
     frames_selected: int = 0
+    frames_shed: int = 0
+    frames_late: int = 0
     frames_confirmed: int = 0
     batches_postponed: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Mapping[str, int] = field(default_factory=dict)

@@ -21,6 +21,9 @@ class SamplerState:
         kept: frames kept.
         skipped: frames left out because the stream is faster than the target.
         late: frames left out because they are not newer than the newest kept.
+        divisor: of the frames at grid points one in so many is kept; 1 keeps all.
+        shed: frames left out because of ``divisor``.
+        shed_in_row: of these, since the newest frame kept.
     """
 
     target_fps: float
@@ -31,16 +34,19 @@ class SamplerState:
     kept: int = 0
     skipped: int = 0
     late: int = 0
+    divisor: int = 1
+    shed: int = 0
+    shed_in_row: int = 0
 
 
 class FrameSampler:
     """Keeps ``target_fps`` frames per second of capture time, evenly spaced.
 
-    The decision is a function of the capture times offered so far and of nothing else, so a replay selects the same
-    frames. The first frame sets a grid of points one period apart; each point gets the frame nearest to it. Hence
-    the kept frames never drift from the grid, whatever the stream's own rate and rounding, and never outnumber its
-    points. "Nearest" is decided as a frame arrives, taking the gap before it as the gap after it. A stream slower than
-    the target passes whole, with jitter of up to an eighth of the period either way.
+    The decision is a function of the capture times offered so far and of the calls of :meth:`shed` between them, so a
+    replay selects the same frames. The first frame sets a grid of points one period apart; each point gets the frame
+    nearest to it. Hence the kept frames never drift from the grid, whatever the stream's own rate and rounding, and
+    never outnumber its points. "Nearest" is decided as a frame arrives, taking the gap before it as the gap after it.
+    A stream slower than the target passes whole, with jitter of up to an eighth of the period either way.
 
     A frame that is not newer than the newest kept one (out of order, or a duplicate) is not kept, and counted as late;
     so after a camera's clock is set back, frames are late until it catches up.
@@ -68,18 +74,21 @@ class FrameSampler:
         if ts_ms <= state.newest_kept_ms:
             self._state = replace(state, late=state.late + 1)
             return False
-        newest_seen_ms = max(ts_ms, state.newest_seen_ms)
+        seen = replace(state, newest_seen_ms=max(ts_ms, state.newest_seen_ms))
         if not self._is_nearest(ts_ms, state.anchor_ms):
-            self._state = replace(state, newest_seen_ms=newest_seen_ms, skipped=state.skipped + 1)
+            self._state = replace(seen, skipped=state.skipped + 1)
             return False
-        self._state = replace(
-            state,
-            next_point=self._point_after(ts_ms, state.anchor_ms),
-            newest_kept_ms=ts_ms,
-            newest_seen_ms=newest_seen_ms,
-            kept=state.kept + 1,
-        )
+        seen = replace(seen, next_point=self._point_after(ts_ms, state.anchor_ms))
+        if state.shed_in_row + 1 < state.divisor:
+            self._state = replace(seen, shed=state.shed + 1, shed_in_row=state.shed_in_row + 1)
+            return False
+        self._state = replace(seen, newest_kept_ms=ts_ms, kept=state.kept + 1, shed_in_row=0)
         return True
+
+    def shed(self, divisor: int) -> None:
+        """From the next frame on keep every ``divisor``-th of the frames that the target rate selects; 1 keeps all."""
+        if divisor != self._state.divisor:
+            self._state = replace(self._state, divisor=divisor)
 
     def sample(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Yield the frames that are kept."""

@@ -38,7 +38,17 @@ async def test_the_longest_stream_id_is_unknown_but_valid(http: httpx.AsyncClien
 
 def test_a_stream_with_ingest_counts_and_one_before_its_first_frame():
     memory = StreamStats("cam", 0, None, (3,), 3, None, "full", 0)
-    counts = IngestCounts(9, 8, 7, 6, 1, {0: 10}, 4)
+    counts = IngestCounts(
+        records=9,
+        frames_decoded=8,
+        frames_selected=7,
+        frames_shed=3,
+        frames_late=2,
+        frames_applied=6,
+        dead_letters=1,
+        next_offset={0: 10},
+        lag_records=4,
+    )
     shown = StreamResponse.of(StreamStatus("cam", Location("memory-1", 7), memory, counts, None)).model_dump()
     assert (shown["as_of"], shown["as_of_ms"], shown["lag_ms"], shown["kv_budget"]) == (None, None, None, None)
     assert (shown["worker"], shown["epoch"]) == ("memory-1", 7)
@@ -46,6 +56,8 @@ def test_a_stream_with_ingest_counts_and_one_before_its_first_frame():
         "records": 9,
         "frames_decoded": 8,
         "frames_selected": 7,
+        "frames_shed": 3,
+        "frames_late": 2,
         "frames_applied": 6,
         "dead_letters": 1,
         "lag_records": 4,

@@ -110,3 +110,41 @@ def test_state_of_another_rate_starts_a_new_grid_at_the_newest_kept_frame():
 def test_impossible_rate_is_a_value_error(target):
     with pytest.raises(ValueError, match="target_fps"):
         FrameSampler(target)
+
+
+def test_shedding_keeps_every_nth_of_the_frames_that_the_target_selects():
+    stamps = stream(10, 12)
+    sampler = FrameSampler(2)
+    sampler.shed(3)
+    shed = [ts for ts in stamps if sampler.keep(ts)]
+    assert shed == [stamps[0], *kept(2, stamps)[3::3]]
+    assert (sampler.state().kept, sampler.state().shed, sampler.state().skipped) == (8, 16, 96)
+
+
+def test_a_stream_slower_than_the_target_is_slowed_down_too():
+    sampler = FrameSampler(2)
+    sampler.shed(4)
+    assert sum(sampler.keep(ts) for ts in stream(0.5, 80)) == 10
+
+
+def test_after_shedding_the_stream_is_selected_as_before():
+    stamps = stream(10, 20)
+    sampler = FrameSampler(2)
+    for ts in stamps[:100]:
+        sampler.shed(5)
+        sampler.keep(ts)
+    sampler.shed(1)
+    assert [ts for ts in stamps[100:] if sampler.keep(ts)] == [ts for ts in kept(2, stamps) if ts >= stamps[100]]
+
+
+def test_a_replay_from_a_state_in_the_middle_of_shedding_selects_the_same():
+    stamps = stream(10, 30)
+    first = FrameSampler(2)
+    first.shed(3)
+    chosen = [ts for ts in stamps[:140] if first.keep(ts)]
+    resumed = FrameSampler(2)
+    resumed.restore(SamplerState(**json.loads(json.dumps(asdict(first.state())))))
+    chosen += [ts for ts in stamps[140:] if resumed.keep(ts)]
+    whole = FrameSampler(2)
+    whole.shed(3)
+    assert chosen == [ts for ts in stamps if whole.keep(ts)]
