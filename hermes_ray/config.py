@@ -233,6 +233,12 @@ class SnapshotSettings(_Section):
     """How often each stream that has changed is written; a restart reads at most about so much from Kafka again."""
     keep: Annotated[int, Field(ge=1)] = 2
     """Snapshots kept of each stream; with one, a damaged one cannot be made up for."""
+    max_bytes_per_s: Annotated[float, Field(gt=0)] | None = None
+    """Bytes per second that each worker writes at most, on average; ``null`` for no bound. One that is below what the
+    changed streams make in ``interval_s`` makes snapshots come later."""
+    expire_after_days: Annotated[float, Field(gt=0)] | None = 30.0
+    """Snapshots of a stream that has had none newer for so long are removed, unless a worker holds the stream; ``null``
+    keeps them for ever."""
 
 
 class ApiSettings(_Section):

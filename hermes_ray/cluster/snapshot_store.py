@@ -4,8 +4,9 @@ import getpass
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -69,7 +70,7 @@ class SnapshotStore:
         self._files, self._root = found
 
     def put(self, stream_id: str, name: SnapshotName, data: bytes) -> None:
-        """Write a snapshot, then remove those that are too many.
+        """Write a snapshot.
 
         Raises:
             SnapshotError: it could not be written; the older ones are still there.
@@ -80,8 +81,30 @@ class SnapshotStore:
                 _write_file(Path(directory), str(name), data)
             else:
                 self._files.pipe_file(f"{directory}/{name}", data)  # object stores show whole objects only
-            for old in self.names(stream_id)[self._keep :]:
-                self._files.rm_file(f"{directory}/{old}")
+
+    def prune(self, stream_id: str) -> None:
+        """Remove a stream's snapshots that are too many, the oldest first. For its owner, who writes no other now.
+
+        Raises:
+            SnapshotError: not all could be removed; the newest are still there.
+        """
+        self._remove(stream_id, reversed(self.names(stream_id)[self._keep :]))
+
+    def expire(self, older_than_s: float, spare: Collection[str] = ()) -> list[str]:
+        """Remove all snapshots of streams that have had none newer for so long.
+
+        Args:
+            older_than_s: age of the newest, by the store's clock for its files and by this machine's for now, seconds.
+            spare: streams whose snapshots stay whatever their age, because somebody owns them now.
+
+        Returns:
+            The streams of which there is nothing any more.
+
+        Raises:
+            SnapshotError: the store cannot be read or written, or keeps no times; what was removed stays removed.
+        """
+        before_s = time.time() - older_than_s
+        return [s for s in self.streams() if s not in spare and self._remove_all_from_before(s, before_s)]
 
     def names(self, stream_id: str) -> list[SnapshotName]:
         """A stream's snapshots, newest first.
@@ -110,6 +133,24 @@ class SnapshotStore:
         named = [name.removeprefix(_STREAM) for name in self._list(self._root) if name.startswith(_STREAM)]
         return sorted(stream for stream in named if self.names(stream))
 
+    def _remove_all_from_before(self, stream_id: str, before_s: float) -> bool:
+        names = self.names(stream_id)
+        directory = self._directory(stream_id)
+        with _translated(f"reading the age of stream {stream_id!r}'s snapshots"):
+            if not names or self._files.modified(f"{directory}/{names[0]}").timestamp() >= before_s:
+                return False
+        self._remove(stream_id, reversed(names))  # these, and none that was written since
+        if isinstance(self._files, LocalFileSystem):
+            with suppress(OSError):  # not empty: somebody has begun to write
+                Path(directory).rmdir()
+        return True
+
+    def _remove(self, stream_id: str, names: Iterable[SnapshotName]) -> None:
+        directory = self._directory(stream_id)
+        with _translated(f"removing old snapshots of stream {stream_id!r}"):
+            for name in names:
+                self._files.rm_file(f"{directory}/{name}")
+
     def _directory(self, stream_id: str) -> str:
         return f"{self._root}/{_STREAM}{stream_id}"
 
@@ -125,12 +166,17 @@ class SnapshotStore:
 def _write_file(directory: Path, name: str, data: bytes) -> None:
     """Write beside, flush, rename: after a power cut too, the name stands for the whole file or for none."""
     directory.mkdir(parents=True, exist_ok=True)
+    for abandoned in directory.glob(f"*{_UNFINISHED}"):  # by a process that was killed; a stream has one owner
+        abandoned.unlink(missing_ok=True)
     unfinished = directory / f"{name}{_UNFINISHED}"
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(directory / name)
+    try:
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(directory / name)
+    finally:
+        unfinished.unlink(missing_ok=True)  # half a file would only help to keep a full disk full
 
 
 def temporary_root() -> str:
@@ -154,5 +200,8 @@ def remove_temporary(url: str) -> None:
 def _translated(doing: str) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise SnapshotError(f"{doing}: {error}") from error
+    except SnapshotError:
+        raise
+    # Drivers raise what their libraries raise (botocore, aiohttp, azure, ...), which have no class in common.
+    except Exception as error:
+        raise SnapshotError(f"{doing}: {type(error).__name__}: {error}") from error

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from hermes_ray.cluster.cursor import StreamCursor
@@ -32,9 +33,9 @@ class _Stored:
 class StreamKeeper:
     """Cursors of the streams of one worker, and their way into the store and back.
 
-    A snapshot that is damaged is passed over for the next older one at once; one that the store does not give out, after
-    some tries. If none is left that can be read, damaged ones let the stream begin anew, with what Kafka still holds;
-    as long as one is only out of reach, the stream waits for it.
+    A damaged snapshot is passed over for the next older one at once; one that the store does not give out, after some
+    tries. If none is left, the stream begins anew with what Kafka still holds, unless one was only out of reach: then
+    the stream waits for it.
 
     :meth:`save` and :meth:`restore` block and are for one thread at a time for each stream; the rest returns at once.
 
@@ -57,6 +58,7 @@ class StreamKeeper:
         self._behind: set[str] = set()
         self._failed_reads: Counter[tuple[str, SnapshotName]] = Counter()
         self._sequence = 0
+        self._counting = Lock()
         self._counts = SnapshotCounts()
 
     def cursor(self, stream_id: str) -> StreamCursor:
@@ -177,7 +179,6 @@ class StreamKeeper:
                 unreadable.append(name)
             elif self._restore_one(engine, stream_id, name, data):
                 return True
-            self._count(refused=1)
             self._behind.add(stream_id)  # what is committed may be ahead of an older snapshot
         if unreadable:
             # To begin anew would cost the memory, and soon the store the snapshots that may become readable again.
@@ -204,13 +205,17 @@ class StreamKeeper:
             self._failed_reads[stream_id, name] += 1
             if self._failed_reads[stream_id, name] < _MOST_READS:
                 raise
-            log.error("snapshot unreadable, trying an older one", stream_id=stream_id, name=str(name), error=str(error))
+            if self._failed_reads[stream_id, name] == _MOST_READS:
+                self._count(refused=1)
+                log.error("snapshot unreadable, trying an older one", stream_id=stream_id, name=str(name))
+            log.debug("snapshot still unreadable", stream_id=stream_id, name=str(name), error=str(error))
             return None
 
     def _restore_one(self, engine: "StreamEngine", stream_id: str, name: SnapshotName, data: bytes) -> bool:
         try:
             cursor = _restored(engine, stream_id, data)
         except SnapshotError as error:
+            self._count(refused=1)
             log.error("snapshot refused, trying an older one", stream_id=stream_id, name=str(name), error=str(error))
             return False
         self._cursors[stream_id] = cursor
@@ -230,8 +235,9 @@ class StreamKeeper:
             log.error("old snapshots stay; the new one counts", stream_id=stream_id, error=str(error))
 
     def _count(self, **more: int) -> None:
-        now = self._counts
-        self._counts = replace(now, **{name: getattr(now, name) + count for name, count in more.items()})
+        with self._counting:
+            now = self._counts
+            self._counts = replace(now, **{name: getattr(now, name) + count for name, count in more.items()})
 
     def _safe_cursor(self, stream_id: str) -> StreamCursor:
         if self._store is None:

@@ -1,0 +1,30 @@
+"""A bound on how fast bytes may go somewhere, on average."""
+
+import time
+from collections.abc import Callable
+
+
+class Pace:
+    """Spreads transfers so that together they stay below a rate. Each of them runs at full speed.
+
+    Args:
+        bytes_per_s: the bound; ``None`` for none.
+        now_s: a clock that only grows, seconds.
+    """
+
+    def __init__(self, bytes_per_s: float | None, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._now_s = now_s
+        self._free_s = now_s()
+
+    def delay_s(self, size: int) -> float:
+        """How long to wait before a transfer of ``size`` bytes, seconds; counts it as made.
+
+        The first goes at once; each later one waits until those before it fit the rate.
+        """
+        if self._bytes_per_s is None:
+            return 0.0
+        now_s = self._now_s()
+        begins_s = max(now_s, self._free_s)
+        self._free_s = begins_s + size / self._bytes_per_s
+        return begins_s - now_s
