@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention import attend, attention_weights
+from hermes_ray.engine.attention import additive_mask, attend, attention_weights
 from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout
@@ -197,6 +197,8 @@ class AnswerSlab:
         assert end <= self._capacity, "the engine limits questions and answers so that they fit"
         ahead = torch.arange(tokens, device=device)
         visible = torch.arange(end, device=device) <= (past[:, None] + ahead)[..., None]
+        group = self._decoder.shape.heads // self._decoder.shape.kv_heads
+        mask, last_mask = (additive_mask(part, group, embeds.dtype) for part in (visible, visible[:, -1:]))
         rows = torch.tensor([seat - span.start for seat in seats], device=device)[:, None]
         columns = past[rows] + ahead
         view = slice(span.start, span.stop)
@@ -212,11 +214,9 @@ class AnswerSlab:
             queries = self._rotary.rotate(queries, at)
             held_keys, held_values = layer_keys[:, :, :end], layer_values[:, :, :end]
             if observe and layer >= self._deep_from:
-                weights = attention_weights(queries[:, :, -1:], held_keys, visible[:, -1:], self._decoder.scaling).mean(
-                    dim=(1, 2)
-                )
-                self._attention[layer - self._deep_from, view, :end] += weights
-            attended = attend(queries, held_keys, held_values, visible, self._decoder.scaling)
+                weights = attention_weights(queries[:, :, -1:], held_keys, last_mask, self._decoder.scaling)
+                self._attention[layer - self._deep_from, view, :end] += weights.mean(dim=(1, 2))
+            attended = attend(queries, held_keys, held_values, mask, self._decoder.scaling)
             hidden = self._decoder.finish(layer, hidden, attended)
             if deepstack is not None and layer < deepstack.shape[0]:
                 hidden = hidden + deepstack[layer]

@@ -1,47 +1,68 @@
-"""Attention over a cache that is ours: grouped queries, a mask of what each token may see, and observed weights."""
+"""Attention over a cache that is ours: grouped queries, a mask of what each token may see, and observed weights.
+
+The query heads that share a key/value head (GQA) are laid one after the other along the token axis, so that neither
+keys nor values are repeated in memory. Masks are laid out alike, once for all layers of a pass.
+"""
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, scaling: float) -> Tensor:
-    """Masked attention with grouped queries (GQA), without repeating keys or values in memory.
+def additive_mask(visible: Tensor, group: int, dtype: torch.dtype) -> Tensor:
+    """What each token may see, as numbers to add to its scores: 0, or minus infinity for what is hidden.
 
-    The query heads that share a key/value head are laid one after the other along the token axis.
+    Args:
+        visible: ``[batch, tokens, cached]`` bool; every token must see at least one key.
+        group: query heads that share a key/value head.
+        dtype: the queries'.
+
+    Returns:
+        ``[batch, 1, group * tokens, cached]``.
+    """
+    hidden = torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, -torch.inf)
+    return hidden[:, None].expand(-1, group, -1, -1).flatten(1, 2)[:, None]
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scaling: float) -> Tensor:
+    """Masked attention.
 
     Args:
         queries: ``[batch, heads, tokens, head_dim]``, rotated.
         keys: ``[batch, kv_heads, cached, head_dim]``, rotated.
         values: ``[batch, kv_heads, cached, head_dim]``.
-        visible: ``[batch, tokens, cached]`` bool; every token must see at least one key.
+        mask: from :func:`additive_mask`.
         scaling: factor on the scores, usually ``head_dim ** -0.5``.
 
     Returns:
         ``[batch, heads, tokens, head_dim]``.
     """
-    batch, heads, tokens, head_dim = queries.shape
-    kv_heads = keys.shape[1]
-    group = heads // kv_heads
-    folded = queries.reshape(batch, kv_heads, group * tokens, head_dim)
-    mask = visible[:, None].expand(-1, group, -1, -1).reshape(batch, 1, group * tokens, -1)
-    attended = scaled_dot_product_attention(folded, keys, values, attn_mask=mask, scale=scaling)
-    return attended.reshape(batch, heads, tokens, head_dim)
+    folded = _folded(queries, keys)
+    return scaled_dot_product_attention(folded, keys, values, attn_mask=mask, scale=scaling).reshape(queries.shape)
 
 
-def attention_weights(queries: Tensor, keys: Tensor, visible: Tensor, scaling: float) -> Tensor:
-    """The softmax weights themselves, for the few rows that are observed.
-
-    Args:
-        queries: ``[..., heads, tokens, head_dim]``, rotated.
-        keys: ``[..., kv_heads, cached, head_dim]``, rotated.
-        visible: ``[..., tokens, cached]`` bool.
-        scaling: factor on the scores.
+def attention_weights(queries: Tensor, keys: Tensor, mask: Tensor, scaling: float) -> Tensor:
+    """The softmax weights themselves, for the few tokens that are observed. Arguments as for :func:`attend`.
 
     Returns:
-        ``[..., heads, tokens, cached]`` float32; rows sum to 1.
+        ``[batch, kv_heads, group * tokens, cached]`` float32; rows sum to 1.
     """
-    grouped = queries.reshape(*keys.shape[:-2], -1, queries.shape[-1])
-    scores = torch.matmul(grouped, keys.transpose(-1, -2)).float() * scaling
-    scores = scores.view(*queries.shape[:-1], -1).masked_fill(~visible[..., None, :, :], -torch.inf)
-    return scores.softmax(dim=-1)
+    scores = torch.matmul(_folded(queries, keys), keys.transpose(-1, -2)).float()
+    return torch.add(mask, scores, alpha=scaling).softmax(dim=-1)
+
+
+def attend_by(weights: Tensor, values: Tensor, heads: int) -> Tensor:
+    """What :func:`attend` returns, from weights that are known already.
+
+    Args:
+        weights: from :func:`attention_weights`.
+        values: ``[batch, kv_heads, cached, head_dim]``.
+        heads: query heads.
+    """
+    attended = torch.matmul(weights.to(values.dtype), values)
+    return attended.reshape(values.shape[0], heads, -1, values.shape[-1])
+
+
+def _folded(queries: Tensor, keys: Tensor) -> Tensor:
+    """``[batch, kv_heads, group * tokens, head_dim]``."""
+    return queries.reshape(*keys.shape[:2], -1, queries.shape[-1])

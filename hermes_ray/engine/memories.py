@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import MemorySettings
-from hermes_ray.engine.encoding import Encoder, EncodeRow
+from hermes_ray.engine.encoding import Encoder
 from hermes_ray.engine.grouping import as_group
 from hermes_ray.engine.parking import ParkingLot
 from hermes_ray.engine.probing import ProbeSet
 from hermes_ray.engine.residency import Residency, StreamMemory, slot_of
+from hermes_ray.engine.rows import EncodeRow
 from hermes_ray.errors import ConfigError, MemoryFull
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies import Policy, Probe, build

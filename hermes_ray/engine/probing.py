@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention import attention_weights
-from hermes_ray.engine.encoding import ProbeSpan
+from hermes_ray.engine.rows import ProbeSpan
 from hermes_ray.memory.policies import Probe
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import TierLayout
@@ -91,13 +91,13 @@ class ProbeSet:
         for part in self._parts:
             count = part.embeds.shape[0]
             positions = _text_positions(largest, count, slab.positions)
-            visible = torch.ones((count, slab.lengths[slot]), dtype=torch.bool, device=decoder.device)
+            mask = slab.keys.new_zeros(())  # every token sees the whole memory
             for layer in part.layers:
                 queries, _, _ = decoder.project(layer, part.embeds[None])
-                queries = rotary.rotate(queries[0], positions[layer])
-                keys = rotary.rotate(slab.keys[layer, slot, :, held], slab.positions[layer, slot, held])
-                weights = attention_weights(queries, keys, visible, decoder.scaling)
-                scores[layer] = weights.mean(dim=(0, 1))[slab.prefix :]
+                queries = rotary.rotate(queries, positions[layer])
+                keys = rotary.rotate(slab.keys[layer, slot, None, :, held], slab.positions[layer, slot, held])
+                weights = attention_weights(queries, keys, mask, decoder.scaling)
+                scores[layer] = weights.mean(dim=(0, 1, 2))[slab.prefix :]
         return scores
 
 

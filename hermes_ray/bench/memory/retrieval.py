@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hermes_ray.engine.attention import attend
+from hermes_ray.engine.attention import additive_mask, attend
 from hermes_ray.models import ModelAdapter
 
 
@@ -105,7 +105,8 @@ class Retriever:
             all_keys = torch.cat((held_keys[None], self._rotary.rotate(keys, at)), dim=2)
             all_values = torch.cat((held_values[None], values), dim=2)
             visible = torch.ones((1, tokens, cached + tokens), dtype=torch.bool).tril(cached)
-            attended = attend(self._rotary.rotate(queries, at), all_keys, all_values, visible, self._decoder.scaling)
+            mask = additive_mask(visible, queries.shape[1] // keys.shape[1], queries.dtype)
+            attended = attend(self._rotary.rotate(queries, at), all_keys, all_values, mask, self._decoder.scaling)
             hidden = self._decoder.finish(layer, hidden, attended)
         return hidden
 

@@ -20,11 +20,13 @@ QUESTION = "what is in view now ?"
 FRAMES = 7
 
 
-def whole_sequence(adapter: ModelAdapter, frames: list[NDArray[np.uint8]]) -> dict[str, Tensor]:
+def whole_sequence(
+    adapter: ModelAdapter, frames: list[NDArray[np.uint8]], question: str = QUESTION
+) -> dict[str, Tensor]:
     """The model's own inputs for a video and a question, as its processor lays them out."""
     pixels = torch.stack([adapter.preprocess(frame) for frame in frames])[None]
     text = adapter.tokenizer.apply_chat_template(
-        [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}],
+        [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]}],
         tokenize=False,
         add_generation_prompt=True,
     )
