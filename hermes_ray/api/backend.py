@@ -45,7 +45,9 @@ class Backend(Protocol):
         """
         ...
 
-    def ask(self, stream_id: str, question: Question, timeout_s: float) -> AsyncGenerator[AnswerToken | Answer, None]:
+    def ask(
+        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
+    ) -> AsyncGenerator[AnswerToken | Answer, None]:
         """Answer a question: tokens as they are known, then the whole :class:`Answer` as the last item.
 
         Closing the iterator early cancels the answer.
@@ -54,6 +56,7 @@ class Backend(Protocol):
             stream_id: the stream to ask.
             question: what to ask.
             timeout_s: for the whole answer, seconds.
+            patience_s: how much of it to wait for a stream that is moving or recovering, seconds.
 
         Raises:
             HermesError: a typed error, from the iterator (UnknownStream, InvalidQuestion, Overloaded,

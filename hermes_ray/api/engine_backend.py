@@ -57,9 +57,9 @@ class EngineBackend:
         return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None)
 
     async def ask(
-        self, stream_id: str, question: Question, timeout_s: float
+        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
-        """Answer a question; see :meth:`hermes_ray.api.backend.Backend.ask`."""
+        """Answer a question; see :meth:`hermes_ray.api.backend.Backend.ask`. Nothing moves here, nor recovers."""
         with self._meters.question():
             async with aclosing(self._answer(stream_id, question, timeout_s)) as items:
                 async for item in items:

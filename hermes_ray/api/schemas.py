@@ -55,8 +55,8 @@ class QueryRequest(Schema):
     stream: bool = False
     """True answers with server-sent events, token by token; false with one JSON object."""
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
-    """How long the whole answer may take, seconds. If given, a stream that is moving or recovering is waited for; if not,
-    it is refused with 503 and Retry-After. Default: the server's ``api.request_timeout_s``."""
+    """How long the whole answer may take, seconds. If given, a stream that is moving or recovering is waited for; if
+    not, it is refused with 503 and Retry-After. Default: the server's ``api.request_timeout_s``."""
     options: Annotated[list[str], Field(max_length=MAX_OPTIONS)] | None = None
     """If given, at least two: the answer is the likeliest of these, and each comes with its probability."""
     as_of: Annotated[AwareDatetime, BeforeValidator(_only_text)] | None = None

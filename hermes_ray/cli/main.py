@@ -11,6 +11,7 @@ from hermes_ray.cli.config import config
 from hermes_ray.cli.dead_letters import dead_letters
 from hermes_ray.cli.demo.command import demo
 from hermes_ray.cli.doctor import doctor
+from hermes_ray.cli.drain import drain
 from hermes_ray.cli.exits import HermesGroup
 from hermes_ray.cli.publish import publish
 from hermes_ray.cli.streams import streams
@@ -47,6 +48,7 @@ app.command()(up)
 app.command()(publish)
 app.command()(ask)
 app.command()(streams)
+app.command()(drain)
 app.command()(doctor)
 app.command()(config)
 app.add_typer(dead_letters, name="dead-letters")

@@ -8,9 +8,8 @@ from math import ceil
 from typing import Any
 
 import ray
-from ray.util import list_named_actors
 
-from hermes_ray.cluster.calls import Actor, fetch, find_actor
+from hermes_ray.cluster.calls import Actor, actors_of, fetch, find_actor
 from hermes_ray.cluster.contracts import Readiness
 from hermes_ray.cluster.coordinator import Coordinator
 from hermes_ray.cluster.protocol import COORDINATOR
@@ -98,11 +97,11 @@ def shutdown_cluster(settings: Settings) -> None:
     """End our actors, on whatever cluster this process is connected to. The cluster itself stays."""
     namespace = settings.cluster.namespace
     temporary: str | None = None
-    if COORDINATOR in _actors_of(namespace):  # first, or it would start again what ends
+    if COORDINATOR in actors_of(namespace):  # first, or it would start again what ends
         coordinator = find_actor(COORDINATOR, namespace)
         temporary = _temporary_snapshots(coordinator)
         ray.kill(coordinator)
-    names = _actors_of(namespace)
+    names = actors_of(namespace)
     for prefix in ("ingest-", "memory-"):  # in this order, so that ingest can commit
         _end([name for name in names if name.startswith(prefix)], namespace)
     if temporary is not None:
@@ -115,11 +114,6 @@ def _temporary_snapshots(coordinator: Actor) -> str | None:
     except WorkerUnavailable as error:
         log.warning("temporary snapshots stay where they are", error=str(error))
         return None
-
-
-def _actors_of(namespace: str) -> list[str]:
-    listed: Any = list_named_actors(all_namespaces=True)
-    return [actor["name"] for actor in listed if actor["namespace"] == namespace]
 
 
 def _end(names: list[str], namespace: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.util import list_named_actors
 
 from hermes_ray.errors import ClusterError, HermesError, WorkerUnavailable
 
@@ -27,6 +28,12 @@ def find_actor(name: str, namespace: str) -> Actor:
         return ray.get_actor(name, namespace=namespace)
     except ValueError as error:
         raise WorkerUnavailable(f"there is no actor {name!r}", retry_after_s=RESTART_S) from error
+
+
+def actors_of(namespace: str) -> list[str]:
+    """Names of our actors, those that are starting or restarting included."""
+    listed: Any = list_named_actors(all_namespaces=True)  # declared as names alone, which they are not then
+    return [actor["name"] for actor in listed if actor["namespace"] == namespace]
 
 
 def fetch(ref: Any, actor: str, timeout_s: float | None = None) -> Any:

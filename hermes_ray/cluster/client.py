@@ -116,7 +116,7 @@ class ClusterClient:
         return self._status(stream_id, report, await self._counts(await self._call(COORDINATOR, "view")))
 
     async def ask(
-        self, stream_id: str, question: Question, timeout_s: float
+        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         """Answer a question: tokens as they are known, then the :class:`Answer`. Closing it early cancels the answer.
 
@@ -124,21 +124,29 @@ class ClusterClient:
             stream_id: which stream.
             question: what to ask.
             timeout_s: for the whole answer, seconds.
+            patience_s: how much of it to wait for a stream that is moving or recovering, seconds.
 
         Raises:
             UnknownStream, NotReady, InvalidQuestion, Overloaded, WorkerUnavailable: see there.
             QuestionTimeout: the answer was not complete in time.
         """
-        deadline_s = time.monotonic() + timeout_s
-        try:
-            async with aclosing(self._answer(stream_id, question, deadline_s)) as items:
-                async for item in items:
-                    yield item
-        except StaleEpoch:
-            # Refused at the door by a worker that is no longer the owner as we knew it; we have forgotten it by now.
-            async with aclosing(self._answer(stream_id, question, deadline_s)) as items:
-                async for item in items:
-                    yield item
+        began_s = time.monotonic()
+        moved = begun = False
+        while True:
+            try:
+                async with aclosing(self._answer(stream_id, question, began_s + timeout_s)) as items:
+                    async for item in items:
+                        begun = True
+                        yield item
+                return
+            except (StaleEpoch, NotReady, WorkerUnavailable) as error:
+                # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
+                at_once = isinstance(error, StaleEpoch) and not moved
+                wait_s = 0.0 if at_once else error.retry_after_s
+                if begun or (not at_once and time.monotonic() + wait_s > began_s + patience_s):
+                    raise
+                moved = True
+            await asyncio.sleep(wait_s)
 
     async def _answer(
         self, stream_id: str, question: Question, deadline_s: float
@@ -226,6 +234,7 @@ class ClusterClient:
             memory=report.memory,
             ingest=counts.get(stream_id),
             lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
+            snapshot_age_s=report.snapshot_age_s,
         )
 
 
@@ -238,7 +247,15 @@ def figures_of(status: StreamStatus) -> StreamFigures:
         compactions=status.memory.compactions,
         dead_letters=status.ingest.dead_letters if status.ingest is not None else 0,
         lag_seconds=None if status.lag_ms is None else status.lag_ms / 1000,
+        snapshot_age_seconds=status.snapshot_age_s,
     )
+
+
+def _lag_ms(applied_ms: float | None, counts: IngestCounts | None) -> float | None:
+    """The lag of the newest applied frame, or that of the frames that have been waiting since, whichever is more."""
+    if counts is None or counts.waiting_since_ms is None:
+        return applied_ms
+    return max(applied_ms or 0.0, time.time() * 1000 - counts.waiting_since_ms)
 
 
 def _sum(one: IngestCounts, other: IngestCounts) -> IngestCounts:
@@ -247,20 +264,13 @@ def _sum(one: IngestCounts, other: IngestCounts) -> IngestCounts:
         records=one.records + other.records,
         frames_decoded=one.frames_decoded + other.frames_decoded,
         frames_selected=one.frames_selected + other.frames_selected,
-        frames_applied=one.frames_applied + other.frames_applied,
-        dead_letters=one.dead_letters + other.dead_letters,
-def _lag_ms(applied_ms: float | None, counts: IngestCounts | None) -> float | None:
-    """The lag of the newest applied frame, or that of the frames that have been waiting since, whichever is more."""
-    if counts is None or counts.waiting_since_ms is None:
-        return applied_ms
-    return max(applied_ms or 0.0, time.time() * 1000 - counts.waiting_since_ms)
-
-
-        next_offset={**one.next_offset, **other.next_offset},
-        lag_records=max(one.lag_records, other.lag_records),
-    )
         frames_shed=one.frames_shed + other.frames_shed,
         frames_late=one.frames_late + other.frames_late,
+        frames_applied=one.frames_applied + other.frames_applied,
+        dead_letters=one.dead_letters + other.dead_letters,
+        next_offset={**one.next_offset, **other.next_offset},
+        lag_records=max(one.lag_records, other.lag_records),
         waiting_since_ms=min(
             (at for at in (one.waiting_since_ms, other.waiting_since_ms) if at is not None), default=None
         ),
+    )

@@ -4,9 +4,8 @@ from itertools import count
 from typing import Any
 
 import ray
-from ray.util import list_named_actors
 
-from hermes_ray.cluster.calls import Actor
+from hermes_ray.cluster.calls import Actor, actors_of
 from hermes_ray.cluster.ingest_actor import FrameIngestActor
 from hermes_ray.cluster.memory_actor import StreamMemoryActor
 from hermes_ray.cluster.plan import ClusterPlan
@@ -28,8 +27,7 @@ def memory_worker(name: str, settings: Settings, plan: ClusterPlan) -> Actor:
 
 def existing_memory_workers(namespace: str) -> int:
     """How many memory workers there are already, numbered from 0: a Coordinator before this one may have added some."""
-    actors: list[Any] = list_named_actors(all_namespaces=True)  # declared as names alone, which they are not then
-    names = {actor["name"] for actor in actors if actor["namespace"] == namespace}
+    names = set(actors_of(namespace))
     return next(index for index in count() if memory_worker_name(index) not in names)
 
 

@@ -1,11 +1,15 @@
 """Streams move between memory workers: nothing is lost, answers stay what they were, and former owners are refused."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -119,6 +123,20 @@ def grow(settings: Settings, workers: int) -> Settings:
     return grown
 
 
+async def hermes(settings: Settings, *arguments: str) -> Any:
+    """Run the command line as an operator would, beside the system; its JSON, if any."""
+    address = ray.get_runtime_context().gcs_address
+    options = [f"--set=cluster.address={address}", f"--set=cluster.namespace={settings.cluster.namespace}"]
+    process = await asyncio.create_subprocess_exec(
+        *(Path(sys.executable).with_name("hermes"), *arguments, *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return json.loads(out) if out else None
+
+
 async def test_streams_go_where_there_is_room_and_come_back_without_losing_a_frame(settings):
     client = await ClusterClient.connect(settings)
     newest = publish(settings, first=0, frames=30)
@@ -137,17 +155,27 @@ async def test_streams_go_where_there_is_room_and_come_back_without_losing_a_fra
         former = before[moved].location
         await worker(settings, former.worker).report.remote(moved, former.epoch)
 
-    await worker(settings, "coordinator").drain.remote("memory-0")
+    assert await hermes(settings, "drain", "memory-0", "--json") == {"workers": ["memory-0"], "draining": True}
     drained = await until(client, lambda streams: spread(streams) == {"memory-1": 6})
     assert {stream: status.memory for stream, status in drained.items()} == memories
 
     # While it goes on: frames keep coming, and the drained worker is let in again.
-    await worker(settings, "coordinator").drain.remote("memory-0", False)
+    await hermes(settings, "drain", "memory-0", "--cancel")
     newest = publish(settings, first=30, frames=20)
     after = await until(client, lambda s: reached(newest)(s) and spread(s) == {"memory-0": 3, "memory-1": 3})
     assert {status.memory.frames_seen for status in after.values()} == {50}
-    with pytest.raises(UnknownWorker):
+    with pytest.raises(UnknownWorker, match="memory-0, memory-1"):
         await worker(settings, "coordinator").drain.remote("memory-7")
+
+
+async def test_a_worker_whose_streams_have_nowhere_to_go_keeps_them_and_says_so(settings):
+    client = await ClusterClient.connect(settings)
+    newest = publish(settings, first=0, frames=5)
+    await until(client, reached(newest))
+    with pytest.raises(AssertionError, match="6 streams are still on memory-0"):
+        await hermes(settings, "drain", "--here", "--timeout", "2")
+    assert spread(await until(client, reached(newest))) == {"memory-0": 6}
+    assert set(await answers(client)) == set(STREAMS)
 
 
 async def test_a_worker_that_hangs_loses_its_streams_and_is_refused_when_it_goes_on(settings):

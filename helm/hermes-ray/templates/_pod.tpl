@@ -20,7 +20,7 @@ spec:
   automountServiceAccountToken: false
   # Variables of Services named hermes-* would look like settings.
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ add $root.Values.shutdown.drainSeconds $root.Values.shutdown.stopSeconds 15 }}
+  terminationGracePeriodSeconds: {{ add $root.Values.shutdown.drainSeconds $root.Values.shutdown.handOverSeconds $root.Values.shutdown.stopSeconds 15 }}
   {{- with $root.Values.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
@@ -108,10 +108,14 @@ spec:
         {{- toYaml $resources | nindent 8 }}
       {{- include "hermes.probes" . | nindent 6 }}
       lifecycle:
-        # The Service forgets the pod first. Then SIGTERM reaches `ray start`, which drains its node before it stops.
+        # The Service forgets the pod, and its memory workers hand their streams over. Then SIGTERM reaches `ray start`,
+        # which drains its node before it stops. A worker without a place for its streams writes snapshots of them then.
         preStop:
           exec:
-            command: [sleep, {{ $root.Values.shutdown.drainSeconds | quote }}]
+            command:
+              - sh
+              - -c
+              - sleep {{ $root.Values.shutdown.drainSeconds }}; hermes drain --here --timeout {{ $root.Values.shutdown.handOverSeconds }}
       volumeMounts:
         - {name: config, mountPath: /etc/hermes/config, readOnly: true}
         {{- if $secrets.kafkaCa.name }}

@@ -65,7 +65,7 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
     question = query.to_question(timeout_s)
     location = await backend.locate(stream_id)
-    events = backend.ask(stream_id, question, timeout_s)
+    events = backend.ask(stream_id, question, timeout_s, patience_s=query.timeout_s or 0.0)
 
     def finished(answer: Answer) -> AnswerResponse:
         return AnswerResponse.of(stream_id, query, answer, location.worker)

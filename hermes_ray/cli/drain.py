@@ -1,0 +1,62 @@
+"""``hermes drain``: hand the streams of a memory worker over to the others."""
+
+from typing import Annotated
+
+import typer
+
+from hermes_ray.cli.lifecycle import Lifecycle
+from hermes_ray.cli.options import AsJson, Assignments, ConfigFile, load_settings
+from hermes_ray.cli.output import progress_console, write_json
+from hermes_ray.cli.steps import Steps
+from hermes_ray.cli.system import quiet_ray
+from hermes_ray.config import Settings
+from hermes_ray.errors import ConfigError
+
+
+def drain(
+    workers: Annotated[list[str] | None, typer.Argument(metavar="[WORKER]...", help="Such as memory-0.")] = None,
+    here: Annotated[bool, typer.Option("--here", help="All memory workers of the machine that this runs on.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Let the workers have streams again.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for each worker to be empty.")] = 120.0,
+    config_file: ConfigFile = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Empty memory workers before their machine goes: every stream moves to another worker, and no frame is lost.
+
+    Joins the Ray cluster that cluster.address (or RAY_ADDRESS) names, or else the one on this machine. A drained worker
+    gets no streams until --cancel, or until its process is gone for good.
+    """
+    if bool(workers) == here:
+        raise ConfigError("name the workers to drain, such as memory-0, or give --here; not both")
+    settings = _of_a_running_cluster(load_settings(config_file, assignments or ()).settings)
+    console = progress_console()
+    steps = Steps(console)
+    with Lifecycle(console.print) as lifecycle:
+        with steps.step("joining Ray"), lifecycle.deferring_signals():
+            quiet_ray()
+            import ray
+
+            from hermes_ray.cluster import draining
+            from hermes_ray.cluster.bringup import connect_ray
+        with lifecycle.while_others_take_signals():
+            lifecycle.at_end(ray.shutdown)
+            connect_ray(settings.cluster)
+        chosen = list(workers or draining.workers_on_this_machine(settings))
+        for worker in chosen:
+            if cancel:
+                draining.end_drain(settings, worker)
+                continue
+            with steps.step(f"draining {worker}") as progress:
+                draining.drain(settings, worker, timeout, lambda left: progress(f"{left} streams left"))
+    if as_json:
+        write_json({"workers": chosen, "draining": not cancel})
+    elif not chosen:
+        console.print("no memory worker runs on this machine")
+
+
+def _of_a_running_cluster(settings: Settings) -> Settings:
+    """The settings, made to join a cluster: there is nothing to drain in one that would be started now."""
+    if settings.cluster.address is not None:
+        return settings
+    return settings.model_copy(update={"cluster": settings.cluster.model_copy(update={"address": "auto"})})
