@@ -1,4 +1,4 @@
-"""From Kafka to the workers: what comes in, what waits, what is refused, what a recovery repeats."""
+"""From Kafka to the workers, and back after a failure: what comes in, waits, is refused, kept and repeated."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -118,12 +118,54 @@ _TROUBLE = (
     ),
 )
 
+_SNAPSHOTS = (
+    Panel(
+        "Changes without a snapshot",
+        "s",
+        "How long the oldest change of a worker's memories has waited for a snapshot: what a crash would read again "
+        "from Kafka. Stays below a few snapshots.interval_s while the store is well.",
+        ("hermes_snapshot_behind_seconds",),
+        (Query(f"max by (worker) (hermes_snapshot_behind_seconds{{{SELECTED}}})", "{{worker}}"),),
+    ),
+    Panel(
+        "Oldest snapshot",
+        "s",
+        "Age of the oldest among the streams' newest snapshots. Grows while a stream has no frames, which is no fault.",
+        ("hermes_snapshot_age_seconds",),
+        (Query(f"max by (worker) (hermes_snapshot_age_seconds{{{SELECTED}}})", "{{worker}}"),),
+    ),
+    Panel(
+        "Snapshots written",
+        "Bps",
+        "Bytes per second into the store, over all streams of a worker.",
+        ("hermes_snapshot_written_bytes_total",),
+        (Query(per_second("hermes_snapshot_written_bytes_total"), "{{worker}}"),),
+    ),
+    Panel(
+        "Streams restored",
+        "cps",
+        "Streams brought back from a snapshot, after a restart or a move.",
+        ("hermes_streams_restored_total",),
+        (Query(per_second("hermes_streams_restored_total"), "{{worker}}"),),
+    ),
+    Panel(
+        "Snapshots failed",
+        "cps",
+        "Not taken by the store, or refused on the way back because they were damaged or unreadable. The log says why.",
+        ("hermes_snapshots_failed_total", "hermes_snapshots_refused_total"),
+        (
+            Query(per_second("hermes_snapshots_failed_total"), "not stored {{worker}}"),
+            Query(per_second("hermes_snapshots_refused_total"), "refused {{worker}}"),
+        ),
+    ),
+)
+
 
 def dashboard() -> Dashboard:
     """The dashboard."""
     return board(
         "hermes-kafka-ingest",
-        "Kafka and ingest",
-        "What comes in from Kafka, what waits there, what is refused and what recoveries repeat.",
-        [("Kafka", _KAFKA), ("Frames", _FRAMES), ("Trouble", _TROUBLE)],
+        "Kafka and recovery",
+        "What comes in from Kafka, what waits there, what is refused, what snapshots hold and what recoveries repeat.",
+        [("Kafka", _KAFKA), ("Frames", _FRAMES), ("Trouble", _TROUBLE), ("Snapshots and recovery", _SNAPSHOTS)],
     )

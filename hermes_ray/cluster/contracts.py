@@ -59,6 +59,9 @@ class StreamStatus:
         lag_ms: how far the memory is behind, milliseconds: the moment that its newest frame became askable minus that
             frame's capture time, or how long frames have been waiting since, whichever is more. ``None`` before the
             first.
+        snapshot_age_s: how old the newest snapshot of its memory is, seconds; ``None`` if there is none.
+        lost_records: Kafka records that retention removed before they were read, since the stream began; of its
+            partition, so an upper bound for the stream.
     """
 
     stream_id: str
@@ -66,6 +69,8 @@ class StreamStatus:
     memory: StreamStats
     ingest: IngestCounts | None
     lag_ms: float | None
+    snapshot_age_s: float | None = None
+    lost_records: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,9 @@ class StreamMemoryActor:
             draining=self._draining,
             node=self._node,
             process=self._process,
-            counts=self._meters.read(counts),
+            counts=self._meters.read(counts, self._keeper.counts()),
             engine=state,
+            snapshots=self._keeper.state(),
         )
 
     @ray.method(concurrency_group="ingest")

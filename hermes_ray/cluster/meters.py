@@ -16,7 +16,9 @@ from hermes_ray.errors import (
     UnreadableRecord,
 )
 from hermes_ray.observability.distribution import LAGS, SECONDS, Meter
-from hermes_ray.observability.stats import EngineCounts, IngestTotals, MemoryCounts
+from hermes_ray.observability.stats import EngineCounts, IngestTotals, MemoryCounts, SnapshotCounts
+
+_NO_SNAPSHOTS = SnapshotCounts()
 
 
 def _codes(*roots: type[HermesError]) -> set[str]:
@@ -57,9 +59,9 @@ class MemoryMeters:
             self._errors[error.code] += 1
             raise
 
-    def read(self, engine: EngineCounts) -> MemoryCounts:
-        """All counts, with those of the worker's engine."""
-        return MemoryCounts(engine, self._repeated, self._lag.read(), self._questions, dict(self._errors))
+    def read(self, engine: EngineCounts, snapshots: SnapshotCounts = _NO_SNAPSHOTS) -> MemoryCounts:
+        """All counts, with those of the worker's engine and of its snapshots."""
+        return MemoryCounts(engine, self._repeated, self._lag.read(), self._questions, dict(self._errors), snapshots)
 
 
 class IngestMeters:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hermes_ray.cluster.contracts import Location
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
-from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts
+from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts, SnapshotState
 from hermes_ray.video.sampling import SamplerState
 
 COORDINATOR = "coordinator"
@@ -49,11 +49,14 @@ class Mark:
         log: identifies the topic; a topic made anew under the same name is another one.
         position: of the newest frame looked at, sampled or not.
         sampler: the stream's sampling after it.
+        lost_records: that Kafka had removed before they were read, since the stream began; of its partitions, so an
+            upper bound for the stream.
     """
 
     log: str
     position: FramePosition
     sampler: SamplerState
+    lost_records: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class WorkerHealth:
         process: a random name of its process; another one means that it restarted.
         counts: what the process has done.
         engine: the engine's state; ``None`` while the model loads.
+        snapshots: how far they are behind; ``None`` without a store.
     """
 
     loaded: bool
@@ -107,6 +111,7 @@ class WorkerHealth:
     process: str
     counts: MemoryCounts
     engine: EngineState | None
+    snapshots: SnapshotState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +121,13 @@ class StreamReport:
     Attributes:
         lag_ms: when the newest frame became askable minus its capture time, milliseconds; ``None`` where unknown.
         snapshot_age_s: how old its newest stored snapshot is, seconds; ``None`` if there is none.
+        lost_records: see :class:`Mark`.
     """
 
     memory: StreamStats
     lag_ms: float | None
     snapshot_age_s: float | None = None
+    lost_records: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +140,14 @@ class Resumption:
         sampler: the stream's sampling after it; ``None`` if the stream is new.
         behind: the memory is of an older snapshot than what was committed rests on: read again from ``positions``, or
             from the oldest record where there are none.
+        lost_records: see :class:`Mark`.
     """
 
     log: str
     positions: Mapping[int, FramePosition]
     sampler: SamplerState | None
     behind: bool
+    lost_records: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,12 @@ class StatsBoard:
         restarts = known.restarts + restarted
         if isinstance(health, WorkerHealth):
             self._workers[worker] = WorkerStats(
-                "memory", up=True, restarts=restarts, memory=health.counts, engine=health.engine
+                "memory",
+                up=True,
+                restarts=restarts,
+                memory=health.counts,
+                engine=health.engine,
+                snapshots=health.snapshots,
             )
         else:
             reading = IngestState(health.broker_reachable, health.lag_records, health.frames_inflight)
@@ -57,4 +62,4 @@ class StatsBoard:
 
     def silent(self, worker: str) -> None:
         """A worker did not answer: what it has counted stays true, its state does not."""
-        self._workers[worker] = replace(self._workers[worker], up=False, engine=None, reading=None)
+        self._workers[worker] = replace(self._workers[worker], up=False, engine=None, snapshots=None, reading=None)

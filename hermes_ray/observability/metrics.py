@@ -19,6 +19,7 @@ from hermes_ray.observability.stats import (
     IngestState,
     IngestTotals,
     MemoryCounts,
+    SnapshotState,
     StreamFigures,
     SystemStats,
     WorkerStats,
@@ -63,6 +64,10 @@ def _engine(read: Callable[[EngineState], Value]) -> Callable[[SystemStats], Sam
 
 def _ingest(read: Callable[[IngestTotals], Value]) -> Callable[[SystemStats], Samples]:
     return lambda stats: (((n,), read(w.ingest)) for n, w in stats.workers.items() if w.ingest is not None)
+
+
+def _snapshots(read: Callable[[SnapshotState], Value]) -> Callable[[SystemStats], Samples]:
+    return lambda stats: (((n,), read(w.snapshots)) for n, w in stats.workers.items() if w.snapshots is not None)
 
 
 def _reading(read: Callable[[IngestState], Value]) -> Callable[[SystemStats], Samples]:
@@ -253,6 +258,34 @@ _MEMORY = (
     ),
 )
 
+_SNAPSHOTS = (
+    _counter("hermes_snapshots_written_total", "Snapshots stored.", _memory(lambda c: c.snapshots.written)),
+    _counter("hermes_snapshot_written_bytes_total", "Bytes of these.", _memory(lambda c: c.snapshots.written_bytes)),
+    _counter(
+        "hermes_snapshots_failed_total", "Snapshots that the store did not take.", _memory(lambda c: c.snapshots.failed)
+    ),
+    _counter(
+        "hermes_snapshots_refused_total",
+        "Snapshots that were damaged, foreign or unreadable when a stream was to come back from them.",
+        _memory(lambda c: c.snapshots.refused),
+    ),
+    _counter(
+        "hermes_streams_restored_total",
+        "Streams brought back from a snapshot.",
+        _memory(lambda c: c.snapshots.restored),
+    ),
+    _gauge(
+        "hermes_snapshot_age_seconds",
+        "Age of the oldest among the streams' newest snapshots; grows while a stream has no frames.",
+        _snapshots(lambda s: s.age_s),
+    ),
+    _gauge(
+        "hermes_snapshot_behind_seconds",
+        "How long the oldest change that no snapshot holds has waited; healthy below a few snapshots.interval_s.",
+        _snapshots(lambda s: s.behind_s),
+    ),
+)
+
 _QUESTIONS = (
     _counter(
         "hermes_questions_total",
@@ -317,12 +350,19 @@ _PER_STREAM = (
         _streams(lambda s: s.lag_seconds),
         labels=("stream", "worker"),
     ),
+    _gauge(
+        "hermes_stream_snapshot_age_seconds",
+        "Age of the stream's newest snapshot.",
+        _streams(lambda s: s.snapshot_age_seconds),
+        labels=("stream", "worker"),
+    ),
 )
 
 SECTIONS: Mapping[str, tuple[Metric, ...]] = {
     "The system": _SYSTEM,
     "Ingest": _INGEST,
     "Memories": _MEMORY,
+    "Snapshots": _SNAPSHOTS,
     "Questions": _QUESTIONS,
     "Per stream": _PER_STREAM,
 }

@@ -105,6 +105,7 @@ class MemoryCounts:
         capture_to_askable: from a frame's capture time until it could be asked about, seconds.
         questions: received, whatever became of them.
         question_errors: failed questions by error code; a cancelled one is no failure.
+        snapshots: what became of them.
     """
 
     engine: EngineCounts = EngineCounts()
@@ -112,6 +113,7 @@ class MemoryCounts:
     capture_to_askable: Distribution = NOTHING
     questions: int = 0
     question_errors: Mapping[str, int] = field(default_factory=dict)
+    snapshots: SnapshotCounts = SnapshotCounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class WorkerStats:
         restarts: processes that followed the first one seen.
         memory: of a memory worker; ``None`` before the first answer.
         engine: of a memory worker that is up and has loaded its model.
+        snapshots: of a memory worker that is up and writes any.
         ingest: of an ingest worker; ``None`` before the first answer.
         reading: of an ingest worker that is up.
     """
@@ -179,6 +182,7 @@ class WorkerStats:
     restarts: int = 0
     memory: MemoryCounts | None = None
     engine: EngineState | None = None
+    snapshots: SnapshotState | None = None
     ingest: IngestTotals | None = None
     reading: IngestState | None = None
 
@@ -194,6 +198,7 @@ class StreamFigures:
         compactions: since its memory began.
         dead_letters: of its records, since the ingest worker's process started.
         lag_seconds: capture to askable, of the newest frame; ``None`` where that is unknown.
+        snapshot_age_seconds: of its newest stored snapshot; ``None`` if there is none.
     """
 
     worker: str
@@ -202,6 +207,7 @@ class StreamFigures:
     compactions: int
     dead_letters: int
     lag_seconds: float | None
+    snapshot_age_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

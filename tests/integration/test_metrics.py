@@ -29,6 +29,7 @@ from hermes_ray.config import (
     MemorySettings,
     MetricsSettings,
     Settings,
+    SnapshotSettings,
     VideoSettings,
 )
 from hermes_ray.observability.metrics import METRICS
@@ -57,6 +58,8 @@ VARIABLES = {
 ZERO_WITHOUT_A_FAILURE = {
     "Unreachable": "counts workers that are down",
     "Restarts": "counts processes that died",
+    "Streams restored": "needs a worker that died",
+    "Snapshots failed": "needs a store that is full or damaged",
     "Records lost": "needs Kafka to delete records that nobody has read",
     "Batches postponed": "needs a worker that is overloaded or away",
     "Frames repeated": "needs a worker that dies between applying and confirming",
@@ -100,6 +103,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
             group_id=f"group-{unique}",
         ),
         video=VideoSettings(target_fps=4),
+        snapshots=SnapshotSettings(interval_s=1),
         cluster=ClusterSettings(
             namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
         ),
@@ -271,7 +275,7 @@ def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(load: None, h
     finally:
         process.resume()
     assert value(families, "hermes_frames_applied_total", worker="memory-0") >= applied
-    assert "hermes_slots" not in families
+    assert not {"hermes_slots", "hermes_snapshot_behind_seconds"} & families.keys()
     assert value(families, "hermes_worker_up", worker="ingest-0") == 1
     until(is_up, within_s=30)
     assert value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 0
@@ -291,12 +295,17 @@ def test_a_coordinator_that_hangs_is_told_and_delays_no_scrape(load: None, http:
     until(lambda: value(scrape(http), "hermes_worker_up") == 2, within_s=30)
 
 
-def test_a_worker_that_dies_resets_its_counters_once(load: None, http: httpx.Client, prometheus: httpx.Client):
+def test_a_worker_that_dies_resets_its_counters_once_and_its_streams_come_back(
+    load: None, http: httpx.Client, prometheus: httpx.Client
+):
+    until(lambda: value(scrape(http), "hermes_snapshot_behind_seconds", worker="memory-0") == 0, within_s=20)
+    assert value(scrape(http), "hermes_streams_restored_total", worker="memory-0") == 0
     process_of(StreamMemoryActor).kill()
     until(lambda: value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 1, within_s=60)
     until(lambda: value(scrape(http), "hermes_slots", worker="memory-0") == 2, within_s=60)
     time.sleep(2 * SCRAPE_INTERVAL_S)
     assert query(prometheus, 'resets(hermes_questions_total{worker="memory-0"}[2m])') == [1]
+    until(lambda: value(scrape(http), "hermes_streams_restored_total", worker="memory-0") == len(STREAMS), within_s=30)
 
 
 def process_of(actor: type) -> psutil.Process:
