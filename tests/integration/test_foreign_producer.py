@@ -4,16 +4,19 @@ import re
 import shutil
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from hermes_ray.config import VideoSettings
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.topics import ensure_topics
-from hermes_ray.video.codec import encode_jpeg
+from hermes_ray.video.codec import DecodeLimits, decode, encode_jpeg
 from tests.integration.handshake_relay import HandshakeRelay
 
 pytestmark = pytest.mark.integration
@@ -39,14 +42,20 @@ def kcat(settings, *arguments):
 
 
 def read_one(settings):
+    return read_records(settings, 1)[0]
+
+
+def read_records(settings, count):
+    records = []
     with PartitionConsumer(settings) as consumer:
         topic = settings.frames_topic
         consumer.assign({(topic, partition): 0 for partition in consumer.partitions_for(topic)})
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            if records := consumer.poll(0.5):
-                return records[0]
-    raise AssertionError("nothing arrived within 10 s")
+            records += consumer.poll(0.5)
+            if len(records) >= count:
+                return records
+    raise AssertionError(f"{len(records)} records arrived within 10 s, not {count}")
 
 
 @pytest.fixture
@@ -72,6 +81,7 @@ def test_key_and_content_type_are_enough_and_the_record_time_counts(settings_for
 
 
 README = Path(__file__).parents[2] / "kafka" / "README.md"
+RECIPES = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
 SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
@@ -85,3 +95,54 @@ def test_python_examples_of_the_readme_publish_a_valid_frame(snippet, kafka_sett
     exec(here.replace("hermes.frames", kafka_settings.frames_topic), {})
     message = FrameMessage.from_record(read_one(kafka_settings))
     assert (message.stream_id, message.payload) == ("cam-1", jpeg_file.read_bytes())
+
+
+def run_recipe(tool, settings, directory, **replaced):
+    """Run the shell recipe of the README that begins with a tool, as it stands there but for addresses."""
+    (recipe,) = (text for text in RECIPES if text.startswith(tool))
+    for program in ("kcat", tool):
+        assert shutil.which(program), f"this test needs {program}: apt-get install {program}"
+    replaced |= {"localhost:9092": settings.bootstrap_servers, "hermes.frames": settings.frames_topic}
+    for text, other in replaced.items():
+        assert text in recipe
+        recipe = recipe.replace(text, other)
+    run = subprocess.run(["bash", "-c", recipe], cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_kcat_recipe_of_the_readme_publishes_a_large_picture(settings_for_kcat, tmp_path):
+    image = np.random.default_rng(7).integers(0, 255, (1200, 1600, 3), dtype=np.uint8)
+    (tmp_path / "frame.jpg").write_bytes(encode_jpeg(image))
+    settings = settings_for_kcat.model_copy(update={"max_record_bytes": 8 * 1024 * 1024})
+    before_ms = time.time() * 1000
+    run_recipe("kcat", settings, tmp_path)
+    message = FrameMessage.from_record(read_one(settings))
+    assert len(message.payload) > 1_000_000
+    assert before_ms - 1 <= message.ts_ms <= time.time() * 1000
+
+
+def test_ffmpeg_recipe_of_the_readme_publishes_every_frame_with_its_capture_time(settings_for_kcat, tmp_path):
+    """A file played in real time stands for the camera: seven seconds, a keyframe every one and a half."""
+    fps, seconds, keyframe_every_s = 10, 7, 1.5
+    encoder = av.open(str(tmp_path / "camera.mp4"), "w")
+    stream = encoder.add_stream("libx264", rate=fps, options={"g": str(round(fps * keyframe_every_s)), "bf": "0"})
+    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    for number in range(fps * seconds):
+        picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 3 * number, np.uint8), format="rgb24")
+        encoder.mux(stream.encode(picture))
+    encoder.mux(stream.encode())
+    encoder.close()
+
+    camera = {"-rtsp_transport tcp -i rtsp://camera/stream": "-re -i camera.mp4"}
+    before_ms = time.time() * 1000
+    run_recipe("ffmpeg", settings_for_kcat, tmp_path, **camera)
+
+    messages = [FrameMessage.from_record(record) for record in read_records(settings_for_kcat, 3)]
+    limits = DecodeLimits.from_settings(VideoSettings())
+    frames = [frame for m in messages for frame in decode(m.payload, m.content_type, m.ts_ms, limits)]
+    assert [round(float(frame.image.mean())) // 3 for frame in frames] == pytest.approx(range(70), abs=1)
+    # The last segment is closed with the file, not by a keyframe, as soon as it is read: a frame early.
+    for number, frame in enumerate(frames):
+        assert frame.ts_ms - before_ms == pytest.approx(1000 * number / fps, abs=700)
+    assert all(later.ts_ms > earlier.ts_ms for earlier, later in pairwise(frames))
+    assert not list(tmp_path.glob("seg-*"))
