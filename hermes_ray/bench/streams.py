@@ -10,6 +10,7 @@ from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine.answering import AnswerSlab
 from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.residency import StreamMemory, slot_of
+from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter, VisualBlock
 
@@ -38,6 +39,7 @@ class DirectStreams:
             adapter.decoder, adapter.rotary, seats=seats, capacity=self.slab.shape.capacity + text
         )
         self._memories: dict[str, StreamMemory] = {}
+        self._filling: MemoryView | None = None
 
     def open(self, name: str) -> None:
         """Begin a stream."""
@@ -72,19 +74,10 @@ class DirectStreams:
             name: an open stream; whatever it holds is replaced.
             tokens: visual tokens per layer.
         """
-        memory, shape = self._memories[name], self.slab.shape
-        generator = torch.Generator().manual_seed(2)
-        kv = (shape.layers, shape.kv_heads, tokens, shape.head_dim)
-        order = torch.arange(tokens, dtype=torch.int32).expand(shape.layers, -1)
-        view = MemoryView(
-            keys=torch.randn(kv, generator=generator),
-            values=torch.randn(kv, generator=generator),
-            positions=(self.slab.prefix + order)[..., None].expand(-1, -1, shape.axes).contiguous(),
-            frames=order // _FILLED_FRAME_TOKENS,
-            patches=order % _FILLED_FRAME_TOKENS,
-            counts=torch.ones_like(order),
-        )
-        self.slab.replace(slot_of(memory), view)
+        memory = self._memories[name]
+        if self._filling is None:
+            self._filling = _random_memory(self.slab)
+        self.slab.replace(slot_of(memory), self._filling.span(0, tokens))
         memory.tokens = tokens
         memory.frames = -(-tokens // _FILLED_FRAME_TOKENS)
 
@@ -161,3 +154,19 @@ class DirectStreams:
     def _text(self, ids: Sequence[int]) -> str:
         words = [token for token in ids if token not in self._adapter.stop_ids]
         return str(self._adapter.tokenizer.decode(words, skip_special_tokens=True)).strip()
+
+
+def _random_memory(slab: KVSlab) -> MemoryView:
+    """Random keys and values, as many as a slot has room for."""
+    shape, tokens = slab.shape, slab.shape.capacity - slab.prefix
+    generator = torch.Generator().manual_seed(2)
+    kv = (shape.layers, shape.kv_heads, tokens, shape.head_dim)
+    order = torch.arange(tokens, dtype=torch.int32).expand(shape.layers, -1)
+    return MemoryView(
+        keys=torch.randn(kv, generator=generator),
+        values=torch.randn(kv, generator=generator),
+        positions=(slab.prefix + order)[..., None].expand(-1, -1, shape.axes).contiguous(),
+        frames=order // _FILLED_FRAME_TOKENS,
+        patches=order % _FILLED_FRAME_TOKENS,
+        counts=torch.ones_like(order),
+    )

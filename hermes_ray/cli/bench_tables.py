@@ -9,7 +9,15 @@ from typing import Any
 
 import torch
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from hermes_ray.bench import figures
@@ -21,7 +29,7 @@ from hermes_ray.bench.accuracy.variants import policy_names
 from hermes_ray.bench.figures import Figure
 from hermes_ray.bench.machine import Machine, describe_machine
 from hermes_ray.bench.memory.plan import FULL, QUICK
-from hermes_ray.bench.memory.run import figures as memory_figures
+from hermes_ray.bench.memory.run import parts as memory_parts
 from hermes_ray.cli.output import progress_console, result_console
 from hermes_ray.errors import ConfigError
 
@@ -33,12 +41,15 @@ def run_memory(*, quick: bool, threads: int | None) -> dict[str, Any]:
     if threads is not None:
         torch.set_num_threads(threads)
     machine, began = describe_machine(), perf_counter()
-    console = progress_console()
     found: list[Figure] = []
-    with console.status("") as status:
-        for figure in memory_figures(QUICK if quick else FULL, lambda doing: status.update(f"{doing} ...")):
-            found.append(figure)
-            console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(_one_line(figure))}")
+    parts = memory_parts(QUICK if quick else FULL)
+    with _time_progress() as progress:
+        task = progress.add_task("", total=sum(part.seconds for part in parts))
+        for part in parts:
+            for figure in part.measure(lambda doing: progress.update(task, description=doing)):
+                found.append(figure)
+                progress.console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(_one_line(figure))}")
+            progress.advance(task, part.seconds)
     result_console().print(_machine_line(machine))
     result_console().print(_figure_table(found))
     return figures.report(machine, found, quick=quick, seconds=perf_counter() - began)
@@ -94,6 +105,20 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
         console=progress_console(),
+    )
+
+
+def _time_progress() -> Progress:
+    """Progress through work whose parts are weighed by the time they take."""
+    return Progress(
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=progress_console(),
+        speed_estimate_period=3600,  # a part takes minutes
     )
 
 

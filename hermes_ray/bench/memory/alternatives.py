@@ -1,12 +1,18 @@
-"""Time to the first token against the two ways of answering without a bounded memory."""
+"""Time to the first token against other ways of answering: re-encoding, and three peers that work at question time.
 
-from collections.abc import Iterator
+The memory is asked in turns with each of them, so that whatever else slows the machine slows both alike.
+"""
+
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from hermes_ray.bench.figures import Bar, Figure, Progress
+from hermes_ray.bench.memory.dscache import RAW_FRAMES, RawRing
+from hermes_ray.bench.memory.livevlm import SHARE_READ, PagedCache, PageReader
+from hermes_ray.bench.memory.reading import Cache
 from hermes_ray.bench.memory.retrieval import FrameStore, Retriever
 from hermes_ray.bench.memory.workload import Workload
 from hermes_ray.bench.statistics import median, times_ms
@@ -14,52 +20,89 @@ from hermes_ray.bench.streams import DirectStreams
 
 _STREAM = "camera"
 _PICKED_FRAMES = 64
+_LIVEVLM_BUDGETS = 3  # 12,288 tokens where the memory has 4,096, as published
 
 
 def measure(
     workload: Workload, progress: Progress, *, repetitions: int, recompute_frames: int, retrieval_frames: int
 ) -> Iterator[Figure]:
-    """Ask a full memory, then the same question the other two ways.
+    """Ask a full memory, and the same question the other ways.
 
     Args:
         workload: model and budget.
         progress: told what is going on.
-        repetitions: of the memory and of retrieval; re-encoding is repeated a third as often.
+        repetitions: of each; re-encoding is repeated a fifth as often.
         recompute_frames: frames that re-encoding encodes per question.
         retrieval_frames: frames that retrieval picks from.
     """
-    question = workload.question()
-    progress(f"{workload.name}: asking a full memory of {workload.budget} tokens per layer")
-    ours = median(times_ms(partial(_full_memory(workload).first_logits, _STREAM, question), repetitions))
-    progress(f"{workload.name}: re-encoding {recompute_frames} frames per question")
-    again = partial(_recompute, workload, question, recompute_frames)
-    recomputed = median(times_ms(again, max(1, repetitions // 3), warm_up=0))
-    yield Figure(
-        "ttft_speedup_over_reencoding",
-        workload.name,
-        recomputed / ours,
-        "x",
+    compare = _Comparison(workload, progress, repetitions)
+    yield compare(
+        "reencoding",
+        partial(_recompute, workload, workload.question(), recompute_frames),
         Bar(10, at_most=False),
-        {"ttft_ms": ours, "reencoding_ttft_ms": recomputed, "frames_reencoded": recompute_frames},
+        {"frames_reencoded": recompute_frames},
         "vision features given to both sides" + ("" if recompute_frames >= 64 else "; 64 frames would take longer"),
+        repetitions=max(1, repetitions // 5),
     )
-    progress(f"{workload.name}: retrieving {_PICKED_FRAMES} of {retrieval_frames} frames per question")
-    retriever = Retriever(workload.adapter, _random_store(workload, retrieval_frames), _PICKED_FRAMES)
-    retrieved = median(times_ms(partial(retriever.first_logits, question), repetitions))
-    yield Figure(
-        "ttft_speedup_over_retrieval",
-        workload.name,
-        retrieved / ours,
-        "x",
+    yield compare(
+        "retrieval",
+        _asking(Retriever(workload.adapter, _random_store(workload, retrieval_frames), _PICKED_FRAMES), workload),
         Bar(1, at_most=False),
-        {
-            "ttft_ms": ours,
-            "retrieval_ttft_ms": retrieved,
-            "frames_in_host_memory": retrieval_frames,
-            "frames_picked_per_layer": _PICKED_FRAMES,
-        },
+        {"frames_in_host_memory": retrieval_frames, "frames_picked_per_layer": _PICKED_FRAMES},
         "retrieval in the manner of ReKV; on a GPU its frames would also cross the bus",
     )
+    cached = _LIVEVLM_BUDGETS * workload.budget
+    yield compare(
+        "livevlm",
+        _asking(
+            PageReader(workload.adapter, PagedCache.of(*_random_cache(workload, cached), _beginning(workload))),
+            workload,
+        ),
+        None,
+        {"cached_tokens": cached, "share_read": SHARE_READ},
+        "in the manner of LiveVLM: every layer attends to the pages of a larger cache that suit the question",
+    )
+    yield compare(
+        "dscache",
+        _asking(_random_ring(workload), workload),
+        None,
+        {"raw_frames": RAW_FRAMES, "cached_tokens": _queue_tokens(workload)},
+        "in the manner of DSCache: the newest frames are encoded at the question; vision features given to both sides",
+    )
+
+
+class _Comparison:
+    """The full memory, and how others compare with it."""
+
+    def __init__(self, workload: Workload, progress: Progress, repetitions: int) -> None:
+        self._name = workload.name
+        self._progress = progress
+        self._repetitions = repetitions
+        self._ours = partial(_full_memory(workload).first_logits, _STREAM, workload.question())
+        self._ours()
+
+    def __call__(
+        self,
+        name: str,
+        theirs: Callable[[], object],
+        bar: Bar | None,
+        detail: dict[str, float],
+        note: str,
+        repetitions: int | None = None,
+    ) -> Figure:
+        """The ratio of median times, ``repetitions`` of each in turns behind a first one that does not count."""
+        self._progress(f"{self._name}: the memory and {name} in turns")
+        count = repetitions or self._repetitions
+        if count > 1:
+            theirs()
+        times = [(times_ms(self._ours, 1)[0], times_ms(theirs, 1, warm_up=0)[0]) for _ in range(count)]
+        ours, other = (median(column) for column in zip(*times, strict=True))
+        found = {"ttft_ms": ours, f"{name}_ttft_ms": other, "repetitions": count}
+        return Figure(f"ttft_speedup_over_{name}", self._name, other / ours, "x", bar, found | detail, note)
+
+
+def _asking(peer: Retriever | PageReader | RawRing, workload: Workload) -> Callable[[], Tensor]:
+    return partial(peer.first_logits, workload.question())
 
 
 def _full_memory(workload: Workload) -> DirectStreams:
@@ -78,11 +121,39 @@ def _recompute(workload: Workload, question: Tensor, frames: int) -> None:
 
 
 def _random_store(workload: Workload, frames: int) -> FrameStore:
-    shape = workload.adapter.decoder.shape
-    generator = torch.Generator().manual_seed(3)
-    size = (shape.layers, frames, shape.kv_heads, workload.bank.tokens_per_frame, shape.head_dim)
-    keys, values = torch.randn(size, generator=generator), torch.randn(size, generator=generator)
+    keys, values = _random_cache(workload, frames * workload.bank.tokens_per_frame)
+    by_frame = (2, (frames, workload.bank.tokens_per_frame))
+    beginning = _beginning(workload)
+    return FrameStore.of(
+        keys.unflatten(*by_frame).transpose(1, 2).contiguous(),
+        values.unflatten(*by_frame).transpose(1, 2).contiguous(),
+        torch.stack([keys for keys, _ in beginning]),
+        torch.stack([values for _, values in beginning]),
+    )
+
+
+def _random_ring(workload: Workload) -> RawRing:
+    ring = RawRing(workload.adapter, _beginning(workload), queue_tokens=_queue_tokens(workload))
+    keys, values = _random_cache(workload, _queue_tokens(workload))
+    ring.queue(list(zip(keys, values, strict=True)))
+    for block in workload.bank.blocks(RAW_FRAMES):
+        ring.push(block.embeds)
+    return ring
+
+
+def _queue_tokens(workload: Workload) -> int:
+    return workload.budget - RAW_FRAMES * workload.bank.tokens_per_frame
+
+
+def _beginning(workload: Workload) -> list[Cache]:
+    """As many random keys and values as the prefix has, in every layer."""
     with torch.inference_mode():
         prefix = workload.adapter.prefix().shape[0]
-    beginning = torch.randn((2, shape.layers, shape.kv_heads, prefix, shape.head_dim), generator=generator)
-    return FrameStore.of(keys, values, beginning[0], beginning[1])
+    return list(zip(*_random_cache(workload, prefix), strict=True))
+
+
+def _random_cache(workload: Workload, tokens: int) -> tuple[Tensor, Tensor]:
+    """``[layers, kv_heads, tokens, head_dim]`` twice; reading them costs what reading real ones costs."""
+    shape, generator = workload.adapter.decoder.shape, torch.Generator().manual_seed(3)
+    size = (shape.layers, shape.kv_heads, tokens, shape.head_dim)
+    return torch.randn(size, generator=generator), torch.randn(size, generator=generator)

@@ -25,11 +25,11 @@ def measure(workload: Workload, progress: Progress, *, repetitions: int, bars: b
         bars: whether the promises hold for this workload.
     """
     progress(f"{workload.name}: encoding frames with and without compaction")
-    plain, compacting = _pairs(workload, repetitions)
-    cost = max(0.0, median([b - a for a, b in zip(plain, compacting, strict=True)]))
-    frame = median(plain)
-    settings = workload.memory()
-    frames_between = settings.compaction_slack * workload.budget / workload.bank.tokens_per_frame
+    tokens, freed = workload.bank.tokens_per_frame, int(workload.memory().compaction_slack * workload.budget)
+    frames_between = freed // tokens + 1  # the last of them exceeds the budget
+    times = _in_turns(workload, repetitions, half_way=workload.budget - freed + (frames_between - 1) * tokens // 2)
+    cost = max(0.0, median([b - a for a, b in zip(times["full"], times["compacting"], strict=True)]))
+    frame = median(times["half-way"])
     detail = {
         "compaction_ms": cost,
         "frame_ms": frame,
@@ -43,8 +43,8 @@ def measure(workload: Workload, progress: Progress, *, repetitions: int, bars: b
         "%",
         Bar(5, at_most=True) if bars else None,
         detail,
-        "median difference of paired passes, over the time to encode the frames between two compactions; "
-        "vision is not counted as ingest, which makes the share larger",
+        "median difference of paired passes, over the time to encode the frames between two compactions, each taken "
+        "to cost what one costs half-way; vision is not counted as ingest, which makes the share larger",
     )
     progress(f"{workload.name}: the released code's three scoring passes")
     passes = median(_three_passes(workload, repetitions))
@@ -61,21 +61,21 @@ def measure(workload: Workload, progress: Progress, *, repetitions: int, bars: b
     )
 
 
-def _pairs(workload: Workload, repetitions: int) -> tuple[list[float], list[float]]:
-    """Times of one frame's pass onto an almost full memory, and onto a full one, which is then compacted."""
+def _in_turns(workload: Workload, repetitions: int, half_way: int) -> dict[str, list[float]]:
+    """Times of one frame's pass: half-way between two compactions, onto a full memory, and with a compaction behind."""
     streams = DirectStreams(workload.adapter, workload.memory())
     streams.open(_STREAM)
-    tokens = workload.bank.tokens_per_frame
-    plain: list[float] = []
-    compacting: list[float] = []
+    just_full = workload.budget - workload.bank.tokens_per_frame
+    cases = {"half-way": half_way, "full": just_full, "compacting": just_full + 1}
+    times: dict[str, list[float]] = {case: [] for case in cases}
     for repetition in range(repetitions + 1):
-        for held, times in ((workload.budget - tokens, plain), (workload.budget - tokens + 1, compacting)):
+        for case, held in cases.items():
             streams.fill(_STREAM, held)
             began = perf_counter()
             streams.write({_STREAM: [workload.bank.block(repetition)]})
             if repetition > 0:
-                times.append((perf_counter() - began) * 1000)
-    return plain, compacting
+                times[case].append((perf_counter() - began) * 1000)
+    return times
 
 
 def _three_passes(workload: Workload, repetitions: int) -> list[float]:

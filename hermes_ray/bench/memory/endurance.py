@@ -1,7 +1,12 @@
-"""A long stream: does the time to the first token grow, and does the process?"""
+"""Long streams: does the time to the first token grow with them, and does the process?
+
+Engines with streams of different lengths are asked in turns, so that whatever else slows the machine slows all of
+them alike, and always at the same fill: a memory just compacted is read faster than a full one, at any age.
+"""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 
 import psutil
 
@@ -16,43 +21,92 @@ from hermes_ray.engine.contracts import Question
 
 _STREAM = "camera"
 _CHUNK = 64
-_WARM_UP_QUESTIONS = 10
+_WARM_UP_ROUNDS = 3
+
+
+class _Watcher:
+    """One engine with one stream."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.engine = StreamEngine(workload.adapter, workload.memory(), EngineSettings(max_questions=1))
+        self._shown = 0
+
+    def show(self, count: int) -> None:
+        """Let the stream go on by some frames."""
+        end = self._shown + count
+        for first in range(self._shown, end, _CHUNK):
+            numbers = range(first, min(first + _CHUNK, end))
+            self.engine.ingest(_STREAM, [ticket(n) for n in numbers], [n * 500 for n in numbers]).result()
+        self._shown = end
+
+    def ask(self) -> float:
+        """Time to the first token of an answer, milliseconds."""
+        return self.engine.ask(_STREAM, Question(QUESTION, max_tokens=1)).result().ttft_ms
+
+    @property
+    def fill(self) -> int:
+        """Tokens that a layer holds now."""
+        return self.engine.stream_stats(_STREAM).kv_tokens_per_layer[0]
 
 
 def measure(workload: Workload, plan: Plan, progress: Progress) -> Iterator[Figure]:
-    """Watch one stream to its end, asking on the way."""
-    ttft: dict[str, list[float]] = {}
-    resident: dict[str, int] = {}
-    settings = EngineSettings(max_questions=1)
-    with StreamEngine(workload.adapter, workload.memory(), settings) as engine:
-        _show(engine, 0, plan.stream_frames[0])
-        for _ in range(_WARM_UP_QUESTIONS):
-            _ask(engine)
-        shown = plan.stream_frames[0]
-        for target in plan.stream_frames:
-            progress(f"{workload.name}: a stream of {target:,} frames")
-            _show(engine, shown, target)
-            gc.collect()
-            resident[str(target)] = psutil.Process().memory_info().rss
-            ttft[str(target)] = []
-            # One question behind every further frame: the fill of the memory goes up and down between compactions.
-            for shown in range(target + 1, target + 1 + plan.questions):
-                _show(engine, shown - 1, shown)
-                ttft[str(target)].append(_ask(engine))
-    yield _flatness(workload, ttft)
+    """Let streams run to different lengths, then ask them in turns."""
+    with ExitStack() as engines:
+        watchers = [_Watcher(workload) for _ in plan.stream_frames]
+        for watcher in watchers:
+            engines.enter_context(watcher.engine)
+        resident = _run_longest(workload, watchers[-1], plan.stream_frames, progress)
+        for watcher, frames in zip(watchers[:-1], plan.stream_frames[:-1], strict=True):
+            progress(f"{workload.name}: a stream of {frames:,} frames")
+            watcher.show(frames)
+        progress(f"{workload.name}: {plan.questions} questions to each of {len(watchers)} streams, in turns")
+        times = _ask_in_turns(watchers, plan.questions)
+    yield _flatness(workload, dict(zip(map(str, plan.stream_frames), times, strict=True)))
     yield _growth(workload, resident)
 
 
-def _flatness(workload: Workload, ttft: dict[str, list[float]]) -> Figure:
-    medians = {frames: median(values) for frames, values in ttft.items()}
+def _run_longest(workload: Workload, watcher: _Watcher, lengths: Sequence[int], progress: Progress) -> dict[str, int]:
+    """Resident bytes of the process when the longest stream has each of the lengths; it is asked there too."""
+    resident = {}
+    shown = 0
+    for frames in lengths:
+        progress(f"{workload.name}: a stream of {frames:,} frames")
+        watcher.show(frames - shown)
+        watcher.ask()
+        shown = frames
+        gc.collect()
+        resident[str(frames)] = psutil.Process().memory_info().rss
+    return resident
+
+
+def _ask_in_turns(watchers: Sequence[_Watcher], questions: int) -> list[list[float]]:
+    """Behind every further frame of all streams, one question to each, another one first each time."""
+    fullest = max(watcher.fill for watcher in watchers)
+    for watcher in watchers:
+        while watcher.fill != fullest:
+            watcher.show(1)
+    times: list[list[float]] = [[] for _ in watchers]
+    for turn in range(_WARM_UP_ROUNDS + questions):
+        for watcher in watchers:
+            watcher.show(1)
+        for offset in range(len(watchers)):
+            index = (turn + offset) % len(watchers)
+            taken = watchers[index].ask()
+            if turn >= _WARM_UP_ROUNDS:
+                times[index].append(taken)
+    return times
+
+
+def _flatness(workload: Workload, times: dict[str, list[float]]) -> Figure:
+    medians = {frames: median(values) for frames, values in times.items()}
     return Figure(
         "ttft_growth",
         workload.name,
         max(medians.values()) / min(medians.values()),
         "x",
         Bar(1.10, at_most=True),
-        {"median_ttft_ms_after_frames": medians, "questions": {frames: len(v) for frames, v in ttft.items()}},
-        "largest over smallest median time to first token along one stream",
+        {"median_ttft_ms_after_frames": medians, "questions": {frames: len(v) for frames, v in times.items()}},
+        "largest over smallest median time to first token of streams of these lengths, asked in turns at equal fill",
     )
 
 
@@ -65,15 +119,5 @@ def _growth(workload: Workload, resident: dict[str, int]) -> Figure:
         "x",
         Bar(1.02, at_most=True),
         {"resident_bytes_after_frames": resident},
-        "resident memory of the process at the end of the stream over that at the moment before",
+        "resident memory of the process when the longest stream ends, over that at the length before",
     )
-
-
-def _show(engine: StreamEngine, begin: int, end: int) -> None:
-    for first in range(begin, end, _CHUNK):
-        numbers = range(first, min(first + _CHUNK, end))
-        engine.ingest(_STREAM, [ticket(n) for n in numbers], [n * 500 for n in numbers]).result()
-
-
-def _ask(engine: StreamEngine) -> float:
-    return engine.ask(_STREAM, Question(QUESTION, max_tokens=1)).result().ttft_ms

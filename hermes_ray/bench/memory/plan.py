@@ -8,8 +8,8 @@ class Plan:
     """Sizes of one run.
 
     Attributes:
-        stream_frames: the small model's stream is asked after each of these.
-        questions: asked at each of those moments, one behind every further frame.
+        stream_frames: lengths of the streams that the small model is asked about, ascending.
+        questions: to each of them, one behind every further frame; 31 frames lie between two compactions.
         repetitions: of what is timed on the small model.
         large_repetitions: of what is timed at the 0.5B shape.
         recompute_frames: the small model re-encodes this many frames per question.
@@ -26,7 +26,7 @@ class Plan:
     """
 
     stream_frames: tuple[int, ...] = (100, 1_000, 10_000)
-    questions: int = 84
+    questions: int = 186
     repetitions: int = 20
     large_repetitions: int = 7
     recompute_frames: int = 64
@@ -46,7 +46,7 @@ FULL = Plan()
 
 QUICK = Plan(
     stream_frames=(100, 1_000, 4_000),
-    questions=42,
+    questions=93,
     repetitions=10,
     large_repetitions=3,
     large_recompute_frames=8,
@@ -72,6 +72,6 @@ SMOKE = Plan(
     load_questions=3,
     layers=4,
     vocabulary=1_000,
-    budget=800,
+    budget=1_200,
 )
 """For tests of the benchmark itself: its numbers mean nothing."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hermes_ray.engine.attention import additive_mask, attend
+from hermes_ray.bench.memory.reading import Cache, read, rotated
 from hermes_ray.models import ModelAdapter
 
 
@@ -57,7 +57,7 @@ class FrameStore:
         similarity = self.centres[layer] @ normalize(shared, dim=0)
         return similarity.topk(min(count, similarity.shape[0])).indices.sort().values
 
-    def fetch(self, layer: int, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def fetch(self, layer: int, frames: Tensor) -> Cache:
         """Prefix and picked frames of one layer as one cache: twice ``[kv_heads, cached, head_dim]``."""
         keys = self.keys[layer, frames].transpose(0, 1).flatten(1, 2)
         values = self.values[layer, frames].transpose(0, 1).flatten(1, 2)
@@ -74,8 +74,7 @@ class Retriever:
     """
 
     def __init__(self, adapter: ModelAdapter, store: FrameStore, frames: int = 64) -> None:
-        self._decoder = adapter.decoder
-        self._rotary = adapter.rotary
+        self._adapter = adapter
         self._store = store
         self._frames = frames
 
@@ -89,27 +88,13 @@ class Retriever:
         Returns:
             Logits of the answer's first token, ``[vocabulary]`` float32.
         """
-        caches: list[tuple[Tensor, Tensor]] = []
-        self._read(question, caches, retrieve=True)
-        return self._decoder.logits(self._read(question, caches, retrieve=False)[0, -1])
+        caches: list[Cache] = []
 
-    def _read(self, question: Tensor, caches: list[tuple[Tensor, Tensor]], *, retrieve: bool) -> Tensor:
-        hidden = question[None]
-        for layer in range(self._decoder.shape.layers):
-            queries, keys, values = self._decoder.project(layer, hidden)
-            if retrieve:
-                caches.append(self._retrieve(layer, queries[0]))
-            held_keys, held_values = caches[layer]
-            cached, tokens = held_keys.shape[1], question.shape[0]
-            at = torch.arange(cached, cached + tokens)[:, None]
-            all_keys = torch.cat((held_keys[None], self._rotary.rotate(keys, at)), dim=2)
-            all_values = torch.cat((held_values[None], values), dim=2)
-            visible = torch.ones((1, tokens, cached + tokens), dtype=torch.bool).tril(cached)
-            mask = additive_mask(visible, queries.shape[1] // keys.shape[1], queries.dtype)
-            attended = attend(self._rotary.rotate(queries, at), all_keys, all_values, mask, self._decoder.scaling)
-            hidden = self._decoder.finish(layer, hidden, attended)
-        return hidden
+        def retrieve(layer: int, queries: Tensor) -> Cache:
+            keys, values = self._store.fetch(layer, self._store.pick(layer, queries, self._frames))
+            caches.append((rotated(self._adapter, keys), values))
+            return caches[-1]
 
-    def _retrieve(self, layer: int, queries: Tensor) -> tuple[Tensor, Tensor]:
-        keys, values = self._store.fetch(layer, self._store.pick(layer, queries, self._frames))
-        return self._rotary.rotate(keys, torch.arange(keys.shape[1])[:, None]), values
+        read(self._adapter, question, retrieve)
+        second = read(self._adapter, question, lambda layer, _: caches[layer])
+        return self._adapter.decoder.logits(second.hidden[-1])

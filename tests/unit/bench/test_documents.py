@@ -24,7 +24,7 @@ def _quiet(_: str) -> None:
 
 
 def test_memory_figures_keep_to_their_schema(check_schema: Callable[[str, Any], None]):
-    small, large = small_workload(), large_workload(layers=2, vocabulary=100, budget=400)
+    small, large = small_workload(), large_workload(layers=2, vocabulary=100, budget=1200)
     figures = [
         *endurance.measure(small, replace(SMOKE, stream_frames=(90, 100)), _quiet),
         *footprint.measure(small),

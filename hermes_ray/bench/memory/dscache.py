@@ -1,0 +1,76 @@
+"""DSCache (Pang et al., arXiv 2605.01858) as a peer: the newest frames stay raw and are encoded at the question.
+
+They are encoded behind the system prompt alone, decoupled from the past; the tokens of older frames lie before them
+in a queue, whose oldest leave first. Keys carry no positions until a question lays everything out anew.
+"""
+
+import torch
+from torch import Tensor
+
+from hermes_ray.bench.memory.reading import Cache, joined, read, rotated
+from hermes_ray.models import ModelAdapter
+
+RAW_FRAMES = 5
+"""Frames that are kept as features until a question comes."""
+
+
+class RawRing:
+    """The memory of one stream.
+
+    Args:
+        adapter: the model.
+        prefix: the system prompt's cache in every layer, keys un-rotated.
+        queue_tokens: the most visual tokens of older frames per layer; the oldest leave first.
+        raw_frames: frames kept raw.
+    """
+
+    def __init__(
+        self, adapter: ModelAdapter, prefix: list[Cache], *, queue_tokens: int, raw_frames: int = RAW_FRAMES
+    ) -> None:
+        self._adapter = adapter
+        self._prefix = prefix
+        self._queue = [(keys[:, :0], values[:, :0]) for keys, values in prefix]
+        self._queue_tokens = queue_tokens
+        self._raw: list[Tensor] = []
+        self._raw_frames = raw_frames
+
+    def push(self, features: Tensor) -> None:
+        """Show a frame ``[tokens, hidden]``; one that leaves the raw frames is encoded and queued."""
+        self._raw.append(features)
+        if len(self._raw) > self._raw_frames:
+            past = [joined(prefix, queued) for prefix, queued in zip(self._prefix, self._queue, strict=True)]
+            self.queue(self._encode(self._raw.pop(0), past))
+
+    def queue(self, caches: list[Cache]) -> None:
+        """Put encoded tokens behind those that are queued: of every layer un-rotated keys, and values."""
+        for layer, cache in enumerate(caches):
+            keys, values = joined(self._queue[layer], cache)
+            self._queue[layer] = keys[:, -self._queue_tokens :], values[:, -self._queue_tokens :]
+
+    @property
+    def queued(self) -> list[Cache]:
+        """The older frames' tokens in every layer, oldest first, keys un-rotated."""
+        return self._queue
+
+    @torch.inference_mode()
+    def first_logits(self, question: Tensor) -> Tensor:
+        """Encode the raw frames, lay everything out at fresh positions 0, 1, 2 ..., and read a question upon it.
+
+        Args:
+            question: ``[tokens, hidden]``.
+
+        Returns:
+            Logits of the answer's first token, ``[vocabulary]`` float32.
+        """
+        newest = self._encode(torch.cat(self._raw), self._prefix)
+
+        def everything(layer: int, _: Tensor) -> Cache:
+            keys, values = joined(self._prefix[layer], self._queue[layer], newest[layer])
+            return rotated(self._adapter, keys), values
+
+        return self._adapter.decoder.logits(read(self._adapter, question, everything).hidden[-1])
+
+    @torch.inference_mode()
+    def _encode(self, features: Tensor, behind: list[Cache]) -> list[Cache]:
+        placed = [(rotated(self._adapter, keys), values) for keys, values in behind]
+        return read(self._adapter, features, lambda layer, _: placed[layer]).caches
