@@ -11,10 +11,12 @@ import pytest
 import yaml
 from ray._private import ray_constants
 from ray.serve.schema import ServeDeploySchema
+from typer.testing import CliRunner
 
 from hermes_ray import __version__
 from hermes_ray.api.router import QueryRouter
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.cli.main import app
 from hermes_ray.config import ENV_PREFIX
 from tests.deploy.rendering import CHART, EVERYTHING, ROOT, Rendered, values_of
 
@@ -152,13 +154,27 @@ def test_groups_without_a_router_are_not_probed_for_one(rendered: Rendered) -> N
 
 
 def test_grace_period_outlasts_both_drains(rendered: Rendered) -> None:
-    """The pause before SIGTERM, and Ray's own drain after it, whose limit Ray reads from a variable."""
+    """Pause and hand-over come before SIGTERM, and Ray's own drain after it; Ray reads its limit from a variable."""
     for group, container in rendered.containers():
-        command, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+        pause, hand_over = _before_the_end(container)
         variables = {item["name"]: item.get("value") for item in container["env"]}
         drain = float(variables["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"])
-        assert command == "sleep"
-        assert rendered.pod_templates[group]["spec"]["terminationGracePeriodSeconds"] > float(seconds) + drain
+        assert rendered.pod_templates[group]["spec"]["terminationGracePeriodSeconds"] > pause + hand_over + drain
+
+
+def test_the_command_before_the_end_is_one_that_this_release_has(rendered: Rendered) -> None:
+    known = CliRunner().invoke(app, ["drain", "--help"], env={"COLUMNS": "200"}).stdout
+    for _, container in rendered.containers():
+        _before_the_end(container)
+        assert "--here" in known and "--timeout" in known
+
+
+def _before_the_end(container: dict[str, Any]) -> tuple[float, float]:
+    """How long a container that is to end pauses, and how long it then hands its streams over at most, seconds."""
+    shell, flag, script = container["lifecycle"]["preStop"]["exec"]["command"]
+    steps = re.fullmatch(r"sleep (\d+); hermes drain --here --timeout (\d+)", script)
+    assert (shell, flag) == ("sh", "-c") and steps is not None, script
+    return float(steps[1]), float(steps[2])
 
 
 def test_ray_still_reads_the_variable_that_limits_its_drain() -> None:
