@@ -70,7 +70,7 @@ _FRAMES = (
     Panel(
         "Frames",
         "cps",
-        "Decoded, left out by sampling on purpose, and confirmed by their owners.",
+        "Decoded, left out (by sampling, shed, or late), and confirmed by their owners.",
         ("hermes_frames_decoded_total", "hermes_frames_dropped_total", "hermes_frames_ingested_total"),
         (
             Query(per_second("hermes_frames_decoded_total", "job"), "decoded {{job}}"),

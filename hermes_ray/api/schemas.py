@@ -257,6 +257,9 @@ class StreamResponse(Schema):
     """The worker that holds the memory."""
     epoch: int
     """Grows each time the stream's owner changes."""
+    lost_records: int
+    """Kafka records that retention removed before they were read, since the stream began: of its partition, so an upper
+    bound for the stream. The memory has a gap there."""
     ingest: IngestResponse | None
     """What ingest did for the stream; null while no ingest worker has reported."""
 
@@ -277,6 +280,7 @@ class StreamResponse(Schema):
             compactions=memory.compactions,
             worker=status.location.worker,
             epoch=status.location.epoch,
+            lost_records=status.lost_records,
             ingest=None if status.ingest is None else IngestResponse.of(status.ingest),
         )
 

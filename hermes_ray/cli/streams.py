@@ -42,12 +42,13 @@ def streams(
 
 def streams_table(found: Sequence["StreamResponse"]) -> Table:
     """One row per stream."""
-    table = Table("stream", "frames", "lag", "tokens / limit", "compactions", "policy", "worker", box=None)
+    table = Table("stream", "frames", "lag", "left out", "tokens / limit", "compactions", "policy", "worker", box=None)
     for stream in found:
         table.add_row(
             stream.id,
             str(stream.frames_seen),
             format_milliseconds(stream.lag_ms),
+            left_out(stream),
             tokens_held(stream.kv_tokens_per_layer, stream.kv_prefix, stream.kv_budget),
             str(stream.compactions),
             stream.policy,
@@ -56,6 +57,15 @@ def streams_table(found: Sequence["StreamResponse"]) -> Table:
     if not found:
         table.add_row("no stream has been seen yet")
     return table
+
+
+def left_out(stream: "StreamResponse") -> str:
+    """What a memory should have seen and has not: ``12 shed, 3 lost``."""
+    counts = {"lost": stream.lost_records}
+    if stream.ingest is not None:
+        ingest = stream.ingest
+        counts |= {"shed": ingest.frames_shed, "late": ingest.frames_late, "dead letters": ingest.dead_letters}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "-"
 
 
 def tokens_held(tokens_per_layer: Sequence[int], prefix: int, budget: int | None) -> str:

@@ -240,6 +240,7 @@ class ClusterClient:
 
 def figures_of(status: StreamStatus) -> StreamFigures:
     """A stream for metrics per stream."""
+            lost_records=report.lost_records,
     return StreamFigures(
         worker=status.location.worker,
         frames=status.memory.frames_seen,

@@ -16,11 +16,13 @@ class StreamCursor:
         log: identifies the topic that ``positions`` belong to; empty before the first mark.
         positions: per partition the newest frame looked at, sampled or not. Whatever is at or before it is done with.
         sampler: sampling after that frame; ``None`` before the first mark.
+        lost_records: as in the newest mark.
     """
 
     log: str = ""
     positions: Mapping[int, FramePosition] = field(default_factory=dict)
     sampler: SamplerState | None = None
+    lost_records: int = 0
 
     def covers(self, log: str, position: FramePosition) -> bool:
         """Whether the frame at a position has been looked at."""
@@ -36,16 +38,22 @@ class StreamCursor:
         if self.covers(mark.log, mark.position):
             return self
         former = self.positions if mark.log == self.log else {}
-        return type(self)(mark.log, {**former, mark.position.partition: mark.position}, mark.sampler)
+        return type(self)(mark.log, {**former, mark.position.partition: mark.position}, mark.sampler, mark.lost_records)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
         sampler = None if self.sampler is None else asdict(self.sampler)
-        return {"log": self.log, "positions": [list(p) for p in self.positions.values()], "sampler": sampler}
+        return {
+            "log": self.log,
+            "positions": [list(p) for p in self.positions.values()],
+            "sampler": sampler,
+            "lost_records": self.lost_records,
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """From what :meth:`to_json` returned."""
+        """From what :meth:`to_json` returned, in this release or an earlier one."""
         positions = [FramePosition(*position) for position in value["positions"]]
         sampler = None if value["sampler"] is None else SamplerState(**value["sampler"])
-        return cls(value["log"], {position.partition: position for position in positions}, sampler)
+        lost_records = value.get("lost_records", 0)
+        return cls(value["log"], {position.partition: position for position in positions}, sampler, lost_records)

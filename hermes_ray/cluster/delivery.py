@@ -63,6 +63,7 @@ class Delivery:
         self._locations: dict[str, Location] = {}
         self._workers: dict[str, Actor] = {}
         self._under_way: dict[Any, str] = {}
+        self._placing: dict[str, _Question] = {}
         self._resuming: dict[str, _Question] = {}
         self._surveys: dict[str, _Question] = {}
 
@@ -99,19 +100,25 @@ class Delivery:
             ready, _ = ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
         return [self._outcome(ref, self._under_way.pop(ref)) for ref in ready]
 
-    def resume(self, stream_id: str) -> Resumption | None:
-        """Where to go on with a stream; ``None`` while its owner has not answered: call again.
+    def resume(self, stream_id: str, timeout_s: float) -> Resumption | None:
+        """Where to go on with a stream; ``None`` while Coordinator or owner have not answered: call again.
+
+        Args:
+            stream_id: which.
+            timeout_s: how long to wait for each of the two, seconds.
 
         Raises:
             WorkerUnavailable, NotReady, StaleEpoch: not now.
             NoFreeSlot: the stream is new and no worker has room.
         """
+        if stream_id not in self._locations and not self._is_placed(stream_id, timeout_s):
+            return None
         question = self._resuming.get(stream_id)
         if question is None:
-            location = self._locate(stream_id)
+            location = self._locations[stream_id]
             ref = self._worker(location.worker).resume.remote(stream_id, location.epoch)
             self._resuming[stream_id] = question = _Question(ref, time.monotonic(), {})
-        if not _is_answered(question):
+        if not _is_answered(question, timeout_s):
             return None
         del self._resuming[stream_id]
         try:
@@ -152,6 +159,7 @@ class Delivery:
     def forget(self, stream_id: str) -> None:
         """Look for the stream's owner anew; what is under way to the former one is nobody's concern any more."""
         self._under_way = {ref: stream for ref, stream in self._under_way.items() if stream != stream_id}
+        self._placing.pop(stream_id, None)
         self._resuming.pop(stream_id, None)
         location = self._locations.pop(stream_id, None)
         if location is not None:
@@ -171,6 +179,18 @@ class Delivery:
             self._locations[stream_id] = fetch(placed, COORDINATOR, _PLACEMENT_LIMIT_S)
         return self._locations[stream_id]
 
+    def _is_placed(self, stream_id: str, timeout_s: float) -> bool:
+        """Ask the Coordinator without waiting for it for long; its own question to an owner may take a while."""
+        question = self._placing.get(stream_id)
+        if question is None:
+            ref = self._find_coordinator().place.remote(stream_id)
+            self._placing[stream_id] = question = _Question(ref, time.monotonic(), {})
+        if not _is_answered(question, timeout_s):
+            return False
+        del self._placing[stream_id]
+        self._locations[stream_id] = fetch(question.ref, COORDINATOR, timeout_s=0)
+        return True
+
     def _find_coordinator(self) -> Actor:
         if self._coordinator is None:
             self._coordinator = find_actor(COORDINATOR, self._namespace)
@@ -182,7 +202,7 @@ class Delivery:
         return self._workers[name]
 
 
-def _is_answered(question: _Question) -> bool:
+def _is_answered(question: _Question, timeout_s: float = 0.0) -> bool:
     """Also when its time is over: fetching the answer then raises ``WorkerUnavailable``."""
-    answered, _ = ray.wait([question.ref], timeout=0)
+    answered, _ = ray.wait([question.ref], timeout=timeout_s)
     return bool(answered) or time.monotonic() - question.since_s > _ANSWER_LIMIT_S

@@ -20,7 +20,6 @@ import time
 from collections.abc import Mapping
 from uuid import uuid4
 
-from hermes_ray.cluster.backlog import Backlog
 from hermes_ray.cluster.contracts import IngestCounts
 from hermes_ray.cluster.dead_letter_queue import DeadLetterQueue
 from hermes_ray.cluster.delivery import Delivery, Outcome
@@ -29,7 +28,8 @@ from hermes_ray.cluster.meters import IngestMeters
 from hermes_ray.cluster.offsets import AwaitedFrame
 from hermes_ray.cluster.outbox import Outbox, QueuedFrame
 from hermes_ray.cluster.partition_reader import PartitionReader
-from hermes_ray.cluster.protocol import Assignment, Durability, FramePosition, IngestHealth, Mark
+from hermes_ray.cluster.protocol import Assignment, Durability, IngestHealth, Mark
+from hermes_ray.cluster.record_gate import RecordGate
 from hermes_ray.cluster.tally import Tally
 from hermes_ray.config import Settings
 from hermes_ray.errors import (
@@ -45,7 +45,6 @@ from hermes_ray.errors import (
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetterWriter
-from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.topics import ensure_topics
 
@@ -60,6 +59,8 @@ _RECONNECT_S = 1.0
 _ENGINE_RETRY_S = 0.5
 _REPLAY_INTERVALS = 2
 """Snapshots of a stream may be so many times their interval apart, since a worker writes one after the other."""
+_GAP_MARGIN_S = 30.0
+"""Beyond that, for every stream that a retention gap concerns to send something."""
 _MOST_DEAD_LETTERS = 64
 """Unconfirmed dead letters that stop reading; each holds its record."""
 
@@ -75,14 +76,13 @@ class IngestLoop:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._intake = RecordIntake(settings.video, replay_s=_REPLAY_INTERVALS * settings.snapshots.interval_s)
+        replay_s = _REPLAY_INTERVALS * settings.snapshots.interval_s
+        self._reader = PartitionReader(settings.kafka.frames_topic, self._bury, keep_gaps_s=replay_s + _GAP_MARGIN_S)
+        self._intake = RecordIntake(settings.video, replay_s=replay_s, lost=self._reader.lost)
         self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
         self._delivery = Delivery(settings.cluster.namespace)
-        self._reader = PartitionReader(settings.kafka.frames_topic, self._bury)
+        self._gate = RecordGate(self._intake, self._outbox, self._delivery, self._reader, settings.kafka.frames_topic)
         self._letters = DeadLetterQueue()
-        # A record whose stream waits for its owner; nothing behind it is read meanwhile.
-        self._held: Record | None = None
-        self._hold_until_s = 0.0
         # Marks that no frame carries, because nothing was selected since the last one.
         self._marks: dict[str, tuple[Record, Mark]] = {}
         self._durable: dict[str, Durability] = {}
@@ -94,7 +94,6 @@ class IngestLoop:
         self._wanted = Assignment()
         self._assignment = Assignment()
         self._topic_partitions: frozenset[int] = frozenset()
-        self._backlog = Backlog()
         self._trouble: str | None = "connecting to the broker"
         self._counts: Mapping[str, IngestCounts] = {}
 
@@ -114,7 +113,7 @@ class IngestLoop:
             assignment=self._assignment,
             frames_inflight=self._outbox.frames,
             process=self._process,
-            lag_records=self._backlog.records,
+            lag_records=self._reader.backlog.records,
             counts=self._meters.read(self._reader.records_lost),
         )
 
@@ -141,7 +140,6 @@ class IngestLoop:
 
     def _serve(self, consumer: PartitionConsumer, writer: DeadLetterWriter) -> None:
         self._intake.log = consumer.identity_of(self._settings.kafka.frames_topic)
-        self._held = None  # whatever is not begun is read again
         self._reader.attach(consumer, self._assignment.partitions)
         housekeeping_due_s = 0.0
         while not self._stopping.is_set():
@@ -162,7 +160,6 @@ class IngestLoop:
         for partition in self._assignment.partitions - wanted.partitions:
             for stream_id in self._intake.streams_on(partition):
                 self._restart(stream_id)
-        self._held = None
         self._reader.attach(consumer, wanted.partitions)
         self._assignment = wanted
         log.info("reading partitions", partitions=sorted(wanted.partitions), epoch=wanted.epoch)
@@ -175,82 +172,31 @@ class IngestLoop:
         self._marks.pop(stream_id, None)
         self._durable.pop(stream_id, None)
         for partition in self._intake.forget(stream_id):
-            self._rewind(partition)
-
-    def _rewind(self, partition: int, offset: int | None = None) -> None:
-        if self._held is not None and self._held.partition == partition:
-            self._held = None
-        self._reader.rewind(partition, offset)
-        self._backlog.rewound(partition)
+            self._reader.rewind(partition)
 
     def _read(self, consumer: PartitionConsumer) -> None:
         """Take records while there is room; waits for the first, so this is where the loop rests."""
-        busy = self._delivery.under_way or len(self._letters)
+        for record in self._gate.due():
+            if self._has_room():
+                self._admit(record, consumer)
+        busy = self._delivery.under_way or len(self._letters) or self._reader.held
         timeout_s = _BUSY_POLL_S if busy else _IDLE_POLL_S
-        while self._outbox.free > 0 and len(self._letters) < _MOST_DEAD_LETTERS:
-            record = self._held or self._reader.read(consumer, timeout_s)
-            if record is None:
-                return
-            if not self._is_resumed(record):
-                self._stopping.wait(_BUSY_POLL_S)
-                return
-            self._held = None
-            self._take(record)
+        while self._has_room() and (record := self._reader.read(consumer, timeout_s)) is not None:
+            self._admit(record, consumer)
             timeout_s = 0.0
 
-    def _is_resumed(self, record: Record) -> bool:
-        """Whether it is known where to go on with the record's stream. If not, the record is held or read again."""
+    def _has_room(self) -> bool:
+        return self._outbox.free > 0 and len(self._letters) < _MOST_DEAD_LETTERS
+
+    def _admit(self, record: Record, consumer: PartitionConsumer) -> None:
         try:
-            stream_id = FrameMessage.from_record(record).stream_id
-        except MessageError:
-            return True  # it has no stream, and is found out again when it is opened
-        if self._intake.knows(stream_id):
-            return True
-        if record is not self._held and not self._is_usable(record):
-            return True  # as above; or anybody could have a stream placed
-        self._held = record
-        if time.monotonic() < self._hold_until_s:
-            return False
-        try:
-            at = self._delivery.resume(stream_id)
-        except ClusterError as error:
-            self._hold_until_s = time.monotonic() + error.retry_after_s
-            log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
-            return False
+            if self._gate.passes(record, consumer):
+                self._take(record)
         except EngineError as error:  # no worker has room
-            self._held = None
             self._bury(record, error)
-            return False
-        if at is None:
-            return False
-        self._intake.resume(stream_id, at)
-        log.info("stream resumes", stream_id=stream_id, positions=[tuple(p) for p in at.positions.values()])
-        if at.behind:
-            self._go_back(record.partition, at.positions if at.log == self._intake.log else {})
-        self._held = None  # taken now, or read again
-        return not at.behind
-
-    def _is_usable(self, record: Record) -> bool:
-        try:
-            self._intake.check(record)
-        except (MessageError, MediaError):
-            return False
-        except Exception:
-            log.exception("unexpected failure of a decoder", partition=record.partition, offset=record.offset)
-            return False
-        return True
-
-    def _go_back(self, partition: int, positions: Mapping[int, FramePosition]) -> None:
-        """A stream came back from an older snapshot than commits rest on: read from there again."""
-        log.error("a stream is behind what was committed, reading older records again", partition=partition)
-        for known, position in positions.items():
-            self._rewind(known, position.offset)
-        if partition not in positions:
-            self._rewind(partition, 0)
 
     def _take(self, record: Record) -> None:
         started_s = time.perf_counter()
-        self._backlog.read(record)
         try:
             intake = self._intake.open(record)
         except (MessageError, MediaError) as error:
@@ -337,9 +283,9 @@ class IngestLoop:
         self._survey()
         self._reader.settle(self._is_durable)
         self._reader.commit(consumer)
-        self._backlog.update(self._reader.lag(consumer), time.time_ns() // 1_000_000)
+        self._reader.survey(consumer, time.time_ns() // 1_000_000)
         self._topic_partitions = frozenset(consumer.partitions_for(self._settings.kafka.frames_topic))
-        self._counts = self._tally.snapshot(self._backlog, self._outbox.oldest_ms)
+        self._counts = self._tally.snapshot(self._reader.backlog, self._outbox.oldest_ms)
 
     def _send_marks(self) -> None:
         """Tell owners how far streams are of which nothing was selected lately; or their records never become safe."""
@@ -372,7 +318,7 @@ class IngestLoop:
         while time.monotonic() < until_s and not self._stopping.is_set():
             self._settle_batches()
             self._send_batches()
-            self._counts = self._tally.snapshot(self._backlog, self._outbox.oldest_ms)
+            self._counts = self._tally.snapshot(self._reader.backlog, self._outbox.oldest_ms)
             self._stopping.wait(_BUSY_POLL_S)
 
 

@@ -11,11 +11,14 @@ from hermes_ray.cluster.protocol import FramePosition, Mark, Resumption
 from hermes_ray.cluster.shedding import Shedding
 from hermes_ray.config import VideoSettings
 from hermes_ray.errors import MediaError
+from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
 from hermes_ray.video.codec import DecodeLimits, decode
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class RecordIntake:
         log: identifies the topic.
         replay_s: how much of a stream may have been read and not be in its newest snapshot, seconds.
         now_s: a clock, seconds since epoch.
+        lost: how many records of a partition, from an offset up to another, were gone before they were read, or, if
+            the last argument says so, before they were read again.
     """
 
     def __init__(
@@ -63,12 +68,15 @@ class RecordIntake:
         log: str = "",
         replay_s: float = 0.0,
         now_s: Callable[[], float] = time.time,
+        lost: Callable[[int, int, int, bool], int] = lambda partition, start, end, again: 0,
     ) -> None:
         self._settings = settings
         self._shedding = Shedding(settings)
         self._replay_s = replay_s
         self._now_s = now_s
+        self._lost = lost
         self._replayed_until_ms: dict[str, float] = {}
+        self._behind: set[str] = set()
         self._limits = DecodeLimits.from_settings(settings)
         self._samplers: dict[str, FrameSampler] = {}
         self._cursors: dict[str, StreamCursor] = {}
@@ -76,20 +84,33 @@ class RecordIntake:
 
     def resume(self, stream_id: str, at: Resumption) -> None:
         """Go on with a stream behind what its owner has seen."""
-        self._cursors[stream_id] = StreamCursor(at.log, at.positions, at.sampler)
+        self._cursors[stream_id] = StreamCursor(at.log, at.positions, at.sampler, at.lost_records)
+        if at.behind:
+            self._behind.add(stream_id)
         self._samplers[stream_id] = FrameSampler(self._settings.target_fps)
         if at.sampler is not None:
             self._samplers[stream_id].restore(at.sampler)
             self._replayed_until_ms[stream_id] = at.sampler.newest_seen_ms + self._replay_s * 1000
 
+    @property
+    def streams(self) -> int:
+        """Streams that were resumed, or begun here."""
+        return len(self._cursors)
+
     def knows(self, stream_id: str) -> bool:
         """Whether the stream was resumed, or begun here."""
         return stream_id in self._cursors
+
+    def partitions_of(self, stream_id: str) -> frozenset[int]:
+        """Partitions of this topic on which the stream was seen, here or by its owner."""
+        cursor = self._cursors.get(stream_id, StreamCursor())
+        return frozenset(cursor.positions) if cursor.log == self.log else frozenset()
 
     def forget(self, stream_id: str) -> frozenset[int]:
         """Resume the stream before the next record of it; returns the partitions on which it was seen."""
         self._samplers.pop(stream_id, None)
         self._replayed_until_ms.pop(stream_id, None)
+        self._behind.discard(stream_id)
         return frozenset(self._cursors.pop(stream_id, StreamCursor()).positions)
 
     def streams_on(self, partition: int) -> list[str]:
@@ -127,6 +148,16 @@ class RecordIntake:
             self._cursors[message.stream_id] = cursor.advanced(intake.mark)
         return intake
 
+    def _lost_before(self, stream_id: str, record: Record, cursor: StreamCursor) -> int:
+        """Records that are missing between what the stream's memory has and this one."""
+        newest = cursor.positions.get(record.partition)
+        if newest is None or cursor.log != self.log:
+            return 0
+        lost = self._lost(record.partition, newest.offset + 1, record.offset, stream_id in self._behind)
+        if lost:
+            log.error("a stream has lost records", stream_id=stream_id, partition=record.partition, at_most=lost)
+        return lost
+
     def _divisor(self, message: FrameMessage, record: Record, present: int) -> int:
         if message.ts_ms <= self._replayed_until_ms.get(message.stream_id, -1):
             return self._shedding.replayed(present)
@@ -134,6 +165,7 @@ class RecordIntake:
         return self._shedding.divisor(message.ts_ms, record.timestamp_ms, now_ms, present)
 
     def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, cursor: StreamCursor) -> Intake:
+        lost_records = cursor.lost_records + self._lost_before(message.stream_id, record, cursor)
         kept: list[Mark] = []  # in step with what decode yields
         decoded = 0
         before = sampler.state()
@@ -144,7 +176,7 @@ class RecordIntake:
             decoded += 1
             if cursor.covers(self.log, position) or not sampler.keep(ts_ms):
                 return False
-            kept.append(Mark(self.log, position, sampler.state()))
+            kept.append(Mark(self.log, position, sampler.state(), lost_records))
             return True
 
         frames: list[Frame] = list(
@@ -159,7 +191,7 @@ class RecordIntake:
         )
         end = FramePosition(record.partition, record.offset, decoded - 1)
         after = sampler.state()
-        mark = None if cursor.covers(self.log, end) else Mark(self.log, end, after)
+        mark = None if cursor.covers(self.log, end) else Mark(self.log, end, after, lost_records)
         queued = [
             QueuedFrame(frame.image, frame.ts_ms, at.position, record, at)
             for frame, at in zip(frames, kept, strict=True)

@@ -37,6 +37,12 @@ class PartitionProgress:
         self._next = offset + 1
         self._open[offset] = awaited
 
+    def skip(self, to: int) -> int:
+        """The records before offset ``to`` are gone. Returns the offset that :meth:`done` takes as the end of that."""
+        start, self._next = self._next, to
+        self._open[start] = None
+        return start
+
     def done(self, offset: int) -> None:
         """A record is dealt with, whatever it waited for; harmless if it is not open."""
         self._open.pop(offset, None)

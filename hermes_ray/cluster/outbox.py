@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from hermes_ray.cluster.protocol import FramePosition, Mark
 from hermes_ray.transport.record import Record
 
+_SMALLEST_SHARE = 2
+"""One frame under way and one behind it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueuedFrame:
@@ -61,6 +64,16 @@ class Outbox:
         A record is taken whole, so a segment can exceed the bound by its own selected frames, once.
         """
         return self._max_frames - self._frames
+
+    def has_room_for(self, stream_id: str, streams: int) -> bool:
+        """Whether the stream has less than its share, so that streams whose owner is slow leave room for the others.
+
+        Args:
+            stream_id: which.
+            streams: how many share the outbox.
+        """
+        lane = self._lanes.get(stream_id)
+        return lane is None or len(lane.waiting) + len(lane.sent) < max(_SMALLEST_SHARE, self._max_frames // streams)
 
     def add(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
         """Queue frames behind those of the same stream."""

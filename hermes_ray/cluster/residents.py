@@ -236,4 +236,5 @@ class Residents:
             log.debug("the stream had no frame", stream_id=stream_id)
 
     def _aged(self, stream_id: str, report: StreamReport) -> StreamReport:
-        return replace(report, snapshot_age_s=self._keeper.age_s(stream_id))
+        cursor = self._keeper.cursor(stream_id)
+        return replace(report, snapshot_age_s=self._keeper.age_s(stream_id), lost_records=cursor.lost_records)

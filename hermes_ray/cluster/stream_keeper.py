@@ -74,7 +74,8 @@ class StreamKeeper:
     def resumption(self, stream_id: str) -> Resumption:
         """Where ingest goes on."""
         cursor = self.cursor(stream_id)
-        return Resumption(cursor.log, cursor.positions, cursor.sampler, behind=stream_id in self._behind)
+        behind = stream_id in self._behind
+        return Resumption(cursor.log, cursor.positions, cursor.sampler, behind, cursor.lost_records)
 
     def durability(self, stream_id: str, epoch: int) -> Durability:
         """How far the stream would be after this process' death."""

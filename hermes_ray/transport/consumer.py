@@ -104,10 +104,14 @@ class PartitionConsumer:
 
     def seek(self, partition: PartitionId, offset: int) -> None:
         """Go on reading an assigned partition from another offset; see :meth:`assign`."""
-        positions = {_identify(assigned): self.position(_identify(assigned)) for assigned in self._kafka.assignment()}
+        positions = self.positions()
         if partition not in positions:
             raise ValueError(f"{partition[0]}[{partition[1]}] is not assigned")
         self.assign(positions | {partition: offset})
+
+    def positions(self) -> dict[PartitionId, int]:
+        """Every assigned partition and the offset of its next record; see :meth:`position`."""
+        return {_identify(assigned): self.position(_identify(assigned)) for assigned in self._kafka.assignment()}
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
         """Next records, oldest first within each partition; empty when none came in time.

@@ -1,3 +1,4 @@
+import json
 import random
 
 import numpy as np
@@ -155,6 +156,25 @@ def test_what_was_seen_of_another_topic_is_no_reason_to_pass_over_a_frame():
     sampler = SamplerState(2.0, anchor_ms=START_MS, newest_kept_ms=START_MS, newest_seen_ms=START_MS)
     intake.resume("cam", Resumption("old", {3: FramePosition(3, 900, 0)}, sampler, behind=False))
     assert len(intake.open(jpeg(START_MS + 5000, offset=0)).frames) == 1
+
+
+def test_records_that_were_gone_are_counted_with_the_next_frame_and_never_twice():
+    gone = set(range(3, 7))
+
+    def lost(partition: int, start: int, end: int, again: bool) -> int:
+        return len(gone & set(range(start, end)))
+
+    intake = RecordIntake(VideoSettings(target_fps=2), "topic", lost=lost)
+    records = [jpeg(START_MS + 500 * n, offset=n) for n in (0, 1, 7, 8)]
+    marks = [intake.open(each).mark for each in records]
+    assert [mark.lost_records for mark in marks] == [0, 0, 4, 4]
+
+    restored = StreamCursor.from_json(json.loads(json.dumps(StreamCursor().advanced(marks[1]).to_json())))
+    successor = RecordIntake(VideoSettings(target_fps=2), "topic", lost=lost)
+    successor.resume("cam", Resumption(restored.log, restored.positions, restored.sampler, False, 2))
+    replayed = [mark for each in records if (mark := successor.open(each).mark) is not None]
+    assert [mark.lost_records for mark in replayed] == [6, 6]  # two were lost before
+    assert StreamCursor().advanced(replayed[-1]).lost_records == 6
 
 
 @pytest.mark.parametrize(

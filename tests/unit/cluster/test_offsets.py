@@ -110,3 +110,21 @@ def test_a_cursor_comes_back_from_json():
     cursor = StreamCursor().advanced(mark(2**40)).advanced(mark(5, frame=3, partition=1))
     assert StreamCursor.from_json(json.loads(json.dumps(cursor.to_json()))) == cursor
     assert StreamCursor.from_json(StreamCursor().to_json()) == StreamCursor()
+
+
+def test_a_cursor_of_an_earlier_release_is_read():
+    before = StreamCursor().advanced(mark(7)).to_json()
+    del before["lost_records"]
+    for field in ("divisor", "shed", "shed_in_row"):
+        del before["sampler"][field]
+    assert StreamCursor.from_json(before) == StreamCursor().advanced(mark(7))
+
+
+def test_records_that_are_gone_hold_the_commit_back_until_told():
+    progress = PartitionProgress(5)
+    gap = progress.skip(20)
+    progress.begin(20, awaited(20))
+    progress.settle(up_to(99))
+    assert (progress.committable, progress.next_offset) == (5, 21)
+    progress.done(gap)
+    assert progress.committable == 21

@@ -116,3 +116,25 @@ def test_every_frame_is_finished_once_and_in_order_whatever_is_postponed(actions
         finished[waiting[0]] += offsets(outbox.finish(waiting[0]))
     assert finished == added
     assert outbox.frames == 0
+
+
+def test_streams_whose_owner_is_slow_leave_room_for_the_others():
+    outbox = Outbox(max_frames=12, max_batch=4)
+    taken = {"slow-1": 0, "slow-2": 0}
+    for offset in range(20):
+        for stream in taken:
+            if outbox.has_room_for(stream, streams=3):
+                outbox.add(stream, [frame(offset)])
+                taken[stream] += 1
+    assert taken == {"slow-1": 4, "slow-2": 4}
+    assert outbox.free == 4 and outbox.has_room_for("quick", streams=3)
+
+
+def test_the_oldest_frame_of_a_stream_is_that_under_way():
+    outbox = Outbox(max_frames=10, max_batch=1)
+    assert outbox.oldest_ms("cam") is None
+    outbox.add("cam", [frame(7), frame(8)])
+    outbox.begin("cam")
+    assert outbox.oldest_ms("cam") == 7
+    outbox.finish("cam")
+    assert outbox.oldest_ms("cam") == 8
