@@ -39,17 +39,22 @@ class TopicDefinition:
 
 def topic_definitions(settings: KafkaSettings) -> list[TopicDefinition]:
     """The topics that a deployment with these settings needs; replication is left to the brokers' default."""
-    largest = {"max.message.bytes": str(settings.max_record_bytes + _RECORD_OVERHEAD_BYTES)}
+    limits = {
+        "max.message.bytes": str(settings.max_record_bytes + _RECORD_OVERHEAD_BYTES),
+        # The broker unpacks what a producer compressed and checks its true size. kafka-python unpacks without a limit:
+        # a batch of a few kilobytes could fill the memory of whoever reads it. Pictures and video do not shrink anyway.
+        "compression.type": "uncompressed",
+    }
     return [
         TopicDefinition(
             settings.frames_topic,
             settings.frames_partitions,
-            {"cleanup.policy": "delete", "retention.ms": str(_FRAMES_RETENTION_MS), **largest},
+            {"cleanup.policy": "delete", "retention.ms": str(_FRAMES_RETENTION_MS), **limits},
         ),
         TopicDefinition(
             settings.dead_letters_topic,
             1,
-            {"cleanup.policy": "delete", "retention.ms": str(_DEAD_LETTERS_RETENTION_MS), **largest},
+            {"cleanup.policy": "delete", "retention.ms": str(_DEAD_LETTERS_RETENTION_MS), **limits},
         ),
     ]
 
