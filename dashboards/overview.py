@@ -93,9 +93,10 @@ _ANSWERS = (
     Panel(
         "Failed questions",
         "reqps",
-        "By error code. `overloaded`: raise engine.max_questions_waiting or add workers.",
-        ("hermes_question_errors_total",),
-        (Query(per_second("hermes_question_errors_total", "reason"), "{{reason}}"),),
+        "What callers saw, by problem code. `overloaded`: raise engine.max_questions_waiting or add workers; "
+        "`not-ready`, `worker-unavailable`: recovering; `unknown-stream`: asked for what no camera sends.",
+        ("hermes_question_problems_total",),
+        (Query('sum by (reason) (rate(hermes_question_problems_total{job=~"$job"}[$__rate_interval]))', "{{reason}}"),),
     ),
     Panel(
         "Tokens",

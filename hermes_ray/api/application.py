@@ -9,6 +9,7 @@ import hermes_ray
 from hermes_ray.api import documentation, problems
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.limits import BodyLimit, RequestId
+from hermes_ray.api.question_problems import QuestionProblems
 from hermes_ray.api.routes import health, metrics, openai, problem_kinds, questions, streams
 from hermes_ray.config import Settings
 
@@ -26,7 +27,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_backend() as backend:
+        async with open_backend() as backend, app.state.question_problems.reported(backend):
             app.state.backend = backend
             yield
 
@@ -38,6 +39,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.state.question_problems = QuestionProblems()
     for module in (health, metrics, streams, questions, openai, problem_kinds):
         app.include_router(module.router)
     problems.install(app)

@@ -1,6 +1,6 @@
 """What the routes need from whatever holds the memories: a cluster, or one engine in this process."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -22,6 +22,18 @@ class Backend(Protocol):
 
         Args:
             per_stream: those of each stream too.
+        """
+        ...
+
+    async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """Take note of the questions that one router process saw fail, so that :meth:`stats` shows those of all.
+
+        Args:
+            router: names the process.
+            totals: since it started, by problem code.
+
+        Raises:
+            HermesError: not noted; the next report says it again.
         """
         ...
 

@@ -1,7 +1,7 @@
 """One engine of this process behind the API: ask about a file, or test the API, without Ray or Kafka."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from hermes_ray.cluster.client import figures_of
@@ -25,6 +25,7 @@ class EngineBackend:
     def __init__(self, engine: StreamEngine) -> None:
         self._engine = engine
         self._meters = MemoryMeters()
+        self._problems: Mapping[str, int] = {}
 
     async def readiness(self) -> Readiness:
         """Always ready: an engine that exists has loaded its model."""
@@ -36,7 +37,11 @@ class EngineBackend:
         worker = WorkerStats("memory", up=True, memory=self._meters.read(counts), engine=state)
         streams = await self.list_streams() if per_stream else []
         figures = {status.stream_id: figures_of(status) for status in streams}
-        return SystemStats(True, {self.HERE.worker: worker}, figures)
+        return SystemStats(True, {self.HERE.worker: worker}, figures, self._problems)
+
+    async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """Take note of failed questions; there is one router, this process."""
+        self._problems = totals
 
     async def list_streams(self) -> list[StreamStatus]:
         """Every stream that the engine was shown frames of."""

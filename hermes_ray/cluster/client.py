@@ -80,10 +80,15 @@ class ClusterClient:
         try:
             async with asyncio.timeout(_STATS_LIMIT_S):
                 workers = await self._call(COORDINATOR, "worker_stats")
+                problems = await self._call(COORDINATOR, "question_problems")
         except (HermesError, TimeoutError) as error:
             log.warning("no stats", error=str(error))
             return SystemStats(coordinator_up=False)
-        return SystemStats(True, workers, await self._stream_figures() if per_stream else {})
+        return SystemStats(True, workers, await self._stream_figures() if per_stream else {}, problems)
+
+    async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""
+        await self._call(COORDINATOR, "count_question_problems", router, totals)
 
     async def _stream_figures(self) -> Mapping[str, StreamFigures]:
         try:
@@ -235,12 +240,12 @@ class ClusterClient:
             ingest=counts.get(stream_id),
             lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
             snapshot_age_s=report.snapshot_age_s,
+            lost_records=report.lost_records,
         )
 
 
 def figures_of(status: StreamStatus) -> StreamFigures:
     """A stream for metrics per stream."""
-            lost_records=report.lost_records,
     return StreamFigures(
         worker=status.location.worker,
         frames=status.memory.frames_seen,

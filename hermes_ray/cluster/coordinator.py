@@ -130,6 +130,14 @@ class Coordinator:
         self._plan = self._plan.grown(memory_workers)
         self._board.expect(self._plan.memory_workers)
 
+    async def count_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """A router process tells which questions it has seen fail since it started, by problem code."""
+        self._board.told_problems(router, totals)
+
+    async def question_problems(self) -> Mapping[str, int]:
+        """Questions that routers saw fail, by problem code."""
+        return self._board.question_problems
+
     async def worker_stats(self) -> Mapping[str, WorkerStats]:
         """The newest stats of every worker, a fraction of a second old; of one that is away, the last it told."""
         return self._board.workers

@@ -7,6 +7,7 @@ of the worker's present process. They start again at zero with the next process,
 fall would count frames twice.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -28,11 +29,24 @@ class StatsBoard:
             **dict.fromkeys(ingest_workers, WorkerStats("ingest")),
         }
         self._processes: dict[str, str] = {}
+        self._problems: dict[str, Mapping[str, int]] = {}
 
     def expect(self, memory_workers: tuple[str, ...]) -> None:
         """There are to be these memory workers too."""
         for worker in memory_workers:
             self._workers.setdefault(worker, WorkerStats("memory"))
+
+    def told_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """A router process told which questions it has seen fail since it started, by problem code."""
+        self._problems[router] = totals
+
+    @property
+    def question_problems(self) -> Mapping[str, int]:
+        """Of all routers that there were, by problem code."""
+        totals: Counter[str] = Counter()
+        for told in self._problems.values():
+            totals.update(told)  # unlike a sum of Counters, keeps zeros
+        return totals
 
     @property
     def workers(self) -> Mapping[str, WorkerStats]:

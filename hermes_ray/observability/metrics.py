@@ -299,6 +299,12 @@ _QUESTIONS = (
         _each(lambda w: w.memory.question_errors if w.memory else {}),
         labels=("worker", "reason"),
     ),
+    _counter(
+        "hermes_question_problems_total",
+        "Questions that callers saw fail, by problem code, wherever the error arose; wrong fields apart.",
+        lambda stats: (((code,), count) for code, count in stats.question_problems.items()),
+        labels=("reason",),
+    ),
     _gauge("hermes_questions_waiting", "Questions without a seat.", _engine(lambda s: s.questions_waiting)),
     _gauge("hermes_questions_active", "Questions being answered.", _engine(lambda s: s.questions_active)),
     _histogram(

@@ -218,8 +218,10 @@ class SystemStats:
         coordinator_up: the Coordinator answered; without it nothing is known of the workers.
         workers: by name.
         streams: by id; empty unless metrics per stream are switched on.
+        question_problems: questions that callers saw fail, by problem code, over all routers.
     """
 
     coordinator_up: bool
     workers: Mapping[str, WorkerStats] = field(default_factory=dict)
     streams: Mapping[str, StreamFigures] = field(default_factory=dict)
+    question_problems: Mapping[str, int] = field(default_factory=dict)

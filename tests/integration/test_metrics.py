@@ -44,6 +44,7 @@ pytestmark = pytest.mark.integration
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 RULES = DASHBOARDS / "rules" / "hermes.yaml"
 STREAMS = [f"cam-{n}" for n in range(3)]
+MESSAGE = {"role": "user", "content": "What is there?"}
 LOAD_S = 8.0
 SCRAPE_INTERVAL_S = 1
 SCRAPE_LIMIT_S = 3.0
@@ -181,11 +182,12 @@ def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> No
             producer.send(FrameMessage(STREAMS[0], picture[:100], "image/jpeg", now_ms + 30))
             ask(http, "What is there?")
             ask(http, "word " * 500)
+            ask(http, "What is there?", stream="never-seen")
             time.sleep(0.1)
 
 
-def ask(http: httpx.Client, question: str) -> None:
-    http.post(f"/v1/streams/{STREAMS[0]}/query", json={"question": question, "max_tokens": 4})
+def ask(http: httpx.Client, question: str, stream: str = STREAMS[0]) -> None:
+    http.post(f"/v1/streams/{stream}/query", json={"question": question, "max_tokens": 4})
 
 
 def scrape(http: httpx.Client) -> dict[str, Family]:
@@ -256,6 +258,18 @@ def test_alert_rules_evaluate_and_no_critical_one_fires_while_nothing_is_wrong(l
     critical = [rule for rule in rules() if rule["labels"]["severity"] == "critical"]
     assert len(critical) > 3
     assert {rule["name"] for rule in critical if rule["state"] != "inactive"} == set()
+
+
+def test_a_question_that_reaches_no_worker_is_counted_too(load: None, http: httpx.Client):
+    def refused() -> float:
+        return value(scrape(http), "hermes_question_problems_total", reason="unknown-stream")
+
+    before = refused()
+    assert before > 0
+    for path in ("/v1/streams/nobody/query", "/v1/chat/completions"):
+        body = {"question": "?"} if "query" in path else {"model": "stream/nobody", "messages": [MESSAGE]}
+        assert http.post(path, json=body).status_code == 404
+    until(lambda: refused() == before + 2, within_s=10)
 
 
 def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(load: None, http: httpx.Client):

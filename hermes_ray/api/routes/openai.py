@@ -19,7 +19,7 @@ from hermes_ray.api.answering import (
     started,
     whole_answer,
 )
-from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.backend import Backend, CurrentBackend
 from hermes_ray.api.openai_schemas import (
     MODEL_PREFIX,
     AssistantMessage,
@@ -31,6 +31,7 @@ from hermes_ray.api.openai_schemas import (
     ModelList,
 )
 from hermes_ray.api.problems import kind_of, openai_error, request_id_of
+from hermes_ray.api.question_problems import QuestionProblems
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError
@@ -65,12 +66,17 @@ async def list_models(backend: CurrentBackend) -> ModelList:
 )
 async def create_chat_completion(chat: ChatRequest, request: Request, backend: CurrentBackend) -> Response:
     """Ask the stream that the model names. Only the last message is asked: each question stands alone."""
+    with request.app.state.question_problems.counted():
+        return await _answer(chat, request, backend)
+
+
+async def _answer(chat: ChatRequest, request: Request, backend: Backend) -> Response:
     stream_id = validate_stream_id(chat.stream_id())
     timeout_s = request.app.state.settings.api.request_timeout_s
     events = backend.ask(stream_id, chat.to_question(), timeout_s)
     head = {"id": f"chatcmpl-{request_id_of(request)}", "created": int(time.time()), "model": chat.model}
     if chat.stream:
-        chunks = _chunks(await started(events), chat, head)
+        chunks = _chunks(await started(events), chat, head, request.app.state.question_problems)
         return EventSourceResponse(chunks, ping=HEARTBEAT_S, sep=LINE_END)
     answer = await whole_answer(events, request)
     if answer is None:
@@ -91,7 +97,9 @@ def _usage(answer: Answer) -> CompletionUsage:
     )
 
 
-async def _chunks(events: AnswerEvents, chat: ChatRequest, head: dict[str, Any]) -> AsyncIterator[ServerSentEvent]:
+async def _chunks(
+    events: AnswerEvents, chat: ChatRequest, head: dict[str, Any], problems: QuestionProblems
+) -> AsyncIterator[ServerSentEvent]:
     def chunk(choices: list[dict[str, Any]], **members: object) -> ServerSentEvent:
         return json_event({**head, "object": "chat.completion.chunk", "choices": choices, **members})
 
@@ -99,15 +107,16 @@ async def _chunks(events: AnswerEvents, chat: ChatRequest, head: dict[str, Any])
         return [{"index": 0, "delta": content, "finish_reason": finish_reason}]
 
     try:
-        async with aclosing(events):
-            yield chunk(delta({"role": "assistant", "content": ""}))
-            async for event in events:
-                if not isinstance(event, Answer):
-                    yield chunk(delta({"content": event.text}))
-                    continue
-                yield chunk(delta({}, event.finish_reason))
-                if chat.stream_options is not None and chat.stream_options.include_usage:
-                    yield chunk([], usage=_usage(event).model_dump())
+        with problems.counted():
+            async with aclosing(events):
+                yield chunk(delta({"role": "assistant", "content": ""}))
+                async for event in events:
+                    if not isinstance(event, Answer):
+                        yield chunk(delta({"content": event.text}))
+                        continue
+                    yield chunk(delta({}, event.finish_reason))
+                    if chat.stream_options is not None and chat.stream_options.include_usage:
+                        yield chunk([], usage=_usage(event).model_dump())
     except HermesError as error:
         yield json_event({"error": openai_error(kind_of(error), str(error))})
         return

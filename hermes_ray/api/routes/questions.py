@@ -17,7 +17,7 @@ from hermes_ray.api.answering import (
     started,
     whole_answer,
 )
-from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.backend import Backend, CurrentBackend
 from hermes_ray.api.problems import instance_of, problem_of, request_id_of
 from hermes_ray.api.routes.streams import StreamId
 from hermes_ray.api.schemas import AnswerResponse, QueryRequest, TokenEvent
@@ -62,6 +62,11 @@ router = APIRouter(prefix="/v1/streams", tags=["questions"])
 )
 async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request, backend: CurrentBackend) -> Response:
     """Ask one stream about what it has seen. Closing the connection cancels the answer."""
+    with request.app.state.question_problems.counted():
+        return await _answer(stream_id, query, request, backend)
+
+
+async def _answer(stream_id: str, query: QueryRequest, request: Request, backend: Backend) -> Response:
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
     question = query.to_question(timeout_s)
     location = await backend.locate(stream_id)
@@ -83,12 +88,14 @@ async def _server_sent(
     events: AnswerEvents, finished: Callable[[Answer], AnswerResponse], request: Request
 ) -> AsyncIterator[ServerSentEvent]:
     try:
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Answer):
-                    yield json_event(finished(event).model_dump(), "answer")
-                else:
-                    yield json_event(TokenEvent.of(event).model_dump(), "token")
+        # Failed half-way: the response has begun, so no handler sees the error.
+        with request.app.state.question_problems.counted():
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Answer):
+                        yield json_event(finished(event).model_dump(), "answer")
+                    else:
+                        yield json_event(TokenEvent.of(event).model_dump(), "token")
     except HermesError as error:
         problem = problem_of(error, request_id=request_id_of(request), instance=instance_of(request))
         yield json_event(problem, "error")

@@ -1,11 +1,14 @@
 """The scrape over an engine in this process."""
 
+import asyncio
+
 import httpx
+import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
 from hermes_ray.api.engine_backend import EngineBackend
-from hermes_ray.config import MetricsSettings, Settings
+from hermes_ray.config import ApiSettings, MetricsSettings, Settings
 from hermes_ray.engine import StreamEngine
 from tests.unit.api.conftest import FRAMES, STREAM, app_of, in_process
 
@@ -46,6 +49,25 @@ async def test_a_failed_question_shows_under_its_code(http: httpx.AsyncClient):
     await http.post("/v1/streams/nobody/query", json={"question": "What is there?"})
     after = await scrape(http)
     assert after[failed] - before[failed] == 1
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("path", [f"/v1/streams/{STREAM}/query", "/v1/chat/completions"])
+async def test_a_question_that_fails_half_way_is_what_its_caller_saw(engine: StreamEngine, path: str, stream: bool):
+    question = {"stream": stream, "max_tokens": 4000}
+    if path.startswith("/v1/chat"):
+        question |= {"model": f"stream/{STREAM}", "messages": [{"role": "user", "content": "What is there?"}]}
+    else:
+        question |= {"question": "What is there?"}
+    failed = ("hermes_question_problems_total", "question-timeout")
+    app = app_of(EngineBackend(engine), Settings(api=ApiSettings(request_timeout_s=0.5)))
+    async with in_process(app) as http:
+        await http.post(path, json=question)
+        seen = []
+        for _ in range(25):  # routers report every second
+            seen.append((await scrape(http))[failed])
+            await asyncio.sleep(0.1)
+    assert (seen[-1], max(seen)) == (1, 1)
 
 
 async def test_streams_have_series_only_where_they_are_switched_on(http: httpx.AsyncClient, engine: StreamEngine):
