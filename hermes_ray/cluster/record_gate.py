@@ -61,8 +61,8 @@ class RecordGate:
         """
         try:
             stream_id = FrameMessage.from_record(record).stream_id
-        except MessageError:
-            return True  # it has no stream, and is found out again when it is opened
+        except (MessageError, MediaError):
+            return True  # it is no frame of any stream, and is found out again when it is opened
         if not self._intake.knows(stream_id):
             if self._reader.held.get(record.partition) is not record and not self._is_usable(record):
                 return True  # as above; or anybody could have a stream placed

@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from hermes_ray.api.schemas import IngestResponse
 from hermes_ray.config import Settings
 from tests.deploy.rendering import CHART, ROOT, values_of
 
@@ -34,7 +35,7 @@ def test_settings_and_values_that_are_named_exist() -> None:
     values = {f"{section}.{key}" for section, part in schema.items() for key in part.get("properties", {})}
     values |= set(values_of("values.yaml"))
     named = re.findall(r"`([a-zA-Z]+\.[a-zA-Z_]+)`", PAGE)
-    others = {"ingest.lag_records", "ingest.dead_letters", "ingest.frames_shed", "ingest.frames_late"}  # fields of the API
+    others = {f"ingest.{name}" for name in IngestResponse.model_fields}
     files = {name for name in named if name.endswith(("yaml", "cpu", "cuda"))}
     unknown = set(named) - settings - values - others - files
     assert {name for name in unknown if not name.startswith("hermes.")} == set()

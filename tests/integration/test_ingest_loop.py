@@ -4,8 +4,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
+from kafka import KafkaProducer
 
 from hermes_ray.cluster.ingest_loop import IngestLoop
 from hermes_ray.cluster.protocol import Assignment
@@ -106,3 +108,32 @@ def test_an_older_assignment_does_not_replace_a_newer(kafka_settings, start):
     loop.assign(Assignment(epoch=7, partitions=frozenset({0, 1, 2})))
     time.sleep(0.5)
     assert loop.health().assignment == newer
+
+
+def test_a_record_of_an_unknown_content_type_becomes_a_dead_letter_and_ends_nothing(kafka_settings, start):
+    kafka = kafka_settings.model_copy(update={"frames_partitions": 1})
+    ensure_topics(kafka)
+    with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
+        for content_type in (b"text/html", b"\x00"):
+            headers = [("content-type", content_type)]
+            producer.send(kafka.frames_topic, key=b"cam", value=b"<html>", headers=headers).get(5)
+    loop = start(settings_for(kafka))
+    loop.assign(Assignment(epoch=1, partitions=frozenset({0})))
+    eventually(lambda: len(dead_letters(kafka)) == 2)
+    assert {letter.reason for letter in dead_letters(kafka)} == {"unsupported-media"}
+    assert loop.health().running and loop.health().broker_reachable
+
+
+def test_a_partition_that_is_assigned_later_is_read_from_its_first_record(kafka_settings, start):
+    kafka = kafka_settings.model_copy(update={"frames_partitions": 2})
+    ensure_topics(kafka)
+    loop = start(settings_for(kafka))
+    loop.assign(Assignment(epoch=1, partitions=frozenset({0})))
+    eventually(lambda: loop.health().assignment.epoch == 1)
+    with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
+        for _ in range(3):
+            producer.send(kafka.frames_topic, key=b"cam", value=b"", partition=1).get(5)
+    time.sleep(0.5)
+    assert dead_letters(kafka) == []
+    loop.assign(Assignment(epoch=2, partitions=frozenset({0, 1})))
+    eventually(lambda: [letter.record.offset for letter in dead_letters(kafka)] == [0, 1, 2])
