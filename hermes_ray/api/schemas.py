@@ -260,6 +260,8 @@ class StreamResponse(Schema):
     lost_records: int
     """Kafka records that retention removed before they were read, since the stream began: of its partition, so an upper
     bound for the stream. The memory has a gap there."""
+    snapshot_age_s: float | None
+    """How old the newest snapshot of the memory is, seconds; null if there is none. Grows while no frames come."""
     ingest: IngestResponse | None
     """What ingest did for the stream; null while no ingest worker has reported."""
 
@@ -281,6 +283,7 @@ class StreamResponse(Schema):
             worker=status.location.worker,
             epoch=status.location.epoch,
             lost_records=status.lost_records,
+            snapshot_age_s=status.snapshot_age_s,
             ingest=None if status.ingest is None else IngestResponse.of(status.ingest),
         )
 

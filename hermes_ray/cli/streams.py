@@ -42,7 +42,8 @@ def streams(
 
 def streams_table(found: Sequence["StreamResponse"]) -> Table:
     """One row per stream."""
-    table = Table("stream", "frames", "lag", "left out", "tokens / limit", "compactions", "policy", "worker", box=None)
+    columns = ("stream", "frames", "lag", "left out", "tokens / limit", "compactions", "snapshot", "policy", "worker")
+    table = Table(*columns, box=None)
     for stream in found:
         table.add_row(
             stream.id,
@@ -51,6 +52,7 @@ def streams_table(found: Sequence["StreamResponse"]) -> Table:
             left_out(stream),
             tokens_held(stream.kv_tokens_per_layer, stream.kv_prefix, stream.kv_budget),
             str(stream.compactions),
+            format_milliseconds(None if stream.snapshot_age_s is None else 1000 * stream.snapshot_age_s),
             stream.policy,
             stream.worker,
         )

@@ -49,9 +49,9 @@ def test_a_stream_with_ingest_counts_and_one_before_its_first_frame():
         next_offset={0: 10},
         lag_records=4,
     )
-    status = StreamStatus("cam", Location("memory-1", 7), memory, counts, None, lost_records=12)
+    status = StreamStatus("cam", Location("memory-1", 7), memory, counts, None, snapshot_age_s=4.5, lost_records=12)
     shown = StreamResponse.of(status).model_dump()
-    assert shown["lost_records"] == 12
+    assert (shown["lost_records"], shown["snapshot_age_s"]) == (12, 4.5)
     assert (shown["as_of"], shown["as_of_ms"], shown["lag_ms"], shown["kv_budget"]) == (None, None, None, None)
     assert (shown["worker"], shown["epoch"]) == ("memory-1", 7)
     assert shown["ingest"] == {

@@ -11,6 +11,8 @@ def stream(**changes) -> StreamResponse:
         "records": 4,
         "frames_decoded": 20,
         "frames_selected": 8,
+        "frames_shed": 0,
+        "frames_late": 0,
         "frames_applied": 8,
         "dead_letters": 0,
         "lag_records": 0,
@@ -29,6 +31,8 @@ def stream(**changes) -> StreamResponse:
         "compactions": 1,
         "worker": "memory-0",
         "epoch": 1,
+        "lost_records": 0,
+        "snapshot_age_s": None,
     }
     return StreamResponse(**(values | changes), ingest=IngestResponse(**ingest))
 
