@@ -8,8 +8,9 @@ from hermes_ray.cluster.client import figures_of
 from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
 from hermes_ray.cluster.meters import MemoryMeters
 from hermes_ray.engine import StreamEngine
+from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
-from hermes_ray.errors import HermesError, QuestionTimeout
+from hermes_ray.errors import QuestionTimeout
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
 
@@ -73,31 +74,14 @@ class EngineBackend:
     async def _answer(
         self, stream_id: str, question: Question, timeout_s: float
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        events: asyncio.Queue[AnswerToken | Answer | HermesError] = asyncio.Queue()
-
-        def hand_over(event: AnswerToken | Answer | HermesError) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, event)
-
-        answer = self._engine.ask(stream_id, question, hand_over)
-        try:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        async with aclosing(answer_events(self._engine, stream_id, question)) as events:
             while True:
-                event = await _before(deadline, events, timeout_s)
-                if isinstance(event, HermesError):
-                    raise event
-                yield event
-                if isinstance(event, Answer):
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        event = await anext(events)
+                except StopAsyncIteration:
                     return
-        finally:
-            answer.cancel()
-
-
-async def _before(
-    deadline: float, events: "asyncio.Queue[AnswerToken | Answer | HermesError]", timeout_s: float
-) -> AnswerToken | Answer | HermesError:
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await events.get()
-    except TimeoutError as error:
-        raise QuestionTimeout(f"no complete answer within {timeout_s:g} s") from error
+                except TimeoutError as error:
+                    raise QuestionTimeout(f"no complete answer within {timeout_s:g} s") from error
+                yield event

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
 
 if TYPE_CHECKING:
-    from hermes_ray.engine.engine import AnswerStream, StreamEngine
+    from hermes_ray.engine.answer_stream import AnswerStream
+    from hermes_ray.engine.engine import StreamEngine
 
 __all__ = ["Answer", "AnswerStream", "AnswerToken", "EngineStats", "Question", "StreamEngine", "StreamStats"]
 

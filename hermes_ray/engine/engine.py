@@ -1,10 +1,9 @@
 """``StreamEngine``: many streams and their questions on one device, usable from any thread, without Ray or Kafka."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Condition, Thread
 from time import perf_counter
 from typing import Any, Self, TypeVar
@@ -13,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.config import EngineSettings, MemorySettings
-from hermes_ray.engine.answers import AnswerBatch, AnswerEvent, QuestionJob, check_question
-from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
+from hermes_ray.engine.answer_stream import AnswerStream
+from hermes_ray.engine.answers import AnswerBatch, AnswerEvent, check_question
+from hermes_ray.engine.contracts import EngineStats, Question, StreamStats
 from hermes_ray.engine.ingest import FrameBatch, FrameIngest
 from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.meters import StepMeter, tokens_by_tier
 from hermes_ray.engine.scheduler import FrameScheduler
-from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded, QuestionTimeout
+from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.holdings import TierHoldings
 from hermes_ray.memory.tiers import Tier
@@ -27,62 +27,6 @@ from hermes_ray.models import ModelAdapter, load
 from hermes_ray.observability.stats import EngineCounts, EngineState
 
 _T = TypeVar("_T")
-
-
-class AnswerStream:
-    """An answer as it is written: iterate for its tokens, or wait for the whole.
-
-    Iterating and :meth:`result` may be combined; each token is delivered once.
-    """
-
-    def __init__(self) -> None:
-        self._events: SimpleQueue[AnswerEvent] = SimpleQueue()
-        self._outcome: Future[Answer] = Future()
-        self._job: QuestionJob | None = None
-
-    def __iter__(self) -> Iterator[AnswerToken]:
-        """Yield tokens until the answer is complete.
-
-        Raises:
-            HermesError: the answer failed.
-        """
-        while True:
-            event = self._events.get()
-            if isinstance(event, AnswerToken):
-                yield event
-                continue
-            self._events.put(event)  # whoever iterates next must find the end too
-            if isinstance(event, HermesError):
-                raise event
-            return
-
-    def result(self, timeout_s: float | None = None) -> Answer:
-        """Wait for the complete answer.
-
-        Raises:
-            QuestionTimeout: it took longer than ``timeout_s`` seconds; the answer is cancelled.
-            HermesError: the answer failed.
-        """
-        try:
-            return self._outcome.result(timeout_s)
-        except TimeoutError as error:
-            self.cancel()
-            raise QuestionTimeout(f"no complete answer within {timeout_s} s") from error
-
-    def cancel(self) -> None:
-        """Nobody wants the answer any more: its place is free at the next step. Harmless when it is complete."""
-        if self._job is not None:
-            self._job.cancelled.set()
-        self._deliver(EngineError("the answer was cancelled"))
-
-    def _deliver(self, event: AnswerEvent) -> None:
-        if self._outcome.done():
-            return
-        self._events.put(event)
-        if isinstance(event, Answer):
-            self._outcome.set_result(event)
-        elif isinstance(event, HermesError):
-            self._outcome.set_exception(event)
 
 
 class StreamEngine:
@@ -192,21 +136,13 @@ class StreamEngine:
         """
         asked = Question(question) if isinstance(question, str) else question
         check_question(asked)
-        stream = AnswerStream()
-
-        def deliver(event: AnswerEvent) -> None:
-            stream._deliver(event)
-            if on_event is not None:
-                on_event(event)
-
-        job = QuestionJob(stream_id, asked, deliver)
-        stream._job = job
+        stream = AnswerStream(stream_id, asked, on_event)
         with self._wake:
             if self._questions_promised >= self._settings.max_questions + self._settings.max_questions_waiting:
                 raise Overloaded(f"{self._questions_promised} questions are waiting or being answered already")
             self._questions_promised += 1
-            self._submit(lambda: self._answers.submit(job))
-        stream._outcome.add_done_callback(lambda _: self._question_done())
+            self._submit(lambda: self._answers.submit(stream.job))
+        stream.outcome.add_done_callback(lambda _: self._question_done())
         return stream
 
     def streams(self) -> list[str]:

@@ -136,6 +136,8 @@ class MemoryWriter:
     def preview(self, memory: StreamMemory) -> tuple[VisualBlock, Tensor] | None:
         """The frames held back as a question sees them: their group filled up, placed behind the memory, not stored.
 
+        The vision tower sees them once, however many questions come before the next frame.
+
         Args:
             memory: in a slot.
 
@@ -144,7 +146,10 @@ class MemoryWriter:
         """
         if not memory.held_back:
             return None
-        (block,) = self._adapter.encode([as_group(memory.held_back)])
+        if memory.previewed is None or memory.previewed[0] is not memory.held_back:
+            (block,) = self._adapter.encode([as_group(memory.held_back)])
+            memory.previewed = memory.held_back, block
+        _, block = memory.previewed
         largest = self.slab.largest_positions([slot_of(memory)])[:, 0]
         return block, self._adapter.place(block, largest, memory.newest_block_ms)
 

@@ -9,6 +9,7 @@ from hermes_ray.engine.parking import ParkingLot
 from hermes_ray.errors import NoFreeSlot, SnapshotError
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.view import MemoryView, copied
+from hermes_ray.models import VisualBlock
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class StreamMemory:
         started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
         newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
         held_back: frames whose group is not complete.
+        previewed: the frames held back when a question last came, and the block they made; on the device, so it is
+            forgotten when the memory is parked.
     """
 
     name: str
@@ -37,6 +40,7 @@ class StreamMemory:
     started_ms: int | None = None
     newest_block_ms: int | None = None
     held_back: tuple[TimedPixels, ...] = ()
+    previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
 
     @property
     def frames_seen(self) -> int:
@@ -121,3 +125,4 @@ class Residency:
         self._slab.release(slot)
         del self._resident[idle]
         leaving.slot = None
+        leaving.previewed = None

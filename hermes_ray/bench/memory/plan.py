@@ -45,16 +45,15 @@ class Plan:
 FULL = Plan()
 
 QUICK = Plan(
-    stream_frames=(100, 1_000, 4_000),
-    questions=93,
-    repetitions=10,
+    stream_frames=(100, 1_000, 3_000),
+    questions=62,
     large_repetitions=3,
     large_recompute_frames=8,
-    retrieval_frames=2_000,
-    large_retrieval_frames=128,
-    ingest_frames=512,
+    retrieval_frames=1_000,
+    large_retrieval_frames=96,
+    ingest_frames=256,
     large_ingest_frames=0,
-    load_questions=60,
+    load_questions=40,
 )
 
 SMOKE = Plan(

@@ -23,6 +23,9 @@ _BEFORE_QUESTION_TOKENS = 2
 _AFTER_QUESTION_TOKENS = 5
 _TOKENS_PER_WORD = 1.2  # of English text under Qwen's tokenizer, punctuation included
 _FRAMES_IN_BANK = 16
+_BLOCK_NUMBERS = 1_000_003
+"""Random numbers that all weights repeat: drawing each afresh takes longer than some figures. Prime, so that the rows
+of a matrix differ."""
 
 
 def shape_of_05b(*, layers: int = 24, vocabulary: int = 152_000) -> Qwen2Config:
@@ -119,11 +122,18 @@ def _random_model(config: Qwen2Config, generator: torch.Generator) -> Qwen2ForCa
         model = Qwen2ForCausalLM(config)
     model = model.to_empty(device="cpu")
     model.tie_weights()
+    block = torch.randn(_BLOCK_NUMBERS, generator=generator) * 0.02
     for name, parameter in model.named_parameters():
         if name.endswith("norm.weight"):
             torch.nn.init.ones_(parameter)
         else:
-            torch.nn.init.normal_(parameter, std=0.02, generator=generator)
+            parameter.data.copy_(_tiled(block, parameter.shape))
     # Its buffers came out of to_empty() unset.
     model.model.rotary_emb = type(model.model.rotary_emb)(config)
     return model.eval().requires_grad_(False)
+
+
+def _tiled(block: Tensor, shape: torch.Size) -> Tensor:
+    """A block of numbers, repeated as often as a tensor of this shape needs."""
+    count = shape.numel()
+    return block.repeat(-(-count // block.numel()))[:count].view(shape)

@@ -11,7 +11,7 @@ from hermes_ray.bench.memory.workload import Workload, large_workload, small_wor
 
 # Frames per second on two cores that do nothing else: only for telling how long a run will take.
 _SMALL_FRAMES_PER_S = 230.0
-_LARGE_FRAMES_PER_S = 0.6
+_LARGE_FRAMES_PER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,20 @@ def test_lone_frame_is_seen_at_once_but_not_stored(adapter: ModelAdapter) -> Non
     assert torch.equal(before.keys, after.keys)
 
 
+def test_lone_frame_goes_through_the_vision_tower_once_for_all_questions_about_it(adapter: ModelAdapter) -> None:
+    watcher = Watcher(adapter, policy="full", budget_tokens=300)
+    clip = random_clip(5, 16, 24)
+    watcher.watch({"cam": Clip(clip.frames[:3], 500)}, [3])
+    third, again = (watcher.writer.preview(watcher.memory("cam")) for _ in range(2))
+    assert third is not None and again is not None
+    assert again[0] is third[0]
+
+    watcher.watch({"cam": Clip(clip.frames[3:], 500)}, [2])
+    fifth = watcher.writer.preview(watcher.memory("cam"))
+    assert fifth is not None
+    assert not torch.equal(fifth[0].embeds, third[0].embeds)
+
+
 def test_tokens_carry_the_number_of_their_pairs_first_frame(adapter: ModelAdapter) -> None:
     watcher = Watcher(adapter, policy="full", budget_tokens=300)
     watcher.watch({"cam": random_clip(6, 16, 24)}, [6])
