@@ -2,13 +2,13 @@
 
 ::
 
-    PartitionReader ──record──> RecordIntake ──frames──> Outbox ──batch──> Delivery ──> the stream's owner
-          ^                         │ unusable             │ refused          │
-          │                         └────> DeadLetterQueue <┘                 │
-          └── safe: frames in stored snapshots, confirmed dead letters ───────┘
+    PartitionReader ──> RecordGate ──record──> RecordIntake ──frames──> Outbox ──batch──> Delivery ──> stream's owner
+          ^                                        │ unusable             │ refused          │
+          │                                        └────> DeadLetterQueue <┘                 │
+          └────────────── safe: frames in stored snapshots, confirmed dead letters ──────────┘
 
-Backpressure runs the other way: an owner that refuses (``Overloaded``) postpones its stream's lane, lanes fill the
-outbox, a full outbox stops reading.
+Backpressure runs the other way: an owner that refuses (``Overloaded``) postpones its stream's lane; a stream with more
+than its share in the outbox, or whose owner is not known, has its partition held; a full outbox stops reading.
 
 A stream whose owner has died or changed is *restarted*: what is queued of it is dropped, its partitions are read again
 from where they were not safe, and its new owner says what it has seen; from there the stream goes on. What other
@@ -139,7 +139,7 @@ class IngestLoop:
                 self._pause(_RECONNECT_S)
 
     def _serve(self, consumer: PartitionConsumer, writer: DeadLetterWriter) -> None:
-        self._intake.log = consumer.identity_of(self._settings.kafka.frames_topic)
+        self._look_at_topic(consumer)
         self._reader.attach(consumer, self._assignment.partitions)
         housekeeping_due_s = 0.0
         while not self._stopping.is_set():
@@ -154,6 +154,15 @@ class IngestLoop:
                 housekeeping_due_s = time.monotonic() + _HOUSEKEEPING_S
             self._trouble = None
         self._reader.commit(consumer)
+
+    def _look_at_topic(self, consumer: PartitionConsumer) -> None:
+        """Find out which topic this is. One that was created anew is read from its beginning."""
+        log_id = consumer.identity_of(self._settings.kafka.frames_topic)
+        if self._intake.log not in ("", log_id):
+            log.error("the frames topic was created anew, reading it from its beginning", former=self._intake.log)
+            self._reader.forget()
+            self._buried.clear()
+        self._intake.log = log_id
 
     def _change_assignment(self, consumer: PartitionConsumer) -> None:
         wanted = self._wanted
@@ -284,7 +293,11 @@ class IngestLoop:
         self._reader.settle(self._is_durable)
         self._reader.commit(consumer)
         self._reader.survey(consumer, time.time_ns() // 1_000_000)
-        self._topic_partitions = frozenset(consumer.partitions_for(self._settings.kafka.frames_topic))
+        self._buried = {place for place in self._buried if self._reader.needs(*place)}
+        topic = self._settings.kafka.frames_topic
+        self._topic_partitions = frozenset(consumer.partitions_for(topic))
+        if self._topic_partitions and consumer.identity_of(topic) != self._intake.log:
+            raise TransportError(f"topic {topic} was created anew")  # which is for a new consumer to read
         self._counts = self._tally.snapshot(self._reader.backlog, self._outbox.oldest_ms)
 
     def _send_marks(self) -> None:

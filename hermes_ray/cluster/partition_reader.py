@@ -54,6 +54,7 @@ class PartitionReader:
         self._troubled: set[int] = set()
         # Partitions from which the consumer is not yet reading where it should be.
         self._moved: set[int] = set()
+        self._anew = False
         self._gaps = Gaps()
         self._gaps_read_again = Gaps()
         self._young_gaps: list[tuple[int, int, float]] = []
@@ -80,6 +81,7 @@ class PartitionReader:
         self._moved.clear()
         for partition in sorted(partitions - set(self._progress)):
             self._progress[partition] = PartitionProgress(self._start(consumer, partition))
+        self._anew = False
         while True:
             try:
                 return consumer.assign(
@@ -89,7 +91,7 @@ class PartitionReader:
                 self._cross_gap(error)
 
     def forget(self) -> None:
-        """The topic was created anew: its offsets mean other records. Attach again."""
+        """The topic was created anew: its offsets mean other records. :meth:`attach` then starts at its beginning."""
         for partition in self._progress:
             self._gaps.forget(partition)
             self._gaps_read_again.forget(partition)
@@ -97,6 +99,7 @@ class PartitionReader:
         self._committed.clear()
         self._dealt_with.clear()
         self._young_gaps.clear()
+        self._anew = True
 
     def read(self, consumer: PartitionConsumer, timeout_s: float) -> Record | None:
         """The next record of a partition that is not held, or ``None`` when none came in time.
@@ -121,6 +124,11 @@ class PartitionReader:
         """The offset after the last record begun of a partition; ``None`` if it is not assigned."""
         progress = self._progress.get(partition)
         return None if progress is None else progress.next_offset
+
+    def needs(self, partition: int, offset: int) -> bool:
+        """Whether a record might be read again: it is not below what may be committed."""
+        progress = self._progress.get(partition)
+        return progress is not None and offset >= progress.committable
 
     def lost(self, partition: int, start: int, end: int, again: bool) -> int:
         """How many records from ``start`` up to, not including, ``end`` were gone before they were read.
@@ -250,7 +258,8 @@ class PartitionReader:
         return len(behind) >= _RECORDS_PER_POLL or sum(len(r.value or b"") for r in behind) >= _MOST_BYTES_BEHIND
 
     def _start(self, consumer: PartitionConsumer, partition: int) -> int:
-        committed = consumer.committed((self._topic, partition))
+        # Of a topic created anew, the commit may still be that of the former one.
+        committed = None if self._anew else consumer.committed((self._topic, partition))
         if committed is None:
             return consumer.beginning_offsets([(self._topic, partition)])[self._topic, partition]
         self._dealt_with[partition] = committed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from hermes_ray.cluster.ingest_loop import IngestLoop
 from hermes_ray.cluster.protocol import Assignment
@@ -137,3 +137,23 @@ def test_a_partition_that_is_assigned_later_is_read_from_its_first_record(kafka_
     assert dead_letters(kafka) == []
     loop.assign(Assignment(epoch=2, partitions=frozenset({0, 1})))
     eventually(lambda: [letter.record.offset for letter in dead_letters(kafka)] == [0, 1, 2])
+
+
+def test_a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning(kafka_settings, start):
+    kafka = kafka_settings.model_copy(update={"frames_partitions": 1})
+    ensure_topics(kafka)
+    loop = start(settings_for(kafka))
+    loop.assign(Assignment(epoch=1, partitions=frozenset({0})))
+    with FrameProducer(kafka) as producer:
+        for _ in range(5):
+            producer.send(NO_PICTURE)
+    eventually(lambda: len(dead_letters(kafka)) == 5)
+    with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
+        admin.delete_topics([kafka.frames_topic])
+    ensure_topics(kafka)
+    with FrameProducer(kafka) as producer:
+        for _ in range(7):
+            producer.send(NO_PICTURE)
+    # Until it is noticed, records may have been taken for those that the former topic would have had next.
+    eventually(lambda: [letter.record.offset for letter in dead_letters(kafka)][-7:] == list(range(7)))
+    assert [letter.record.offset for letter in dead_letters(kafka)][:5] == list(range(5))
