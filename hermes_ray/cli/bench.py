@@ -25,8 +25,8 @@ def memory(
     """Cost of the memory: time to first token, compaction, ingest, bytes.
 
     On hermes-tiny's shape and on a random decoder of LLaVA-OneVision-0.5B's shape, beside re-encoding per question and
-    a ReKV-style retrieval. Vision features are computed before the clock starts, on all sides. Exit code 0 whether
-    the bars are cleared or not: the table tells.
+    what ReKV, LiveVLM and DSCache do at a question. Vision features are computed before the clock starts, on all
+    sides. Exit code 0 whether the bars are cleared or not: the table tells.
     """
     from hermes_ray.cli.bench_tables import run_memory
 

@@ -34,7 +34,7 @@ class Plan:
     retrieval_frames: int = 10_000
     large_retrieval_frames: int = 384
     ingest_streams: tuple[int, ...] = (1, 4, 16)
-    ingest_frames: int = 2_048
+    ingest_frames: int = 1_024
     large_ingest_frames: int = 16
     load_questions: int = 200
     layers: int = 24

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
-from hermes_ray.bench.memory import alternatives, compaction, endurance, footprint, throughput
+from hermes_ray.bench.memory import footprint
 from hermes_ray.bench.memory.plan import SMOKE
+from hermes_ray.bench.memory.run import parts
 from hermes_ray.bench.memory.workload import large_workload, small_workload
 from hermes_ray.cli.main import app
 
@@ -24,17 +25,14 @@ def _quiet(_: str) -> None:
 
 
 def test_memory_figures_keep_to_their_schema(check_schema: Callable[[str, Any], None]):
-    small, large = small_workload(), large_workload(layers=2, vocabulary=100, budget=1200)
-    figures = [
-        *endurance.measure(small, replace(SMOKE, stream_frames=(90, 100)), _quiet),
-        *footprint.measure(small),
-        *footprint.measure(large),
-        *alternatives.measure(large, _quiet, repetitions=1, recompute_frames=1, retrieval_frames=2),
-        *compaction.measure(large, _quiet, repetitions=1, bars=True),
-        *throughput.measure(small, _quiet, streams=(2,), frames=4),
-    ]
+    plan = replace(
+        SMOKE, stream_frames=(90, 100), questions=2, load_questions=2, repetitions=1, layers=2, vocabulary=100
+    )
+    figures = [figure for part in parts(plan) for figure in part.measure(_quiet)]
     document = json.loads(json.dumps(report(describe_machine(), figures, quick=True, seconds=1.0)))
     check_schema("memory", document)
+    names = {(figure["model"], figure["name"]) for figure in document["figures"]}
+    assert len(names) == len(document["figures"])
     assert all((f["bar"] is None) == (f["passed"] is None) for f in document["figures"])
 
 
