@@ -1,8 +1,9 @@
 """Runs the benchmarks with progress on stderr and their tables on stdout."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -51,7 +52,8 @@ def run_memory(*, quick: bool, threads: int | None) -> dict[str, Any]:
                 progress.console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(_one_line(figure))}")
             progress.advance(task, part.seconds)
     result_console().print(_machine_line(machine))
-    result_console().print(_figure_table(found))
+    for table in _figure_tables(found):
+        result_console().print(table)
     return figures.report(machine, found, quick=quick, seconds=perf_counter() - began)
 
 
@@ -134,14 +136,18 @@ def _one_line(figure: Figure) -> str:
     return f"{figure.model}  {figure.name}  {figure.value:.4g} {figure.unit}"
 
 
-def _figure_table(found: Sequence[Figure]) -> Table:
-    table = Table("model", "figure", "value", "bar", "", "measured", box=None, pad_edge=False)
-    for figure in found:
-        verdict = {None: "", True: "[green]pass[/]", False: "[red]FAIL[/]"}[figure.passed]
-        measured = ", ".join(f"{name} {_short(value)}" for name, value in figure.detail.items())
-        value = f"{figure.value:.4g} {figure.unit}"
-        table.add_row(figure.model, figure.name, value, str(figure.bar or ""), verdict, escape(measured))
-    return table
+def _figure_tables(found: Sequence[Figure]) -> Iterator[Table]:
+    """A table for each model; the JSON document has all measurements, there is room for two here."""
+    for model, figures_of_model in groupby(found, key=lambda figure: figure.model):
+        table = Table("figure", "value", "bar", "", "measured", title=model, title_justify="left", box=None)
+        table.columns[0].no_wrap = table.columns[1].no_wrap = table.columns[2].no_wrap = True
+        for figure in figures_of_model:
+            verdict = {None: "", True: "[green]pass[/]", False: "[red]FAIL[/]"}[figure.passed]
+            measured = ", ".join(f"{name} {_short(value)}" for name, value in list(figure.detail.items())[:2])
+            table.add_row(
+                figure.name, f"{figure.value:.4g} {figure.unit}", str(figure.bar or ""), verdict, escape(measured)
+            )
+        yield table
 
 
 def _short(value: Any) -> str:
