@@ -1,12 +1,11 @@
 """Long streams: does the time to the first token grow with them, and does the process?
 
-Engines with streams of different lengths are asked in turns, so that whatever else slows the machine slows all of
+Streams of different lengths in one engine are asked in turns, so that whatever else slows the machine slows all of
 them alike, and always at the same fill: a memory just compacted is read faster than a full one, at any age.
 """
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 
 import psutil
 
@@ -19,16 +18,16 @@ from hermes_ray.config import EngineSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import Question
 
-_STREAM = "camera"
 _CHUNK = 64
 _WARM_UP_ROUNDS = 3
 
 
 class _Watcher:
-    """One engine with one stream."""
+    """One stream of an engine."""
 
-    def __init__(self, workload: Workload) -> None:
-        self.engine = StreamEngine(workload.adapter, workload.memory(), EngineSettings(max_questions=1))
+    def __init__(self, engine: StreamEngine, name: str) -> None:
+        self._engine = engine
+        self._name = name
         self._shown = 0
 
     def show(self, count: int) -> None:
@@ -36,25 +35,25 @@ class _Watcher:
         end = self._shown + count
         for first in range(self._shown, end, _CHUNK):
             numbers = range(first, min(first + _CHUNK, end))
-            self.engine.ingest(_STREAM, [ticket(n) for n in numbers], [n * 500 for n in numbers]).result()
+            self._engine.ingest(self._name, [ticket(n) for n in numbers], [n * 500 for n in numbers]).result()
         self._shown = end
 
     def ask(self) -> float:
         """Time to the first token of an answer, milliseconds."""
-        return self.engine.ask(_STREAM, Question(QUESTION, max_tokens=1)).result().ttft_ms
+        return self._engine.ask(self._name, Question(QUESTION, max_tokens=1)).result().ttft_ms
 
     @property
     def fill(self) -> int:
         """Tokens that a layer holds now."""
-        return self.engine.stream_stats(_STREAM).kv_tokens_per_layer[0]
+        return self._engine.stream_stats(self._name).kv_tokens_per_layer[0]
 
 
 def measure(workload: Workload, plan: Plan, progress: Progress) -> Iterator[Figure]:
     """Let streams run to different lengths, then ask them in turns."""
-    with ExitStack() as engines:
-        watchers = [_Watcher(workload) for _ in plan.stream_frames]
-        for watcher in watchers:
-            engines.enter_context(watcher.engine)
+    memory = workload.memory(slots=len(plan.stream_frames))
+    # One engine: the thread of each further one would bring a pool of torch threads, which get in each other's way.
+    with StreamEngine(workload.adapter, memory, EngineSettings(max_questions=1)) as engine:
+        watchers = [_Watcher(engine, f"camera-{frames}") for frames in plan.stream_frames]
         resident = _run_longest(workload, watchers[-1], plan.stream_frames, progress)
         for watcher, frames in zip(watchers[:-1], plan.stream_frames[:-1], strict=True):
             progress(f"{workload.name}: a stream of {frames:,} frames")
