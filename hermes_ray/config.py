@@ -237,8 +237,7 @@ class SnapshotSettings(_Section):
     """Bytes per second that each worker writes at most, on average; ``null`` for no bound. One that is below what the
     changed streams make in ``interval_s`` makes snapshots come later."""
     expire_after_days: Annotated[float, Field(gt=0)] | None = 30.0
-    """Snapshots of a stream that has had none newer for so long are removed, unless a worker holds the stream; ``null``
-    keeps them for ever."""
+    """A stream that has been silent for so long is forgotten, memory and snapshots; ``null`` keeps all for ever."""
 
 
 class ApiSettings(_Section):

@@ -17,7 +17,7 @@ def drain(
     workers: Annotated[list[str] | None, typer.Argument(metavar="[WORKER]...", help="Such as memory-0.")] = None,
     here: Annotated[bool, typer.Option("--here", help="All memory workers of the machine that this runs on.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Let the workers have streams again.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for each worker to be empty.")] = 120.0,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait until they are empty.")] = 120.0,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
     as_json: AsJson = False,
@@ -43,12 +43,12 @@ def drain(
             lifecycle.at_end(ray.shutdown)
             connect_ray(settings.cluster)
         chosen = list(workers or draining.workers_on_this_machine(settings))
-        for worker in chosen:
-            if cancel:
+        if cancel:
+            for worker in chosen:
                 draining.end_drain(settings, worker)
-                continue
-            with steps.step(f"draining {worker}") as progress:
-                draining.drain(settings, worker, timeout, lambda left: progress(f"{left} streams left"))
+        elif chosen:
+            with steps.step(f"draining {', '.join(chosen)}") as progress:
+                draining.drain(settings, chosen, timeout, lambda left: progress(f"{left} streams left"))
     if as_json:
         write_json({"workers": chosen, "draining": not cancel})
     elif not chosen:

@@ -34,6 +34,9 @@ _ROUND_S = 0.25
 _REPLAN_S = 10.0
 """How soon a GPU that joins the Ray cluster gets a worker."""
 _OWN_LIMIT_S = 3.0
+_EXPIRY_S = 600.0
+"""How often to look for snapshots that are too old."""
+_DAY_S = 24 * 3600.0
 _STEADY_S = 5.0
 """For how long a worker must have answered before it is given others' streams, or they are taken from it."""
 
@@ -68,6 +71,7 @@ class Coordinator:
         self._heard_all = asyncio.Event()
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
         self._supervision = asyncio.create_task(self._supervise())
+        self._expiry = asyncio.create_task(self._expire())
 
     async def place(self, stream_id: str) -> Location:
         """The stream's owner; a new stream gets one.
@@ -191,6 +195,22 @@ class Coordinator:
         except Exception:
             log.exception("supervision failed; the process ends and Ray starts another")
             os._exit(1)
+
+    async def _expire(self) -> None:
+        """Forget streams that have been silent for so long that their newest snapshot has expired."""
+        days = self._settings.snapshots.expire_after_days
+        while self._store is not None and days is not None:
+            await self._heard_all.wait()
+            try:
+                expired = await asyncio.to_thread(self._store.expire, days * _DAY_S)
+            except HermesError as error:
+                log.error("old snapshots cannot be removed", error=str(error))
+                expired = []
+            for stream_id in expired:
+                log.warning("stream has been silent for too long and is forgotten", stream_id=stream_id, days=days)
+                self._confirmed.discard(stream_id)
+                self._directory.forget(stream_id)
+            await asyncio.sleep(_EXPIRY_S)
 
     async def _go_round(self) -> None:
         await asyncio.gather(

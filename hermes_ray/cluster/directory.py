@@ -62,6 +62,7 @@ class StreamDirectory:
         self._clock = clock
         self._workers: dict[str, _Worker] = {}
         self._locations: dict[str, Location] = {}
+        self._forgotten: dict[str, int] = {}
 
     def admit(self, worker: str, capacity: int | None, site: str = "") -> Admission:
         """A worker process that has no epoch yet (re)joins; its new epoch fences off its predecessor.
@@ -83,7 +84,7 @@ class StreamDirectory:
         """Take over a worker that already has an epoch: a new directory learns from the workers what they hold.
 
         Returns:
-            Streams that the worker takes for its own and that another owns by now, with the others' epochs.
+            Streams that it takes for its own and that are another's by now, or forgotten, with the epochs of that.
         """
         self._clock.observe(epoch)
         self._workers[worker] = _Worker(capacity, site)
@@ -91,7 +92,9 @@ class StreamDirectory:
         for stream, held in streams.items():
             self._clock.observe(held)
             known = self._locations.get(stream)
-            if known is None or held > known.epoch:
+            if held < self._forgotten.get(stream, 0):
+                lost[stream] = self._forgotten[stream]
+            elif known is None or held > known.epoch:
                 self._locations[stream] = Location(worker, held)
             elif known.worker != worker:
                 lost[stream] = known.epoch
@@ -118,6 +121,11 @@ class StreamDirectory:
         """Another worker owns a stream from now on."""
         self._locations[stream_id] = Location(target, self._clock.next())
         return self._locations[stream_id]
+
+    def forget(self, stream_id: str) -> None:
+        """A stream is no more; a worker that still has it is told by :meth:`adopt` that it is lost."""
+        if self._locations.pop(stream_id, None) is not None:
+            self._forgotten[stream_id] = self._clock.next()
 
     def streams_of(self, worker: str) -> list[str]:
         """Streams that a worker owns, by name."""

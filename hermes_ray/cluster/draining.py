@@ -1,7 +1,7 @@
 """Emptying a memory worker on purpose: before its machine goes, or its version changes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ray
 
@@ -26,41 +26,42 @@ def workers_on_this_machine(settings: Settings) -> list[str]:
     return sorted(worker for worker, node in _view(_coordinator(settings)).nodes.items() if node == here)
 
 
-def drain(settings: Settings, worker: str, timeout_s: float, on_progress: Callable[[int], object]) -> None:
-    """Hand all streams of a worker over to the others, and wait until it has none.
+def drain(settings: Settings, workers: Sequence[str], timeout_s: float, on_progress: Callable[[int], object]) -> None:
+    """Hand all streams of some workers over to the others, and wait until they have none.
 
-    The worker gets no streams until :func:`end_drain`, also if this returns early.
+    They get no streams until :func:`end_drain`, also if this fails.
 
     Args:
         settings: names the cluster that this process is connected to.
-        worker: name of a memory worker.
+        workers: names of memory workers.
         timeout_s: longest wait, seconds.
         on_progress: is told how many streams are left, whenever that changes.
 
     Raises:
         UnknownWorker: there is no memory worker of that name.
-        WorkerUnavailable: the worker or the Coordinator does not answer.
+        WorkerUnavailable: a worker or the Coordinator does not answer.
         NotReady: streams are left after ``timeout_s``, or there is nowhere for them to go.
     """
     coordinator = _coordinator(settings)
-    fetch(coordinator.drain.remote(worker), COORDINATOR, _ANSWER_LIMIT_S)
+    for worker in workers:  # all before the first stream is waited for, which must not go to the next of them
+        fetch(coordinator.drain.remote(worker), COORDINATOR, _ANSWER_LIMIT_S)
     deadline_s = time.monotonic() + timeout_s
     stuck_s = min(_STUCK_S, timeout_s)
     told, told_s = -1, time.monotonic()
-    while left := sum(at.worker == worker for at in _view(coordinator).locations.values()):
+    while left := sum(at.worker in workers for at in _view(coordinator).locations.values()):
         if left != told:
             on_progress(left)
             told, told_s = left, time.monotonic()
         if time.monotonic() > min(deadline_s, told_s + stuck_s):
             raise NotReady(
-                f"{left} streams are still on {worker}: the other workers have no room for them, or cannot read their "
-                "snapshots (snapshots.url must be a place that all machines reach)"
+                f"{left} streams are still on {', '.join(workers)}: other workers have no room for them, or cannot "
+                "read their snapshots (snapshots.url must be a place that all machines reach)"
             )
         time.sleep(_POLL_S)
 
 
 def end_drain(settings: Settings, worker: str) -> None:
-    """Let a worker have streams again. Raises as :func:`drain`."""
+    """Let a worker have streams again. Raises ``UnknownWorker`` and ``WorkerUnavailable``."""
     fetch(_coordinator(settings).drain.remote(worker, False), COORDINATOR, _ANSWER_LIMIT_S)
 
 

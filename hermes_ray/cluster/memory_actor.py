@@ -15,6 +15,7 @@ import ray
 from hermes_ray.cluster.directory import Admission
 from hermes_ray.cluster.fencing import LEASE_SHARE, Fence
 from hermes_ray.cluster.meters import MemoryMeters
+from hermes_ray.cluster.pacing import Pace
 from hermes_ray.cluster.process_end import end_if_broken
 from hermes_ray.cluster.protocol import Durability, FrameBatch, Resumption, StreamReport, WorkerHealth
 from hermes_ray.cluster.residents import Residents
@@ -64,7 +65,7 @@ class StreamMemoryActor:
         snapshots = settings.snapshots
         store = SnapshotStore(snapshots) if snapshots.url is not None else None
         self._keeper = StreamKeeper(store, snapshots.interval_s)
-        self._residents = Residents(name, self._fence, self._keeper, self._loaded)
+        self._residents = Residents(name, self._fence, self._keeper, self._loaded, Pace(snapshots.max_bytes_per_s))
         self._frames_loop: asyncio.AbstractEventLoop | None = None
         self._snapshots: asyncio.Task[None] | None = None
         self._draining = False
@@ -239,24 +240,15 @@ class StreamMemoryActor:
         self._fence.check(stream_id, epoch)
         engine = self._loaded()
         self._residents.report(stream_id)
-        events: asyncio.Queue[AnswerItem | HermesError] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
+        from hermes_ray.engine.async_answers import answer_events
 
-        def post(event: AnswerItem | HermesError) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, event)
-
-        answer = engine.ask(stream_id, question, on_event=post)
         try:
-            while True:
-                event = await events.get()
-                if isinstance(event, HermesError):
-                    end_if_broken(event)
-                    raise event
-                yield event
-                if isinstance(event, Answer):
-                    return
-        finally:
-            answer.cancel()
+            async with aclosing(answer_events(engine, stream_id, question)) as items:
+                async for item in items:
+                    yield item
+        except HermesError as error:
+            end_if_broken(error)
+            raise
 
     @ray.method(concurrency_group="health")
     async def close(self) -> None:

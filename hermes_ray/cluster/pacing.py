@@ -18,13 +18,9 @@ class Pace:
         self._free_s = now_s()
 
     def delay_s(self, size: int) -> float:
-        """How long to wait before a transfer of ``size`` bytes, seconds; counts it as made.
-
-        The first goes at once; each later one waits until those before it fit the rate.
-        """
+        """How long to rest after a transfer of ``size`` bytes, seconds, so that all so far fit the rate."""
         if self._bytes_per_s is None:
             return 0.0
         now_s = self._now_s()
-        begins_s = max(now_s, self._free_s)
-        self._free_s = begins_s + size / self._bytes_per_s
-        return begins_s - now_s
+        self._free_s = max(now_s, self._free_s) + size / self._bytes_per_s
+        return self._free_s - now_s

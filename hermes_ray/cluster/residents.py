@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_ray.cluster.cursor import StreamCursor
 from hermes_ray.cluster.fencing import Fence
+from hermes_ray.cluster.pacing import Pace
 from hermes_ray.cluster.process_end import end_if_broken
 from hermes_ray.cluster.protocol import Durability, StreamReport
 from hermes_ray.cluster.stream_keeper import StreamKeeper
@@ -48,13 +49,17 @@ class Residents:
         fence: of the worker.
         keeper: of the streams' cursors and snapshots.
         engine: gives the engine; raises ``WorkerUnavailable`` while the model loads.
+        pace: of the snapshots that are written by and by; those that somebody waits for go at once.
     """
 
-    def __init__(self, name: str, fence: Fence, keeper: StreamKeeper, engine: "Callable[[], StreamEngine]") -> None:
+    def __init__(
+        self, name: str, fence: Fence, keeper: StreamKeeper, engine: "Callable[[], StreamEngine]", pace: Pace
+    ) -> None:
         self._name = name
         self._fence = fence
         self._keeper = keeper
         self._engine = engine
+        self._pace = pace
         # Streams whose memory is what it is to be. Of any other, frames and questions are refused for a moment.
         self._ready: set[str] = set()
         self._recovering: dict[str, asyncio.Task[None]] = {}
@@ -157,7 +162,8 @@ class Residents:
         try:
             while not self._closing:
                 for stream_id in self._keeper.due():
-                    await self._write_snapshot(stream_id)
+                    size = await self._write_snapshot(stream_id)
+                    await asyncio.sleep(self._pace.delay_s(size))
                 await asyncio.sleep(_SNAPSHOT_ROUND_S)
         except Exception:
             log.exception("snapshots failed; the process ends and Ray starts another")
@@ -200,7 +206,9 @@ class Residents:
             self.welcome(stream_id)
             raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
 
-    async def _write_snapshot(self, stream_id: str) -> None:
+    async def _write_snapshot(self, stream_id: str) -> int:
+        """Write a snapshot if there can be one now; returns its size in bytes."""
+        shot = None
         async with self._storing:
             try:
                 async with self._in_order[stream_id]:  # between two batches, so that memory and cursor agree
@@ -213,6 +221,7 @@ class Residents:
                 self._keeper.postpone(stream_id)
             except SnapshotError as error:
                 log.error("snapshot not stored, trying again; Kafka's committed offset waits", error=str(error))
+        return 0 if shot is None else len(shot.data)
 
     async def _take(self, stream_id: str) -> _Shot | None:
         epoch = self._fence.streams.get(stream_id)

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,12 +90,11 @@ class SnapshotStore:
         """
         self._remove(stream_id, reversed(self.names(stream_id)[self._keep :]))
 
-    def expire(self, older_than_s: float, spare: Collection[str] = ()) -> list[str]:
+    def expire(self, older_than_s: float) -> list[str]:
         """Remove all snapshots of streams that have had none newer for so long.
 
         Args:
             older_than_s: age of the newest, by the store's clock for its files and by this machine's for now, seconds.
-            spare: streams whose snapshots stay whatever their age, because somebody owns them now.
 
         Returns:
             The streams of which there is nothing any more.
@@ -104,7 +103,7 @@ class SnapshotStore:
             SnapshotError: the store cannot be read or written, or keeps no times; what was removed stays removed.
         """
         before_s = time.time() - older_than_s
-        return [s for s in self.streams() if s not in spare and self._remove_all_from_before(s, before_s)]
+        return [stream for stream in self.streams() if self._remove_all_from_before(stream, before_s)]
 
     def names(self, stream_id: str) -> list[SnapshotName]:
         """A stream's snapshots, newest first.

@@ -1,4 +1,5 @@
-"""Processes are killed under steady ingest; at the end nothing is missing, nothing twice, and all answers as if.
+"""Processes are killed and streams move under steady ingest; at the end nothing is missing, nothing twice, and all
+answers as if nothing had happened.
 
 ``HERMES_CHAOS_KILLS`` says how many processes are killed; by default a few, so that the test is quick.
 """
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from hermes_ray import models
 from hermes_ray.cluster.bringup import shutdown_cluster, wait_until_ready
-from hermes_ray.cluster.calls import fetch, find_actor
+from hermes_ray.cluster.calls import call, fetch, find_actor
 from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
 from hermes_ray.cluster.cursor import StreamCursor
@@ -41,13 +42,15 @@ from hermes_ray.video.sampling import FrameSampler
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
-KILLS = int(os.environ.pop("HERMES_CHAOS_KILLS", "4"))
+KILLS = int(os.environ.pop("HERMES_CHAOS_KILLS", "5"))
 STREAMS = tuple(f"cam-{number}" for number in range(6))
 START_MS = 1_700_000_000_000
 FPS = 6
 TARGET_FPS = 2.0
 PUBLISH_S = 0.25
 """Between two rounds of one record per stream."""
+MOVE = "move"
+"""Instead of a kill: a worker is drained for a moment, so that streams move."""
 BETWEEN_KILLS_S = (1.5, 2.5)
 QUESTION = Question("what happened ?", max_tokens=6)
 READY_S = 120
@@ -153,6 +156,18 @@ def kill(settings: Settings, name: str) -> bool:
     return True
 
 
+async def empty_a_worker(settings: Settings, chance: random.Random) -> bool:
+    """Have a worker's streams handed over for a moment; whether somebody was there to order it."""
+    worker = chance.choice(["memory-0", "memory-1"])
+    try:
+        for draining in (True, False):
+            await call("coordinator", settings.cluster.namespace, "drain", worker, draining, limit_s=10)
+            await asyncio.sleep(chance.uniform(*BETWEEN_KILLS_S))
+    except HermesError:
+        return False
+    return True
+
+
 def cursors(settings: Settings, fingerprint: str) -> dict[str, StreamCursor]:
     """What the newest snapshot of each stream covers."""
     store = SnapshotStore(settings.snapshots)
@@ -215,7 +230,7 @@ async def answer(client: ClusterClient, stream: str) -> Answer:
 
 async def test_no_frame_is_lost_or_applied_twice_when_processes_die(settings: Settings) -> None:
     chance = random.Random(5)
-    victims = ["memory-0", "ingest-0", "coordinator", "memory-1"]
+    victims = ["memory-0", "ingest-0", MOVE, "coordinator", "memory-1"]
     fingerprint = models.fingerprint(models.load(settings.model.name, device="cpu").decoder)
     client = await ClusterClient.connect(settings)
     camera = Camera(settings)
@@ -227,8 +242,8 @@ async def test_no_frame_is_lost_or_applied_twice_when_processes_die(settings: Se
             name = victims[number] if number < len(victims) else chance.choice(victims)
             await asyncio.sleep(chance.uniform(*BETWEEN_KILLS_S))
             committed = assert_commits_are_behind_snapshots(settings, camera, fingerprint)
-            hit = kill(settings, name)
-            print(f"kill {number + 1} of {KILLS}: {name}, {'hit' if hit else 'was down'}; committed {committed}")
+            hit = await empty_a_worker(settings, chance) if name == MOVE else kill(settings, name)
+            print(f"blow {number + 1} of {KILLS}: {name}, {'hit' if hit else 'was down'}; committed {committed}")
     finally:
         camera.stop()
 

@@ -200,3 +200,27 @@ async def test_a_worker_that_hangs_loses_its_streams_and_is_refused_when_it_goes
     for stream in stuck:
         with pytest.raises(StaleEpoch):
             await worker(settings, "memory-1").report.remote(stream, shared[stream].location.epoch)
+
+
+def age_snapshots(settings: Settings, stream: str, days: float) -> None:
+    """Make a stream's snapshots look as if written so long ago."""
+    long_ago_s = time.time() - days * 24 * 3600
+    files = list(Path(settings.snapshots.url).glob(f"stream={stream}/*.snapshot"))
+    assert files
+    for file in files:
+        os.utime(file, (long_ago_s, long_ago_s))
+
+
+async def test_a_stream_that_was_silent_for_too_long_is_forgotten(settings):
+    client = await ClusterClient.connect(settings)
+    await until(client, reached(publish(settings, first=0, frames=5)))
+    grow(settings, 2)  # the moves write snapshots of half of the streams
+    shared = await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    old = next(stream for stream, status in shared.items() if status.location.worker == "memory-1")
+    age_snapshots(settings, old, days=settings.snapshots.expire_after_days + 1)
+    ray.kill(worker(settings, "coordinator"), no_restart=False)  # the next one looks at once
+    await until(client, lambda streams: streams.keys() == set(STREAMS) - {old})
+    newest = publish(settings, first=10, frames=3)
+    back = await until(client, reached(newest))
+    assert back[old].memory.frames_seen == 3, "it begins anew"
+    assert {back[stream].memory.frames_seen for stream in STREAMS if stream != old} == {8}

@@ -162,3 +162,14 @@ def test_a_worker_that_comes_back_is_told_which_streams_it_has_lost():
     assert streams.adopt("memory-0", 8, held.epoch, {"cam": held.epoch}) == {"cam": taken.epoch}
     assert streams.adopt("memory-1", 8, taken.epoch, {"cam": taken.epoch}) == {}
     assert streams.locate("cam") == taken
+
+
+def test_a_forgotten_stream_does_not_come_back_by_the_worker_that_held_it():
+    streams = directory({"memory-0": 8})
+    held = streams.place("cam")
+    streams.forget("cam")
+    lost = streams.adopt("memory-0", 8, held.epoch, {"cam": held.epoch})
+    assert lost["cam"] > held.epoch
+    with pytest.raises(UnknownStream):
+        streams.locate("cam")
+    assert streams.place("cam").epoch > lost["cam"]
