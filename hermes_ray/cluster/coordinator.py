@@ -66,7 +66,7 @@ class Coordinator:
         self._brought_up = False
         self._confirmed: set[str] = set()
         self._store = SnapshotStore(settings.snapshots) if settings.snapshots.url is not None else None
-        self._reclaimed = self._store is None
+        self._reclaimed = asyncio.Event()
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
@@ -199,8 +199,8 @@ class Coordinator:
     async def _expire(self) -> None:
         """Forget streams that have been silent for so long that their newest snapshot has expired."""
         days = self._settings.snapshots.expire_after_days
+        await self._reclaimed.wait()  # which would place again what it had found before
         while self._store is not None and days is not None:
-            await self._heard_all.wait()
             try:
                 expired = await asyncio.to_thread(self._store.expire, days * _DAY_S)
             except HermesError as error:
@@ -223,19 +223,18 @@ class Coordinator:
         if time.monotonic() > self._replan_s:
             self._replan_s = time.monotonic() + _REPLAN_S
             await self._replan()
-        if not self._reclaimed and self._memory and all(_is_up(health) for health in self._memory.values()):
+        if not self._reclaimed.is_set() and self._memory and all(_is_up(health) for health in self._memory.values()):
             await self._reclaim()
 
     async def _reclaim(self) -> None:
         """Place every stream of which there is a snapshot: of those that send nothing just now, nobody else knows."""
-        assert self._store is not None, "nothing to reclaim from"
         try:
-            for stream_id in await asyncio.to_thread(self._store.streams):
+            for stream_id in await asyncio.to_thread(self._store.streams) if self._store is not None else []:
                 await self.place(stream_id)
         except HermesError as error:
             log.error("stored streams cannot be placed yet", error=str(error))
             return
-        self._reclaimed = True
+        self._reclaimed.set()
 
     async def temporary_snapshots(self) -> str | None:
         """The directory of snapshots if it is of no use to a later cluster."""

@@ -1,4 +1,4 @@
-"""The router's process is killed, again and again: questions go on being answered, and no memory notices."""
+"""The router's process is killed: questions are answered again, and no memory notices."""
 
 import os
 import signal
@@ -26,8 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 STREAM = "cam"
 FRAMES = 10
 START_MS = 1_700_000_000_000
-KILLS = 3
-BACK_S = 60
+BACK_S = 120
 QUESTION = {"question": "what is in view now ?", "max_tokens": 4}
 
 
@@ -99,8 +98,7 @@ def answered(api: httpx.Client, frames: int) -> dict[str, Any]:
 def test_questions_are_answered_again_after_the_router_died(settings: Settings, api: httpx.Client) -> None:
     publish(settings, first=0)
     before = answered(api, FRAMES)
-    for _ in range(KILLS):
-        kill_router()
-        assert answered(api, FRAMES)["answer"] == before["answer"]
+    kill_router()
+    assert answered(api, FRAMES)["answer"] == before["answer"]
     publish(settings, first=FRAMES)
     answered(api, 2 * FRAMES)
