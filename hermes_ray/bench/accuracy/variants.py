@@ -69,8 +69,8 @@ def policy_names() -> list[str]:
 
 
 def _settings(budget_tokens: int, budget_frames: int) -> dict[str, dict[str, Any]]:
-    # The bundled model was trained on short clips: positions far beyond theirs mean nothing to it, so memories are
-    # re-numbered at every compaction. `hermes-lazy-positions` shows what the other choice does.
+    # Re-numbered at every compaction, so that no policy meets positions beyond those of the bundled training.
+    # `hermes-lazy-positions` shows what the other choice does.
     common: dict[str, Any] = {"budget_tokens": budget_tokens, "positions": "eager"}
     plain = ("paper", "reference", "infinipot_v", "streammem", "uniform", "sink_window")
     settings = {DEFAULT: {"policy": DEFAULT, **common}}
