@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import ray
 from ray import serve
+from ray.exceptions import RayActorError
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import LoggingConfig
 
@@ -95,11 +96,13 @@ def stop(settings: Settings | None = None) -> None:
 
 def _start_serve(settings: Settings, port: int) -> None:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    serve.start(
-        proxy_location="EveryNode",
-        http_options=HTTPOptions(host=settings.api.host, port=port, request_timeout_s=_PROXY_TIMEOUT_S),
-        logging_config=_logging(settings),
-    )
+    options = HTTPOptions(host=settings.api.host, port=port, request_timeout_s=_PROXY_TIMEOUT_S)
+    try:
+        serve.start(proxy_location="EveryNode", http_options=options, logging_config=_logging(settings))
+    except RayActorError:
+        # On a busy machine Serve gives a proxy up that takes 15 s to start, and makes another. The second call joins
+        # the Serve that runs by now; whether its proxy answers is found out at the end.
+        serve.start()
 
 
 def _logging(settings: Settings) -> LoggingConfig:
