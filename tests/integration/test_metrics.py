@@ -1,6 +1,7 @@
 """The running system under a real Prometheus: every metric exists, every panel and every alert rule has data."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -19,8 +20,7 @@ from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from hermes_ray.api import server
-from hermes_ray.cluster.coordinator import Coordinator
-from hermes_ray.cluster.memory_actor import StreamMemoryActor
+from hermes_ray.cluster.calls import fetch, find_actor
 from hermes_ray.config import (
     ApiSettings,
     ClusterSettings,
@@ -272,7 +272,7 @@ def test_a_question_that_reaches_no_worker_is_counted_too(load: None, http: http
     until(lambda: refused() == before + 2, within_s=10)
 
 
-def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(load: None, http: httpx.Client):
+def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(settings: Settings, load: None, http: httpx.Client):
     def is_up() -> bool:
         started_s = time.monotonic()
         up = value(scrape(http), "hermes_worker_up", worker="memory-0")
@@ -281,7 +281,7 @@ def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(load: None, h
 
     applied = value(scrape(http), "hermes_frames_applied_total", worker="memory-0")
     assert applied > 0
-    process = process_of(StreamMemoryActor)
+    process = process_of(settings, "memory-0")
     process.suspend()
     try:
         until(lambda: not is_up(), within_s=30)
@@ -295,8 +295,8 @@ def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(load: None, h
     assert value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 0
 
 
-def test_a_coordinator_that_hangs_is_told_and_delays_no_scrape(load: None, http: httpx.Client):
-    process = process_of(Coordinator)
+def test_a_coordinator_that_hangs_is_told_and_delays_no_scrape(settings: Settings, load: None, http: httpx.Client):
+    process = process_of(settings, "coordinator")
     process.suspend()
     try:
         started_s = time.monotonic()
@@ -310,11 +310,11 @@ def test_a_coordinator_that_hangs_is_told_and_delays_no_scrape(load: None, http:
 
 
 def test_a_worker_that_dies_resets_its_counters_once_and_its_streams_come_back(
-    load: None, http: httpx.Client, prometheus: httpx.Client
+    settings: Settings, load: None, http: httpx.Client, prometheus: httpx.Client
 ):
     until(lambda: value(scrape(http), "hermes_snapshot_behind_seconds", worker="memory-0") == 0, within_s=20)
     assert value(scrape(http), "hermes_streams_restored_total", worker="memory-0") == 0
-    process_of(StreamMemoryActor).kill()
+    process_of(settings, "memory-0").kill()
     until(lambda: value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 1, within_s=60)
     until(lambda: value(scrape(http), "hermes_slots", worker="memory-0") == 2, within_s=60)
     time.sleep(2 * SCRAPE_INTERVAL_S)
@@ -322,8 +322,7 @@ def test_a_worker_that_dies_resets_its_counters_once_and_its_streams_come_back(
     until(lambda: value(scrape(http), "hermes_streams_restored_total", worker="memory-0") == len(STREAMS), within_s=30)
 
 
-def process_of(actor: type) -> psutil.Process:
-    """The process of the only actor of a class; Ray names it after the class."""
-    ours = psutil.Process().children(recursive=True)
-    (process,) = [process for process in ours if f"ray::{actor.__name__}" in " ".join(process.cmdline())]
-    return process
+def process_of(settings: Settings, name: str) -> psutil.Process:
+    """The process of one of our actors."""
+    actor = find_actor(name, settings.cluster.namespace)
+    return psutil.Process(fetch(actor.__ray_call__.remote(lambda _: os.getpid()), name, timeout_s=10))
