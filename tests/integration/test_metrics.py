@@ -260,11 +260,21 @@ def test_alert_rules_evaluate_and_no_critical_one_fires_while_nothing_is_wrong(l
     assert {rule["name"] for rule in critical if rule["state"] != "inactive"} == set()
 
 
+def settled(read: Callable[[], float]) -> float:
+    """A count once it stands still: those of the load arrive a moment after their questions."""
+    seen, since_s = read(), time.monotonic()
+    while time.monotonic() - since_s < 3.0:
+        time.sleep(0.2)
+        if (now := read()) != seen:
+            seen, since_s = now, time.monotonic()
+    return seen
+
+
 def test_a_question_that_reaches_no_worker_is_counted_too(load: None, http: httpx.Client):
     def refused() -> float:
         return value(scrape(http), "hermes_question_problems_total", reason="unknown-stream")
 
-    before = refused()
+    before = settled(refused)
     assert before > 0
     for path in ("/v1/streams/nobody/query", "/v1/chat/completions"):
         body = {"question": "?"} if "query" in path else {"model": "stream/nobody", "messages": [MESSAGE]}
