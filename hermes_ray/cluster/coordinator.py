@@ -107,7 +107,6 @@ class Coordinator:
             self._directory.workers_up,
             tuple(self._ingest),
             nodes={name: health.node for name, health in self._memory.items()},
-            draining=tuple(sorted(name for name, draining in self._draining.items() if draining)),
         )
 
     async def drain(self, worker: str, draining: bool = True) -> None:
@@ -220,7 +219,9 @@ class Coordinator:
         self._heard_all.set()
         await self._assign()
         self._mover.go_on()
-        if time.monotonic() > self._replan_s:
+        if self._expiry.done():
+            self._expiry.result()  # nothing to expire; or what nobody expected, which ends this process
+        if self._settings.cluster.memory_workers == "auto" and time.monotonic() > self._replan_s:
             self._replan_s = time.monotonic() + _REPLAN_S
             await self._replan()
         if not self._reclaimed.is_set() and self._memory and all(_is_up(health) for health in self._memory.values()):

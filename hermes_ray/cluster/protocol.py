@@ -209,11 +209,9 @@ class ClusterView:
         memory_workers: names of those that are up.
         ingest_workers: names of those that are up.
         nodes: id of the Ray node of each memory worker that is up.
-        draining: memory workers whose streams are handed over.
     """
 
     locations: Mapping[str, Location] = field(default_factory=dict)
     memory_workers: tuple[str, ...] = ()
     ingest_workers: tuple[str, ...] = ()
     nodes: Mapping[str, str] = field(default_factory=dict)
-    draining: tuple[str, ...] = ()

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ from hermes_ray.cluster.bringup import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.calls import fetch, find_actor
 from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
-from hermes_ray.config import Settings, load
+from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetter
@@ -34,6 +33,7 @@ from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg, encode_png
+from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
@@ -189,22 +189,13 @@ def malformed(chance: random.Random) -> Malformed:
 
 @pytest.fixture
 def settings(ray_cluster: None, broker: Any, tmp_path: Path) -> Iterator[Settings]:
-    unique = uuid4().hex[:8]
-    settings = load(
-        overrides={
-            "model": {"name": "hermes-tiny-random", "device": "cpu"},
-            "memory": {"budget_tokens": 64, "slots": 6},
-            "kafka": {
-                "bootstrap_servers": broker.bootstrap_servers,
-                "frames_topic": f"frames-{unique}",
-                "dead_letters_topic": f"dead-letters-{unique}",
-                "group_id": f"group-{unique}",
-                "frames_partitions": 2,
-            },
-            "video": {"target_fps": 10.0, "max_encoded_bytes": 150_000},
-            "snapshots": {"url": str(tmp_path / "snapshots"), "interval_s": 2.0},
-            "cluster": {"namespace": f"malformed-{unique}", "memory_workers": 1, "memory_worker_cpus": 0.5},
-        }
+    settings = own_cluster(
+        broker,
+        memory={"slots": 6},
+        kafka={"frames_partitions": 2},
+        video={"target_fps": 10.0, "max_encoded_bytes": 150_000},
+        snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 2.0},
+        cluster={"memory_workers": 1},
     )
     ensure_topics(settings.kafka)
     wait_until_ready(settings, READY_S)

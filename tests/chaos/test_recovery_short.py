@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
 from hermes_ray.cluster.cursor import StreamCursor
 from hermes_ray.cluster.snapshot_store import SnapshotStore
-from hermes_ray.config import Settings, load
+from hermes_ray.config import Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import Answer, Question
 from hermes_ray.errors import HermesError, SnapshotError
@@ -39,6 +38,7 @@ from hermes_ray.transport.publisher import Delivery
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import DecodeLimits, SegmentEncoder, decode, encode_png
 from hermes_ray.video.sampling import FrameSampler
+from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
@@ -62,23 +62,13 @@ Selected = list[tuple[NDArray[np.uint8], int]]
 
 @pytest.fixture
 def settings(ray_cluster: None, broker: object, tmp_path: Path) -> Iterator[Settings]:
-    unique = uuid4().hex[:8]
-    settings = load(
-        overrides={
-            "model": {"name": "hermes-tiny-random", "device": "cpu"},
-            "memory": {"budget_tokens": 64, "slots": 6},
-            "kafka": {
-                "bootstrap_servers": broker.bootstrap_servers,
-                "frames_topic": f"frames-{unique}",
-                "dead_letters_topic": f"dead-letters-{unique}",
-                "group_id": f"group-{unique}",
-                "frames_partitions": 3,
-                "request_timeout_s": 5.0,
-            },
-            "video": {"target_fps": TARGET_FPS},
-            "snapshots": {"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
-            "cluster": {"namespace": f"chaos-{unique}", "memory_workers": 2, "memory_worker_cpus": 0.5},
-        }
+    settings = own_cluster(
+        broker,
+        memory={"slots": 6},
+        kafka={"frames_partitions": 3},
+        video={"target_fps": TARGET_FPS},
+        snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
+        cluster={"memory_workers": 2},
     )
     ensure_topics(settings.kafka)
     wait_until_ready(settings, READY_S)

@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,12 +13,13 @@ from ray.util import list_named_actors
 
 from hermes_ray.api import server
 from hermes_ray.cluster.bringup import shutdown_cluster
-from hermes_ray.config import Settings, load
+from hermes_ray.config import Settings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.video.codec import encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
+from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -32,20 +32,11 @@ QUESTION = {"question": "what is in view now ?", "max_tokens": 4}
 
 @pytest.fixture
 def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
-    unique = uuid4().hex[:8]
-    return load(
-        overrides={
-            "model": {"name": "hermes-tiny-random", "device": "cpu"},
-            "memory": {"budget_tokens": 64, "slots": 1},
-            "kafka": {
-                "bootstrap_servers": broker.bootstrap_servers,
-                "frames_topic": f"frames-{unique}",
-                "dead_letters_topic": f"dead-letters-{unique}",
-                "group_id": f"group-{unique}",
-            },
-            "cluster": {"namespace": f"router-{unique}", "memory_worker_cpus": 0.5, "ingest_worker_cpus": 0.2},
-            "api": {"port": 0},
-        }
+    return own_cluster(
+        broker,
+        memory={"slots": 1},
+        cluster={"ingest_worker_cpus": 0.2},
+        api={"port": 0},
     )
 
 

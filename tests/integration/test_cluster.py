@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 import ray
@@ -13,7 +12,7 @@ import ray
 from hermes_ray.cluster.bringup import ensure_cluster, shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
-from hermes_ray.config import Settings, load
+from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion, QuestionTimeout, UnknownStream, WorkerUnavailable
 from hermes_ray.transport.consumer import PartitionConsumer
@@ -23,6 +22,7 @@ from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
+from tests.own_cluster import own_cluster
 
 pytestmark = pytest.mark.integration
 
@@ -38,29 +38,17 @@ SETTLE_S = 120
 
 @pytest.fixture(scope="module")
 def settings(ray_cluster, broker) -> Settings:
-    unique = uuid4().hex[:8]
-    return load(
-        overrides={
-            "model": {"name": "hermes-tiny-random", "device": "cpu"},
-            "memory": {"budget_tokens": 64, "slots": 4},
-            "kafka": {
-                "bootstrap_servers": broker.bootstrap_servers,
-                "frames_topic": f"frames-{unique}",
-                "dead_letters_topic": f"dead-letters-{unique}",
-                "group_id": f"group-{unique}",
-                "frames_partitions": 3,
-                "request_timeout_s": 5.0,
-            },
-            "video": {"target_fps": 2.0},
-            "snapshots": {"interval_s": 1.0},
-            "cluster": {
-                "namespace": f"test-{unique}",
-                "memory_workers": 2,
-                "memory_worker_cpus": 0.5,
-                "ingest_workers": 1,
-                "max_inflight_frames": 8,
-            },
-        }
+    return own_cluster(
+        broker,
+        memory={"slots": 4},
+        kafka={"frames_partitions": 3},
+        video={"target_fps": 2.0},
+        snapshots={"interval_s": 1.0},
+        cluster={
+            "memory_workers": 2,
+            "ingest_workers": 1,
+            "max_inflight_frames": 8,
+        },
     )
 
 

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -13,11 +12,12 @@ import pytest
 from hermes_ray.cluster.bringup import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
-from hermes_ray.config import Settings, load
+from hermes_ray.config import Settings
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
+from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -31,28 +31,16 @@ PICTURE = encode_jpeg(np.full((48, 64, 3), 90, np.uint8))
 @contextmanager
 def cluster(broker, **video: object) -> Iterator[Settings]:
     """One worker that encodes one frame at a time."""
-    unique = uuid4().hex[:8]
-    settings = load(
-        overrides={
-            "model": {"name": "hermes-tiny-random", "device": "cpu"},
-            "memory": {"budget_tokens": 64, "slots": 2},
-            "engine": {"max_frames_per_step": 1, "max_frames_waiting": 4},
-            "kafka": {
-                "bootstrap_servers": broker.bootstrap_servers,
-                "frames_topic": f"frames-{unique}",
-                "dead_letters_topic": f"dead-letters-{unique}",
-                "group_id": f"group-{unique}",
-                "frames_partitions": 1,
-                "request_timeout_s": 5.0,
-            },
-            "video": {"target_fps": 60.0, **video},
-            "cluster": {
-                "namespace": f"behind-{unique}",
-                "memory_workers": 1,
-                "memory_worker_cpus": 0.5,
-                "max_inflight_frames": 4,
-            },
-        }
+    settings = own_cluster(
+        broker,
+        memory={"slots": 2},
+        engine={"max_frames_per_step": 1, "max_frames_waiting": 4},
+        kafka={"frames_partitions": 1},
+        video={"target_fps": 60.0, **video},
+        cluster={
+            "memory_workers": 1,
+            "max_inflight_frames": 4,
+        },
     )
     ensure_topics(settings.kafka)
     wait_until_ready(settings, READY_S)

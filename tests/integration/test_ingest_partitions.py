@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -19,12 +18,13 @@ from hermes_ray.cluster.bringup import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.calls import fetch, find_actor
 from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
-from hermes_ray.config import Settings, load
+from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
+from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -37,23 +37,13 @@ SETTLE_S = 60
 
 @pytest.fixture(scope="module")
 def settings(ray_cluster: None, broker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    unique = uuid4().hex[:8]
-    settings = load(
-        overrides={
-            "model": {"name": "hermes-tiny-random", "device": "cpu"},
-            "memory": {"budget_tokens": 64, "slots": 6},
-            "kafka": {
-                "bootstrap_servers": broker.bootstrap_servers,
-                "frames_topic": f"frames-{unique}",
-                "dead_letters_topic": f"dead-letters-{unique}",
-                "group_id": f"group-{unique}",
-                "frames_partitions": 7,
-                "request_timeout_s": 5.0,
-            },
-            "video": {"target_fps": 10.0},
-            "snapshots": {"url": str(tmp_path_factory.mktemp("snapshots")), "interval_s": 1.0},
-            "cluster": {"namespace": f"partitions-{unique}", "memory_workers": 2, "memory_worker_cpus": 0.5},
-        }
+    settings = own_cluster(
+        broker,
+        memory={"slots": 6},
+        kafka={"frames_partitions": 7},
+        video={"target_fps": 10.0},
+        snapshots={"url": str(tmp_path_factory.mktemp("snapshots")), "interval_s": 1.0},
+        cluster={"memory_workers": 2},
     )
     ensure_topics(settings.kafka)
     wait_until_ready(settings, READY_S)

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import ray
@@ -18,7 +17,7 @@ import ray
 from hermes_ray.cluster.bringup import ensure_cluster, shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
-from hermes_ray.config import Settings, load
+from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, Question
 from hermes_ray.errors import HermesError, StaleEpoch, UnknownStream, UnknownWorker
 from hermes_ray.transport.consumer import PartitionConsumer
@@ -27,6 +26,7 @@ from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
+from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -46,29 +46,17 @@ def snapshot_interval_s():
 
 @pytest.fixture
 def settings(ray_cluster, broker, tmp_path, snapshot_interval_s):
-    unique = uuid4().hex[:8]
-    settings = load(
-        overrides={
-            "model": {"name": "hermes-tiny-random", "device": "cpu"},
-            "memory": {"budget_tokens": 64, "slots": 2},  # fewer than streams: the others wait in host memory
-            "kafka": {
-                "bootstrap_servers": broker.bootstrap_servers,
-                "frames_topic": f"frames-{unique}",
-                "dead_letters_topic": f"dead-letters-{unique}",
-                "group_id": f"group-{unique}",
-                "frames_partitions": 2,
-                "request_timeout_s": 5.0,
-            },
-            "video": {"target_fps": 2.0},
-            "snapshots": {"url": str(tmp_path / "snapshots"), "interval_s": snapshot_interval_s},
-            "cluster": {
-                "namespace": f"moves-{unique}",
-                "memory_workers": 1,
-                "memory_worker_cpus": 0.5,
-                "ingest_worker_cpus": 0.25,
-                "move_after_s": MOVE_AFTER_S,
-            },
-        }
+    settings = own_cluster(
+        broker,
+        memory={"slots": 2},  # fewer than streams: the others wait in host memory
+        kafka={"frames_partitions": 2},
+        video={"target_fps": 2.0},
+        snapshots={"url": str(tmp_path / "snapshots"), "interval_s": snapshot_interval_s},
+        cluster={
+            "memory_workers": 1,
+            "ingest_worker_cpus": 0.25,
+            "move_after_s": MOVE_AFTER_S,
+        },
     )
     ensure_topics(settings.kafka)
     wait_until_ready(settings, READY_S)
