@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: written atomically, the newest two kept."""
+"""Checkpoints of a training run: written atomically, the newest two kept. And the weights that the package has."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from torch.optim import Optimizer
+from transformers import LlavaOnevisionForConditionalGeneration
 
+from hermes_ray.models.tiny import weights_directory
 from training.curriculum import Progress
 from training.trainee import Trainee
 
@@ -49,3 +51,13 @@ def restore(path: Path, trainee: Trainee, optimisers: Sequence[Optimizer] = ()) 
     if optimisers:
         torch.set_rng_state(state["torch_rng"])
     return Progress(**state["progress"])
+
+
+def load_bundled(trainee: Trainee) -> None:
+    """Give ``trainee`` the weights that come with the package; the auxiliary heads stay as they are.
+
+    Raises:
+        MissingWeights: the package has none.
+    """
+    bundled = LlavaOnevisionForConditionalGeneration.from_pretrained(weights_directory(), dtype=torch.float32)
+    trainee.model.load_state_dict(bundled.state_dict())

@@ -29,6 +29,7 @@ LABEL_CLASSES = {
 }
 
 _CELL_SHARE, _THING_SHARE = 0.25, 0.45
+_MOST_THINGS = 16  # of a lapse; as many as a bundled stream of some ten minutes brings
 _SHARPER_SHARE = 0.15  # clips drawn at twice the size and shrunk, as a real camera's pictures are
 
 
@@ -56,7 +57,13 @@ class Clip:
 
 
 def make_clip(
-    seed: int, frames: int, questions: int, task_weights: Mapping[str, float], *, quiet: bool = False
+    seed: int,
+    frames: int,
+    questions: int,
+    task_weights: Mapping[str, float],
+    *,
+    quiet: bool = False,
+    lapse: bool = False,
 ) -> Clip:
     """Film one world and ask about it.
 
@@ -66,10 +73,12 @@ def make_clip(
         questions: how many to ask; fewer where the clip allows no more.
         task_weights: how often to choose each task, not necessarily normalised.
         quiet: something comes only now and then, so that even a long clip holds few things.
+        lapse: most moments at which nothing is in view are left out, and some of the others, as a bounded memory
+            forgets them: so a short clip tells a long history.
     """
     rng = np.random.default_rng([seed, 11])
     world = World(seed, _draw_traffic(rng, quiet=quiet))
-    times = _draw_times(rng, world, frames)
+    times = _draw_lapse(rng, world, frames) if lapse else _draw_times(rng, world, frames)
     return Clip(
         frames=_film(rng, world, times),
         labels=_label(world, times),
@@ -95,6 +104,21 @@ def _draw_times(rng: np.random.Generator, world: World, frames: int) -> NDArray[
     if first is not None and rng.uniform() < 0.9:
         begin_s = max(0.0, first.came_s - float(rng.uniform(0.0, 2.0)))
     return np.round(begin_s + interval_s * np.arange(frames), 3)
+
+
+def _draw_lapse(rng: np.random.Generator, world: World, frames: int) -> NDArray[np.float64]:
+    """Choose whole seconds out of a long time: of everything that comes at least one, then mostly such with something.
+
+    How much comes is drawn evenly, from two things to as many as a third of the frames.
+    """
+    things = int(rng.integers(2, min(_MOST_THINGS, frames // 3) + 1))
+    visits = world.visits(0.0, 3600.0)[:things]
+    seconds = np.arange(0.0, max(visits[-1].came_s + rng.uniform(1.0, 30.0), frames + 1))
+    visible = np.array([[visit.visible(t_s) for t_s in seconds] for visit in visits])
+    clearest = np.argmax(visible + 0.1 * rng.uniform(size=visible.shape), axis=1)
+    urgency = rng.uniform(size=len(seconds)) + (visible.max(axis=0) > 0) * (rng.uniform(size=len(seconds)) < 0.9)
+    urgency[clearest] = 3.0
+    return np.sort(seconds[np.argsort(-urgency)[:frames]])
 
 
 def _film(rng: np.random.Generator, world: World, times: NDArray[np.float64]) -> NDArray[np.uint8]:

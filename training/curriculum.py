@@ -20,7 +20,8 @@ class Stage:
         leave_at: mean accuracy over the past tasks at which the next stage begins sooner.
         longest_stretch: how far positions are spread at most, see :meth:`training.packing.Packer.pack`.
         quiet: whether little happens in these clips.
-        rehearsed: how many of three steps go back to the stage before.
+        lapse: whether most of what shows nothing is left out of them, see :func:`training.clips.make_clip`.
+        cycle: which stages its steps come from in turns, counted back from this one.
     """
 
     frames: tuple[int, int]
@@ -32,7 +33,8 @@ class Stage:
     leave_at: float = 1.0
     longest_stretch: float = 1.0
     quiet: bool = False
-    rehearsed: int = 0
+    lapse: bool = False
+    cycle: tuple[int, ...] = (0,)
 
 
 STAGES = (
@@ -47,10 +49,22 @@ STAGES = (
         extra_clips=0,
         questions=24,
         empty_share=0.3,
-        steps=1_000_000,
+        steps=3500,
         longest_stretch=4.0,
         quiet=True,
-        rehearsed=2,
+        cycle=(1, 1, 0),
+    ),
+    Stage(
+        frames=(16, 48),
+        clips=12,
+        extra_clips=0,
+        questions=16,
+        empty_share=0.12,
+        steps=1_000_000,
+        longest_stretch=16.0,
+        quiet=True,
+        lapse=True,
+        cycle=(0, 0, 2, 0, 0, 1),
     ),
 )
 
@@ -104,8 +118,9 @@ class Progress:
 
 
 def lesson(stage: int, step: int) -> Stage:
-    """Return what one step of a stage trains: mostly the stage itself, or the one before where it rehearses."""
-    return STAGES[stage - 1] if step % 3 < STAGES[stage].rehearsed else STAGES[stage]
+    """Return what one step of a stage trains: the stage itself, or in its turn an earlier one, lest it be forgotten."""
+    cycle = STAGES[stage].cycle
+    return STAGES[stage - cycle[step % len(cycle)]]
 
 
 def task_weights(accuracy: Mapping[str, float]) -> dict[str, float]:

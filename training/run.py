@@ -1,7 +1,8 @@
 """Trains `hermes-tiny`, resuming from the newest checkpoint of its directory if there is one.
 
 ``python -m training.run --steps 9000`` trains on two CPU cores in the background of other work; it may be stopped
-at any time and started again with the same command.
+at any time and started again with the same command. ``--from-bundled`` goes on from the weights in the package where
+there is no checkpoint: the last stage begins, with auxiliary heads and optimisers that know nothing yet.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from hermes_ray.models.tiny.architecture import build_model
-from training.checkpoints import newest_checkpoint, restore, save_checkpoint
+from training.checkpoints import load_bundled, newest_checkpoint, restore, save_checkpoint
 from training.curriculum import STAGES, Progress, learning_rate, lesson, task_weights
 from training.feed import ClipFeed
 from training.optimiser import build_optimisers
@@ -48,6 +49,9 @@ class Run:
         if (checkpoint := newest_checkpoint(options.out)) is not None:
             self._progress = restore(checkpoint, self._trainee, self._optimisers)
             _log.info("resumed from %s", checkpoint)
+        elif options.from_bundled:
+            load_bundled(self._trainee)
+            self._progress.stage = len(STAGES) - 1
 
     def stop(self, _signal: int, _frame: FrameType | None) -> None:
         """Finish the current step, write a checkpoint and return from :meth:`train`."""
@@ -136,6 +140,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DEFAULT_DIRECTORY, help="directory of checkpoints and metrics")
     parser.add_argument("--seed", type=int, default=0, help="of weights and clips, below 1024")
     parser.add_argument("--steps", type=int, required=True, help="total steps, those already done included")
+    parser.add_argument("--from-bundled", action="store_true", help="begin with the package's weights, not with chance")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="peak")
     parser.add_argument("--decay-share", type=float, default=0.25, help="share of all steps over which the rate falls")
     parser.add_argument("--threads", type=int, default=2, help="most torch threads to use")
