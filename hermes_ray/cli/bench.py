@@ -47,6 +47,9 @@ def accuracy(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: one per core).")] = None,
     json_file: JsonFile = None,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep what is finished in this file, and go on from it.")
+    ] = None,
 ) -> None:
     """Accuracy of every memory policy on long streams of the simulated camera, at the same number of cached tokens.
 
@@ -56,7 +59,7 @@ def accuracy(
     from hermes_ray.cli.bench_tables import run_accuracy
 
     changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
-    document = run_accuracy(model, changes, quick=quick, workers=workers, picture=picture)
+    document = run_accuracy(model, changes, quick=quick, workers=workers, picture=picture, resume=resume)
     _write(document, json_file)
 
 

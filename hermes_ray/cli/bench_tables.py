@@ -25,6 +25,7 @@ from hermes_ray.bench import figures
 from hermes_ray.bench.accuracy import picture as picture_of_accuracy
 from hermes_ray.bench.accuracy import run as accuracy
 from hermes_ray.bench.accuracy.exam import CATEGORIES
+from hermes_ray.bench.accuracy.journal import Journal
 from hermes_ray.bench.accuracy.marks import Mark, Result, results
 from hermes_ray.bench.accuracy.variants import policy_names
 from hermes_ray.bench.figures import Figure
@@ -58,18 +59,26 @@ def run_memory(*, quick: bool, threads: int | None) -> dict[str, Any]:
 
 
 def run_accuracy(
-    model: str, changes: Mapping[str, Any], *, quick: bool, workers: int | None, picture: Path | None
+    model: str,
+    changes: Mapping[str, Any],
+    *,
+    quick: bool,
+    workers: int | None,
+    picture: Path | None,
+    resume: Path | None,
 ) -> dict[str, Any]:
     """Compare and print; return the JSON document.
 
     Raises:
-        ConfigError: no such policy, or no matplotlib to draw with.
+        ConfigError: no such policy, no matplotlib to draw with, or ``resume`` is about another comparison.
         MissingWeights: no such model.
     """
     plan = _plan(model, changes, quick=quick)
     machine, began = describe_machine(), perf_counter()
     exams = accuracy.exams(plan)
-    compared = accuracy.plan_variants(plan, accuracy.load_model(plan))
+    adapter = accuracy.load_model(plan)
+    compared = accuracy.plan_variants(plan, adapter)
+    journal = Journal(resume, accuracy.subject(plan, compared, adapter)) if resume else None
     with _progress() as progress:
         task = progress.add_task("", total=accuracy.units(plan, exams, compared))
         outcomes = list(
@@ -79,6 +88,7 @@ def run_accuracy(
                 compared,
                 workers=workers or len(os.sched_getaffinity(0)),
                 finished=lambda policy: progress.update(task, advance=1, description=policy),
+                journal=journal,
             )
         )
     found = results(compared, outcomes)
@@ -160,7 +170,7 @@ def _accuracy_table(found: Sequence[Result]) -> Table:
     table = Table("cached", "policy", *CATEGORIES, "tokens held", box=None, pad_edge=False)
     table.caption = (
         "right answers with 95 % intervals; [green]+[/] better, [red]-[/] worse than hermes on the same questions, "
-        "beyond the 95 % interval; (n) keeps another number of tokens by its nature"
+        "beyond the 95 % interval; (n) keeps another number of tokens by its nature: compared with hermes at the first budget"
     )
     for result in found:
         name = result.variant.policy if result.variant.same_budget else f"({result.variant.policy})"

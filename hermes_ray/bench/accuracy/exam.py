@@ -67,6 +67,12 @@ class Exam:
         """The questions of one moment."""
         return [item for item in self.questions if item.frame == frame]
 
+    def shows(self) -> list[bool]:
+        """For every frame whether anything of any thing is in the picture."""
+        world = _world(self.seed)
+        times = [frame * _INTERVAL_S for frame in range(self.frames)]
+        return [any(visit.visible(t_s) > 0 for visit in world.visits(t_s, t_s)) for t_s in times]
+
     def film(self, side_px: int) -> list[NDArray[np.uint8]]:
         """Render the stream: ``[side_px, side_px, 3]`` uint8 each, one frame per second."""
         renderer = Renderer(_world(self.seed), side_px, side_px)

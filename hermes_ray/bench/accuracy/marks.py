@@ -92,15 +92,20 @@ class Result:
 
 
 def results(variants: Sequence[Variant], outcomes: Sequence[Outcome]) -> list[Result]:
-    """Mark every variant that has outcomes, in the order given."""
+    """Mark every variant that has outcomes, in the order given.
+
+    Each is compared with the default policy at its budget, one with a budget of its own with the default at the first.
+    """
     by_variant: dict[tuple[str, float], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_variant[outcome.policy, outcome.budget_percent].append(outcome)
+    first = next((variant.budget_percent for variant in variants if variant.policy == DEFAULT), None)
     found = []
     for variant in variants:
         own = by_variant.get((variant.policy, variant.budget_percent))
         if own:
-            rival = None if variant.policy == DEFAULT else by_variant.get((DEFAULT, variant.budget_percent))
+            rival_at = variant.budget_percent if variant.same_budget else first
+            rival = by_variant.get((DEFAULT, rival_at)) if rival_at is not None and variant.policy != DEFAULT else None
             found.append(_result(variant, own, rival))
     return found
 

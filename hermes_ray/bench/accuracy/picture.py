@@ -48,6 +48,10 @@ def draw(found: Sequence[Result], path: Path) -> None:
 
 
 def _draw_policy(axes: Any, own: Sequence[Result], category: Category) -> None:
+    if own[0].variant.highlights:
+        label = f"{own[0].variant.policy}: the model's limit"
+        axes.axhline(own[0].marks[category].share, label=label, color="grey", linestyle="--")
+        return
     marks = [result.marks[category] for result in own]
     shares = [mark.share for mark in marks]
     below = [mark.share - mark.interval[0] for mark in marks]

@@ -11,11 +11,12 @@ import torch
 
 from hermes_ray import models
 from hermes_ray.bench.accuracy.exam import FIRST_SEED, Exam, count_by_category, set_exam
+from hermes_ray.bench.accuracy.journal import Journal, Unit
 from hermes_ray.bench.accuracy.marks import Result
 from hermes_ray.bench.accuracy.sitting import Outcome, SeenStream, see, sit
 from hermes_ray.bench.accuracy.variants import Variant, variants
 from hermes_ray.bench.machine import Machine
-from hermes_ray.models import ModelAdapter
+from hermes_ray.models import ModelAdapter, fingerprint
 
 SCHEMA = "hermes-bench-accuracy/1"
 
@@ -58,8 +59,33 @@ def plan_variants(plan: Plan, adapter: ModelAdapter) -> list[Variant]:
     return variants(plan.budgets_percent, blocks * frame_tokens, frame_tokens, plan.policies)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One batch of streams under one policy.
+
+    Attributes:
+        number: of the batch.
+        exams: its streams.
+    """
+
+    number: int
+    exams: tuple[Exam, ...]
+    variant: Variant
+
+    @property
+    def unit(self) -> Unit:
+        """What it is called in a journal."""
+        return self.number, self.variant.policy, self.variant.budget_percent
+
+
 def outcomes(
-    plan: Plan, of: Sequence[Exam], compared: Sequence[Variant], *, workers: int, finished: Callable[[str], None]
+    plan: Plan,
+    of: Sequence[Exam],
+    compared: Sequence[Variant],
+    *,
+    workers: int,
+    finished: Callable[[str], None],
+    journal: Journal | None = None,
 ) -> Iterator[Outcome]:
     """Run the comparison.
 
@@ -69,18 +95,30 @@ def outcomes(
         compared: the policies.
         workers: processes, each with one torch thread; 1 works in this process.
         finished: told, in this process, what has just been done: each batch under each policy, :func:`units` in all.
+        journal: what is in it is not done again, and what is done is written into it.
     """
-    work = [(plan.model, batch, variant) for batch in _batches(plan, of) for variant in compared]
+    done = journal.done if journal else {}
+    parts = [Part(number, batch, variant) for number, batch in enumerate(_batches(plan, of)) for variant in compared]
+    for part in parts:
+        if part.unit in done:
+            yield from done[part.unit]
+            finished(part.variant.policy)
+    for part, found in _sit_all(plan.model, [part for part in parts if part.unit not in done], workers):
+        if journal:
+            journal.record(part.unit, found)
+        yield from found
+        finished(part.variant.policy)
+
+
+def _sit_all(model: str, parts: Sequence[Part], workers: int) -> Iterator[tuple[Part, list[Outcome]]]:
     if workers == 1:
-        for unit in work:
-            yield from _sit(*unit)
-            finished(unit[2].policy)
+        for part in parts:
+            yield part, _sit(model, part)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_use_one_thread) as pool:
-        running = {pool.submit(_sit, *unit): unit[2].policy for unit in work}
+        running = {pool.submit(_sit, model, part): part for part in parts}
         for future in as_completed(running):
-            yield from future.result()
-            finished(running[future])
+            yield running[future], future.result()
 
 
 def units(plan: Plan, of: Sequence[Exam], compared: Sequence[Variant]) -> int:
@@ -96,8 +134,8 @@ def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _sit(model: str, batch: tuple[Exam, ...], variant: Variant) -> list[Outcome]:
-    return sit(_load(model), _see(model, batch), variant)
+def _sit(model: str, part: Part) -> list[Outcome]:
+    return sit(_load(model), _see(model, part.exams), part.variant)
 
 
 @lru_cache(maxsize=1)
@@ -118,6 +156,12 @@ def load_model(plan: Plan) -> ModelAdapter:
         MissingWeights: it is not there.
     """
     return _load(plan.model)
+
+
+def subject(plan: Plan, compared: Sequence[Variant], adapter: ModelAdapter) -> dict[str, Any]:
+    """Everything that decides the outcomes of a plan, for its journal."""
+    settings = {f"{variant.policy} at {variant.budget_percent:g} %": dict(variant.settings) for variant in compared}
+    return {"schema": SCHEMA, **asdict(plan), "weights": fingerprint(adapter.decoder), "settings": settings}
 
 
 def report(

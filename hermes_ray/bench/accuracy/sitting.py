@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 
@@ -17,6 +18,7 @@ _SIDE_PX = 72
 _GROUPS_PER_VISION_BATCH = 64
 _BLOCKS_PER_WRITE = 32
 _INTERVAL_MS = 1000
+_PRESENT_BLOCKS = 4  # that a variant which is shown highlights only sees before each moment, whatever they show
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,18 @@ class SeenStream:
     exam: Exam
     blocks: tuple[VisualBlock, ...]
 
+    def between(self, start: int, end: int, *, highlights: bool) -> list[VisualBlock]:
+        """Blocks ``start`` to ``end``; of highlights those that show something and the newest few."""
+        if not highlights:
+            return list(self.blocks[start:end])
+        shows, firsts = self.exam.shows(), [0, *accumulate(block.frames for block in self.blocks)]
+        lively = [any(shows[firsts[index] : firsts[index + 1]]) for index in range(start, end)]
+        return [
+            block
+            for block, is_lively, index in zip(self.blocks[start:end], lively, range(start, end), strict=True)
+            if is_lively or index >= end - _PRESENT_BLOCKS
+        ]
+
 
 @torch.inference_mode()
 def see(adapter: ModelAdapter, exam: Exam) -> SeenStream:
@@ -90,7 +104,7 @@ def sit(adapter: ModelAdapter, streams: Sequence[SeenStream], variant: Variant, 
         pending = {}
         for index in here:
             end = _blocks_until(streams[index].blocks, moments[index][round_number])
-            pending[str(index)] = streams[index].blocks[shown[index] : end]
+            pending[str(index)] = streams[index].between(shown[index], end, highlights=variant.highlights)
             shown[index] = end
         _write(memory, pending)
         for index in here:

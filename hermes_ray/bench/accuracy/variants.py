@@ -10,6 +10,7 @@ from hermes_ray.memory.policies.presets import ABLATIONS, HERMES, HermesParamete
 DEFAULT = "hermes"
 """The default policy; every other is compared with it."""
 _OWN_BUDGET = "recent_only_4"
+_HIGHLIGHTS = "highlights"
 _LAZY = "hermes-lazy-positions"
 _ABLATIONS = (*ABLATIONS, _LAZY)
 _ABLATED_UP_TO_PERCENT = 12
@@ -21,15 +22,18 @@ class Variant:
 
     Attributes:
         policy: name in the results.
-        budget_percent: of the stream's visual tokens; 100 for ``full``.
+        budget_percent: of the stream's visual tokens; 100 for what is not bounded.
         settings: of the memory.
-        same_budget: false for a policy that by its nature keeps fewer tokens than it may, or all.
+        same_budget: false for a policy that by its nature keeps another number of tokens.
+        highlights: it is shown only frames in which something is to be seen, and the newest few: a perfect memory's
+            content, which no policy can know in advance. What it gets wrong is the model's fault.
     """
 
     policy: str
     budget_percent: float
     settings: Mapping[str, Any]
     same_budget: bool = True
+    highlights: bool = False
 
     def memory(self, slots: int) -> MemorySettings:
         """Memory settings for so many streams at once."""
@@ -39,33 +43,37 @@ class Variant:
 def variants(
     budgets_percent: Sequence[float], stream_tokens: int, frame_tokens: int, policies: Sequence[str] | None = None
 ) -> list[Variant]:
-    """Every policy at every budget, and ``full`` once; the default's ablations at the small budgets only.
+    """Every policy at every budget, and once each what has no budget; ablations at the small budgets only.
 
     Args:
         budgets_percent: budgets as shares of the stream, percent.
         stream_tokens: visual tokens of the whole stream.
         frame_tokens: visual tokens of one frame; budgets are whole frames.
         policies: only these, at every budget; ``None`` for all.
-
-    Raises:
-        KeyError: no such policy.
     """
     found: list[Variant] = []
     for percent in budgets_percent:
         frames = max(1, round(percent / 100 * stream_tokens / frame_tokens))
         settings = _settings(frames * frame_tokens, frames)
         everywhere = [name for name in settings if percent <= _ABLATED_UP_TO_PERCENT or name not in _ABLATIONS]
-        chosen = everywhere if policies is None else [name for name in policies if name != "full"]
-        found += [Variant(policy, percent, settings[policy], same_budget=policy != _OWN_BUDGET) for policy in chosen]
-    if policies is None or "full" in policies:
-        everything = {"policy": "full", "budget_tokens": stream_tokens + frame_tokens}
-        found.append(Variant("full", 100.0, everything, same_budget=False))
-    return found
+        chosen = everywhere if policies is None else [name for name in policies if name in settings]
+        found += [Variant(policy, percent, settings[policy]) for policy in chosen]
+    unbounded = _without_budget(stream_tokens, frame_tokens)
+    return found + [variant for variant in unbounded if policies is None or variant.policy in policies]
 
 
 def policy_names() -> list[str]:
     """All policies, in the order in which they are shown."""
-    return [*_settings(1, 1), "full"]
+    return [*_settings(1, 1), *(variant.policy for variant in _without_budget(1, 1))]
+
+
+def _without_budget(stream_tokens: int, frame_tokens: int) -> list[Variant]:
+    everything = {"policy": "full", "budget_tokens": stream_tokens + frame_tokens}
+    return [
+        Variant(_OWN_BUDGET, 100 * 4 * frame_tokens / stream_tokens, _last_four(frame_tokens), same_budget=False),
+        Variant("full", 100.0, everything, same_budget=False),
+        Variant(_HIGHLIGHTS, 100.0, everything, same_budget=False, highlights=True),
+    ]
 
 
 def _settings(budget_tokens: int, budget_frames: int) -> dict[str, dict[str, Any]]:
@@ -76,16 +84,15 @@ def _settings(budget_tokens: int, budget_frames: int) -> dict[str, dict[str, Any
     settings = {DEFAULT: {"policy": DEFAULT, **common}}
     settings |= {name: {"policy": name, **common} for name in plain}
     settings["recent_only"] = {"policy": "recent_only", "recent_frames": budget_frames, **common}
-    settings[_OWN_BUDGET] = _last_four(budget_tokens // budget_frames, common)
     settings |= {name: {**common, **override(parameters)} for name, parameters in ABLATIONS.items()}
     settings[_LAZY] = {"policy": DEFAULT, **common, "positions": "lazy"}
     return settings
 
 
-def _last_four(frame_tokens: int, common: Mapping[str, Any]) -> dict[str, Any]:
+def _last_four(frame_tokens: int) -> dict[str, Any]:
     """The last four frames and strictly nothing else, as SimpleStream has it."""
     own = {"recent_frames": 4, "budget_tokens": 4 * frame_tokens, "compaction_slack": 0.0}
-    return {"policy": "recent_only", **common, **own}
+    return {"policy": "recent_only", "positions": "eager", **own}
 
 
 def override(parameters: HermesParameters) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,16 @@ def test_watching_streams_together_changes_no_answer(adapter: ModelAdapter):
     together = sit(adapter, streams, policy)
     alone = [outcome for stream in streams for outcome in sit(adapter, [stream], policy, seats=1)]
     assert sorted(map(str, together)) == sorted(map(str, alone))
+
+
+def test_highlights_are_the_frames_that_show_something_and_the_newest_four(adapter: ModelAdapter):
+    exam = set_exam(seed=3, frames=60, moments=1, per_category=1)
+    stream, shows = see(adapter, exam), exam.shows()
+    film = exam.film(72)
+    assert any(shows) and not all(shows)
+    quiet = [film[index] for index in range(60) if not shows[index]]
+    # Pictures without anything differ by the camera's noise and the light only: no pixel by much.
+    assert max(int(np.abs(a.astype(int) - b.astype(int)).max()) for a, b in pairwise(quiet)) < 60
+    kept = stream.between(10, 50, highlights=True)
+    expected = [index for index in range(10, 50) if shows[index] or index >= 46]
+    assert [id(block) for block in kept] == [id(stream.blocks[index]) for index in expected]
