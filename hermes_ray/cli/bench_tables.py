@@ -170,7 +170,7 @@ def _accuracy_table(found: Sequence[Result]) -> Table:
     table = Table("cached", "policy", *CATEGORIES, "tokens held", box=None, pad_edge=False)
     table.caption = (
         "right answers with 95 % intervals; [green]+[/] better, [red]-[/] worse than hermes on the same questions, "
-        "beyond the 95 % interval; (n) keeps another number of tokens by its nature: compared with hermes at the first budget"
+        "beyond the 95 % interval; (n) keeps another number of tokens by its nature: against hermes at the first budget"
     )
     for result in found:
         name = result.variant.policy if result.variant.same_budget else f"({result.variant.policy})"

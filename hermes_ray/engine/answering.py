@@ -15,7 +15,7 @@ from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout
 from hermes_ray.models.adapter import VisualBlock
 from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.rotary import RotaryTable
+from hermes_ray.models.rotary import RotaryTable, turned
 
 _FRAMES_SHOWN = 8
 """Frames that :meth:`AnswerSlab.evidence` names."""
@@ -73,7 +73,7 @@ class AnswerSlab:
         length = slab.lengths[slot]
         held = slice(0, length)
         positions = slab.positions[:, slot, held]
-        self._keys[:, seat, :, held] = self._rotary.rotate(slab.keys[:, slot, :, held], positions)
+        turned(slab.keys[:, slot, :, held], *self._rotary.angles(positions), out=self._keys[:, seat, :, held])
         self._values[:, seat, :, held] = slab.values[:, slot, :, held]
         self._next[:, seat] = slab.largest_positions([slot])[:, 0].amax(dim=-1) + 1
         self._lengths[seat] = length
@@ -199,19 +199,20 @@ class AnswerSlab:
         visible = torch.arange(end, device=device) <= (past[:, None] + ahead)[..., None]
         group = self._decoder.shape.heads // self._decoder.shape.kv_heads
         mask, last_mask = (additive_mask(part, group, embeds.dtype) for part in (visible, visible[:, -1:]))
-        rows = torch.tensor([seat - span.start for seat in seats], device=device)[:, None]
-        columns = past[rows] + ahead
         view = slice(span.start, span.stop)
-        text = (self._next[:, view, None] + ahead)[..., None].expand(-1, -1, -1, self._decoder.shape.axes)
+        starts = [self._lengths[seat] for seat in seats]
+        places = _Places([seat - span.start for seat in seats], starts, tokens, device)
+        if positions is None:
+            text = (self._next[:, view, None] + ahead)[..., None]
+            positions = text.expand(-1, -1, -1, self._decoder.shape.axes)
+        cos, sin = self._rotary.angles(positions)
         hidden = embeds
         for layer in range(self._decoder.shape.layers):
-            at = text[layer] if positions is None else positions[layer]
             queries, keys, values = self._decoder.project(layer, hidden)
+            queries, keys = (turned(states, cos[layer], sin[layer]) for states in (queries, keys))
             layer_keys, layer_values = self._keys[layer, view], self._values[layer, view]
-            rotated = self._rotary.rotate(keys, at)
-            layer_keys.transpose(1, 2)[rows, columns] = rotated.transpose(1, 2)[rows, ahead]
-            layer_values.transpose(1, 2)[rows, columns] = values.transpose(1, 2)[rows, ahead]
-            queries = self._rotary.rotate(queries, at)
+            places.store(keys, layer_keys)
+            places.store(values, layer_values)
             held_keys, held_values = layer_keys[:, :, :end], layer_values[:, :, :end]
             if observe and layer >= self._deep_from:
                 weights = attention_weights(queries[:, :, -1:], held_keys, last_mask, self._decoder.scaling)
@@ -227,3 +228,30 @@ class AnswerSlab:
         for seat in seats:
             self._lengths[seat] += tokens
             self._next[:, seat] += tokens
+
+
+class _Places:
+    """Where the new tokens of some seats go, in every layer of a pass.
+
+    Args:
+        rows: the seats' rows in the pass.
+        starts: the column at which each begins to write.
+        tokens: how many each writes.
+        device: where the caches are.
+    """
+
+    def __init__(self, rows: Sequence[int], starts: Sequence[int], tokens: int, device: torch.device) -> None:
+        # A question is read alone, and a plain copy is several times cheaper than an indexed one.
+        self._alone = (rows[0], slice(starts[0], starts[0] + tokens)) if len(rows) == 1 else None
+        if self._alone is None:
+            self._ahead = torch.arange(tokens, device=device)
+            self._rows = torch.tensor(rows, device=device)[:, None]
+            self._columns = torch.tensor(starts, device=device)[:, None] + self._ahead
+
+    def store(self, new: Tensor, cache: Tensor) -> None:
+        """Write the seats' rows of ``new`` ``[rows, heads, tokens, head_dim]`` into one layer's cache."""
+        if self._alone is not None:
+            row, columns = self._alone
+            cache[row, :, columns] = new[row]
+        else:
+            cache.transpose(1, 2)[self._rows, self._columns] = new.transpose(1, 2)[self._rows, self._ahead]

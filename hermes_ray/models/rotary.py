@@ -68,10 +68,28 @@ class RotaryTable:
         Returns:
             A new tensor of the shape of ``states``.
         """
-        cos, sin = self.angles(positions)
-        cos, sin = cos.unsqueeze(-3), sin.unsqueeze(-3)
-        first, second = states.chunk(2, dim=-1)
-        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+        return turned(states, *self.angles(positions))
+
+
+def turned(states: Tensor, cos: Tensor, sin: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Rotate queries or keys by angles that are known already.
+
+    Args:
+        states: ``[..., heads, tokens, head_dim]``.
+        cos: ``[..., tokens, head_dim / 2]``, from :meth:`RotaryTable.angles`.
+        sin: likewise.
+        out: where to write the result, of the shape of ``states`` and apart from it; by default a new tensor.
+
+    Returns:
+        The rotated states.
+    """
+    cos, sin = cos.unsqueeze(-3), sin.unsqueeze(-3)
+    first, second = states.chunk(2, dim=-1)
+    result = torch.empty_like(states) if out is None else out
+    new_first, new_second = result.chunk(2, dim=-1)
+    torch.mul(first, cos, out=new_first).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=new_second).addcmul_(first, sin)
+    return result
 
 
 def frequency_axes(rotary: nn.Module, axes: int, device: torch.device) -> Tensor:
