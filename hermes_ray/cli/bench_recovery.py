@@ -1,6 +1,8 @@
 """Runs the recovery benchmark on a system of its own, with progress on stderr and its tables on stdout."""
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,6 +72,9 @@ def _measure(plan: Plan, lifecycle: Lifecycle, steps: Steps) -> tuple[Sequence[M
         settings = config.load(overrides=plan.settings(broker.bootstrap_servers, snapshots))
         ensure_topics(settings.kafka)
     url = start_system(settings, lifecycle, steps)
+    # Ray tells of every death at length on stdout; these are ours, and the bar tells of them.
+    nowhere = lifecycle.enter(Path(os.devnull).open("w"))  # noqa: SIM115 - entered
+    lifecycle.enter(redirect_stdout(nowhere))
     under_test = lifecycle.enter(run.RecoveryRun(plan, settings, url))
     began, measured = perf_counter(), []
     with time_progress() as progress:

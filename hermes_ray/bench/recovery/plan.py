@@ -86,7 +86,3 @@ class Plan:
 
 FULL = Plan()
 QUICK = Plan(blows=3, snapshot_interval_s=5.0, before_s=2.0)
-SMOKE = Plan(
-    model="hermes-tiny-random", blows=1, kinds=(Kind.INGEST,), streams=2, snapshot_interval_s=1.0, before_s=1.0
-)
-"""For tests of the benchmark itself: its numbers mean nothing."""
