@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from itertools import groupby
 from time import time
 from types import TracebackType
 from typing import Any, Self
 
+from hermes_ray.bench import figures
 from hermes_ray.bench.figures import Bar, Figure
 from hermes_ray.bench.machine import Machine
+from hermes_ray.bench.recovery import results
 from hermes_ray.bench.recovery.audience import Audience
 from hermes_ray.bench.recovery.blow import Arena
 from hermes_ray.bench.recovery.cameras import Cameras
-from hermes_ray.bench.recovery.measures import Measured, figures, measure
+from hermes_ray.bench.recovery.measures import Measured, measure
 from hermes_ray.bench.recovery.plan import Kind, Plan
 from hermes_ray.bench.recovery.timeline import excess_frames
 from hermes_ray.config import Settings
@@ -92,19 +93,12 @@ def all_figures(measured: Sequence[Measured]) -> list[Figure]:
     """The figures of every kind, in the plan's order."""
     order = list(Kind)
     by_kind = groupby(sorted(measured, key=lambda each: order.index(each.blow.kind)), key=lambda each: each.blow.kind)
-    return [figure for kind, blows in by_kind for figure in figures(kind, list(blows))]
+    return [figure for kind, blows in by_kind for figure in results.figures(kind, list(blows))]
 
 
 def report(
     machine: Machine, plan: Plan, found: Sequence[Figure], measured: Sequence[Measured], *, quick: bool, seconds: float
 ) -> dict[str, Any]:
     """All of one run as a JSON document."""
-    return {
-        "schema": SCHEMA,
-        "quick": quick,
-        "seconds": round(seconds, 1),
-        "machine": asdict(machine),
-        "plan": plan.to_dict(),
-        "figures": [figure.to_dict() for figure in found],
-        "blows": [each.to_dict() for each in measured],
-    }
+    document = figures.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA)
+    return document | {"plan": plan.to_dict(), "blows": [each.to_dict() for each in measured]}
