@@ -19,10 +19,10 @@ from hermes_ray.cluster.protocol import COORDINATOR, ingest_worker_name, memory_
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, NotReady
 
-_LIMIT_S = 120.0
-"""For everything that is waited for; recovery takes seconds."""
+_LIMIT_S = 300.0
+"""For everything that is waited for. Recovery takes seconds, on an overloaded machine minutes."""
 _LOOK_S = 0.05
-_LIVE_FRAMES = 2
+_LIVE_FRAMES = 4
 """A stream is live while an answer has seen all frames but so many of the newest."""
 
 
@@ -40,7 +40,7 @@ class Blow:
         others: streams whose memory worker was left alone.
         restart_s: moments at which the victim's successor reached its steps.
         snapshot_ages_s: of the streams on the victim, how old their newest snapshot was; ``None`` without one.
-        replayed: of these streams, frames that were in the memory and not in the snapshot that came back.
+        replayed: of these streams, frames that answers had seen and the snapshot that came back had not.
         patient: of these streams, what became of one question that was sent at once and waited.
     """
 
@@ -167,8 +167,9 @@ class Arena:
         return over_s
 
     def _replayed(self, restart: Restart, at_s: float) -> dict[str, int]:
+        """Per stream; none where the snapshot is newer than the newest answer was."""
         return {
-            stream: self._audience.arrivals[stream].newest_at(at_s) - self._newest_in(stream, positions)
+            stream: max(0, self._audience.arrivals[stream].newest_at(at_s) - self._newest_in(stream, positions))
             for stream, positions in restart.positions.items()
         }
 

@@ -48,8 +48,8 @@ def _recovery(kind: Kind, measured: Sequence[Measured]) -> Figure:
         "s",
         detail={
             "p95_s": percentile(taken, 95),
-            "max_s": max(taken),
             "ordinary_median_s": median(ordinary),
+            "max_s": max(taken),
             "ordinary_p95_s": percentile(ordinary, 95),
             "over_ordinary": median(taken) / median(ordinary),
             "blows": len(measured),
@@ -71,10 +71,10 @@ def _answered(kind: Kind, measured: Sequence[Measured]) -> Figure:
         "s",
         detail={
             "p95_s": percentile(again, 95),
+            "refused_per_blow": median([each.refused for each in measured]),
             "max_s": max(again),
             "waiting_median_s": median(patient),
             "waiting_max_s": max(patient),
-            "refused_per_blow": median([each.refused for each in measured]),
             "waited": len(patient),
         },
         note="first token behind the last refusal; waiting: a question sent at the blow with timeout_s",
@@ -125,7 +125,7 @@ def _replayed(kind: Kind, measured: Sequence[Measured]) -> Figure:
             "snapshot_age_max_s": max(ages, default=None),
             "without_snapshot": len(frames) - len(ages),
         },
-        note="per stream: in the memory at the kill and not in the snapshot that came back",
+        note="per stream: seen by answers before the kill and not in the snapshot that came back",
     )
 
 
