@@ -16,6 +16,8 @@ from hermes_ray.errors import ApiError, ApiUnreachable, ClusterError, HermesErro
 CONNECT_TIMEOUT_S = 5.0
 """For the connection alone, seconds."""
 
+_OWN_MODULES = "hermes_ray."
+
 QUIET_TIMEOUT_S = 30.0
 """Longest silence of a list request or an event stream, seconds: three heartbeats of the server."""
 
@@ -181,7 +183,8 @@ def _error_classes() -> dict[str, type[HermesError]]:
     waiting: list[type[HermesError]] = [HermesError]
     while waiting:
         error_class = waiting.pop()
-        waiting.extend(error_class.__subclasses__())
+        # Ray adds subclasses of its own to every error that it carries, and those cannot be made from a message.
+        waiting.extend(own for own in error_class.__subclasses__() if own.__module__.startswith(_OWN_MODULES))
         if error_class.code in KINDS:
             found[error_class.code] = error_class
     return found

@@ -1,6 +1,6 @@
 """What a performance benchmark reports: named numbers, some of them with a bar to clear."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -74,10 +74,12 @@ class Figure:
         }
 
 
-def report(machine: Machine, figures: list[Figure], *, quick: bool, seconds: float) -> dict[str, Any]:
+def report(
+    machine: Machine, figures: Sequence[Figure], *, quick: bool, seconds: float, schema: str = SCHEMA
+) -> dict[str, Any]:
     """All of one run as a JSON document."""
     return {
-        "schema": SCHEMA,
+        "schema": schema,
         "quick": quick,
         "seconds": round(seconds, 1),
         "machine": asdict(machine),

@@ -1,4 +1,4 @@
-"""``hermes bench``: what this system claims about cost and accuracy, measured here, beside what it is compared with."""
+"""``hermes bench``: what this system claims of cost, accuracy and recovery, measured beside what it is held against."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.cli.exits import CommandFailed
 
-bench = typer.Typer(no_args_is_help=True, help="Measure cost and accuracy on this machine.")
+bench = typer.Typer(no_args_is_help=True, help="Measure cost, accuracy and recovery on this machine.")
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured as JSON.")]
 Threads = Annotated[
@@ -60,6 +61,27 @@ def accuracy(
 
     changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
     document = run_accuracy(model, changes, quick=quick, workers=workers, picture=picture, resume=resume)
+    _write(document, json_file)
+
+
+@bench.command()
+def recovery(
+    quick: Annotated[bool, typer.Option("--quick", help="Under three minutes: 3 blows of each kind.")] = False,
+    blows: Annotated[int | None, typer.Option(min=1, help="Blows of each kind (default 20).")] = None,
+    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of blow. Repeatable.")] = None,
+    json_file: JsonFile = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+) -> None:
+    """How soon the system is itself again after kill -9 of a process, and what questions to other streams notice.
+
+    Starts a broker, a Ray and the whole system of its own; touches none that runs. Streams are published and asked over
+    HTTP all the time. Blows of all kinds take turns: a memory worker, the ingest worker or the Coordinator dies, or a
+    memory worker is drained. Ctrl-C ends everything, at any moment. Exit code 0 whether the bars are cleared or not.
+    """
+    from hermes_ray.cli.bench_recovery import run_recovery
+
+    changes = {"blows": blows, "kinds": tuple(kind) if kind else None}
+    document = run_recovery(changes, quick=quick, picture=picture)
     _write(document, json_file)
 
 

@@ -45,15 +45,15 @@ def run_memory(*, quick: bool, threads: int | None) -> dict[str, Any]:
     machine, began = describe_machine(), perf_counter()
     found: list[Figure] = []
     parts = memory_parts(QUICK if quick else FULL)
-    with _time_progress() as progress:
+    with time_progress() as progress:
         task = progress.add_task("", total=sum(part.seconds for part in parts))
         for part in parts:
             for figure in part.measure(lambda doing: progress.update(task, description=doing)):
                 found.append(figure)
-                progress.console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(_one_line(figure))}")
+                progress.console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(one_line(figure))}")
             progress.advance(task, part.seconds)
-    result_console().print(_machine_line(machine))
-    for table in _figure_tables(found):
+    result_console().print(machine_line(machine))
+    for table in figure_tables(found):
         result_console().print(table)
     return figures.report(machine, found, quick=quick, seconds=perf_counter() - began)
 
@@ -92,7 +92,7 @@ def run_accuracy(
             )
         )
     found = results(compared, outcomes)
-    result_console().print(_machine_line(machine))
+    result_console().print(machine_line(machine))
     result_console().print(_accuracy_table(found))
     if picture is not None:
         picture_of_accuracy.draw(found, picture)
@@ -120,7 +120,7 @@ def _progress() -> Progress:
     )
 
 
-def _time_progress() -> Progress:
+def time_progress() -> Progress:
     """Progress through work whose parts are weighed by the time they take."""
     return Progress(
         BarColumn(),
@@ -134,7 +134,8 @@ def _time_progress() -> Progress:
     )
 
 
-def _machine_line(machine: Machine) -> str:
+def machine_line(machine: Machine) -> str:
+    """The machine of a run, for people."""
     one, *_ = machine.load_average
     return (
         f"{machine.processor}, {machine.cores} cores, torch {machine.torch} with {machine.torch_threads} threads, "
@@ -142,11 +143,12 @@ def _machine_line(machine: Machine) -> str:
     )
 
 
-def _one_line(figure: Figure) -> str:
+def one_line(figure: Figure) -> str:
+    """A figure as soon as it is known."""
     return f"{figure.model}  {figure.name}  {figure.value:.4g} {figure.unit}"
 
 
-def _figure_tables(found: Sequence[Figure]) -> Iterator[Table]:
+def figure_tables(found: Sequence[Figure]) -> Iterator[Table]:
     """A table for each model; the JSON document has all measurements, there is room for two here."""
     for model, figures_of_model in groupby(found, key=lambda figure: figure.model):
         table = Table("figure", "value", "bar", "", "measured", title=model, title_justify="left", box=None)

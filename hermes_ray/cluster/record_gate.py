@@ -18,6 +18,8 @@ log = get_logger(__name__)
 
 _FIRST_WAIT_S = 0.05
 """For a stream's owner, usually milliseconds away; only then is the partition held, which costs a fetch or two."""
+_MOST_PAUSE_S = 0.25
+"""Between two questions whether an owner is there again: frames wait for it, and a refusal costs it next to nothing."""
 
 
 class RecordGate:
@@ -94,7 +96,7 @@ class RecordGate:
             try:
                 at = self._delivery.resume(stream_id, _FIRST_WAIT_S if is_new else 0.0)
             except ClusterError as error:
-                self._not_before_s[stream_id] = time.monotonic() + error.retry_after_s
+                self._not_before_s[stream_id] = time.monotonic() + min(error.retry_after_s, _MOST_PAUSE_S)
                 log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
                 at = None
             if at is not None:

@@ -150,6 +150,13 @@ class AnswerBatch:
                 self._take_token(item, row)
         return admitted + len(running)
 
+    def refuse(self, stream_id: str, error: HermesError) -> None:
+        """Refuse the questions to one stream that have no seat yet; those that have one keep their copy."""
+        refused = [job for job in self._waiting if job.stream_id == stream_id]
+        self._waiting = deque(job for job in self._waiting if job.stream_id != stream_id)
+        for job in refused:
+            job.on_event(error)
+
     def abandon(self, error: EngineError) -> None:
         """Refuse every question that has no complete answer."""
         for job in [*self._waiting, *(item.job for item in self._active)]:

@@ -19,7 +19,7 @@ from hermes_ray.engine.ingest import FrameBatch, FrameIngest
 from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.meters import StepMeter, tokens_by_tier
 from hermes_ray.engine.scheduler import FrameScheduler
-from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded
+from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded, UnknownStream
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.holdings import TierHoldings
 from hermes_ray.memory.tiers import Tier
@@ -198,7 +198,7 @@ class StreamEngine:
         return dict(loaded.extra["caller"])
 
     def drop(self, stream_id: str) -> None:
-        """Forget a stream and free its slot.
+        """Forget a stream and free its slot. Questions that wait for it, or for a seat, are refused with UnknownStream.
 
         Raises:
             UnknownStream: no frame of it was shown.
@@ -229,6 +229,7 @@ class StreamEngine:
     def _drop(self, stream_id: str) -> None:
         self._ingest.drop(stream_id)
         self._answers.sessions.forget(stream_id)
+        self._answers.refuse(stream_id, UnknownStream(f"stream {stream_id!r} was forgotten while the question waited"))
 
     def _stats(self) -> EngineStats:
         slab = self._writer.slab

@@ -162,6 +162,24 @@ async def test_streams_go_where_there_is_room_and_come_back_without_losing_a_fra
         await worker(settings, "coordinator").drain.remote("memory-7")
 
 
+async def test_questions_that_wait_for_a_frame_follow_their_streams(settings):
+    client = await ClusterClient.connect(settings)
+    newest = publish(settings, first=0, frames=5)
+    await until(client, reached(newest))
+    question = Question("what happened ?", max_tokens=2, as_of_ms=newest + 1, timeout_s=SETTLE_S)
+
+    async def ask(stream: str) -> Answer:
+        asked = client.ask(stream, question, timeout_s=SETTLE_S, patience_s=SETTLE_S)
+        return [item async for item in asked][-1]
+
+    waiting = [asyncio.create_task(ask(stream)) for stream in STREAMS]
+    grow(settings, 2)
+    await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    assert not any(task.done() for task in waiting)
+    newest = publish(settings, first=5, frames=1)
+    assert {answer.as_of_ms for answer in await asyncio.gather(*waiting)} == {newest}
+
+
 async def test_a_worker_whose_streams_have_nowhere_to_go_keeps_them_and_says_so(settings):
     client = await ClusterClient.connect(settings)
     newest = publish(settings, first=0, frames=5)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from ray.exceptions import RayTaskError
 
 from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import AnswerResponse, TokenEvent
@@ -40,6 +41,13 @@ def test_tokens_then_the_answer(client: HermesClient):
     assert all(isinstance(token, TokenEvent) for token in tokens)
     assert isinstance(last, AnswerResponse)
     assert "".join(token.text for token in tokens) == last.answer == whole.answer
+
+
+def test_errors_that_ray_derives_from_ours_do_not_take_their_place(client: HermesClient):
+    RayTaskError("ask", "", UnknownStream("no such stream")).as_instanceof_cause()  # makes a class
+    with pytest.raises(UnknownStream) as raised:
+        client.ask("nobody", "q")
+    assert type(raised.value) is UnknownStream
 
 
 @pytest.mark.parametrize(

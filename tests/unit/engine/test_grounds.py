@@ -10,7 +10,7 @@ import torch
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from hermes_ray.engine import Question, StreamEngine
-from hermes_ray.errors import InvalidQuestion, QuestionTimeout
+from hermes_ray.errors import InvalidQuestion, QuestionTimeout, UnknownStream
 from hermes_ray.models import ModelAdapter
 from tests.unit.engine.conftest import pictures
 from tests.unit.engine.test_equals_transformers import QUESTION, whole_sequence
@@ -93,6 +93,20 @@ def test_question_about_a_moment_waits_for_its_frame(make_engine: Callable[..., 
     later.join()
     assert answer.as_of_ms == 2100
     assert answer.ttft_ms > 250
+
+
+def test_question_that_waits_for_a_stream_that_is_dropped_is_refused_at_once(
+    make_engine: Callable[..., StreamEngine],
+) -> None:
+    engine = make_engine(policy="sink_window", budget_tokens=60, slots=2)
+    for stream in ("leaves", "stays"):
+        engine.ingest(stream, pictures(1), [1000]).result(timeout=30)
+    waiting = {s: engine.ask(s, Question(QUESTION, max_tokens=1, as_of_ms=2000)) for s in ("leaves", "stays")}
+    engine.drop("leaves")
+    with pytest.raises(UnknownStream, match="leaves"):
+        waiting["leaves"].result(timeout_s=5)
+    engine.ingest("stays", pictures(1), [2000]).result(timeout=30)
+    assert waiting["stays"].result(timeout_s=30).as_of_ms == 2000
 
 
 def test_question_about_a_moment_that_never_comes_times_out_by_itself(

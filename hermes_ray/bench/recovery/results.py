@@ -1,0 +1,133 @@
+"""From all blows of one kind to the figures that are quoted."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hermes_ray.bench.figures import Bar, Figure
+from hermes_ray.bench.recovery.measures import STEPS, Measured
+from hermes_ray.bench.recovery.plan import Kind
+from hermes_ray.bench.statistics import median, percentile
+
+_NONE_AT_ALL = Bar(0, at_most=True)
+
+_STEP_NOTES: Mapping[str, str] = {
+    "process": "Ray notices the death and has a new process",
+    "constructed": "Python, Ray's worker and our modules start in it",
+    "loaded": "libraries and model are loaded",
+    "restored": "the Coordinator admits the worker, snapshots are restored",
+    "assigned": "the Coordinator gives it partitions",
+    "knows-all": "every worker has told what it holds",
+    "live": "ingest finds the new state and replays, the first new frame is in its memory",
+}
+
+
+def figures(kind: Kind, measured: Sequence[Measured]) -> Iterator[Figure]:
+    """The figures of all blows of one kind."""
+    yield _recovery(kind, measured)
+    if any(each.answered_s for each in measured):
+        yield _answered(kind, measured)
+    yield from _ttft(kind, measured)
+    yield from _steps(kind, measured)
+    if kind is Kind.MEMORY:
+        yield _replayed(kind, measured)
+    note = "every frame has a capture time of its own; each answer's frames_seen is held against it"
+    for name, count in (
+        ("frames_lost", sum(each.lost for each in measured)),
+        ("frames_applied_twice", sum(each.twice for each in measured)),
+    ):
+        yield Figure(name, kind, count, "frames", _NONE_AT_ALL, {"blows": len(measured)}, note)
+
+
+def _recovery(kind: Kind, measured: Sequence[Measured]) -> Figure:
+    taken = _all(each.recovery_s for each in measured)
+    ordinary = _all(each.ordinary_s for each in measured)
+    return Figure(
+        "recovery" if kind.is_kill else "standstill",
+        kind,
+        median(taken),
+        "s",
+        detail={
+            "p95_s": percentile(taken, 95),
+            "ordinary_median_s": median(ordinary),
+            "max_s": max(taken),
+            "ordinary_p95_s": percentile(ordinary, 95),
+            "over_ordinary": median(taken) / median(ordinary),
+            "blows": len(measured),
+            "streams": len(taken),
+        },
+        note="until the first frame taken after the kill can be asked about; ordinary: at a moment without one"
+        if kind.is_kill
+        else "longest lag from capture to askable of the frames taken during the move; ordinary: without one",
+    )
+
+
+def _answered(kind: Kind, measured: Sequence[Measured]) -> Figure:
+    again = _all(each.answered_s for each in measured)
+    patient = [reply.took_s for each in measured for reply in each.blow.patient.values() if reply.problem is None]
+    return Figure(
+        "answered_again",
+        kind,
+        median(again),
+        "s",
+        detail={
+            "p95_s": percentile(again, 95),
+            "refused_per_blow": median([each.refused for each in measured]),
+            "max_s": max(again),
+            "waiting_median_s": median(patient),
+            "waiting_max_s": max(patient),
+            "waited": len(patient),
+        },
+        note="first token behind the last refusal; waiting: a question sent at the blow with timeout_s",
+    )
+
+
+def _ttft(kind: Kind, measured: Sequence[Measured]) -> Iterator[Figure]:
+    before = [value * 1000 for each in measured for value in each.ttft_before_s]
+    during = [value * 1000 for each in measured for value in each.ttft_during_s]
+    if not before or not during:  # no other streams, or all over before a question was due
+        return
+    for name, percent in (("p50", 50), ("p99", 99)):
+        was, is_ = percentile(before, percent), percentile(during, percent)
+        yield Figure(
+            f"ttft_elsewhere_{name}_over_before",
+            kind,
+            is_ / was,
+            "x",
+            detail={
+                "during_ms": is_,
+                "before_ms": was,
+                "questions_during": len(during),
+                "questions_before": len(before),
+                "refused": sum(each.refused_others for each in measured),
+            },
+            note="over HTTP, of streams whose memory worker was left alone",
+        )
+
+
+def _steps(kind: Kind, measured: Sequence[Measured]) -> Iterator[Figure]:
+    for step in STEPS[measured[0].blow.victim.partition("-")[0]] if kind.is_kill else ():
+        taken = [each.steps_s[step] for each in measured if step in each.steps_s]
+        detail = {"p95_s": percentile(taken, 95), "max_s": max(taken)}
+        yield Figure(f"step_{step.replace('-', '_')}", kind, median(taken), "s", None, detail, _STEP_NOTES[step])
+
+
+def _replayed(kind: Kind, measured: Sequence[Measured]) -> Figure:
+    frames = _all(each.blow.replayed for each in measured)
+    ages = [age for each in measured for age in each.blow.snapshot_ages_s.values() if age is not None]
+    return Figure(
+        "frames_replayed",
+        kind,
+        median(frames),
+        "frames",
+        detail={
+            "max": max(frames),
+            "snapshot_age_median_s": median(ages) if ages else None,
+            "snapshot_age_max_s": max(ages, default=None),
+            "without_snapshot": len(frames) - len(ages),
+        },
+        note="per stream: seen by answers before the kill and not in the snapshot that came back",
+    )
+
+
+def _all(by_stream: Iterator[Mapping[str, Any]]) -> list[Any]:
+    return [value for values in by_stream for value in values.values()]
