@@ -341,12 +341,17 @@ class Coordinator:
             self._board.heard(name, health)
 
     async def _assign(self) -> None:
-        """Give every partition of the topic to an ingest worker; one that is away keeps its share, it will be back."""
+        """Give every partition of the topic to an ingest worker. One that is away keeps its share until it stays away.
+
+        Should it be alive and read on: what it sends again is passed over, and what it commits is safe too.
+        """
         partitions = frozenset[int]().union(*(health.partitions for health in self._ingest.values()))
         current = {name: health.assignment.partitions for name, health in self._ingest.items()}
-        wanted = assign_partitions(partitions, self._plan.ingest_workers, current)
+        limit_s = self._settings.cluster.move_after_s
+        readers = [name for name in self._plan.ingest_workers if self._roster.silent_s(name) <= limit_s]
+        wanted = assign_partitions(partitions, readers, current)
         for name, health in self._ingest.items():
-            if partitions and wanted[name] != health.assignment.partitions:
+            if partitions and name in wanted and wanted[name] != health.assignment.partitions:
                 assignment = Assignment(self._clock.next(), wanted[name])
                 log.info("assigning", worker=name, epoch=assignment.epoch, partitions=sorted(assignment.partitions))
                 await self._roster.tell(name, "assign", assignment)
