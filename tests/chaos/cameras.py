@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
@@ -21,6 +21,9 @@ FPS = 6
 WIDTH, HEIGHT = 64, 48
 _BLOCK = 8
 _JITTER_MS = 60
+_MOST_AHEAD = 100
+"""Records of a stream that may wait to be applied: far more than any recovery takes, so that only a machine that is too
+busy with other things makes the cameras pause, and not fall behind for ever."""
 
 
 class Cameras:
@@ -28,14 +31,18 @@ class Cameras:
 
     Args:
         settings: names broker and topic.
-        streams: their ids. The last one sends segments of six frames, the others a picture each, with a camera's jitter.
+        streams: their ids. The last sends segments of six frames, the others a picture each, with a camera's jitter.
         round_s: from one round to the next, seconds.
+        applied_ms: tells the capture time of a stream's newest applied frame.
     """
 
-    def __init__(self, settings: Settings, streams: Sequence[str], round_s: float) -> None:
+    def __init__(
+        self, settings: Settings, streams: Sequence[str], round_s: float, applied_ms: Callable[[str], int]
+    ) -> None:
         self._settings = settings
         self._streams = streams
         self._round_s = round_s
+        self._applied_ms = applied_ms
         self._stopping = threading.Event()
         self._failure: Exception | None = None
         self.published: dict[str, list[FrameMessage]] = {stream: [] for stream in streams}
@@ -74,6 +81,8 @@ class Cameras:
             with FrameProducer(self._settings.kafka) as producer:
                 number = 0
                 while not self._stopping.wait(self._round_s):
+                    if self._is_ahead():
+                        continue
                     for seed, stream in enumerate(self._streams):
                         message = self._message(stream, seed, number, encoder)
                         self.sent[stream].append(producer.send(message))
@@ -82,6 +91,12 @@ class Cameras:
         except Exception as error:
             self._failure = error
             raise
+
+    def _is_ahead(self) -> bool:
+        return any(
+            len(messages) > _MOST_AHEAD and messages[-_MOST_AHEAD].ts_ms > self._applied_ms(stream)
+            for stream, messages in self.published.items()
+        )
 
     def _message(self, stream: str, seed: int, number: int, encoder: SegmentEncoder) -> FrameMessage:
         if stream != self._streams[-1]:

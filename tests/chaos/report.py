@@ -93,9 +93,10 @@ class Report:
             self.kinds[kind] = _summary([blow for blow in self.blows if blow["kind"] == kind])
 
     def write(self, path: Path) -> None:
-        """As JSON."""
+        """As JSON; says where it is."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        print(f"report: {path.resolve()}")
 
     def show(self, console: Console) -> None:
         """As a table."""

@@ -11,7 +11,7 @@ from hermes_ray.cluster.contracts import StreamStatus
 from hermes_ray.errors import HermesError
 
 _LOOK_S = 0.15
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 """Longest wait for anything to recover, on a machine that is busy with other things too."""
 
 
@@ -58,7 +58,7 @@ class Watch:
             AssertionError: not in :data:`PATIENCE_S`.
         """
         deadline_s = time.monotonic() + PATIENCE_S
-        while waiting := [stream for stream, ts_ms in newest_ms.items() if self._newest_ms(stream) < ts_ms]:
+        while waiting := [stream for stream, ts_ms in newest_ms.items() if self.newest_ms(stream) < ts_ms]:
             assert time.monotonic() < deadline_s, f"{waiting} not at {newest_ms}; last seen {self.latest}"
             await asyncio.sleep(_LOOK_S)
 
@@ -75,7 +75,8 @@ class Watch:
             await asyncio.sleep(_LOOK_S)
         return self.latest
 
-    def _newest_ms(self, stream: str) -> int:
+    def newest_ms(self, stream: str) -> int:
+        """Capture time of a stream's newest frame that was seen applied; -1 before the first."""
         seen = self.sights.get(stream)
         return seen[-1].as_of_ms if seen else -1
 
@@ -89,9 +90,10 @@ def first_at(sights: Iterable[Sight], ts_ms: int) -> float | None:
 async def watching(client: ClusterClient) -> AsyncIterator[Watch]:
     """Keep a watch going, whatever fails meanwhile."""
     watch = Watch(client)
+    stopping = asyncio.Event()  # a cancelled look would leave calls to actors behind
 
     async def go_on() -> None:
-        while True:
+        while not stopping.is_set():
             await watch.look()
             await asyncio.sleep(_LOOK_S)
 
@@ -99,5 +101,5 @@ async def watching(client: ClusterClient) -> AsyncIterator[Watch]:
     try:
         yield watch
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        stopping.set()
+        await looking
