@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.table import Table
@@ -58,7 +58,7 @@ class Report:
     """Everything of one run.
 
     Attributes:
-        frames_published: records, of all streams.
+        frames_published: records, of all streams; one may be a segment of several frames.
         frames_expected: frames that sampling keeps of these.
         frames_applied: frames in the memories at the end.
         frames_missing: expected and not applied, over all streams.
@@ -75,11 +75,31 @@ class Report:
     frames_applied: int
     frames_missing: int
     frames_duplicate: int
-    answers_compared: int
-    questions: Mapping[str, int]
+    answers_compared: int = 0
+    questions: Mapping[str, int] = field(default_factory=dict)
     blows: list[dict[str, Any]] = field(default_factory=list)
     kinds: dict[str, dict[str, Any]] = field(default_factory=dict)
     machine: str = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+
+    @classmethod
+    def of_frames(cls, seconds: float, published: int, expected: Mapping[str, int], applied: Mapping[str, int]) -> Self:
+        """What became of the frames.
+
+        Args:
+            seconds: how long the run took.
+            published: records, of all streams.
+            expected: of every stream, frames that sampling keeps.
+            applied: of every stream, frames in its memory at the end.
+        """
+        return cls(
+            seconds=round(seconds, 1),
+            streams=len(expected),
+            frames_published=published,
+            frames_expected=sum(expected.values()),
+            frames_applied=sum(applied.values()),
+            frames_missing=sum(max(0, count - applied[stream]) for stream, count in expected.items()),
+            frames_duplicate=sum(max(0, applied[stream] - count) for stream, count in expected.items()),
+        )
 
     def add_blows(
         self, blows: Iterable[Blow], sights: Mapping[str, Sequence[Sight]], answers: Sequence[GivenAnswer]
@@ -114,7 +134,7 @@ class Report:
             f"records published {self.frames_published}; frames to apply {self.frames_expected}, "
             f"applied {self.frames_applied}, missing {self.frames_missing}, duplicate {self.frames_duplicate}"
         )
-        console.print(f"answers equal to an undisturbed engine's: {self.answers_compared}; questions {self.questions}")
+        console.print(f"questions: {dict(self.questions)}")
 
 
 def _applied_after_s(blow: Blow, sights: Mapping[str, Sequence[Sight]]) -> float:

@@ -105,17 +105,8 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     await asyncio.to_thread(commits.until_all_committed, settings, cameras)
 
     applied = {stream: status.memory.frames_seen for stream, status in streams.items()}
-    report = Report(
-        seconds=round(took_s, 1),
-        streams=len(STREAMS),
-        frames_published=cameras.records,
-        frames_expected=sum(expected.values()),
-        frames_applied=sum(applied.values()),
-        frames_missing=sum(max(0, expected[stream] - applied[stream]) for stream in STREAMS),
-        frames_duplicate=sum(max(0, applied[stream] - expected[stream]) for stream in STREAMS),
-        answers_compared=0,
-        questions=users.outcomes,
-    )
+    report = Report.of_frames(took_s, cameras.records, expected, applied)
+    report.questions = users.outcomes
     report.add_blows(blows, watch.sights, users.answers)
     report.show(Console(width=120))
 
