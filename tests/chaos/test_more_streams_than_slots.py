@@ -18,7 +18,7 @@ from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
 from tests.chaos import commits
 from tests.chaos.cameras import Cameras
-from tests.chaos.undisturbed import QUESTION, GivenAnswer, assert_in_order, selected, undisturbed
+from tests.chaos.undisturbed import FRAME_BY_FRAME, QUESTION, GivenAnswer, assert_in_order, selected, undisturbed
 from tests.chaos.watching import watching
 from tests.own_cluster import own_cluster
 
@@ -47,6 +47,7 @@ def settings(
     settings = own_cluster(
         broker,
         memory={"slots": SLOTS, **waiting_place},
+        engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 4},
         video={"target_fps": 2.0},
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 2.0},

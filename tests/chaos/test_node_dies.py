@@ -8,6 +8,7 @@ import pytest
 
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
+from tests.chaos.undisturbed import FRAME_BY_FRAME
 from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -20,6 +21,7 @@ def test_nothing_is_lost_when_a_whole_node_dies(broker: EmbeddedBroker, tmp_path
     settings = own_cluster(
         broker,
         memory={"slots": 6},
+        engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 4},
         video={"target_fps": 2.0},
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},

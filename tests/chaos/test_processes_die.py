@@ -26,7 +26,7 @@ from tests.chaos.asking import Users
 from tests.chaos.blows import Striker, plan
 from tests.chaos.cameras import Cameras
 from tests.chaos.report import Blow, Report
-from tests.chaos.undisturbed import assert_in_order, selected, undisturbed
+from tests.chaos.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
 from tests.chaos.watching import Watch, watching
 from tests.own_cluster import own_cluster
 
@@ -47,6 +47,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path: Path) -> Setti
     settings = own_cluster(
         broker,
         memory={"slots": len(STREAMS)},
+        engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 4},
         video={"target_fps": 2.0},
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
@@ -106,7 +107,7 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
 
     applied = {stream: status.memory.frames_seen for stream, status in streams.items()}
     report = Report.of_frames(took_s, cameras.records, expected, applied)
-    report.questions = users.outcomes
+    report.questions = dict(users.outcomes)
     report.add_blows(blows, watch.sights, users.answers)
     report.show(Console(width=120))
 
