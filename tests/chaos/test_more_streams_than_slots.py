@@ -19,14 +19,14 @@ from hermes_ray.transport.topics import ensure_topics
 from tests.chaos import commits
 from tests.chaos.cameras import Cameras
 from tests.chaos.undisturbed import FRAME_BY_FRAME, QUESTION, GivenAnswer, assert_in_order, selected, undisturbed
-from tests.chaos.watching import watching
+from tests.chaos.watching import Watch, watching
 from tests.own_cluster import own_cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 SLOTS = 6
 STREAMS = tuple(f"cam-{number}" for number in range(2 * SLOTS))
-ROUND_S = 0.5
+ROUND_S = 0.25
 READY_S = 180
 QUESTIONS = 60
 AT_ONCE = 3
@@ -59,9 +59,14 @@ def settings(
     shutdown_cluster(settings)
 
 
-async def ask_at_random(client: ClusterClient, chance: random.Random, questions: int) -> list[GivenAnswer]:
+def all_compacted(watch: Watch) -> bool:
+    return len(watch.latest) == len(STREAMS) and all(status.memory.compactions for status in watch.latest.values())
+
+
+async def ask_at_random(client: ClusterClient, chance: random.Random, watch: Watch) -> list[GivenAnswer]:
+    """Ask until there were questions enough, and long enough for every memory to be compacted."""
     answers: list[GivenAnswer] = []
-    for _ in range(questions):
+    while len(answers) < QUESTIONS // AT_ONCE or not all_compacted(watch):
         stream = chance.choice(STREAMS)
         items = [item async for item in client.ask(stream, QUESTION, ANSWER_S, patience_s=ANSWER_S)]
         answer = items[-1]
@@ -80,19 +85,16 @@ async def test_streams_without_a_slot_are_answered_and_remembered_as_if_each_had
     async with watching(client) as watch:
         with Cameras(settings, STREAMS, ROUND_S, watch.newest_ms) as cameras:
             await watch.until_applied(dict.fromkeys(STREAMS, 0))
-            began_at = cameras.records
-            askers = (ask_at_random(client, random.Random(seed), QUESTIONS // AT_ONCE) for seed in range(AT_ONCE))
+            askers = (ask_at_random(client, random.Random(seed), watch) for seed in range(AT_ONCE))
             answers = [answer for some in await asyncio.gather(*askers) for answer in some]
             await watch.until_applied({stream: ts_ms + 1 for stream, ts_ms in cameras.newest_ms().items()})
             stats = await asyncio.to_thread(engine_stats, settings)
-        assert cameras.records > began_at
         frames = {stream: selected(settings, messages) for stream, messages in cameras.published.items()}
         streams = await watch.until_seen({stream: len(kept) for stream, kept in frames.items()})
 
     assert (stats.slots_used, stats.streams_parked) == (SLOTS, SLOTS)
     assert {s: status.memory.frames_seen for s, status in streams.items()} == {s: len(f) for s, f in frames.items()}
-    assert all(status.memory.compactions > 0 for status in streams.values())
     assert_in_order(frames, ((s, sight.frames_seen, sight.as_of_ms) for s in STREAMS for sight in watch.sights[s]))
     await asyncio.to_thread(commits.until_all_committed, settings, cameras)
     with undisturbed(settings, len(STREAMS)) as oracle:
-        assert oracle.assert_equal(frames, answers) == QUESTIONS
+        assert oracle.assert_equal(frames, answers) >= QUESTIONS
