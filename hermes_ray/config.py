@@ -212,7 +212,8 @@ class ClusterSettings(_Section):
     memory_worker_cpus: Annotated[float, Field(ge=0)] = 1.0
     """CPU share that Ray reserves for each memory worker."""
     move_after_s: Annotated[float, Field(gt=0)] = 60.0
-    """A memory worker that is silent for so long loses its streams to others; longer than its restart should take."""
+    """A memory worker that is silent for so long loses its streams to others, an ingest worker its partitions; longer
+    than a restart should take, seconds."""
     ingest_workers: Annotated[int, Field(ge=1)] = 1
     """FrameIngestActors; partitions are spread over them."""
     ingest_worker_cpus: Annotated[float, Field(ge=0)] = 0.5

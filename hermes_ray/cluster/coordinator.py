@@ -18,13 +18,13 @@ from hermes_ray.cluster.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.moves import StreamMover
 from hermes_ray.cluster.partitions import assign_partitions
 from hermes_ray.cluster.plan import plan_cluster
-from hermes_ray.cluster.protocol import Assignment, ClusterView, IngestHealth, WorkerHealth
+from hermes_ray.cluster.protocol import Assignment, ClusterView, IngestHealth, WorkerHealth, memory_worker_name
 from hermes_ray.cluster.roster import Roster
 from hermes_ray.cluster.snapshot_store import SnapshotStore, temporary_root
 from hermes_ray.cluster.stats_board import StatsBoard
 from hermes_ray.cluster.workers import existing_memory_workers, ingest_worker, memory_worker
 from hermes_ray.config import Settings
-from hermes_ray.errors import HermesError, UnknownWorker
+from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, UnknownStream, UnknownWorker
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import WorkerStats
 
@@ -53,6 +53,7 @@ class Coordinator:
         self._settings = settings
         self._cores = os.cpu_count() or 1
         existing = existing_memory_workers(settings.cluster.namespace)
+        self._found = [memory_worker_name(index) for index in range(existing)]
         self._plan = plan_cluster(settings, ray.cluster_resources(), self._cores).grown(existing)
         self._replan_s = time.monotonic() + _REPLAN_S
         self._clock = EpochClock(lambda: time.time_ns() // 1_000_000)
@@ -77,12 +78,12 @@ class Coordinator:
         """The stream's owner; a new stream gets one.
 
         Raises:
-            NotReady: no memory worker is up.
+            NotReady: no memory worker is up, or one that may have the stream, or room for it, is on its way.
             NoFreeSlot: all are full.
             WorkerUnavailable: the owner does not answer just now.
         """
         await self._heard_all.wait()
-        location = self._directory.place(stream_id)
+        location = self._find_place(stream_id)
         if stream_id not in self._confirmed:
             # The owner knows before anybody else does; so a Coordinator that comes after this one learns it there.
             namespace = self._settings.cluster.namespace
@@ -95,9 +96,41 @@ class Coordinator:
 
         Raises:
             UnknownStream: it was never placed.
+            NotReady: it is not known yet which streams there are.
         """
         await self._heard_all.wait()
-        return self._directory.locate(stream_id)
+        try:
+            return self._directory.locate(stream_id)
+        except UnknownStream as error:
+            if not self._reclaimed.is_set():
+                raise NotReady("the Coordinator is still finding out which streams there are") from error
+            raise
+
+    def _find_place(self, stream_id: str) -> Location:
+        if stream_id not in self._directory.locations and (unheard := self._unheard()):
+            # Any of them may have the stream and be about to answer. To place it anew would split it: the former owner
+            # would go on with what the next one never sees.
+            raise NotReady(f"{', '.join(unheard)}: not known yet which streams are there", retry_after_s=1.0)
+        try:
+            return self._directory.place(stream_id)
+        except NoFreeSlot as error:
+            if self._room_may_come():
+                raise NotReady(f"no room now: {error}", retry_after_s=1.0) from error
+            raise
+
+    def _unheard(self) -> list[str]:
+        """Workers that were there before this process and have not answered it; past their lease they hold nothing."""
+        return self._roster.unheard(self._found, self._settings.cluster.move_after_s)
+
+    def _room_may_come(self) -> bool:
+        """Whether a worker is starting, away for a moment or being drained: frames wait for it, and are not refused."""
+        away = [
+            name
+            for name in self._plan.memory_workers
+            if self._roster.silent_s(name) < self._settings.cluster.move_after_s
+            and (name not in self._memory or (not _is_up(self._memory[name]) and self._memory[name].failure is None))
+        ]
+        return bool(away) or any(self._draining.values())
 
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
@@ -224,7 +257,9 @@ class Coordinator:
         if self._settings.cluster.memory_workers == "auto" and time.monotonic() > self._replan_s:
             self._replan_s = time.monotonic() + _REPLAN_S
             await self._replan()
-        if not self._reclaimed.is_set() and self._memory and all(_is_up(health) for health in self._memory.values()):
+        if self._reclaimed.is_set() or self._unheard():
+            return
+        if self._memory and all(_is_up(health) for health in self._memory.values()):
             await self._reclaim()
 
     async def _reclaim(self) -> None:
@@ -306,12 +341,17 @@ class Coordinator:
             self._board.heard(name, health)
 
     async def _assign(self) -> None:
-        """Give every partition of the topic to an ingest worker; one that is away keeps its share, it will be back."""
+        """Give every partition of the topic to an ingest worker. One that is away keeps its share until it stays away.
+
+        Should it be alive and read on: what it sends again is passed over, and what it commits is safe too.
+        """
         partitions = frozenset[int]().union(*(health.partitions for health in self._ingest.values()))
         current = {name: health.assignment.partitions for name, health in self._ingest.items()}
-        wanted = assign_partitions(partitions, self._plan.ingest_workers, current)
+        limit_s = self._settings.cluster.move_after_s
+        readers = [name for name in self._plan.ingest_workers if self._roster.silent_s(name) <= limit_s]
+        wanted = assign_partitions(partitions, readers, current)
         for name, health in self._ingest.items():
-            if partitions and wanted[name] != health.assignment.partitions:
+            if partitions and name in wanted and wanted[name] != health.assignment.partitions:
                 assignment = Assignment(self._clock.next(), wanted[name])
                 log.info("assigning", worker=name, epoch=assignment.epoch, partitions=sorted(assignment.partitions))
                 await self._roster.tell(name, "assign", assignment)

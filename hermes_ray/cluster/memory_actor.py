@@ -23,7 +23,7 @@ from hermes_ray.cluster.snapshot_store import SnapshotStore
 from hermes_ray.cluster.stream_keeper import StreamKeeper
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
-from hermes_ray.errors import EngineError, HermesError, ModelError, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import EngineError, HermesError, ModelError, NotReady, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
 
@@ -246,9 +246,9 @@ class StreamMemoryActor:
             async with aclosing(answer_events(engine, stream_id, question)) as items:
                 async for item in items:
                     yield item
-        except UnknownStream:
-            self._fence.check(stream_id, epoch)  # it has left while the question waited: the new owner is to be asked
-            raise
+        except UnknownStream as error:  # it was there a moment ago, so it is leaving
+            self._fence.check(stream_id, epoch)
+            raise NotReady(f"stream {stream_id!r} is on its way from or to {self._name}") from error
         except HermesError as error:
             end_if_broken(error)
             raise

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hermes_ray.cluster.calls import Actor, typed_errors
@@ -39,6 +39,12 @@ class Roster:
     def steady_s(self, worker: str) -> float:
         """For how long a worker has answered every time, seconds."""
         return self._now_s() - self._since_s[worker] if worker in self._since_s else 0.0
+
+    def unheard(self, workers: Iterable[str], within_s: float) -> list[str]:
+        """Which of these have never answered; none any more once the roster is older than ``within_s`` seconds."""
+        if self._now_s() - self._began_s > within_s:
+            return []
+        return [worker for worker in workers if worker not in self._heard_s]
 
     async def visit(self, worker: str, create: Callable[[], Actor], *args: object) -> Any:
         """A worker's health; ``None`` if it does not answer.

@@ -45,7 +45,7 @@ class ParkingLot:
         return stream_id in self._host or stream_id in self._files
 
     def put(self, stream_id: str, memory: MemoryView) -> None:
-        """Take a memory in; its tensors must be on the CPU and belong to nobody else.
+        """Take a memory in, or leave everything as it was; its tensors must be on the CPU and belong to nobody else.
 
         Raises:
             NoFreeSlot: host memory is full and there is no directory.
@@ -55,14 +55,16 @@ class ParkingLot:
         if len(self._host) <= self._host_streams:
             return
         oldest = next(iter(self._host))
-        if self._directory is None:
+        try:
+            self._files[oldest] = self._write(oldest, self._host[oldest])
+        except (NoFreeSlot, SnapshotError):
             del self._host[stream_id]
-            raise NoFreeSlot(
-                f"{self._host_streams} memories wait in host memory already (memory.host_streams); raise it, "
-                "name a memory.spill_directory, or add workers"
-            )
-        self._files[oldest] = self._write(oldest, self._host[oldest], self._directory)
+            raise
         del self._host[oldest]
+
+    def put_back(self, stream_id: str, memory: MemoryView) -> None:
+        """Undo a :meth:`take`: never refused, so there may be one more in host memory than there should."""
+        self._host[stream_id] = memory
 
     def take(self, stream_id: str) -> MemoryView:
         """Give a memory back and forget it.
@@ -92,14 +94,19 @@ class ParkingLot:
         for stream_id in [*self._host, *self._files]:
             self.discard(stream_id)
 
-    def _write(self, stream_id: str, memory: MemoryView, directory: Path) -> Path:
+    def _write(self, stream_id: str, memory: MemoryView) -> Path:
+        if self._directory is None:
+            raise NoFreeSlot(
+                f"{self._host_streams} memories wait in host memory already (memory.host_streams); raise it, "
+                "name a memory.spill_directory, or add workers"
+            )
         # Stream ids of library users may hold anything, slashes too.
-        path = directory / f"{hashlib.sha256(stream_id.encode()).hexdigest()}{_SUFFIX}"
+        path = self._directory / f"{hashlib.sha256(stream_id.encode()).hexdigest()}{_SUFFIX}"
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True)
             # The rest of what a snapshot says stays with the stream, which has not left this process.
             parked = Snapshot(memory, policy="", budget_tokens=0, next_frame=0)
             path.write_bytes(snapshot_format.dump(parked, self._fingerprint))
         except OSError as error:
-            raise SnapshotError(f"stream {stream_id!r} cannot be parked in {directory}: {error}") from error
+            raise SnapshotError(f"stream {stream_id!r} cannot be parked in {self._directory}: {error}") from error
         return path

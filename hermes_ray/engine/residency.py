@@ -106,9 +106,15 @@ class Residency:
     def _enter(self, memory: StreamMemory, wanted: set[str]) -> None:
         if memory.tokens > 0 and memory.name not in self._lot:
             raise SnapshotError(f"the parked memory of stream {memory.name!r} is lost; drop the stream or restore it")
-        if self._slab.slots_free == 0:
-            self._leave(wanted)
+        # Out of the lot before another goes in: where all slots and all places are taken, the two change places.
         parked = self._lot.take(memory.name) if memory.name in self._lot else None
+        if self._slab.slots_free == 0:
+            try:
+                self._leave(wanted)
+            except (NoFreeSlot, SnapshotError):
+                if parked is not None:
+                    self._lot.put_back(memory.name, parked)
+                raise
         memory.slot = self._slab.allocate()
         self._slab.begin(memory.slot, self._prefix)
         if parked is not None:

@@ -19,7 +19,7 @@ from hermes_ray.cluster.client import ClusterClient
 from hermes_ray.cluster.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, Question
-from hermes_ray.errors import HermesError, StaleEpoch, UnknownStream, UnknownWorker
+from hermes_ray.errors import HermesError, NotReady, StaleEpoch, UnknownStream, UnknownWorker
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
@@ -45,7 +45,12 @@ def snapshot_interval_s():
 
 
 @pytest.fixture
-def settings(ray_cluster, broker, tmp_path, snapshot_interval_s):
+def move_after_s():
+    return MOVE_AFTER_S
+
+
+@pytest.fixture
+def settings(ray_cluster, broker, tmp_path, snapshot_interval_s, move_after_s):
     settings = own_cluster(
         broker,
         memory={"slots": 2},  # fewer than streams: the others wait in host memory
@@ -55,7 +60,7 @@ def settings(ray_cluster, broker, tmp_path, snapshot_interval_s):
         cluster={
             "memory_workers": 1,
             "ingest_worker_cpus": 0.25,
-            "move_after_s": MOVE_AFTER_S,
+            "move_after_s": move_after_s,
         },
     )
     ensure_topics(settings.kafka)
@@ -212,6 +217,38 @@ async def test_a_worker_that_hangs_loses_its_streams_and_is_refused_when_it_goes
     for stream in stuck:
         with pytest.raises(StaleEpoch):
             await worker(settings, "memory-1").report.remote(stream, shared[stream].location.epoch)
+
+
+@pytest.mark.parametrize("move_after_s", [60.0])
+async def test_a_new_coordinator_gives_nothing_away_that_a_worker_may_have_which_does_not_answer_yet(settings):
+    client = await ClusterClient.connect(settings)
+    await until(client, reached(publish(settings, first=0, frames=20)))
+    grow(settings, 2)
+    shared = await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    pid = await worker(settings, "memory-1").__ray_call__.remote(lambda _: os.getpid())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        ray.kill(worker(settings, "coordinator"), no_restart=False)
+        newest = publish(settings, first=20, frames=10)
+        await until(client, lambda streams: spread(streams) == {"memory-0": 3})  # the new one has asked everybody
+        with pytest.raises(NotReady):  # and calls none unknown
+            await worker(settings, "coordinator").locate.remote("cam-of-memory-1")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    after = await until(client, reached(newest))
+    assert {status.memory.frames_seen for status in after.values()} == {30}
+    assert {stream: status.location for stream, status in after.items()} == {
+        stream: status.location for stream, status in shared.items()
+    }
+
+
+async def test_frames_of_a_new_stream_wait_while_the_only_worker_is_drained(settings):
+    client = await ClusterClient.connect(settings)
+    await worker(settings, "coordinator").drain.remote("memory-0")
+    newest = publish(settings, first=0, frames=5)
+    await hermes(settings, "drain", "memory-0", "--cancel")  # takes seconds to start, and the reading does not
+    after = await until(client, reached(newest))
+    assert {status.memory.frames_seen for status in after.values()} == {5}
 
 
 def age_snapshots(settings: Settings, stream: str, days: float) -> None:

@@ -1,6 +1,6 @@
 """Asking a stream, with one JSON answer or token by token."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request
@@ -69,10 +69,11 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
 async def _answer(stream_id: str, query: QueryRequest, request: Request, backend: Backend) -> Response:
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
     question = query.to_question(timeout_s)
-    location = await backend.locate(stream_id)
     events = backend.ask(stream_id, question, timeout_s, patience_s=query.timeout_s or 0.0)
 
-    def finished(answer: Answer) -> AnswerResponse:
+    async def finished(answer: Answer) -> AnswerResponse:
+        # Asked now: before, a stream that is moving or recovering has no owner, and the question may wait for one.
+        location = await backend.locate(stream_id)
         return AnswerResponse.of(stream_id, query, answer, location.worker)
 
     if query.stream:
@@ -81,11 +82,11 @@ async def _answer(stream_id: str, query: QueryRequest, request: Request, backend
     answer = await whole_answer(events, request)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    return JSONResponse(finished(answer).model_dump())
+    return JSONResponse((await finished(answer)).model_dump())
 
 
 async def _server_sent(
-    events: AnswerEvents, finished: Callable[[Answer], AnswerResponse], request: Request
+    events: AnswerEvents, finished: Callable[[Answer], Awaitable[AnswerResponse]], request: Request
 ) -> AsyncIterator[ServerSentEvent]:
     try:
         # Failed half-way: the response has begun, so no handler sees the error.
@@ -93,7 +94,7 @@ async def _server_sent(
             async with aclosing(events):
                 async for event in events:
                     if isinstance(event, Answer):
-                        yield json_event(finished(event).model_dump(), "answer")
+                        yield json_event((await finished(event)).model_dump(), "answer")
                     else:
                         yield json_event(TokenEvent.of(event).model_dump(), "token")
     except HermesError as error:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.errors import SnapshotError
+from hermes_ray.errors import NoFreeSlot, SnapshotError
 from hermes_ray.memory.view import MemoryView, copied
 from hermes_ray.models import FrameGroup, ModelAdapter
 from tests.unit.engine.conftest import pictures
@@ -75,8 +75,22 @@ def test_a_parked_memory_returns_bit_for_bit(adapter: ModelAdapter, tmp_path: Pa
         assert torch.equal(getattr(before, field), getattr(after, field))
 
 
+def test_a_memory_that_cannot_come_in_stays_where_it_is(adapter: ModelAdapter) -> None:
+    settings = MemorySettings(policy="hermes", budget_tokens=60, slots=1, host_streams=1)
+    writer = MemoryWriter(adapter, settings, text_tokens=64)
+    parked = writer.open("parked")
+    writer.write({"parked": parked}, {"parked": adapter.encode([_group(adapter, p) for p in pictures(15)])})
+    before = copied(writer.slab.view(0))
+    resident = writer.open("resident")
+    with pytest.raises(NoFreeSlot):
+        writer.residency.bring([resident, parked])  # at once, into one slot
+    writer.residency.bring([parked])
+    assert torch.equal(before.keys, writer.slab.view(0).keys)
+
+
 def test_twice_as_many_streams_as_slots_answer_as_if_each_had_one(make_engine: Callable[..., StreamEngine]) -> None:
-    crowded = make_engine(policy="hermes", budget_tokens=60, slots=3)
+    # Not one place more than there are streams: whoever comes in changes places with whoever goes.
+    crowded = make_engine(policy="hermes", budget_tokens=60, slots=3, host_streams=STREAMS - 3)
     roomy = make_engine(policy="hermes", budget_tokens=60, slots=STREAMS)
     frames = {f"cam-{n}": pictures(16, seed=n) for n in range(STREAMS)}
     turn = random.Random(1)
