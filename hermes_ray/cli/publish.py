@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hermes_ray.cli.lifecycle import Lifecycle
@@ -41,7 +42,7 @@ def publish(
     assignments: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish video until it ends, or until Ctrl-C. Every message is confirmed by the broker."""
+    """Publish video until it ends, or until Ctrl-C. A broker that goes away is waited for."""
     settings = load_settings(config_file, assignments, bootstrap).settings
     configure_logs(settings.log)
     validate_stream_id(stream)
@@ -105,7 +106,11 @@ def _publish(
             total["bytes"] += size
             progress.update(task, description=_summary(total))
 
-        publish_all(choose(source.frames()), packer, producer.send, count)
+        def away(said: str) -> None:
+            console.print(f"[yellow]not confirmed, sending again:[/] {escape(said)}")
+            progress.update(task, description=f"{_summary(total)}, waiting for the broker")
+
+        publish_all(choose(source.frames()), packer, producer.send, count, away)
     return total
 
 
