@@ -1,6 +1,7 @@
 """``hermes publish``: a video file, an RTSP camera or a simulated camera to Kafka."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, l
 from hermes_ray.cli.output import progress_console, write_json
 from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
 from hermes_ray.config import KafkaSettings
-from hermes_ray.errors import SourceError
+from hermes_ray.errors import PublishFailed, SourceError
 from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.message import validate_stream_id
 from hermes_ray.video.frame import Frame
@@ -111,6 +112,8 @@ def _publish(
             progress.update(task, description=f"{_summary(total)}, waiting for the broker")
 
         publish_all(choose(source.frames()), packer, producer.send, count, away)
+        with suppress(PublishFailed):  # counts attempts that were made good since
+            producer.flush()
     return total
 
 
