@@ -1,11 +1,9 @@
 """Snapshots in a real object store that speaks S3, through s3fs, written and read by processes of their own."""
 
-import asyncio
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +12,12 @@ import s3fs
 
 from hermes_ray.cli.checks import check_snapshots
 from hermes_ray.cluster.snapshot_store import SnapshotName, SnapshotStore
-from hermes_ray.config import SnapshotSettings
+from hermes_ray.config import MemorySettings, SnapshotSettings
+from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import SnapshotError
+from hermes_ray.observability.stats import SnapshotCounts
 from tests.object_store import ObjectStore
+from tests.unit.cluster.test_stream_keeper import keeper_of, watch_and_save
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -110,7 +111,8 @@ def without_instances(object_store: ObjectStore) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [("test-key", "signature we calculated does not match"), ("nobody", "access key ID you provided does not exist")]
+    ("key", "said"),
+    [("test-key", "signature we calculated does not match"), ("nobody", "access key ID you provided does not exist")],
 )
 def test_wrong_credentials_are_named_with_the_setting(
     settings: SnapshotSettings, without_instances: None, monkeypatch: pytest.MonkeyPatch, key: str, said: str
@@ -129,3 +131,28 @@ def test_the_doctor_tells_a_store_that_takes_snapshots_from_one_that_does_not(
     assert check_snapshots(settings).ok
     assert "Contents" not in object_store.client().list_objects_v2(Bucket=BUCKET, Prefix=prefix)
     assert not check_snapshots(SnapshotSettings(url="s3://no-such-bucket/deep")).ok
+
+
+def small_engine() -> StreamEngine:
+    return StreamEngine.from_pretrained(
+        "hermes-tiny-random", memory=MemorySettings(budget_tokens=64, slots=2), device="cpu"
+    )
+
+
+def test_a_damaged_newest_object_costs_its_frames_and_no_more(
+    settings: SnapshotSettings, object_store: ObjectStore, prefix: str
+) -> None:
+    keeper, successor = keeper_of(str(settings.url)), keeper_of(str(settings.url))
+    with small_engine() as engine, small_engine() as fresh:
+        for offset in range(3):
+            watch_and_save(engine, keeper, offset)
+        s3 = object_store.client()
+        objects = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/stream=cam/")["Contents"]
+        assert len(objects) == 2
+        newest = objects[-1]["Key"]
+        data = s3.get_object(Bucket=BUCKET, Key=newest)["Body"].read()
+        s3.put_object(Bucket=BUCKET, Key=newest, Body=data[:-3])
+        assert successor.restore(fresh, "cam")
+        assert successor.counts() == SnapshotCounts(restored=1, refused=1)
+        assert successor.resumption("cam").positions[0].offset == 1
+        assert fresh.stream_stats("cam").frames_seen == 2
