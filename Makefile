@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes the first time) ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,s3]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" for one scripted run

@@ -228,8 +228,10 @@ class SnapshotSettings(_Section):
     """Copies of the streams' memories that outlive a process."""
 
     url: str | None = "auto"
-    """A directory or any fsspec URL that all machines reach. ``auto``: a temporary directory of this machine, for as
-    long as the cluster is up; ``null``: none, and a worker that dies forgets its streams."""
+    """A directory or any fsspec URL that all machines reach, such as ``s3://bucket/prefix`` with the extra ``s3`` and
+    Amazon's own variables (``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_ENDPOINT_URL``) for credentials and
+    endpoint. ``auto``: a temporary directory of this machine, for as long as the cluster is up; ``null``: none, and a
+    worker that dies forgets its streams."""
     interval_s: Annotated[float, Field(gt=0)] = 15.0
     """How often each stream that has changed is written; a restart reads at most about so much from Kafka again."""
     keep: Annotated[int, Field(ge=1)] = 2

@@ -119,9 +119,17 @@ class BrokerUnavailable(TransportError):
 
 
 class PublishFailed(TransportError):
-    """The broker did not confirm a record."""
+    """The broker did not confirm a record.
+
+    Attributes:
+        retriable: sending it again may help: the broker was away. It may have stored the record all the same.
+    """
 
     code = "publish-failed"
+
+    def __init__(self, message: str, *, retriable: bool = False) -> None:
+        super().__init__(message)
+        self.retriable = retriable
 
 
 class OffsetOutOfRange(TransportError):

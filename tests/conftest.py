@@ -3,6 +3,7 @@
 import logging
 import os
 import tempfile
+from pathlib import Path
 from uuid import uuid4
 
 # Tests run beside one another's child processes on few cores, where OpenMP's spinning threads slow each other down;
@@ -14,6 +15,14 @@ import ray
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
+from tests.durable_broker import BUCKET, DurableBroker
+from tests.object_store import ObjectStore
+
+# Amazon's client reads its settings from there, in this process and in Ray's workers; never a developer's own.
+_AWS = Path(tempfile.gettempdir()) / f"hermes-ray-tests-{os.getpid()}-aws.ini"
+os.environ.update(AWS_CONFIG_FILE=str(_AWS), AWS_SHARED_CREDENTIALS_FILE=str(_AWS))
+for _variable in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+    os.environ.pop(_variable, None)
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +30,22 @@ def broker():
     """One real broker for the whole session; tests keep apart by topic names."""
     with EmbeddedBroker() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory):
+    """A real object store, found by every process of the tests; the bucket ``snapshots`` is for those."""
+    with ObjectStore(tmp_path_factory.mktemp("object-store") / "data", BUCKET, "snapshots") as store:
+        _AWS.write_text(store.configuration)
+        yield store
+    _AWS.unlink()
+
+
+@pytest.fixture(scope="session")
+def durable_broker(object_store, tmp_path_factory):
+    """A broker that may be killed: its records are in the object store. Whoever kills it starts it again."""
+    with DurableBroker(object_store, tmp_path_factory.mktemp("durable-broker") / "broker.log") as broker:
+        yield broker
 
 
 @pytest.fixture

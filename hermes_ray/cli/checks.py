@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from hermes_ray.config import KafkaSettings, ModelSettings, Settings
+from hermes_ray.config import KafkaSettings, ModelSettings, Settings, SnapshotSettings
 from hermes_ray.errors import HermesError
 
 _OLDEST_PYTHON = (3, 11)
@@ -48,6 +48,7 @@ def checks_for(settings: Settings, *, demo: bool) -> list[Callable[[], Check]]:
         partial(check_port, settings.api.host, settings.api.port),
         partial(check_tool, "kcat", "only to publish or read records by hand: apt-get install kcat"),
         broker,
+        partial(check_snapshots, settings.snapshots),
         check_ray,
         partial(check_device, settings.model.device),
         partial(check_model, settings.model),
@@ -117,6 +118,18 @@ def check_broker(settings: KafkaSettings) -> Check:
             name, False, str(error), "start Kafka, or set kafka.bootstrap_servers; `hermes demo` brings its own"
         )
     return Check(name, True, "answers", "")
+
+
+def check_snapshots(settings: SnapshotSettings) -> Check:
+    """Check that snapshots can be stored."""
+    from hermes_ray.cli.system import check_snapshots as store
+
+    name = f"snapshots {settings.url}"
+    try:
+        store(settings)
+    except HermesError as error:
+        return Check(name, False, str(error), "mend the store, or set snapshots.url to one that can be written")
+    return Check(name, True, "can be written" if settings.url not in ("auto", None) else "need no store", "")
 
 
 def check_ray() -> Check:

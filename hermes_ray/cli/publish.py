@@ -1,11 +1,13 @@
 """``hermes publish``: a video file, an RTSP camera or a simulated camera to Kafka."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hermes_ray.cli.lifecycle import Lifecycle
@@ -13,7 +15,7 @@ from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, l
 from hermes_ray.cli.output import progress_console, write_json
 from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
 from hermes_ray.config import KafkaSettings
-from hermes_ray.errors import SourceError
+from hermes_ray.errors import PublishFailed, SourceError
 from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.message import validate_stream_id
 from hermes_ray.video.frame import Frame
@@ -41,7 +43,7 @@ def publish(
     assignments: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish video until it ends, or until Ctrl-C. Every message is confirmed by the broker."""
+    """Publish video until it ends, or until Ctrl-C. A broker that goes away is waited for."""
     settings = load_settings(config_file, assignments, bootstrap).settings
     configure_logs(settings.log)
     validate_stream_id(stream)
@@ -105,7 +107,13 @@ def _publish(
             total["bytes"] += size
             progress.update(task, description=_summary(total))
 
-        publish_all(choose(source.frames()), packer, producer.send, count)
+        def away(said: str) -> None:
+            console.print(f"[yellow]not confirmed, sending again:[/] {escape(said)}")
+            progress.update(task, description=f"{_summary(total)}, waiting for the broker")
+
+        publish_all(choose(source.frames()), packer, producer.send, count, away)
+        with suppress(PublishFailed):  # counts attempts that were made good since
+            producer.flush()
     return total
 
 

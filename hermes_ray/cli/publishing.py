@@ -4,12 +4,17 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, cast
 
+from hermes_ray.errors import BrokerUnavailable, HermesError, PublishFailed
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg, resize, shrink
 from hermes_ray.video.frame import Frame
+
+Send = Callable[[FrameMessage], Future[Any]]
+"""Publishes a message; the future resolves when the broker has confirmed it."""
 
 _MAX_UNCONFIRMED = 8
 """Messages on their way at once; encoding goes on while the broker works on them."""
@@ -91,8 +96,9 @@ def excerpt(frames: Iterable[Frame], seconds: float | None) -> Iterator[Frame]:
 def publish_all(
     frames: Iterable[Frame],
     packer: MessagePacker,
-    send: Callable[[FrameMessage], Future[Any]],
+    send: Send,
     on_published: Callable[[int, int], object],
+    on_away: Callable[[str], object] | None = None,
 ) -> None:
     """Publish frames until there are no more, and wait until the broker has confirmed the last.
 
@@ -101,23 +107,74 @@ def publish_all(
         packer: makes messages of them.
         send: publishes one message; its future resolves when the broker has confirmed it.
         on_published: called in order, once per confirmed message, with its frames and bytes.
+        on_away: called with what the producer says whenever the broker was away for too long; then the messages are
+            sent again, for as long as it takes. By default that is an error.
 
     Raises:
         HermesError: what the source, the encoder or the broker had to object.
     """
-    unconfirmed: deque[tuple[Future[Any], int, int]] = deque()
+    outgoing = _Outgoing(send, on_published, on_away)
     for message, count in packer.pack(frames):
-        unconfirmed.append((send(message), count, len(message.payload)))
-        while unconfirmed and (unconfirmed[0][0].done() or len(unconfirmed) > _MAX_UNCONFIRMED):
-            _confirm(unconfirmed.popleft(), on_published)
-    while unconfirmed:
-        _confirm(unconfirmed.popleft(), on_published)
+        outgoing.add(message, count)
+    outgoing.finish()
 
 
-def _confirm(sent: tuple[Future[Any], int, int], on_published: Callable[[int, int], object]) -> None:
-    delivery, frames, size = sent
-    delivery.result()
-    on_published(frames, size)
+@dataclass(slots=True)
+class _Sent:
+    message: FrameMessage
+    frames: int
+    delivery: Future[Any]
+
+
+class _Outgoing:
+    """Messages that the broker has not confirmed, oldest first: few, so that a source waits for the broker."""
+
+    def __init__(
+        self, send: Send, on_published: Callable[[int, int], object], on_away: Callable[[str], object] | None
+    ) -> None:
+        self._send = send
+        self._on_published = on_published
+        self._on_away = on_away
+        self._unconfirmed: deque[_Sent] = deque()
+
+    def add(self, message: FrameMessage, frames: int) -> None:
+        self._unconfirmed.append(_Sent(message, frames, self._try(message)))
+        while self._unconfirmed and (self._unconfirmed[0].delivery.done() or len(self._unconfirmed) > _MAX_UNCONFIRMED):
+            self._settle_oldest()
+
+    def finish(self) -> None:
+        while self._unconfirmed:
+            self._settle_oldest()
+
+    def _settle_oldest(self) -> None:
+        oldest = self._unconfirmed[0]
+        error = oldest.delivery.exception()
+        if error is None:
+            self._unconfirmed.popleft()
+            self._on_published(oldest.frames, len(oldest.message.payload))
+        elif self._on_away is None or not _may_pass(error):
+            raise error
+        else:
+            self._on_away(str(error))
+            self._send_again()
+
+    def _send_again(self) -> None:
+        # None of those behind may arrive after one that is sent again: they end first.
+        failed = [sent for sent in self._unconfirmed if sent.delivery.exception() is not None]
+        for sent in failed:
+            sent.delivery = self._try(sent.message)
+
+    def _try(self, message: FrameMessage) -> Future[Any]:
+        try:
+            return self._send(message)
+        except HermesError as error:
+            failed: Future[Any] = Future()
+            failed.set_exception(error)
+            return failed
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, BrokerUnavailable) or (isinstance(error, PublishFailed) and error.retriable)
 
 
 def _even(frame: Frame) -> Frame:

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 
 from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.steps import Steps
-from hermes_ray.config import ClusterSettings, KafkaSettings, Settings
+from hermes_ray.config import ClusterSettings, KafkaSettings, Settings, SnapshotSettings
 
 
 def start_system(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> str:
@@ -70,6 +70,19 @@ def check_broker(settings: KafkaSettings) -> None:
 
     with translated("looking for a broker", settings):
         KafkaAdminClient(**connection_options(settings)).close()
+
+
+def check_snapshots(settings: SnapshotSettings) -> None:
+    """Check that snapshots can be stored; nothing for those that only this machine's workers share.
+
+    Raises:
+        ConfigError: no driver reads such a URL.
+        SnapshotError: something cannot be written, listed or removed there.
+    """
+    from hermes_ray.cluster.snapshot_store import SnapshotStore
+
+    if settings.url not in ("auto", None):
+        SnapshotStore(settings).check()
 
 
 def quiet_ray() -> None:

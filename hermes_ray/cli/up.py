@@ -9,7 +9,7 @@ from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.output import progress_console, write_json_line
 from hermes_ray.cli.steps import Steps
-from hermes_ray.cli.system import check_broker, start_system
+from hermes_ray.cli.system import check_broker, check_snapshots, start_system
 from hermes_ray.observability.logs import configure_logs
 
 
@@ -33,6 +33,8 @@ def up(
     with Lifecycle(console.print) as lifecycle:
         with steps.step(f"looking for Kafka at {settings.kafka.bootstrap_servers}"):
             check_broker(settings.kafka)
+        with steps.step(f"trying to store snapshots: {settings.snapshots.url}"):
+            check_snapshots(settings.snapshots)
         url = start_system(settings, lifecycle, steps)
         console.print(f"ready after {steps.elapsed_s:.0f} s: {url}  [dim](docs at {url}/docs; Ctrl-C ends it)[/]")
         if as_json:

@@ -33,6 +33,18 @@ class StreamCursor:
         """How many frames at the head of a batch are covered; positions are in the stream's order."""
         return next((n for n, position in enumerate(positions) if not self.covers(log, position)), len(positions))
 
+    def is_past(self, ts_ms: Sequence[int]) -> bool:
+        """Whether the stream's memory has a frame that is not older than the first of these.
+
+        Whoever resumes the stream samples behind that frame; so they come from one who did not know of it.
+        """
+        return (
+            bool(ts_ms)
+            and self.sampler is not None
+            and self.sampler.kept > 0
+            and ts_ms[0] <= self.sampler.newest_kept_ms
+        )
+
     def advanced(self, mark: Mark) -> Self:
         """The cursor after a mark. One that is covered changes nothing; one of another topic voids the positions."""
         if self.covers(mark.log, mark.position):

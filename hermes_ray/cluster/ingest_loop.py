@@ -61,6 +61,8 @@ _REPLAY_INTERVALS = 2
 """Snapshots of a stream may be so many times their interval apart, since a worker writes one after the other."""
 _GAP_MARGIN_S = 30.0
 """Beyond that, for every stream that a retention gap concerns to send something."""
+_COMMIT_MARGIN_S = 30.0
+"""Beyond that, for another ingest worker to commit something."""
 _MOST_DEAD_LETTERS = 64
 """Unconfirmed dead letters that stop reading; each holds its record."""
 
@@ -81,7 +83,14 @@ class IngestLoop:
         self._intake = RecordIntake(settings.video, replay_s=replay_s, lost=self._reader.lost)
         self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
         self._delivery = Delivery(settings.cluster.namespace)
-        self._gate = RecordGate(self._intake, self._outbox, self._delivery, self._reader, settings.kafka.frames_topic)
+        self._gate = RecordGate(
+            self._intake,
+            self._outbox,
+            self._delivery,
+            self._reader,
+            settings.kafka.frames_topic,
+            patience_s=replay_s + _COMMIT_MARGIN_S,
+        )
         self._letters = DeadLetterQueue()
         # Marks that no frame carries, because nothing was selected since the last one.
         self._marks: dict[str, tuple[Record, Mark]] = {}

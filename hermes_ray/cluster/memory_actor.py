@@ -209,12 +209,15 @@ class StreamMemoryActor:
             StaleEpoch: the sender takes this worker for an owner that it is no more, or not yet.
             Overloaded: too many frames wait; nothing was taken.
             NoFreeSlot: no room for another stream.
-            NotReady: the stream's memory is being restored.
+            NotReady: the stream's memory is being restored, or has newer frames, from another ingest worker.
             WorkerUnavailable: the model is not loaded, or the worker not admitted, or about to end.
         """
         engine = self._loaded()
         async with self._residents.turn(batch.stream_id, batch.epoch):
-            repeats = self._keeper.cursor(batch.stream_id).repeats(batch.mark.log, batch.positions)
+            cursor = self._keeper.cursor(batch.stream_id)
+            repeats = cursor.repeats(batch.mark.log, batch.positions)
+            if cursor.is_past(batch.ts_ms[repeats:]):
+                raise NotReady(f"stream {batch.stream_id!r} has newer frames from another partition: resume it")
             if repeats:
                 self._meters.repeated(repeats)
                 log.info("frames sent again are skipped", stream_id=batch.stream_id, frames=repeats)

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hermes_ray.cluster.delivery import Delivery
+from hermes_ray.cluster.foreign_partitions import ForeignPartitions
 from hermes_ray.cluster.intake import RecordIntake
 from hermes_ray.cluster.outbox import Outbox
 from hermes_ray.cluster.partition_reader import PartitionReader
@@ -27,8 +29,9 @@ class RecordGate:
 
     A stream's first record waits for two things. Its owner must say what it has seen, so that reading goes on behind
     that. And if the stream came to another partition, what its former ones still hold must be read first, since Kafka
-    keeps order only within a partition; that is done once per stream and partition. Every record waits until its
-    stream has less than its share of the frames on their way.
+    keeps order only within a partition; that is done once per stream and partition. Where another ingest worker reads
+    a former partition, its commits tell, and the owner is asked again what it has seen by then. Every record waits
+    until its stream has less than its share of the frames on their way.
 
     Args:
         intake: knows the streams that go on.
@@ -36,10 +39,17 @@ class RecordGate:
         delivery: asks the owners.
         reader: whose partitions are held.
         topic: the frames topic.
+        patience_s: how long to wait for another ingest worker that commits nothing, seconds; then order is lost.
     """
 
     def __init__(
-        self, intake: RecordIntake, outbox: Outbox, delivery: Delivery, reader: PartitionReader, topic: str
+        self,
+        intake: RecordIntake,
+        outbox: Outbox,
+        delivery: Delivery,
+        reader: PartitionReader,
+        topic: str,
+        patience_s: float,
     ) -> None:
         self._intake = intake
         self._outbox = outbox
@@ -47,8 +57,9 @@ class RecordGate:
         self._reader = reader
         self._topic = topic
         self._not_before_s: dict[str, float] = {}
-        # By partition that is held until others are read so far: the stream, and their offsets.
-        self._behind: dict[int, tuple[str, Mapping[int, int]]] = {}
+        # By partition that is held until others are read so far.
+        self._behind: dict[int, _Wait] = {}
+        self._elsewhere = ForeignPartitions(patience_s)
 
     def due(self) -> list[Record]:
         """Records that are held and may pass by now."""
@@ -106,9 +117,15 @@ class RecordGate:
                 if at.behind:
                     self._go_back(record.partition, at.positions if at.log == self._intake.log else {})
                 return not at.behind
-        self._behind.pop(record.partition, None)
+        self._give_up_waiting(stream_id, record.partition)
         self._reader.hold(record)
         return False
+
+    def _give_up_waiting(self, stream_id: str, partition: int) -> None:
+        """The stream's owner is not known: what is to be read before this may be other partitions by then."""
+        wait = self._behind.get(partition)
+        if wait is not None and not (wait.asked_again and wait.stream_id == stream_id):
+            del self._behind[partition]
 
     def _go_back(self, partition: int, positions: Mapping[int, FramePosition]) -> None:
         """A stream came back from an older snapshot than commits rest on: read from there again."""
@@ -123,18 +140,32 @@ class RecordGate:
         former = self._intake.partitions_of(stream_id) - {record.partition}
         if not former or record.partition in self._intake.partitions_of(stream_id):
             return True
-        known = self._behind.get(record.partition)
-        if known is None or known[0] != stream_id:
-            ends = self._ends(former, consumer)
-            log.info("stream came to another partition", stream_id=stream_id, partition=record.partition, behind=ends)
-            if missing := former - ends.keys():
-                log.warning("a former partition is read elsewhere", stream_id=stream_id, partitions=sorted(missing))
-            self._behind[record.partition] = known = (stream_id, ends)
-        return all(self._is_read(partition, end, stream_id) for partition, end in known[1].items())
+        wait = self._behind.get(record.partition)
+        if wait is None or wait.stream_id != stream_id:
+            ends = consumer.end_offsets([(self._topic, partition) for partition in former])
+            wait = _Wait(stream_id, {partition: end for (_, partition), end in ends.items()})
+            log.info(
+                "stream came to another partition", stream_id=stream_id, partition=record.partition, behind=wait.ends
+            )
+            self._behind[record.partition] = wait
+        return wait.asked_again or self._is_over(wait, consumer)
 
-    def _ends(self, partitions: frozenset[int], consumer: PartitionConsumer) -> Mapping[int, int]:
-        mine = [(self._topic, p) for p in partitions if self._reader.next_offset(p) is not None]
-        return {partition: end for (_, partition), end in consumer.end_offsets(mine).items()} if mine else {}
+    def _is_over(self, wait: "_Wait", consumer: PartitionConsumer) -> bool:
+        mine = {
+            partition: end for partition, end in wait.ends.items() if self._reader.next_offset(partition) is not None
+        }
+        if not all(self._is_read(partition, end, wait.stream_id) for partition, end in mine.items()):
+            return False
+        others = {partition: end for partition, end in wait.ends.items() if partition not in mine}
+        if not others:
+            return True
+        if self._outbox.holds(wait.stream_id) or not self._elsewhere.are_read(
+            wait.stream_id, others, lambda partition: consumer.committed((self._topic, partition))
+        ):
+            return False
+        self._intake.forget(wait.stream_id)  # others have sent frames since its owner was asked
+        wait.asked_again = True
+        return False
 
     def _is_read(self, partition: int, end: int, stream_id: str) -> bool:
         at = self._reader.next_offset(partition)
@@ -144,3 +175,16 @@ class RecordGate:
             log.warning("two partitions wait for each other, order is lost", stream_id=stream_id, partition=partition)
             return True
         return False
+
+
+@dataclass(slots=True)
+class _Wait:
+    """Of a partition, until others are read up to these offsets.
+
+    Attributes:
+        asked_again: others have read so far, and what the owner had seen before is forgotten.
+    """
+
+    stream_id: str
+    ends: Mapping[int, int]
+    asked_again: bool = False

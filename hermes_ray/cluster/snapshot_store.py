@@ -22,6 +22,9 @@ _STREAM = "stream="
 """Before a stream's id, which may be ``..``, in the name of its directory."""
 _SUFFIX = ".snapshot"
 _UNFINISHED = ".part"
+_TRIAL = "trial-"
+_NO_BUCKET = "NoSuchBucket"
+"""Error code of S3 (API reference, Error Responses)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,18 +72,26 @@ class SnapshotStore:
             raise ConfigError(f"snapshots.url {settings.url}: {error}") from error
         self._files, self._root = found
 
+    def check(self) -> None:
+        """Make sure that something can be written, listed and removed.
+
+        Raises:
+            SnapshotError: it cannot.
+        """
+        name = f"{_TRIAL}{uuid4().hex}"
+        with _translated("trying the snapshot store"):
+            self._write(self._root, name, b"")
+            self._files.ls(self._root, detail=False)
+            self._files.rm_file(f"{self._root}/{name}")
+
     def put(self, stream_id: str, name: SnapshotName, data: bytes) -> None:
         """Write a snapshot.
 
         Raises:
             SnapshotError: it could not be written; the older ones are still there.
         """
-        directory = self._directory(stream_id)
         with _translated(f"writing a snapshot of stream {stream_id!r}"):
-            if isinstance(self._files, LocalFileSystem):
-                _write_file(Path(directory), str(name), data)
-            else:
-                self._files.pipe_file(f"{directory}/{name}", data)  # object stores show whole objects only
+            self._write(self._directory(stream_id), str(name), data)
 
     def prune(self, stream_id: str) -> None:
         """Remove a stream's snapshots that are too many, the oldest first. For its owner, who writes no other now.
@@ -132,6 +143,12 @@ class SnapshotStore:
         named = [name.removeprefix(_STREAM) for name in self._list(self._root) if name.startswith(_STREAM)]
         return sorted(stream for stream in named if self.names(stream))
 
+    def _write(self, directory: str, name: str, data: bytes) -> None:
+        if isinstance(self._files, LocalFileSystem):
+            _write_file(Path(directory), name, data)
+        else:
+            self._files.pipe_file(f"{directory}/{name}", data)  # object stores show whole objects only
+
     def _remove_all_from_before(self, stream_id: str, before_s: float) -> bool:
         names = self.names(stream_id)
         directory = self._directory(stream_id)
@@ -157,7 +174,9 @@ class SnapshotStore:
         with _translated(f"listing {directory}"):
             try:
                 entries = self._files.ls(directory, detail=False)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if _names_no_bucket(error):
+                    raise  # a wrong setting, and no store in which the stream has no snapshots
                 return []
         return [str(entry).rstrip("/").rpartition("/")[2] for entry in entries]
 
@@ -203,4 +222,11 @@ def _translated(doing: str) -> Iterator[None]:
         raise
     # Drivers raise what their libraries raise (botocore, aiohttp, azure, ...), which have no class in common.
     except Exception as error:
-        raise SnapshotError(f"{doing}: {type(error).__name__}: {error}") from error
+        raise SnapshotError(
+            f"{doing}: {type(error).__name__}: {error}; check snapshots.url, its endpoint and credentials"
+        ) from error
+
+
+def _names_no_bucket(error: FileNotFoundError) -> bool:
+    response = getattr(error.__cause__, "response", None)  # botocore's; drivers raise the same class for both
+    return isinstance(response, dict) and response.get("Error", {}).get("Code") == _NO_BUCKET

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, RetriableError  # pyright: ignore[reportAttributeAccessIssue] - stubs of 2.x
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import MediaTooLarge, PublishFailed
@@ -145,7 +145,8 @@ class RecordPublisher:
             if not free:
                 raise PublishFailed(
                     f"buffer full: {self._unconfirmed} records ({self._buffered_bytes} bytes) unconfirmed by "
-                    f"{self._settings.bootstrap_servers} for {self._settings.request_timeout_s:g} s"
+                    f"{self._settings.bootstrap_servers} for {self._settings.request_timeout_s:g} s",
+                    retriable=True,
                 )
             self._buffered_bytes += size
             self._unconfirmed += 1
@@ -163,4 +164,5 @@ class RecordPublisher:
 
     def _fail(self, delivery: Future[Delivery], size: int, error: Exception) -> None:
         self._release(size, failed=True)
-        delivery.set_exception(PublishFailed(f"the broker did not confirm the record: {describe(error)}"))
+        said = f"the broker did not confirm the record: {describe(error)}"
+        delivery.set_exception(PublishFailed(said, retriable=isinstance(error, RetriableError)))

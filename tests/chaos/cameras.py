@@ -54,10 +54,14 @@ class Cameras:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self.stop()
         if error is None and self._failure is not None:
             raise self._failure
+
+    def stop(self) -> None:
+        """Publish no more. Safe to repeat."""
+        self._stopping.set()
+        self._thread.join()
 
     @property
     def records(self) -> int:

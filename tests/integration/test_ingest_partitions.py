@@ -32,7 +32,7 @@ STREAMS = ("cam-0", "cam-1", "cam-2", "cam-3")
 START_MS = 1_700_000_000_000
 PICTURE = encode_jpeg(np.full((48, 64, 3), 90, np.uint8))
 READY_S = 120
-SETTLE_S = 60
+SETTLE_S = 150
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,19 @@
 """The demo's cameras: each publishes in a thread of its own."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from hermes_ray.cli.demo import scenario
 from hermes_ray.cli.demo.examiner import Examiner, FootageExaminer, SimulatedExaminer
 from hermes_ray.cli.demo.scenario import Scenario
-from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
+from hermes_ray.cli.publishing import Encoding, MessagePacker, Send, excerpt, publish_all
 from hermes_ray.errors import HermesError
-from hermes_ray.transport.message import FrameMessage
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
 from hermes_ray.video.sources.base import Source
 from hermes_ray.video.sources.file import FileSource
 from hermes_ray.video.sources.simulated import SimulatedCamera
-
-Send = Callable[[FrameMessage], Future[Any]]
 
 
 class Camera:

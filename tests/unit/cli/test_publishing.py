@@ -75,6 +75,44 @@ def test_only_confirmed_frames_are_counted():
     assert confirmed == [1, 1]
 
 
+class Broker:
+    """Confirms each message at its n-th attempt; remembers what it got."""
+
+    def __init__(self, attempts: dict[int, int], error: Exception) -> None:
+        self.attempts = attempts
+        self.error = error
+        self.tries: list[int] = []
+        self.kept: list[int] = []
+
+    def send(self, message):
+        self.tries.append(message.seq)
+        future: Future = Future()
+        if self.tries.count(message.seq) < self.attempts.get(message.seq, 1):
+            future.set_exception(self.error)
+        else:
+            self.kept.append(message.seq)
+            future.set_result(None)
+        return future
+
+
+def test_messages_that_a_broker_did_not_confirm_are_sent_again_in_order():
+    broker = Broker({1: 3, 2: 2, 4: 2}, PublishFailed("timed out", retriable=True))
+    said: list[str] = []
+    confirmed: list[int] = []
+    packer = MessagePacker("cam", Encoding.JPEG, fps=5.0)
+    publish_all(frames(6), packer, broker.send, lambda count, _: confirmed.append(count), said.append)
+    assert sorted(broker.kept) == list(range(6))
+    assert len(confirmed) == 6
+    assert set(said) == {"timed out"}
+
+
+@pytest.mark.parametrize("error", [PublishFailed("too large"), SourceError("unplugged")], ids=["refused", "other"])
+def test_what_no_waiting_mends_ends_publishing(error):
+    broker = Broker({1: 99}, error)
+    with pytest.raises(type(error), match=str(error)):
+        publish_all(frames(3), MessagePacker("cam", Encoding.JPEG, fps=5.0), broker.send, lambda *_: None, print)
+
+
 def test_an_excerpt_ends_by_capture_time():
     assert len(list(excerpt(frames(20, fps=5.0), 2.0))) == 10
     assert len(list(excerpt(frames(20, fps=5.0), None))) == 20
