@@ -57,7 +57,7 @@ def accuracy(
     The bundled model was trained on short clips of other worlds of the same kind. An answer is right if it has exactly
     the right words.
     """
-    from hermes_ray.cli.bench_tables import run_accuracy
+    from hermes_ray.cli.bench_accuracy import run_accuracy
 
     changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
     document = run_accuracy(model, changes, quick=quick, workers=workers, picture=picture, resume=resume)
