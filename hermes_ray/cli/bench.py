@@ -66,7 +66,7 @@ def accuracy(
 
 @bench.command()
 def recovery(
-    quick: Annotated[bool, typer.Option("--quick", help="Under three minutes: 3 blows of each kind.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="3 blows of each kind, and snapshots more often.")] = False,
     blows: Annotated[int | None, typer.Option(min=1, help="Blows of each kind (default 20).")] = None,
     kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of blow. Repeatable.")] = None,
     json_file: JsonFile = None,

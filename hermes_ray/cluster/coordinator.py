@@ -20,6 +20,7 @@ from hermes_ray.cluster.partitions import assign_partitions
 from hermes_ray.cluster.plan import plan_cluster
 from hermes_ray.cluster.protocol import Assignment, ClusterView, IngestHealth, WorkerHealth, memory_worker_name
 from hermes_ray.cluster.roster import Roster
+from hermes_ray.cluster.shortfall import broker_trouble, is_up, missing_ingest_workers, missing_memory_workers
 from hermes_ray.cluster.snapshot_store import SnapshotStore, temporary_root
 from hermes_ray.cluster.stats_board import StatsBoard
 from hermes_ray.cluster.workers import existing_memory_workers, ingest_worker, memory_worker
@@ -128,7 +129,7 @@ class Coordinator:
             name
             for name in self._plan.memory_workers
             if self._roster.silent_s(name) < self._settings.cluster.move_after_s
-            and (name not in self._memory or (not _is_up(self._memory[name]) and self._memory[name].failure is None))
+            and (name not in self._memory or (not is_up(self._memory[name]) and self._memory[name].failure is None))
         ]
         return bool(away) or any(self._draining.values())
 
@@ -191,33 +192,13 @@ class Coordinator:
         for health in self._memory.values():
             if health.failure is not None:
                 raise health.failure
-        blocking = [*self._missing_memory(), *self._missing_ingest()]
+        plan, trouble = self._plan, self._roster.trouble
+        cpus_each = self._settings.cluster.ingest_worker_cpus
+        blocking = missing_memory_workers(plan, self._memory, trouble)
+        blocking += missing_ingest_workers(plan, self._ingest, trouble, cpus_each)
         self._brought_up = self._brought_up or not blocking
-        ready = self._brought_up and any(_is_up(health) for health in self._memory.values())
-        return Readiness(ready, (*blocking, *self._broker_trouble()))
-
-    def _missing_memory(self) -> list[str]:
-        plan = self._plan
-        asks = f"starting; asks Ray for {plan.cpus_each:g} CPU and {plan.gpus_each} GPU"
-        return [
-            f"{name}: {self._memory[name].detail if name in self._memory else self._roster.trouble.get(name, asks)}"
-            for name in plan.memory_workers
-            if name not in self._memory or not _is_up(self._memory[name])
-        ]
-
-    def _missing_ingest(self) -> list[str]:
-        asks = f"starting; asks Ray for {self._settings.cluster.ingest_worker_cpus:g} CPU"
-        away = [name for name in self._plan.ingest_workers if name not in self._ingest]
-        idle = [
-            name for name, health in self._ingest.items() if health.broker_reachable and not health.assignment.epoch
-        ]
-        return [
-            *(f"{name}: {self._roster.trouble.get(name, asks)}" for name in away),
-            *(f"{name}: waiting for partitions" for name in idle),
-        ]
-
-    def _broker_trouble(self) -> list[str]:
-        return [f"{name}: {health.detail}" for name, health in self._ingest.items() if not health.broker_reachable]
+        ready = self._brought_up and any(is_up(health) for health in self._memory.values())
+        return Readiness(ready, (*blocking, *broker_trouble(self._ingest)))
 
     async def _supervise(self) -> None:
         try:
@@ -259,7 +240,7 @@ class Coordinator:
             await self._replan()
         if self._reclaimed.is_set() or self._unheard():
             return
-        if self._memory and all(_is_up(health) for health in self._memory.values()):
+        if self._memory and all(is_up(health) for health in self._memory.values()):
             await self._reclaim()
 
     async def _reclaim(self) -> None:
@@ -317,7 +298,7 @@ class Coordinator:
         stays_away = health is None and self._roster.silent_s(name) > self._settings.cluster.move_after_s
         self._directory.describe(
             name,
-            up=health is not None and _is_up(health),
+            up=health is not None and is_up(health),
             settled=health is not None and not health.recovering and self._roster.steady_s(name) > _STEADY_S,
             leaving=stays_away or self._draining.get(name, False),
         )
@@ -355,7 +336,3 @@ class Coordinator:
                 assignment = Assignment(self._clock.next(), wanted[name])
                 log.info("assigning", worker=name, epoch=assignment.epoch, partitions=sorted(assignment.partitions))
                 await self._roster.tell(name, "assign", assignment)
-
-
-def _is_up(health: WorkerHealth) -> bool:
-    return health.loaded and health.epoch is not None
