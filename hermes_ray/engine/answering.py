@@ -241,7 +241,7 @@ class _Places:
     """
 
     def __init__(self, rows: Sequence[int], starts: Sequence[int], tokens: int, device: torch.device) -> None:
-        # A question is read alone, and a plain copy is several times cheaper than an indexed one.
+        # A question is read alone, and a plain copy costs less than an indexed one.
         self._alone = (rows[0], slice(starts[0], starts[0] + tokens)) if len(rows) == 1 else None
         if self._alone is None:
             self._ahead = torch.arange(tokens, device=device)

@@ -66,6 +66,7 @@ class Part:
     Attributes:
         number: of the batch.
         exams: its streams.
+        variant: the policy.
     """
 
     number: int
