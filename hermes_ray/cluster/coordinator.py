@@ -160,6 +160,8 @@ class Coordinator:
             raise UnknownWorker(f"no memory worker {worker!r}; there are {', '.join(self._plan.memory_workers)}")
         await call(worker, self._settings.cluster.namespace, "drain", draining, limit_s=_OWN_LIMIT_S)
         self._draining[worker] = draining
+        # At once: a worker that is neither drained nor to be used would leave streams without any that may come free.
+        self._describe(worker, self._memory.get(worker))
         log.info("draining" if draining else "draining ends", worker=worker)
 
     async def resize(self, memory_workers: int) -> None:
