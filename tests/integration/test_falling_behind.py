@@ -26,7 +26,7 @@ SETTLE_S = 120
 PER_ROUND = 200
 ROUND_S = 0.25
 PICTURE = encode_jpeg(np.full((480, 640, 3), 90, np.uint8))
-"""Large enough that decoding alone takes longer than the flood leaves: a fast machine encodes as quickly as it comes."""
+"""So large that decoding alone takes longer than the flood leaves; a fast machine encodes as quickly as it comes."""
 
 
 @contextmanager
