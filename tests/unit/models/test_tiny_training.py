@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from hermes_ray.models.tiny import save_random
+from hermes_ray.models.tiny import save_random, weights_directory
 from hermes_ray.models.tiny.architecture import build_model
 from hermes_ray.video.world import TASKS
-from training.checkpoints import newest_checkpoint, restore, save_checkpoint
+from training.checkpoints import load_bundled, newest_checkpoint, restore, save_checkpoint
 from training.clips import IGNORED, make_clip
-from training.curriculum import Progress
+from training.curriculum import STAGES, Progress, lesson
 from training.optimiser import build_optimisers, orthogonalise
 from training.packing import Packer
 from training.trainee import Trainee
@@ -152,3 +153,30 @@ def test_spread_or_renumbered_positions_leave_the_order_and_what_is_seen(clips):
             tokens = varied.kept.shape[1]
             layouts.add("renumbered" if span == tokens else "plain" if span <= 54 else "spread")
     assert layouts == {"plain", "renumbered", "spread"}
+
+
+def test_a_lapse_shows_all_that_came_and_leaves_out_most_of_the_rest():
+    for seed in range(6):
+        clip = make_clip(seed, frames=24, questions=8, task_weights=EVEN, quiet=True, lapse=True)
+        shown = clip.labels["kind"] > 0
+        assert len(clip.frames) == 24
+        assert shown.any(axis=1).sum() >= 6, "of hours in which little happens, what happens is shown"
+        orders = clip.labels["order"][shown]
+        things = int(orders.max()) + 1
+        assert set(orders[orders >= 0].tolist()) == set(range(things)), "none that came before another is missing"
+
+
+def test_training_goes_on_from_the_weights_of_the_package():
+    trainee = Trainee(build_model(seed=3), Packer().prefix)
+    load_bundled(trainee)
+    # By what they hold: transformers has names of its own for them in a file.
+    stored = load_file(weights_directory() / "model.safetensors").values()
+    mine = {(weight.shape, float(weight.double().sum())) for weight in trainee.model.state_dict().values()}
+    assert {(weight.shape, float(weight.double().sum())) for weight in stored} <= mine
+
+
+def test_the_last_stage_rehearses_those_before_it():
+    last = len(STAGES) - 1
+    seen = [lesson(last, step) for step in range(6)]
+    assert {STAGES.index(stage) for stage in seen} == {last, last - 1, last - 2}
+    assert seen.count(STAGES[last]) == 4
