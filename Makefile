@@ -14,10 +14,10 @@ help: ## show this list
 setup: $(STAMP) ## make the virtual environment with the pinned packages
 
 $(STAMP): pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) (about two minutes the first time) ..."
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,s3]'
+	@echo "Setting up $(VENV) (about two minutes the first time) ..." >&2  # stdout belongs to `demo --json`
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,s3]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" for one scripted run
