@@ -50,7 +50,12 @@ def variants(
         stream_tokens: visual tokens of the whole stream.
         frame_tokens: visual tokens of one frame; budgets are whole frames.
         policies: only these, at every budget; ``None`` for all.
+
+    Raises:
+        KeyError: no such policy.
     """
+    if unknown := set(policies or ()) - set(policy_names()):
+        raise KeyError(*sorted(unknown))
     found: list[Variant] = []
     for percent in budgets_percent:
         frames = max(1, round(percent / 100 * stream_tokens / frame_tokens))
