@@ -101,6 +101,8 @@ class MemorySettings(_Section):
     """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
     positions: Literal["lazy", "eager"] = "lazy"
     """When cached tokens are re-numbered: near the model's position limit (``lazy``), or at every compaction."""
+    keys: Literal["unrotated", "rotated"] = "unrotated"
+    """How keys are cached: before the rotary embedding, or behind it and rounded at every re-numbering (to compare)."""
     hermes: HermesSettings = HermesSettings()
     """Overrides for the policies ``hermes``, ``paper`` and ``reference``."""
 

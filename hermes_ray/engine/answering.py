@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention import additive_mask, attend, attention_weights
+from hermes_ray.engine.cached_keys import read_rotated
 from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout
@@ -72,8 +73,7 @@ class AnswerSlab:
         seat = self._free.pop()
         length = slab.lengths[slot]
         held = slice(0, length)
-        positions = slab.positions[:, slot, held]
-        turned(slab.keys[:, slot, :, held], *self._rotary.angles(positions), out=self._keys[:, seat, :, held])
+        read_rotated(slab, self._rotary, slice(None), slot, held, out=self._keys[:, seat, :, held])
         self._values[:, seat, :, held] = slab.values[:, slot, :, held]
         self._next[:, seat] = slab.largest_positions([slot])[:, 0].amax(dim=-1) + 1
         self._lengths[seat] = length

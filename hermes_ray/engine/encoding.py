@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention import attend, attend_by, attention_weights
+from hermes_ray.engine.cached_keys import read_rotated
 from hermes_ray.engine.rows import EncodeRow, PaddedRows, PlacedProbe
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.models.decoder import Decoder
@@ -47,7 +48,7 @@ class Encoder:
             queries, rotated = self._rotary.rotate(queries, positions), self._rotary.rotate(keys, positions)
             cached_keys, cached_values = self._cached(layer, batch)
             all_keys, all_values = torch.cat((cached_keys, rotated), 2), torch.cat((cached_values, values), 2)
-            batch.store(self._slab, layer, keys, values)
+            batch.store(self._slab, layer, rotated if self._slab.keys_rotated else keys, values)
             needed = batch.width(layer + 1)  # by later layers; the last one's output feeds nothing
             attended = queries.new_zeros((*queries.shape[:2], needed, queries.shape[3]))
             if needed:
@@ -66,9 +67,7 @@ class Encoder:
     def _cached(self, layer: int, batch: PaddedRows) -> tuple[Tensor, Tensor]:
         """Keys, rotated, and values of one layer: ``[batch, kv_heads, longest, head_dim]`` each."""
         held = slice(0, batch.longest)
-        keys = self._rotary.rotate(
-            self._slab.keys[layer, batch.slots, :, held], self._slab.positions[layer, batch.slots, held]
-        )
+        keys = read_rotated(self._slab, self._rotary, layer, batch.slots, held)
         return keys, self._slab.values[layer, batch.slots, :, held]
 
     def _nothing_observed(self, row: EncodeRow) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import MemorySettings
+from hermes_ray.engine.cached_keys import rotated, unrotated
 from hermes_ray.engine.encoding import Encoder
 from hermes_ray.engine.grouping import as_group
 from hermes_ray.engine.parking import ParkingLot
@@ -76,10 +77,12 @@ class MemoryWriter:
             prefix=prefix,
             dtype=adapter.dtype,
             device=adapter.device,
+            keys_rotated=settings.keys == "rotated",
         )
         self._adapter = adapter
         self._encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
-        self.fingerprint = fingerprint(adapter.decoder)
+        # Memories of the other form are foreign, as those of another model are.
+        self.fingerprint = fingerprint(adapter.decoder) + ("-rotated-keys" if self.slab.keys_rotated else "")
         self.residency = Residency(
             self.slab,
             ParkingLot(
@@ -210,8 +213,10 @@ class MemoryWriter:
         slot = slot_of(memory)
         if self._probes.probe is Probe.EMBEDDINGS:
             attention = self._probes.from_embeddings(self.slab, slot)
-        kept = compact(self.slab.view(slot), self.policy, attention, max(1, self.budget - self._slack), self._rule)
-        self.slab.replace(slot, kept)
+        view, rotary = self.slab.view(slot), self._adapter.rotary
+        bare = unrotated(view, rotary) if self.slab.keys_rotated else view
+        kept = compact(bare, self.policy, attention, max(1, self.budget - self._slack), self._rule)
+        self.slab.replace(slot, rotated(kept, rotary, like=view.keys) if self.slab.keys_rotated else kept)
         memory.compactions += 1
         self.compaction_seconds.observe(perf_counter() - started_s)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention import attention_weights
+from hermes_ray.engine.cached_keys import read_rotated
 from hermes_ray.engine.rows import ProbeSpan
 from hermes_ray.memory.policies import Probe
 from hermes_ray.memory.slab import KVSlab
@@ -95,7 +96,7 @@ class ProbeSet:
             for layer in part.layers:
                 queries, _, _ = decoder.project(layer, part.embeds[None])
                 queries = rotary.rotate(queries, positions[layer])
-                keys = rotary.rotate(slab.keys[layer, slot, None, :, held], slab.positions[layer, slot, held])
+                keys = read_rotated(slab, rotary, layer, slot, held)[None]
                 weights = attention_weights(queries, keys, mask, decoder.scaling)
                 scores[layer] = weights.mean(dim=(0, 1, 2))[slab.prefix :]
         return scores

@@ -1,7 +1,7 @@
 """The slab: every stream's KV cache of one worker, allocated once and never grown.
 
 Keys are stored before rotary embedding (un-rotated), so that re-numbering positions is exact and free; whoever
-reads them rotates its own copy.
+reads them rotates its own copy. A slab of rotated keys, as most caches are, is there to compare with.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,8 @@ class KVSlab:
 
     Tensors, allocated at construction on ``device``:
 
-    * ``keys``, ``values``: ``[layers, slots, kv_heads, capacity, head_dim]``, ``dtype``; keys un-rotated.
+    * ``keys``, ``values``: ``[layers, slots, kv_heads, capacity, head_dim]``, ``dtype``; keys un-rotated, unless
+      ``keys_rotated``.
     * ``positions``: ``[layers, slots, capacity, axes]``, int32.
     * ``frames``, ``patches``, ``counts``: ``[layers, slots, capacity]``, int32: which patch of which frame a token
       is, and how many tokens it stands for.
@@ -56,11 +57,20 @@ class KVSlab:
     protected prefix. Which tokens those are differs by layer. Not thread-safe: one engine thread owns it.
     """
 
-    def __init__(self, shape: SlabShape, *, prefix: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        shape: SlabShape,
+        *,
+        prefix: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        keys_rotated: bool = False,
+    ) -> None:
         if not 0 <= prefix <= shape.capacity:
             raise ValueError(f"prefix of {prefix} tokens does not fit a capacity of {shape.capacity}")
         self.shape = shape
         self.prefix = prefix
+        self.keys_rotated = keys_rotated
         per_token = (shape.layers, shape.slots, shape.capacity)
         kv = (shape.layers, shape.slots, shape.kv_heads, shape.capacity, shape.head_dim)
         self.keys = torch.zeros(kv, dtype=dtype, device=device)

@@ -60,7 +60,8 @@ def dump(snapshot: Snapshot, fingerprint: str) -> bytes:
 
     Args:
         snapshot: the memory, on any device.
-        fingerprint: identifies the model, its weights and the cache's dtype; :func:`load` compares it.
+        fingerprint: identifies the model, its weights, the cache's dtype and the form of its keys; :func:`load`
+            compares it.
 
     Raises:
         TypeError: ``extra`` holds something that JSON does not.
@@ -98,7 +99,7 @@ def load(data: bytes, fingerprint: str) -> Snapshot:
         raise SnapshotError("snapshot is damaged or truncated: its checksum does not match its contents")
     described = json.loads(metadata["memory"])
     if described.pop("fingerprint") != fingerprint:
-        raise SnapshotError("snapshot was made with another model, other weights or another dtype")
+        raise SnapshotError("snapshot was made with another model, other weights, another dtype or other memory.keys")
     try:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:

@@ -70,6 +70,21 @@ class RotaryTable:
         """
         return turned(states, *self.angles(positions))
 
+    def unrotate(self, states: Tensor, positions: Tensor) -> Tensor:
+        """Undo :meth:`rotate`, but for rounding.
+
+        Args:
+            states: ``[..., heads, tokens, head_dim]``, rotated.
+            positions: ``[..., tokens, axes]``, at which they stand.
+
+        Returns:
+            A new tensor of the shape and dtype of ``states``.
+        """
+        cos, sin = (angles.to(states.dtype) for angles in self.angles(positions))
+        # Rounded cosines and sines, or scaled ones, turn by a little more or less than their length of one.
+        length = cos.square() + sin.square()
+        return turned(states, cos / length, -sin / length)
+
 
 def turned(states: Tensor, cos: Tensor, sin: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Rotate queries or keys by angles that are known already.

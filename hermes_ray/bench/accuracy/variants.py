@@ -12,7 +12,8 @@ DEFAULT = "hermes"
 _OWN_BUDGET = "recent_only_4"
 _HIGHLIGHTS = "highlights"
 _LAZY = "hermes-lazy-positions"
-_ABLATIONS = (*ABLATIONS, _LAZY)
+_ROTATED = "hermes-rotated-keys"
+_ABLATIONS = (*ABLATIONS, _ROTATED, _LAZY)
 _ABLATED_UP_TO_PERCENT = 12
 
 
@@ -90,6 +91,7 @@ def _settings(budget_tokens: int, budget_frames: int) -> dict[str, dict[str, Any
     settings |= {name: {"policy": name, **common} for name in plain}
     settings["recent_only"] = {"policy": "recent_only", "recent_frames": budget_frames, **common}
     settings |= {name: {**common, **override(parameters)} for name, parameters in ABLATIONS.items()}
+    settings[_ROTATED] = {"policy": DEFAULT, **common, "keys": "rotated"}
     settings[_LAZY] = {"policy": DEFAULT, **common, "positions": "lazy"}
     return settings
 
