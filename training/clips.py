@@ -64,6 +64,7 @@ def make_clip(
     *,
     quiet: bool = False,
     lapse: bool = False,
+    moments: int | None = None,
 ) -> Clip:
     """Film one world and ask about it.
 
@@ -75,6 +76,7 @@ def make_clip(
         quiet: something comes only now and then, so that even a long clip holds few things.
         lapse: most moments at which nothing is in view are left out, and some of the others, as a bounded memory
             forgets them: so a short clip tells a long history.
+        moments: at how many frames to ask; ``None`` for any of the clip.
     """
     rng = np.random.default_rng([seed, 11])
     world = World(seed, _draw_traffic(rng, quiet=quiet))
@@ -82,7 +84,7 @@ def make_clip(
     return Clip(
         frames=_film(rng, world, times),
         labels=_label(world, times),
-        questions=_ask(rng, world, times, questions, task_weights),
+        questions=_ask(rng, world, _draw_moments(rng, times, moments), times, questions, task_weights),
     )
 
 
@@ -131,9 +133,14 @@ def _film(rng: np.random.Generator, world: World, times: NDArray[np.float64]) ->
     return blocks.mean(axis=(2, 4)).astype(np.uint8)
 
 
+def _draw_moments(rng: np.random.Generator, times: NDArray[np.float64], count: int | None) -> NDArray[np.float64]:
+    return times if count is None else np.sort(rng.choice(times, min(count, len(times)), replace=False))
+
+
 def _ask(
     rng: np.random.Generator,
     world: World,
+    moments: NDArray[np.float64],
     times: NDArray[np.float64],
     questions: int,
     task_weights: Mapping[str, float],
@@ -143,11 +150,9 @@ def _ask(
     weights = np.array([task_weights[task] for task in tasks])
     placed = []
     for task in rng.choice(tasks, size=questions, p=weights / weights.sum()):
-        moments = times
         # History questions are worth most where there is history.
-        if TASKS[str(task)][0] != "now" and rng.uniform() < 0.5:
-            moments = times[len(times) // 2 :]
-        if question := writer.ask_at_one_of(str(task), moments):
+        late = TASKS[str(task)][0] != "now" and rng.uniform() < 0.5
+        if question := writer.ask_at_one_of(str(task), moments[len(moments) // 2 :] if late else moments):
             placed.append(PlacedQuestion(question, int(np.searchsorted(times, question.asked_s))))
     return tuple(placed)
 

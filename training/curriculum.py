@@ -21,6 +21,9 @@ class Stage:
         longest_stretch: how far positions are spread at most, see :meth:`training.packing.Packer.pack`.
         quiet: whether little happens in these clips.
         lapse: whether most of what shows nothing is left out of them, see :func:`training.clips.make_clip`.
+        moments: at how many frames of each clip it is asked; ``None`` for any.
+        whole_frames: so many newest frames at most are given whole wherever a clip is asked, see
+            :meth:`training.packing.Packer.pack`.
         cycle: which stages its steps come from in turns, counted back from this one.
     """
 
@@ -34,6 +37,8 @@ class Stage:
     longest_stretch: float = 1.0
     quiet: bool = False
     lapse: bool = False
+    moments: int | None = None
+    whole_frames: int = 0
     cycle: tuple[int, ...] = (0,)
 
 
@@ -42,7 +47,17 @@ STAGES = (
     Stage(frames=(2, 5), clips=32, extra_clips=0, questions=9, empty_share=0.3, steps=240, leave_at=0.85),
     Stage(frames=(5, 10), clips=18, extra_clips=20, questions=12, empty_share=0.25, steps=500, leave_at=0.85),
     Stage(frames=(8, 16), clips=12, extra_clips=20, questions=14, empty_share=0.2, steps=1500, leave_at=0.94),
-    Stage(frames=(8, 24), clips=10, extra_clips=20, questions=16, empty_share=0.2, steps=150, longest_stretch=16.0),
+    Stage(
+        frames=(8, 24),
+        clips=10,
+        extra_clips=20,
+        questions=16,
+        empty_share=0.2,
+        steps=150,
+        longest_stretch=16.0,
+        moments=6,
+        whole_frames=3,
+    ),
     Stage(
         frames=(60, 200),
         clips=3,
@@ -52,6 +67,8 @@ STAGES = (
         steps=3500,
         longest_stretch=4.0,
         quiet=True,
+        moments=6,
+        whole_frames=4,
         cycle=(1, 1, 0),
     ),
     Stage(
@@ -64,6 +81,8 @@ STAGES = (
         longest_stretch=16.0,
         quiet=True,
         lapse=True,
+        moments=6,
+        whole_frames=4,
         cycle=(0, 0, 2, 0, 0, 1),
     ),
 )

@@ -64,7 +64,15 @@ def make_clips(seed: int, step: int, stage_index: int, weights: Mapping[str, flo
     frames = int(rng.integers(shortest, longest + 1))
     first = (seed << 31) + step * _CLIPS_PER_STEP
     clips = [
-        make_clip(first + index, frames, stage.questions, weights, quiet=stage.quiet, lapse=stage.lapse)
+        make_clip(
+            first + index,
+            frames,
+            stage.questions,
+            weights,
+            quiet=stage.quiet,
+            lapse=stage.lapse,
+            moments=stage.moments,
+        )
         for index in range(stage.clips)
     ]
     extra = range(first + stage.clips, first + stage.clips + stage.extra_clips)

@@ -68,7 +68,13 @@ class Packer:
         self._after_question = self._encode(after_question)
 
     def pack(
-        self, clips: Sequence[Clip], *, empty_share: float = 1.0, longest_stretch: float = 1.0, seed: int = 0
+        self,
+        clips: Sequence[Clip],
+        *,
+        empty_share: float = 1.0,
+        whole_frames: int = 0,
+        longest_stretch: float = 1.0,
+        seed: int = 0,
     ) -> Batch:
         """Pack clips of one length; rows are padded to the longest.
 
@@ -76,6 +82,8 @@ class Packer:
             clips: at least one.
             empty_share: about how many of the visual tokens that show nothing are kept. Fewer make a step much
                 cheaper, and look like a memory from which tokens were evicted.
+            whole_frames: above 0, one to so many newest frames of every moment that is asked about are kept whole, as
+                a memory protects them: where positions are renumbered, nothing else tells what is in view *now*.
             longest_stretch: above 1, only a third of the clips have the positions of the plain sequence. Of the others
                 half are renumbered, as an eager memory is, and half are spread over up to so many times the positions,
                 as a lazy memory of a longer stream is (randomised positions: Ruoss et al., arXiv 2305.16843).
@@ -92,7 +100,10 @@ class Packer:
         text_ids, targets, segments, visible, within = (
             torch.tensor([row[i] + [fill] * (length - len(row[i])) for row in rows]) for i, fill in enumerate(fills)
         )
-        kept = _choose_tokens(np.stack([clip.labels["kind"].ravel() for clip in clips]), empty_share, seed)
+        wanted = np.stack([clip.labels["kind"].ravel() != 0 for clip in clips])
+        if whole_frames:
+            wanted |= _newest_frames(clips, whole_frames, seed)
+        kept = _choose_tokens(wanted, empty_share, seed)
         starts = torch.from_numpy(_lay_out(kept, len(clips[0].frames), longest_stretch, seed)) + len(self.prefix)
         labels = {name: np.stack([clip.labels[name].ravel() for clip in clips]) for name in LABELS}
         return Batch(
@@ -128,12 +139,22 @@ class Packer:
         return [self._ids[word] for word in text.split()]
 
 
-def _choose_tokens(kinds: NDArray[np.int64], empty_share: float, seed: int) -> NDArray[np.int64]:
-    """Return the same number of indices for each row: all tokens that show something, and some of the others."""
-    full = kinds != 0
-    rows, tokens = kinds.shape
-    count = int(full.sum(axis=1).max() + round(empty_share * (~full).sum(axis=1).min()))
-    urgency = np.random.default_rng([seed, 31]).uniform(size=(rows, tokens)) + full
+def _newest_frames(clips: Sequence[Clip], most: int, seed: int) -> NDArray[np.bool_]:
+    """Tell for every visual token ``[B, 9 F]`` whether it is of the newest frames of a moment that is asked about."""
+    rng = np.random.default_rng([seed, 41])
+    newest = np.zeros((len(clips), len(clips[0].frames)), dtype=np.bool_)
+    for row, clip in zip(newest, clips, strict=True):
+        frames = int(rng.integers(1, most + 1))
+        for moment in {placed.frame for placed in clip.questions}:
+            row[max(0, moment + 1 - frames) : moment + 1] = True
+    return np.repeat(newest, TOKENS_PER_FRAME, axis=1)
+
+
+def _choose_tokens(wanted: NDArray[np.bool_], empty_share: float, seed: int) -> NDArray[np.int64]:
+    """Return the same number of indices for each row: all tokens that are wanted, and some of the others."""
+    rows, tokens = wanted.shape
+    count = int(wanted.sum(axis=1).max() + round(empty_share * (~wanted).sum(axis=1).min()))
+    urgency = np.random.default_rng([seed, 31]).uniform(size=(rows, tokens)) + wanted
     chosen = np.argsort(-urgency, axis=1)[:, : min(tokens, count)]
     return np.sort(chosen, axis=1)
 

@@ -80,7 +80,11 @@ class Run:
         stage = lesson(progress.stage, progress.step)
         material = feed.clips(progress.step, progress.stage, task_weights(progress.accuracy))
         batch = self._packer.pack(
-            material.clips, empty_share=stage.empty_share, longest_stretch=stage.longest_stretch, seed=progress.step
+            material.clips,
+            empty_share=stage.empty_share,
+            whole_frames=stage.whole_frames,
+            longest_stretch=stage.longest_stretch,
+            seed=progress.step,
         )
         outcome = self._trainee(batch) if stage.questions else self._trainee.vision_loss(batch)
         self._trainee.zero_grad(set_to_none=True)

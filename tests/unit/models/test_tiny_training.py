@@ -75,6 +75,17 @@ def test_dropping_empty_tokens_keeps_all_that_show_something(clips):
         assert torch.equal(part.labels["kind"][row], whole.labels["kind"][row][part.kept[row]])
 
 
+def test_the_frame_that_is_new_when_a_question_comes_is_kept_whole():
+    clips = [make_clip(seed, frames=12, questions=5, task_weights=EVEN, moments=2) for seed in (1, 2)]
+    batch = Packer().pack(clips, empty_share=0.1, whole_frames=3)
+    assert batch.kept.shape[1] < 12 * 9
+    for row, clip in enumerate(clips):
+        moments = {placed.frame for placed in clip.questions}
+        assert 1 <= len(moments) <= 2
+        for frame in moments:
+            assert set(range(9 * frame, 9 * frame + 9)) <= set(batch.kept[row].tolist())
+
+
 def test_labels_mark_the_cell_in_which_a_thing_stands():
     clip = make_clip(5, frames=8, questions=3, task_weights=EVEN)
     kinds = clip.labels["kind"]
