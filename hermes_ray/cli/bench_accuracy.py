@@ -51,7 +51,7 @@ def run_accuracy(
     exams = accuracy.exams(plan)
     adapter = accuracy.load_model(plan)
     compared = accuracy.plan_variants(plan, adapter)
-    journal = Journal(resume, accuracy.subject(plan, compared, adapter)) if resume else None
+    journal = Journal(resume, accuracy.subject(plan, adapter)) if resume else None
     with _progress() as progress:
         task = progress.add_task("", total=accuracy.units(plan, exams, compared))
         outcomes = list(

@@ -4,23 +4,37 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_ray.bench.accuracy.sitting import Outcome
 from hermes_ray.errors import ConfigError
 
-Unit = tuple[int, str, float]
-"""The number of a batch of streams, a policy and a budget in percent."""
+
+class Unit(NamedTuple):
+    """Some streams under one policy: what is done in one go.
+
+    Attributes:
+        seeds: of the streams.
+        policy: name in the results.
+        budget_percent: of the streams' visual tokens.
+        settings: of the memory, as JSON: a policy that has changed since is done again.
+    """
+
+    seeds: tuple[int, ...]
+    policy: str
+    budget_percent: float
+    settings: str
 
 
 class Journal:
-    """JSON lines: what is being compared, then one line for each finished unit.
+    """JSON lines: what all units have in common, then one line for each that is finished.
 
-    A line that a dying process left unfinished is dropped, and its unit done again.
+    A line that a dying process left unfinished is dropped, and its unit done again. A larger comparison, of more
+    streams, budgets or policies, may go on from the file of a smaller one.
 
     Args:
         path: created if it is not there.
-        about: everything that decides outcomes; a file about something else is refused.
+        about: everything beside the unit that decides outcomes; a file about something else is refused.
 
     Raises:
         ConfigError: the file is about another comparison, or no such file.
@@ -38,9 +52,7 @@ class Journal:
 
     def record(self, unit: Unit, outcomes: Sequence[Outcome]) -> None:
         """Write down that a unit is finished."""
-        batch, policy, percent = unit
-        answers = [asdict(outcome) for outcome in outcomes]
-        self._append({"batch": batch, "policy": policy, "budget_percent": percent, "outcomes": answers})
+        self._append({**unit._asdict(), "outcomes": [asdict(outcome) for outcome in outcomes]})
 
     def _append(self, line: Mapping[str, Any]) -> None:
         with self._path.open("a", encoding="utf-8") as file:
@@ -54,8 +66,8 @@ class Journal:
                 difference = _differences(about, self._about)
                 raise ConfigError(f"--resume: {self._path} is about another comparison ({difference}); name a new file")
             for line in lines:
-                unit = (line["batch"], line["policy"], line["budget_percent"])
-                self.done[unit] = [Outcome(**outcome) for outcome in line["outcomes"]]
+                outcomes = [Outcome(**outcome) for outcome in line.pop("outcomes")]
+                self.done[Unit(**{**line, "seeds": tuple(line["seeds"])})] = outcomes
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ConfigError(f"--resume: {self._path} is not a file of this command; name a new one") from error
         if unfinished:

@@ -1,5 +1,6 @@
 """The whole comparison: streams in batches, each batch through every policy, in one or several processes."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -64,19 +65,19 @@ class Part:
     """One batch of streams under one policy.
 
     Attributes:
-        number: of the batch.
         exams: its streams.
         variant: the policy.
     """
 
-    number: int
     exams: tuple[Exam, ...]
     variant: Variant
 
     @property
     def unit(self) -> Unit:
         """What it is called in a journal."""
-        return self.number, self.variant.policy, self.variant.budget_percent
+        settings = json.dumps(dict(self.variant.settings), sort_keys=True)
+        seeds = tuple(exam.seed for exam in self.exams)
+        return Unit(seeds, self.variant.policy, self.variant.budget_percent, settings)
 
 
 def outcomes(
@@ -99,7 +100,7 @@ def outcomes(
         journal: what is in it is not done again, and what is done is written into it.
     """
     done = journal.done if journal else {}
-    parts = [Part(number, batch, variant) for number, batch in enumerate(_batches(plan, of)) for variant in compared]
+    parts = [Part(batch, variant) for batch in _batches(plan, of) for variant in compared]
     for part in parts:
         if part.unit in done:
             yield from done[part.unit]
@@ -159,10 +160,10 @@ def load_model(plan: Plan) -> ModelAdapter:
     return _load(plan.model)
 
 
-def subject(plan: Plan, compared: Sequence[Variant], adapter: ModelAdapter) -> dict[str, Any]:
-    """Everything that decides the outcomes of a plan, for its journal."""
-    settings = {f"{variant.policy} at {variant.budget_percent:g} %": dict(variant.settings) for variant in compared}
-    return {"schema": SCHEMA, **asdict(plan), "weights": fingerprint(adapter.decoder), "settings": settings}
+def subject(plan: Plan, adapter: ModelAdapter) -> dict[str, Any]:
+    """Everything beside streams and policies that decides the outcomes of a plan, for its journal."""
+    exam = {name: getattr(plan, name) for name in ("frames", "moments", "per_category")}
+    return {"schema": SCHEMA, **exam, "weights": fingerprint(adapter.decoder)}
 
 
 def report(

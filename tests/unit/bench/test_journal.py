@@ -6,30 +6,34 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hermes_ray.bench.accuracy.journal import Journal
+from hermes_ray.bench.accuracy.journal import Journal, Unit
 from hermes_ray.bench.accuracy.sitting import Outcome
 from hermes_ray.cli.main import app
 from hermes_ray.errors import ConfigError
 
-ABOUT = {"streams": 2, "weights": "abc", "budgets": (12.0, 25.0)}
+ABOUT = {"frames": 500, "weights": "abc"}
+FIRST, SECOND = (Unit(seeds, "hermes", 12.0, "{}") for seeds in ((7, 8), (9,)))
 OUTCOMES = [Outcome("hermes", 12.0, 7, number, "now", "where", number == 1, 90) for number in range(2)]
 
 
+POLICIES = "hermes sink_window highlights"
+
+
 def test_what_was_recorded_is_read_again(tmp_path: Path):
-    Journal(tmp_path / "runs" / "journal", ABOUT).record((0, "hermes", 12.0), OUTCOMES)
-    assert Journal(tmp_path / "runs" / "journal", ABOUT).done == {(0, "hermes", 12.0): OUTCOMES}
+    Journal(tmp_path / "runs" / "journal", ABOUT).record(FIRST, OUTCOMES)
+    assert Journal(tmp_path / "runs" / "journal", ABOUT).done == {FIRST: OUTCOMES}
 
 
 def test_a_line_cut_off_by_a_crash_is_forgotten_and_those_before_it_are_not(tmp_path: Path):
     file = tmp_path / "journal"
     journal = Journal(file, ABOUT)
-    journal.record((0, "hermes", 12.0), OUTCOMES)
-    journal.record((1, "hermes", 12.0), OUTCOMES)
+    journal.record(FIRST, OUTCOMES)
+    journal.record(SECOND, OUTCOMES)
     file.write_bytes(file.read_bytes()[:-20])
     resumed = Journal(file, ABOUT)
-    assert resumed.done.keys() == {(0, "hermes", 12.0)}
-    resumed.record((1, "hermes", 12.0), OUTCOMES)
-    assert Journal(file, ABOUT).done.keys() == {(0, "hermes", 12.0), (1, "hermes", 12.0)}
+    assert resumed.done.keys() == {FIRST}
+    resumed.record(SECOND, OUTCOMES)
+    assert Journal(file, ABOUT).done.keys() == {FIRST, SECOND}
 
 
 def test_a_journal_of_other_weights_is_refused_by_name(tmp_path: Path):
@@ -47,10 +51,10 @@ def test_another_file_is_refused_and_left_as_it_is(content: str, tmp_path: Path)
 
 
 def test_a_resumed_comparison_has_the_results_of_one_that_never_stopped(tmp_path: Path):
-    def compare(name: str, journal: Path | None) -> list[dict[str, object]]:
+    def compare(name: str, journal: Path | None, policies: str = POLICIES) -> list[dict[str, object]]:
         command = "bench accuracy --model hermes-tiny-random --streams 3 --frames 40 --budget 25 --workers 1"
         options = [f"--resume={journal}"] if journal else []
-        chosen = ["--policy=hermes", "--policy=sink_window", "--policy=highlights"]
+        chosen = [f"--policy={policy}" for policy in policies.split()]
         result = CliRunner().invoke(app, [*command.split(), *chosen, *options, f"--json={tmp_path / name}"])
         assert result.exit_code == 0, result.output
         return json.loads((tmp_path / name).read_text())["results"]
@@ -61,3 +65,10 @@ def test_a_resumed_comparison_has_the_results_of_one_that_never_stopped(tmp_path
     journal.write_text("".join(lines[:2]))
     assert compare("resumed.json", journal) == whole == compare("plain.json", None)
     assert journal.read_text() == "".join(lines), "only what was missing was done again"
+
+    fewer = tmp_path / "fewer"
+    compare("fewer.json", fewer, "hermes")
+    lines = fewer.read_text().splitlines(keepends=True)
+    assert compare("more.json", fewer) == whole
+    assert fewer.read_text().startswith("".join(lines)), "a larger comparison goes on from a smaller one"
+    assert len(fewer.read_text().splitlines()) == len(lines) + 2
