@@ -149,11 +149,13 @@ class DirectStreams:
                 said[seat].append(token)
         for seat in said:
             self._copies.release(seat)
-        return [self._text(ids) for ids in said.values()]
+        return [spoken(self._adapter, ids) for ids in said.values()]
 
-    def _text(self, ids: Sequence[int]) -> str:
-        words = [token for token in ids if token not in self._adapter.stop_ids]
-        return str(self._adapter.tokenizer.decode(words, skip_special_tokens=True)).strip()
+
+def spoken(adapter: ModelAdapter, ids: Sequence[int]) -> str:
+    """The text of an answer's tokens, without the one that ends it."""
+    words = [token for token in ids if token not in adapter.stop_ids]
+    return str(adapter.tokenizer.decode(words, skip_special_tokens=True)).strip()
 
 
 def _random_memory(slab: KVSlab) -> MemoryView:

@@ -9,6 +9,7 @@ import torch
 
 from hermes_ray.bench.accuracy.exam import Category, Exam
 from hermes_ray.bench.accuracy.variants import Variant
+from hermes_ray.bench.peers.streams import PeerStreams, peer_streams
 from hermes_ray.bench.streams import DirectStreams
 from hermes_ray.engine.grouping import TimedPixels, group_frames
 from hermes_ray.models import ModelAdapter, VisualBlock
@@ -93,7 +94,7 @@ def sit(adapter: ModelAdapter, streams: Sequence[SeenStream], variant: Variant, 
         variant: the policy and its budget.
         seats: questions answered together.
     """
-    memory = DirectStreams(adapter, variant.memory(len(streams)), seats=seats, text_tokens=_TEXT_TOKENS)
+    memory = _begin(adapter, variant, len(streams), seats)
     moments = [stream.exam.moments() for stream in streams]
     shown = [0] * len(streams)
     outcomes: list[Outcome] = []
@@ -112,7 +113,13 @@ def sit(adapter: ModelAdapter, streams: Sequence[SeenStream], variant: Variant, 
     return outcomes
 
 
-def _write(memory: DirectStreams, pending: Mapping[str, Sequence[VisualBlock]]) -> None:
+def _begin(adapter: ModelAdapter, variant: Variant, streams: int, seats: int) -> DirectStreams | PeerStreams:
+    if variant.is_peer:
+        return peer_streams(adapter, variant.policy, variant.settings["budget_tokens"])
+    return DirectStreams(adapter, variant.memory(streams), seats=seats, text_tokens=_TEXT_TOKENS)
+
+
+def _write(memory: DirectStreams | PeerStreams, pending: Mapping[str, Sequence[VisualBlock]]) -> None:
     """Write in pieces, which changes nothing but the time: a piece's attention is computed without its causal half."""
     for first in range(0, max(map(len, pending.values())), _BLOCKS_PER_WRITE):
         pieces = {name: blocks[first : first + _BLOCKS_PER_WRITE] for name, blocks in pending.items()}
@@ -130,7 +137,7 @@ def _blocks_until(blocks: Sequence[VisualBlock], frame: int) -> int:
 
 
 def _ask(
-    adapter: ModelAdapter, memory: DirectStreams, exam: Exam, name: str, frame: int, variant: Variant
+    adapter: ModelAdapter, memory: DirectStreams | PeerStreams, exam: Exam, name: str, frame: int, variant: Variant
 ) -> list[Outcome]:
     numbered = [(number, item) for number, item in enumerate(exam.questions) if item.frame == frame]
     # What goes on beyond the longest right answer and its end is wrong anyhow.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from hermes_ray.bench.peers.streams import PEERS
 from hermes_ray.config import MemorySettings
 from hermes_ray.memory.policies.presets import ABLATIONS, HERMES, HermesParameters
 
@@ -13,8 +14,8 @@ _OWN_BUDGET = "recent_only_4"
 _HIGHLIGHTS = "highlights"
 _LAZY = "hermes-lazy-positions"
 _ROTATED = "hermes-rotated-keys"
-_ABLATIONS = (*ABLATIONS, _ROTATED, _LAZY)
-_ABLATED_UP_TO_PERCENT = 12
+_EXTRAS = (*PEERS, *ABLATIONS, _ROTATED, _LAZY)
+_EXTRAS_UP_TO_PERCENT = 12
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Variant:
         same_budget: false for a policy that by its nature keeps another number of tokens.
         highlights: it is shown only frames in which something is to be seen, and the newest few: a perfect memory's
             content, which no policy can know in advance. What it gets wrong is the model's fault.
+        is_peer: it works at question time too, on a memory that is not ours (:mod:`hermes_ray.bench.peers.streams`).
     """
 
     policy: str
@@ -35,6 +37,7 @@ class Variant:
     settings: Mapping[str, Any]
     same_budget: bool = True
     highlights: bool = False
+    is_peer: bool = False
 
     def memory(self, slots: int) -> MemorySettings:
         """Memory settings for so many streams at once."""
@@ -44,7 +47,7 @@ class Variant:
 def variants(
     budgets_percent: Sequence[float], stream_tokens: int, frame_tokens: int, policies: Sequence[str] | None = None
 ) -> list[Variant]:
-    """Every policy at every budget, and once each what has no budget; ablations at the small budgets only.
+    """Every policy at every budget, and once each what has no budget; ablations and peers at the small budgets only.
 
     Args:
         budgets_percent: budgets as shares of the stream, percent.
@@ -61,9 +64,9 @@ def variants(
     for percent in budgets_percent:
         frames = max(1, round(percent / 100 * stream_tokens / frame_tokens))
         settings = _settings(frames * frame_tokens, frames)
-        everywhere = [name for name in settings if percent <= _ABLATED_UP_TO_PERCENT or name not in _ABLATIONS]
+        everywhere = [name for name in settings if percent <= _EXTRAS_UP_TO_PERCENT or name not in _EXTRAS]
         chosen = everywhere if policies is None else [name for name in policies if name in settings]
-        found += [Variant(policy, percent, settings[policy]) for policy in chosen]
+        found += [Variant(policy, percent, settings[policy], is_peer=policy in PEERS) for policy in chosen]
     unbounded = _without_budget(stream_tokens, frame_tokens)
     return found + [variant for variant in unbounded if policies is None or variant.policy in policies]
 
@@ -90,6 +93,7 @@ def _settings(budget_tokens: int, budget_frames: int) -> dict[str, dict[str, Any
     settings = {DEFAULT: {"policy": DEFAULT, **common}}
     settings |= {name: {"policy": name, **common} for name in plain}
     settings["recent_only"] = {"policy": "recent_only", "recent_frames": budget_frames, **common}
+    settings |= {name: {"budget_tokens": budget_tokens} for name in PEERS}
     settings |= {name: {**common, **override(parameters)} for name, parameters in ABLATIONS.items()}
     settings[_ROTATED] = {"policy": DEFAULT, **common, "keys": "rotated"}
     settings[_LAZY] = {"policy": DEFAULT, **common, "positions": "lazy"}

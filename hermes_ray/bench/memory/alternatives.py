@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from hermes_ray.bench.figures import Bar, Figure, Progress
-from hermes_ray.bench.memory.dscache import RAW_FRAMES, RawRing
-from hermes_ray.bench.memory.livevlm import SHARE_READ, PagedCache, PageReader
-from hermes_ray.bench.memory.reading import Cache
-from hermes_ray.bench.memory.retrieval import FrameStore, Retriever
 from hermes_ray.bench.memory.workload import Workload
+from hermes_ray.bench.peers.dscache import RAW_FRAMES, RawRing
+from hermes_ray.bench.peers.livevlm import SHARE_READ, PagedCache
+from hermes_ray.bench.peers.reading import Cache, Sight, first_logits
+from hermes_ray.bench.peers.retrieval import FrameStore, Retriever
 from hermes_ray.bench.statistics import median, times_ms
 from hermes_ray.bench.streams import DirectStreams
 
@@ -47,7 +47,7 @@ def measure(
     )
     yield compare(
         "retrieval",
-        _asking(Retriever(workload.adapter, _random_store(workload, retrieval_frames), _PICKED_FRAMES), workload),
+        _asking(workload, partial(_random_retriever(workload, retrieval_frames).sight, workload.question())),
         Bar(1, at_most=False),
         {"frames_in_host_memory": retrieval_frames, "frames_picked_per_layer": _PICKED_FRAMES},
         "retrieval in the manner of ReKV; on a GPU its frames would also cross the bus",
@@ -55,17 +55,14 @@ def measure(
     cached = _LIVEVLM_BUDGETS * workload.budget
     yield compare(
         "livevlm",
-        _asking(
-            PageReader(workload.adapter, PagedCache.of(*_random_cache(workload, cached), _beginning(workload))),
-            workload,
-        ),
+        _asking(workload, partial(_random_pages(workload, cached).sight, workload.adapter)),
         None,
         {"cached_tokens": cached, "share_read": SHARE_READ},
         "in the manner of LiveVLM: every layer attends to the pages of a larger cache that suit the question",
     )
     yield compare(
         "dscache",
-        _asking(_random_ring(workload), workload),
+        _asking(workload, _random_ring(workload).sight),
         None,
         {"raw_frames": RAW_FRAMES, "cached_tokens": _queue_tokens(workload)},
         "in the manner of DSCache: the newest frames are encoded at the question; vision features given to both sides",
@@ -106,8 +103,10 @@ class _Comparison:
         return Figure(f"ttft_speedup_over_{name}", self._name, peer_ttft / ttft, "x", bar, found | detail, note)
 
 
-def _asking(peer: Retriever | PageReader | RawRing, workload: Workload) -> Callable[[], Tensor]:
-    return partial(peer.first_logits, workload.question())
+def _asking(workload: Workload, sight: Callable[[], Sight]) -> Callable[[], Tensor]:
+    """A question, and whatever a peer does for it before it can be read."""
+    question = workload.question()
+    return lambda: first_logits(workload.adapter, question, sight())
 
 
 def _full_memory(workload: Workload) -> DirectStreams:
@@ -125,24 +124,28 @@ def _recompute(workload: Workload, question: Tensor, frames: int) -> None:
     streams.first_logits(_STREAM, question)
 
 
-def _random_store(workload: Workload, frames: int) -> FrameStore:
+def _random_pages(workload: Workload, tokens: int) -> PagedCache:
+    return PagedCache.of(*_random_cache(workload, tokens), _beginning(workload))
+
+
+def _random_retriever(workload: Workload, frames: int) -> Retriever:
     keys, values = _random_cache(workload, frames * workload.bank.tokens_per_frame)
     by_frame = (2, (frames, workload.bank.tokens_per_frame))
     beginning = _beginning(workload)
-    return FrameStore.of(
+    store = FrameStore.of(
         keys.unflatten(*by_frame).transpose(1, 2).contiguous(),
         values.unflatten(*by_frame).transpose(1, 2).contiguous(),
         torch.stack([keys for keys, _ in beginning]),
         torch.stack([values for _, values in beginning]),
     )
+    return Retriever(workload.adapter, store, _PICKED_FRAMES)
 
 
 def _random_ring(workload: Workload) -> RawRing:
     ring = RawRing(workload.adapter, _beginning(workload), queue_tokens=_queue_tokens(workload))
     keys, values = _random_cache(workload, _queue_tokens(workload))
     ring.queue(list(zip(keys, values, strict=True)))
-    for block in workload.bank.blocks(RAW_FRAMES):
-        ring.push(block.embeds)
+    ring.push([block.embeds for block in workload.bank.blocks(RAW_FRAMES)])
     return ring
 
 

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from hermes_ray.bench.features import FeatureBank, WithoutVision
-from hermes_ray.bench.memory.dscache import RawRing
-from hermes_ray.bench.memory.livevlm import PagedCache, PageReader
-from hermes_ray.bench.memory.reading import Cache
+from hermes_ray.bench.peers.bucketing import BucketedCache, best_of_every_place
+from hermes_ray.bench.peers.dscache import RawRing
+from hermes_ray.bench.peers.livevlm import PagedCache
+from hermes_ray.bench.peers.reading import Cache, first_logits
+from hermes_ray.bench.peers.streams import PEERS, peer_streams
 from hermes_ray.bench.streams import DirectStreams
 from hermes_ray.config import MemorySettings
 from hermes_ray.models import ModelAdapter
@@ -61,7 +63,7 @@ def test_livevlm_picks_the_pages_nearest_to_the_question_in_every_layer(tokens: 
     generator = torch.Generator().manual_seed(tokens)
     keys = torch.randn((3, 2, tokens, 8), generator=generator)
     queries = torch.randn((6, 5, 8), generator=generator)
-    cache = PagedCache.of(keys, torch.zeros_like(keys), [], page)
+    cache = PagedCache.of(keys, torch.zeros_like(keys), [], page_tokens=page)
     for layer in range(3):
         expected = best_pages(keys[layer].double().numpy(), queries.double().numpy(), page, share)
         assert cache.pick(layer, queries, share).tolist() == expected
@@ -82,7 +84,7 @@ def test_livevlm_reading_every_page_answers_like_the_whole_cache(
     streams = watch(adapter, bank, range(FRAMES))
     view = streams.view("camera")
     cache = PagedCache.of(view.keys, view.values, prefix_of(streams), page_tokens=adapter.max_tokens_per_block)
-    logits = PageReader(adapter, cache, share=1.0).first_logits(question)
+    logits = first_logits(adapter, question, cache.sight(adapter, share=1.0))
     torch.testing.assert_close(logits, streams.first_logits("camera", question), rtol=0, atol=1e-4)
 
 
@@ -91,9 +93,10 @@ def test_dscache_with_nothing_older_answers_like_a_stream_of_its_raw_frames(
 ) -> None:
     streams = watch(adapter, bank, range(5))
     ring = RawRing(adapter, prefix_of(streams), queue_tokens=50)
-    for block in bank.blocks(5):
-        ring.push(block.embeds)
-    torch.testing.assert_close(ring.first_logits(question), streams.first_logits("camera", question), rtol=0, atol=1e-4)
+    ring.push([block.embeds for block in bank.blocks(5)])
+    torch.testing.assert_close(
+        first_logits(adapter, question, ring.sight()), streams.first_logits("camera", question), rtol=0, atol=1e-4
+    )
 
 
 def test_dscache_lays_older_tokens_before_raw_frames_that_never_saw_them(
@@ -101,16 +104,19 @@ def test_dscache_lays_older_tokens_before_raw_frames_that_never_saw_them(
 ) -> None:
     past, newest = watch(adapter, bank, range(3)), watch(adapter, bank, range(3, FRAMES))
     ring = RawRing(adapter, prefix_of(past), queue_tokens=50)
-    for block in bank.blocks(FRAMES):
-        ring.push(block.embeds)
+    ring.push([block.embeds for block in bank.blocks(FRAMES)])
     # A memory put together by hand: what the first three frames left, then what the others leave on their own.
     joined = watch(adapter, bank, range(FRAMES))
     view, older = joined.view("camera"), past.view("camera")
     view.keys.copy_(torch.cat((older.keys, newest.view("camera").keys), dim=2))
     view.values.copy_(torch.cat((older.values, newest.view("camera").values), dim=2))
-    torch.testing.assert_close(ring.first_logits(question), joined.first_logits("camera", question), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        first_logits(adapter, question, ring.sight()), joined.first_logits("camera", question), rtol=0, atol=1e-4
+    )
     assert not torch.allclose(
-        ring.first_logits(question), watch(adapter, bank, range(FRAMES)).first_logits("camera", question), atol=1e-4
+        first_logits(adapter, question, ring.sight()),
+        watch(adapter, bank, range(FRAMES)).first_logits("camera", question),
+        atol=1e-4,
     )
 
 
@@ -125,3 +131,57 @@ def test_dscache_queue_loses_its_oldest_tokens_first(adapter: ModelAdapter) -> N
         for keys, values in ring.queued:
             assert keys[0, :, 0].tolist() == expected.tolist()
             assert values[0, :, 0].tolist() == (-expected).tolist()
+
+
+@pytest.mark.parametrize("peer", sorted(PEERS))
+def test_a_peer_that_had_to_forget_nothing_answers_like_one_stream(
+    adapter: ModelAdapter, bank: FeatureBank, peer: str
+) -> None:
+    streams = peer_streams(adapter, peer, budget_tokens=200)
+    plain = watch(adapter, bank, range(4))
+    streams.open("camera")
+    for number in range(4):  # no more than DSCache keeps raw, and LiveVLM whole
+        streams.write({"camera": [bank.block(number)]})
+    asked = [("camera", text) for text in ("what is in view now ?", "what happened ?")]
+    assert streams.tokens("camera") == plain.tokens("camera")
+    assert streams.answer(asked, max_tokens=12) == plain.answer(asked, max_tokens=12)
+
+
+@pytest.mark.parametrize("peer", sorted(PEERS))
+def test_a_peer_never_holds_more_than_its_budget(adapter: ModelAdapter, bank: FeatureBank, peer: str) -> None:
+    streams = peer_streams(adapter, peer, budget_tokens=90)
+    streams.open("camera")
+    held = []
+    for number in range(40):
+        streams.write({"camera": [bank.block(number % FRAMES)]})
+        held.append(streams.tokens("camera"))
+    assert max(held) <= 90
+    assert min(held[20:]) >= 45
+
+
+def test_livevlm_remembers_the_same_whether_frames_come_alone_or_together(
+    adapter: ModelAdapter, bank: FeatureBank, question: Tensor
+) -> None:
+    frames = [bank.block(number % FRAMES).embeds for number in range(40)]
+    beginning = prefix_of(watch(adapter, bank, range(1)))
+    alone, together = (BucketedCache(adapter, beginning, 90) for _ in range(2))
+    for frame in frames:
+        alone.push([frame])
+    together.push(frames)
+    assert alone.tokens == together.tokens
+    logits = [first_logits(adapter, question, cache.sight()) for cache in (alone, together)]
+    torch.testing.assert_close(*logits, rtol=0, atol=1e-4)
+
+
+def test_livevlm_keeps_of_every_place_what_is_attended_to_most_and_the_newest_tokens() -> None:
+    rng = np.random.default_rng(6)
+    scores, places = rng.uniform(size=(2, 24)), np.tile(np.arange(4), 6)
+    kept = best_of_every_place(
+        torch.from_numpy(scores), torch.from_numpy(places).expand(2, -1), newest=8, per_place=2
+    ).tolist()
+    for layer in range(2):
+        expected = set(range(16, 24))
+        for place in range(4):
+            older = [token for token in range(16) if places[token] == place]
+            expected |= set(sorted(older, key=lambda token: -scores[layer, token])[:2])
+        assert kept[layer] == sorted(expected)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from hermes_ray.bench.features import FeatureBank, WithoutVision
-from hermes_ray.bench.memory.retrieval import FrameStore, Retriever
+from hermes_ray.bench.peers.reading import first_logits
+from hermes_ray.bench.peers.retrieval import FrameStore, Retriever
 from hermes_ray.bench.streams import DirectStreams
 from hermes_ray.config import MemorySettings
 from hermes_ray.models import ModelAdapter
@@ -51,5 +52,5 @@ def test_retrieving_every_frame_answers_like_the_whole_cache(adapter: ModelAdapt
     )
     with torch.inference_mode():
         question = adapter.question("what is in view now ?")
-    retrieved = Retriever(adapter, store, frames=64).first_logits(question)
+    retrieved = first_logits(adapter, question, Retriever(adapter, store, frames=64).sight(question))
     assert torch.allclose(retrieved, streams.first_logits("camera", question), atol=1e-4)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hermes_ray.bench.memory.reading import Cache, read, rotated
+from hermes_ray.bench.peers.reading import Cache, Sight, read, rotated
 from hermes_ray.models import ModelAdapter
 
 
@@ -79,15 +79,8 @@ class Retriever:
         self._frames = frames
 
     @torch.inference_mode()
-    def first_logits(self, question: Tensor) -> Tensor:
-        """Retrieve for a question and read it.
-
-        Args:
-            question: ``[tokens, hidden]``.
-
-        Returns:
-            Logits of the answer's first token, ``[vocabulary]`` float32.
-        """
+    def sight(self, question: Tensor) -> Sight:
+        """Retrieve for a question ``[tokens, hidden]``, by reading it a first time."""
         caches: list[Cache] = []
 
         def retrieve(layer: int, queries: Tensor) -> Cache:
@@ -96,5 +89,4 @@ class Retriever:
             return caches[-1]
 
         read(self._adapter, question, retrieve)
-        second = read(self._adapter, question, lambda layer, _: caches[layer])
-        return self._adapter.decoder.logits(second.hidden[-1])
+        return lambda layer, _: caches[layer]

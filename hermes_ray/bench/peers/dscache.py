@@ -4,10 +4,12 @@ They are encoded behind the system prompt alone, decoupled from the past; the to
 in a queue, whose oldest leave first. Keys carry no positions until a question lays everything out anew.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from hermes_ray.bench.memory.reading import Cache, joined, read, rotated
+from hermes_ray.bench.peers.reading import Cache, Sight, joined, read, rotated
 from hermes_ray.models import ModelAdapter
 
 RAW_FRAMES = 5
@@ -34,10 +36,10 @@ class RawRing:
         self._raw: list[Tensor] = []
         self._raw_frames = raw_frames
 
-    def push(self, features: Tensor) -> None:
-        """Show a frame ``[tokens, hidden]``; one that leaves the raw frames is encoded and queued."""
-        self._raw.append(features)
-        if len(self._raw) > self._raw_frames:
+    def push(self, frames: Sequence[Tensor]) -> None:
+        """Show frames, ``[tokens, hidden]`` each; those that leave the raw frames are encoded and queued one by one."""
+        self._raw += frames
+        while len(self._raw) > self._raw_frames:
             past = [joined(prefix, queued) for prefix, queued in zip(self._prefix, self._queue, strict=True)]
             self.queue(self._encode(self._raw.pop(0), past))
 
@@ -52,23 +54,20 @@ class RawRing:
         """The older frames' tokens in every layer, oldest first, keys un-rotated."""
         return self._queue
 
-    @torch.inference_mode()
-    def first_logits(self, question: Tensor) -> Tensor:
-        """Encode the raw frames, lay everything out at fresh positions 0, 1, 2 ..., and read a question upon it.
+    @property
+    def tokens(self) -> int:
+        """Visual tokens that are held, raw ones included."""
+        return self._queue[0][0].shape[1] + sum(features.shape[0] for features in self._raw)
 
-        Args:
-            question: ``[tokens, hidden]``.
-
-        Returns:
-            Logits of the answer's first token, ``[vocabulary]`` float32.
-        """
+    def sight(self) -> Sight:
+        """Encode the raw frames and lay everything out at fresh positions 0, 1, 2 ..., for a question to read."""
         newest = self._encode(torch.cat(self._raw), self._prefix)
 
         def everything(layer: int, _: Tensor) -> Cache:
             keys, values = joined(self._prefix[layer], self._queue[layer], newest[layer])
             return rotated(self._adapter, keys), values
 
-        return self._adapter.decoder.logits(read(self._adapter, question, everything).hidden[-1])
+        return everything
 
     @torch.inference_mode()
     def _encode(self, features: Tensor, behind: list[Cache]) -> list[Cache]:

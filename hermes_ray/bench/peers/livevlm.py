@@ -1,7 +1,7 @@
 """LiveVLM (Ning et al., arXiv 2505.15269) as a peer: a large compressed cache, of which a question reads some pages.
 
-Only what it does at a question is built here: in every layer, the pages whose mean key suits the question's mean
-query best are attended to. How it decides which tokens enter the cache costs nothing at that moment.
+What it does at a question: in every layer, the pages whose mean key suits the question's mean query best are attended
+to, and the newest tokens in any case. What it does while frames come is in :mod:`hermes_ray.bench.peers.bucketing`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from hermes_ray.bench.memory.reading import Cache, joined, read, rotated
+from hermes_ray.bench.peers.reading import Cache, Sight, joined, rotated
 from hermes_ray.models import ModelAdapter
 
 PAGE_TOKENS = 16
@@ -27,20 +27,31 @@ class PagedCache:
         keys: ``[layers, kv_heads, pages * page_tokens, head_dim]``.
         values: ``[layers, kv_heads, pages * page_tokens, head_dim]``.
         centres: ``[layers, kv_heads, pages, head_dim]``, the mean key of every page.
-        prefix: of every layer.
+        prefix: of every layer; always read.
+        newest: of every layer, tokens behind the pages; always read.
     """
 
     keys: Tensor
     values: Tensor
     centres: Tensor
     prefix: list[Cache]
+    newest: list[Cache]
 
     @classmethod
-    def of(cls, keys: Tensor, values: Tensor, prefix: list[Cache], page_tokens: int = PAGE_TOKENS) -> "PagedCache":
-        """Cut a cache into pages; what does not fill a page at its end is left off."""
-        whole = keys.shape[2] // page_tokens * page_tokens
+    def of(
+        cls,
+        keys: Tensor,
+        values: Tensor,
+        prefix: list[Cache],
+        *,
+        newest_tokens: int = 0,
+        page_tokens: int = PAGE_TOKENS,
+    ) -> "PagedCache":
+        """Cut a cache into pages, but for the newest tokens and those before them that fill no page."""
+        whole = (keys.shape[2] - newest_tokens) // page_tokens * page_tokens
         pages = keys[:, :, :whole].unflatten(2, (-1, page_tokens))
-        return cls(keys[:, :, :whole], values[:, :, :whole], pages.mean(dim=3), prefix)
+        newest = list(zip(keys[:, :, whole:], values[:, :, whole:], strict=True))
+        return cls(keys[:, :, :whole], values[:, :, :whole], pages.mean(dim=3), prefix, newest)
 
     def pick(self, layer: int, queries: Tensor, share: float) -> Tensor:
         """The pages that suit a question best in one layer.
@@ -60,36 +71,17 @@ class PagedCache:
         return scores.topk(ceil(share * scores.shape[0])).indices.sort().values
 
     def fetch(self, layer: int, pages: Tensor) -> Cache:
-        """Prefix and picked pages of one layer."""
-        tokens = self.keys.shape[2] // self.centres.shape[2]
+        """Prefix, picked pages and newest tokens of one layer."""
+        tokens = self.keys.shape[2] // max(1, self.centres.shape[2])
         places = (pages[:, None] * tokens + torch.arange(tokens)).flatten()
-        return joined(self.prefix[layer], (self.keys[layer, :, places], self.values[layer, :, places]))
+        picked = self.keys[layer, :, places], self.values[layer, :, places]
+        return joined(self.prefix[layer], picked, self.newest[layer])
 
-
-class PageReader:
-    """Answers questions on a :class:`PagedCache`.
-
-    Args:
-        adapter: the model.
-        cache: the stream's.
-        share: of the pages that every layer reads.
-    """
-
-    def __init__(self, adapter: ModelAdapter, cache: PagedCache, share: float = SHARE_READ) -> None:
-        self._adapter = adapter
-        self._cache = cache
-        self._share = share
-
-    @torch.inference_mode()
-    def first_logits(self, question: Tensor) -> Tensor:
-        """Read a question ``[tokens, hidden]``, every layer upon its own pages.
-
-        Returns:
-            Logits of the answer's first token, ``[vocabulary]`` float32.
-        """
+    def sight(self, adapter: ModelAdapter, share: float = SHARE_READ) -> Sight:
+        """For a question to read, in every layer the ``share`` of the pages that suit it best."""
 
         def fetch(layer: int, queries: Tensor) -> Cache:
-            keys, values = self._cache.fetch(layer, self._cache.pick(layer, queries, self._share))
-            return rotated(self._adapter, keys), values
+            keys, values = self.fetch(layer, self.pick(layer, queries, share))
+            return rotated(adapter, keys), values
 
-        return self._adapter.decoder.logits(read(self._adapter, question, fetch).hidden[-1])
+        return fetch
