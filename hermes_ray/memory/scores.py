@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.memory.identity import find, identities
-from hermes_ray.memory.view import MemoryView
+from hermes_ray.memory.view import MemoryView, at_least_float32
 
 EPSILON = 1e-6
 
@@ -38,20 +38,41 @@ def normalised(scores: Tensor) -> Tensor:
     return (scores - low) / (high - low + EPSILON)
 
 
-def importance(attention: Tensor, decay: Tensor, weight: Tensor) -> Tensor:
-    """Score s_i = (1 - w) a_i + w r_i of attention and recency, both normalised.
+def value_norm(view: MemoryView) -> Tensor:
+    """L2 norm of each value, averaged over KV heads: [layers, N] float64."""
+    return at_least_float32(view.values).norm(dim=-1).mean(dim=1).double()
+
+
+def relevance(attention: Tensor, norms: Tensor, weight: float) -> Tensor:
+    """What a token is worth apart from its age: how much it is looked at, and how much it brings to who looks.
+
+    Attention is peaked: beside the few tokens that a probe finds at once, all others look alike. The norm of a value
+    (InfiniPot-V's VaN, arXiv 2506.15745) tells those apart without any probe.
 
     Args:
         attention: [layers, N], the probe's attention.
+        norms: [layers, N] float64, from :func:`value_norm`.
+        weight: share of the norm, 0 to 1; 0 is HERMES as published.
+
+    Returns:
+        [layers, N] float64 in [0, 1].
+    """
+    return torch.lerp(normalised(attention.double()), normalised(norms), weight)
+
+
+def importance(relevant: Tensor, decay: Tensor, weight: Tensor) -> Tensor:
+    """Score s_i = (1 - w) a_i + w r_i of relevance and normalised recency.
+
+    Args:
+        relevant: [layers, N] float64 in [0, 1], from :func:`relevance`.
         decay: [layers] float64, k.
         weight: [layers] float64, w.
 
     Returns:
         [layers, N] float64.
     """
-    recent = normalised(recency(attention.shape[1], decay))
-    attended = normalised(attention.double())
-    return torch.lerp(attended, recent, weight[:, None])
+    recent = normalised(recency(relevant.shape[1], decay))
+    return torch.lerp(relevant, recent, weight[:, None])
 
 
 def smoothed_by_index(scores: Tensor, strength: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 from hermes_ray.memory.identity import group_sum, group_vector_sum
 from hermes_ray.memory.policies.base import Probe, best, ranking
 from hermes_ray.memory.positions import dense_rank
+from hermes_ray.memory.scores import value_norm
 from hermes_ray.memory.view import MemoryView, at_least_float32
 
 
@@ -63,11 +64,6 @@ def redundancy(view: MemoryView, recent: Tensor) -> Tensor:
     same_patch = totals.gather(2, patch[:, None, :, None].expand_as(totals))
     cosines = (keys * same_patch).sum(dim=-1).mean(dim=1).double()
     return cosines / group_sum(recent.double(), patch).clamp_(min=1.0)
-
-
-def value_norm(view: MemoryView) -> Tensor:
-    """L2 norm of each value, averaged over KV heads: [layers, N] float64."""
-    return at_least_float32(view.values).norm(dim=-1).mean(dim=1).double()
 
 
 def _places(scores: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def compact(memory: list[Layer], attention: np.ndarray, keep: int, parameters) -
     """Evict down to ``keep`` tokens in every layer, as the parameters say. Positions are not re-numbered."""
     if len(memory[0]) <= keep:
         return memory
-    scores = _smoothed(memory, _scores(attention, parameters), parameters)
+    scores = _smoothed(memory, _scores(memory, attention, parameters), parameters)
     newest = max(token.identity[0] for token in memory[0])
     return [
         _compact_layer(layer, scores[depth], keep, newest, _tier(depth, len(memory)), parameters)
@@ -56,7 +56,7 @@ def _min_max(numbers: list[float]) -> list[float]:
     return [(x - low) / (high - low + 1e-6) for x in numbers]
 
 
-def _scores(attention: np.ndarray, parameters) -> list[list[float]]:
+def _scores(memory: list[Layer], attention: np.ndarray, parameters) -> list[list[float]]:
     layers, tokens = attention.shape
     rows = []
     for depth in range(layers):
@@ -65,7 +65,11 @@ def _scores(attention: np.ndarray, parameters) -> list[list[float]]:
         distances = [(tokens - 1 - i) / max(tokens - 1, 1) for i in range(tokens)]
         recency = _min_max([exp(-k * d) for d in distances])
         attended = _min_max([float(a) for a in attention[depth]])
-        rows.append([(1 - w) * a + w * r for a, r in zip(attended, recency, strict=True)])
+        # A head's value is as heavy as it is long; a token's values are as heavy as those of its heads on average.
+        heavy = _min_max([sum(float(v @ v) ** 0.5 for v in token.value) / len(token.value) for token in memory[depth]])
+        v = parameters.value_weight
+        worth = [(1 - v) * a + v * h for a, h in zip(attended, heavy, strict=True)]
+        rows.append([(1 - w) * a + w * r for a, r in zip(worth, recency, strict=True)])
     return rows
 
 
