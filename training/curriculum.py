@@ -59,11 +59,11 @@ STAGES = (
         whole_frames=3,
     ),
     Stage(
-        frames=(60, 200),
+        frames=(60, 400),
         clips=3,
         extra_clips=0,
         questions=24,
-        empty_share=0.3,
+        empty_share=0.4,
         steps=3500,
         longest_stretch=4.0,
         quiet=True,
@@ -83,7 +83,7 @@ STAGES = (
         lapse=True,
         moments=6,
         whole_frames=4,
-        cycle=(0, 0, 2, 0, 0, 1),
+        cycle=(0, 1, 0, 2, 0, 1),
     ),
 )
 
