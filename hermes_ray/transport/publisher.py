@@ -26,7 +26,12 @@ _BATCH_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where the broker put a record."""
+    """Where the broker put a record.
+
+    Attributes:
+        offset: -1 where it cannot say, because it had the record already when it was sent once more (Kafka's duplicate
+            sequence number).
+    """
 
     topic: str
     partition: int

@@ -142,8 +142,12 @@ async def test_records_that_retention_removed_are_shown_for_their_stream_and_out
 
 
 def remove_records(_: object, topic: str, partition: int, below: int) -> None:
-    """Runs in the ingest worker: as the embedded broker keeps everything, have kafka-python say that they are gone."""
+    """Runs in the ingest worker: as the embedded broker keeps everything, have kafka-python say that they are gone.
+
+    Returns once it has said so: a poll that was under way when it began may still bring any record.
+    """
     import time
+    from threading import Event
 
     from kafka import KafkaConsumer, TopicPartition
     from kafka.errors import OffsetOutOfRangeError
@@ -151,7 +155,10 @@ def remove_records(_: object, topic: str, partition: int, below: int) -> None:
     gone = TopicPartition(topic, partition)
     poll, beginning_offsets = KafkaConsumer.poll, KafkaConsumer.beginning_offsets
 
+    asked = Event()
+
     def refusing_poll(self: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.set()
         if gone in self.assignment() and self.position(gone) < below:
             if self.end_offsets([gone])[gone] <= below:
                 time.sleep(0.05)
@@ -164,3 +171,4 @@ def remove_records(_: object, topic: str, partition: int, below: int) -> None:
 
     KafkaConsumer.poll = refusing_poll
     KafkaConsumer.beginning_offsets = later_beginning
+    assert asked.wait(4), "the ingest worker does not poll"
