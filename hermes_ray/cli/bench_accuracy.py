@@ -21,7 +21,6 @@ from hermes_ray.bench.machine import describe_machine
 from hermes_ray.cli.bench_tables import machine_line
 from hermes_ray.cli.output import progress_console, result_console
 from hermes_ray.errors import ConfigError
-from hermes_ray.memory.policies.presets import ABLATIONS
 
 _QUICK = {"streams": 8, "budgets_percent": (12.0,), "moments": 6, "batch": 4}
 _LEGEND = (
@@ -100,7 +99,7 @@ def _tables(found: Sequence[Result]) -> Iterator[Table]:
     for (same_budget, percent), group in groupby(found, key=_budget):
         title = f"{percent:g} % of the stream cached" if same_budget else "another number of tokens"
         table = Table("policy", *CATEGORIES, "held", title=title, title_justify="left", box=None, pad_edge=False)
-        for column in table.columns:
+        for column in table.columns[1:]:
             column.no_wrap = True
         for result in group:
             cells = [_cell(result.marks[category]) for category in CATEGORIES]
@@ -113,8 +112,9 @@ def _budget(result: Result) -> tuple[bool, float]:
 
 
 def _name(policy: str) -> str:
-    """Ablations without the default's name, which is above them: a line has 80 columns."""
-    return policy.removeprefix(f"{DEFAULT}-") if policy in ABLATIONS else policy
+    """The default's variants without its name, which is above them, in words that a line of 80 columns can wrap."""
+    short = policy.removeprefix(f"{DEFAULT}-")
+    return policy if short == policy else short.replace("-", " ")
 
 
 def _cell(mark: Mark) -> str:
