@@ -43,21 +43,22 @@ def value_norm(view: MemoryView) -> Tensor:
     return at_least_float32(view.values).norm(dim=-1).mean(dim=1).double()
 
 
-def relevance(attention: Tensor, norms: Tensor, weight: float) -> Tensor:
+def relevance(attention: Tensor, view: MemoryView, weight: float) -> Tensor:
     """What a token is worth apart from its age: how much it is looked at, and how much it brings to who looks.
 
-    Attention is peaked: beside the few tokens that a probe finds at once, all others look alike. The norm of a value
+    Where a probe attends to few tokens, all others look alike once attention is normalised. The norm of a value
     (InfiniPot-V's VaN, arXiv 2506.15745) tells those apart without any probe.
 
     Args:
         attention: [layers, N], the probe's attention.
-        norms: [layers, N] float64, from :func:`value_norm`.
+        view: the tokens, whose values are weighed.
         weight: share of the norm, 0 to 1; 0 is HERMES as published.
 
     Returns:
         [layers, N] float64 in [0, 1].
     """
-    return torch.lerp(normalised(attention.double()), normalised(norms), weight)
+    attended = normalised(attention.double())
+    return torch.lerp(attended, normalised(value_norm(view)), weight) if weight else attended
 
 
 def importance(relevant: Tensor, decay: Tensor, weight: Tensor) -> Tensor:

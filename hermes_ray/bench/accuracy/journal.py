@@ -17,7 +17,8 @@ class Unit(NamedTuple):
         seeds: of the streams.
         policy: name in the results.
         budget_percent: of the streams' visual tokens.
-        settings: of the memory, as JSON: a policy that has changed since is done again.
+        settings: of the memory, as JSON. What a policy does with them is not in it: after a change of its code or of a
+            preset begin a new journal.
     """
 
     seeds: tuple[int, ...]

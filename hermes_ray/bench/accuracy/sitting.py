@@ -14,6 +14,7 @@ from hermes_ray.bench.streams import DirectStreams
 from hermes_ray.engine.grouping import TimedPixels, group_frames
 from hermes_ray.models import ModelAdapter, VisualBlock
 
+_Streams = DirectStreams | PeerStreams
 _TEXT_TOKENS = 128
 _SIDE_PX = 72
 _GROUPS_PER_VISION_BATCH = 64
@@ -113,13 +114,13 @@ def sit(adapter: ModelAdapter, streams: Sequence[SeenStream], variant: Variant, 
     return outcomes
 
 
-def _begin(adapter: ModelAdapter, variant: Variant, streams: int, seats: int) -> DirectStreams | PeerStreams:
+def _begin(adapter: ModelAdapter, variant: Variant, streams: int, seats: int) -> _Streams:
     if variant.is_peer:
         return peer_streams(adapter, variant.policy, variant.settings["budget_tokens"])
     return DirectStreams(adapter, variant.memory(streams), seats=seats, text_tokens=_TEXT_TOKENS)
 
 
-def _write(memory: DirectStreams | PeerStreams, pending: Mapping[str, Sequence[VisualBlock]]) -> None:
+def _write(memory: _Streams, pending: Mapping[str, Sequence[VisualBlock]]) -> None:
     """Write in pieces, which changes nothing but the time: a piece's attention is computed without its causal half."""
     for first in range(0, max(map(len, pending.values())), _BLOCKS_PER_WRITE):
         pieces = {name: blocks[first : first + _BLOCKS_PER_WRITE] for name, blocks in pending.items()}
@@ -136,9 +137,7 @@ def _blocks_until(blocks: Sequence[VisualBlock], frame: int) -> int:
     return len(blocks)
 
 
-def _ask(
-    adapter: ModelAdapter, memory: DirectStreams | PeerStreams, exam: Exam, name: str, frame: int, variant: Variant
-) -> list[Outcome]:
+def _ask(adapter: ModelAdapter, memory: _Streams, exam: Exam, name: str, frame: int, variant: Variant) -> list[Outcome]:
     numbered = [(number, item) for number, item in enumerate(exam.questions) if item.frame == frame]
     # What goes on beyond the longest right answer and its end is wrong anyhow.
     longest = max(len(adapter.tokenizer(item.question.answer)["input_ids"]) for _, item in numbered)

@@ -29,7 +29,6 @@ class Variant:
         same_budget: false for a policy that by its nature keeps another number of tokens.
         highlights: it is shown only frames in which something is to be seen, and the newest few: a perfect memory's
             content, which no policy can know in advance. What it gets wrong is the model's fault.
-        is_peer: it works at question time too, on a memory that is not ours (:mod:`hermes_ray.bench.peers.streams`).
     """
 
     policy: str
@@ -37,7 +36,11 @@ class Variant:
     settings: Mapping[str, Any]
     same_budget: bool = True
     highlights: bool = False
-    is_peer: bool = False
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether it works at question time too, on a memory that is not ours."""
+        return self.policy in PEERS
 
     def memory(self, slots: int) -> MemorySettings:
         """Memory settings for so many streams at once."""
@@ -66,7 +69,7 @@ def variants(
         settings = _settings(frames * frame_tokens, frames)
         everywhere = [name for name in settings if percent <= _EXTRAS_UP_TO_PERCENT or name not in _EXTRAS]
         chosen = everywhere if policies is None else [name for name in policies if name in settings]
-        found += [Variant(policy, percent, settings[policy], is_peer=policy in PEERS) for policy in chosen]
+        found += [Variant(policy, percent, settings[policy]) for policy in chosen]
     unbounded = _without_budget(stream_tokens, frame_tokens)
     return found + [variant for variant in unbounded if policies is None or variant.policy in policies]
 

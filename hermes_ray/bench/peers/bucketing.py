@@ -15,7 +15,7 @@ from hermes_ray.engine.attention import attention_weights
 from hermes_ray.models import ModelAdapter
 
 _FREED_SHARE = 0.375  # of the budget by each compaction, as the engine's default
-_NEWEST_SHARE = 0.25  # of what is kept, in whole frames; the paper's short-term memory
+_NEWEST_SHARE = 0.25  # of what is kept, in whole frames; our reading of its short-term memory
 
 
 class BucketedCache:
@@ -45,11 +45,10 @@ class BucketedCache:
 
     def push(self, frames: Sequence[Tensor]) -> None:
         """Show frames, ``[tokens, hidden]`` each and all of one size."""
-        fit = max(1, (self._budget - self.tokens) // self._frame_tokens)
         while frames:
+            fit = max(1, (self._budget - self.tokens) // self._frame_tokens)
             self._append(frames[:fit])
             frames = frames[fit:]
-            fit = max(1, (self._budget - self.tokens) // self._frame_tokens)
 
     def sight(self) -> Sight:
         """What a question reads."""

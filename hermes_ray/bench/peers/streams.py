@@ -43,21 +43,12 @@ class PeerStreams:
         return self._peers[name].tokens
 
     def answer(self, questions: Sequence[tuple[str, str]], max_tokens: int) -> list[str]:
-        """Answer greedily.
-
-        Args:
-            questions: stream and text of each.
-            max_tokens: the longest answer; a longer one is cut there.
-
-        Returns:
-            The answers' texts, in the same order.
-        """
-        return [spoken(self._adapter, self._answer(name, text, max_tokens)) for name, text in questions]
-
-    def _answer(self, name: str, text: str, max_tokens: int) -> list[int]:
+        """Answer greedily, as :meth:`hermes_ray.bench.streams.DirectStreams.answer` does."""
+        sights = {name: self._peers[name].sight() for name, _ in questions}
         with torch.inference_mode():
-            question = self._adapter.question(text)
-        return answer(self._adapter, question, self._peers[name].sight(), max_tokens)
+            prompts = [(name, self._adapter.question(text)) for name, text in questions]
+        said = (answer(self._adapter, prompt, sights[name], max_tokens) for name, prompt in prompts)
+        return [spoken(self._adapter, ids) for ids in said]
 
 
 def peer_streams(adapter: ModelAdapter, peer: str, budget_tokens: int) -> PeerStreams:
