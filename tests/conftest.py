@@ -25,6 +25,15 @@ for _variable in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "
     os.environ.pop(_variable, None)
 
 
+@pytest.fixture
+def root_logger_restored():
+    """For tests that set up logs in this process: a handler must not outlive the stream that it writes to."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+
+
 @pytest.fixture(scope="session")
 def broker():
     """One real broker for the whole session; tests keep apart by topic names."""

@@ -26,7 +26,7 @@ def settings(kafka_settings):
 
 
 @pytest.fixture
-def hermes(settings, monkeypatch):
+def hermes(settings, monkeypatch, root_logger_restored):
     """Runs the command with the settings as an operator gives them: by variables."""
     for name in ("bootstrap_servers", "frames_topic", "dead_letters_topic", "max_record_bytes"):
         monkeypatch.setenv(f"HERMES_KAFKA__{name.upper()}", str(getattr(settings, name)))

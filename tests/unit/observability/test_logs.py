@@ -1,19 +1,12 @@
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from hermes_ray.config import LogSettings
 from hermes_ray.observability.logs import configure_logs, get_logger
 
-
-@pytest.fixture(autouse=True)
-def root_logger_restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
+pytestmark = pytest.mark.usefixtures("root_logger_restored")
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
