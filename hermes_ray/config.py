@@ -101,8 +101,9 @@ class MemorySettings(_Section):
     """Share of the budget that each compaction frees; smaller evicts more finely, larger costs less."""
     recent_frames: Annotated[int, Field(ge=0)] = 4
     """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
-    positions: Literal["lazy", "eager"] = "lazy"
-    """When cached tokens are re-numbered: near the model's position limit (``lazy``), or at every compaction."""
+    positions: Literal["lazy", "eager"] | None = None
+    """When cached tokens are re-numbered: at every compaction (``eager``), or only near the model's position limit
+    (``lazy``). By default eager; lazy for ``paper``, ``reference`` and where positions are times and places (Qwen)."""
     keys: Literal["unrotated", "rotated"] = "unrotated"
     """How keys are cached: before the rotary embedding, or behind it and rounded at every re-numbering (to compare)."""
     hermes: HermesSettings = HermesSettings()

@@ -18,7 +18,7 @@ from hermes_ray.engine.rows import EncodeRow
 from hermes_ray.errors import ConfigError, MemoryFull
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies import Policy, Probe, build
-from hermes_ray.memory.positions import PositionRule, lazy_limit
+from hermes_ray.memory.positions import PositionRule, lazy_limit, position_mode
 from hermes_ray.memory.slab import KVSlab, SlabShape
 from hermes_ray.memory.tiers import layout
 from hermes_ray.memory.view import MemoryView, copied
@@ -61,7 +61,7 @@ class MemoryWriter:
         self.policy: Policy = build(settings, shape.layers, k_end=adapter.k_end)
         self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
         self._rule = PositionRule(
-            mode=settings.positions,
+            mode=position_mode(settings, shape.axes),
             first=prefix,
             limit=lazy_limit(shape.max_positions, self._slack + headroom + text_tokens),
         )

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hermes_ray.config import MemorySettings
+
 QUESTION_RESERVE = 1024
 """Positions left free below a model's limit for the question and its answer."""
 
@@ -28,6 +30,21 @@ class PositionRule:
     mode: Literal["lazy", "eager"]
     first: int
     limit: int
+
+
+def position_mode(settings: MemorySettings, axes: int) -> Literal["lazy", "eager"]:
+    """When to re-number: as set, or else as suits policy and model.
+
+    Where a position is only an order, a memory without gaps is read better (docs/accuracy.md). Where it is a time and
+    a place (M-RoPE), ranks would squeeze both, and the paper found lazy positions better for streams.
+
+    Args:
+        settings: what was set, and the policy.
+        axes: of a position.
+    """
+    if settings.positions is not None:
+        return settings.positions
+    return "lazy" if axes > 1 or settings.policy in ("paper", "reference") else "eager"
 
 
 def lazy_limit(max_position_embeddings: int, tokens_between_compactions: int = 0) -> int:

@@ -54,8 +54,6 @@ def settings_overrides(
         "memory": {
             "budget_tokens": BUDGET_TOKENS,
             "slots": max(_SLOTS, streams),
-            # The bundled model was trained on short streams and knows no positions beyond theirs.
-            "positions": "eager",
             "compaction_slack": 0.25,
         },
         "video": {"target_fps": TARGET_FPS, "max_side_px": WIDTH_PX},

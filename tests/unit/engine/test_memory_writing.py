@@ -50,6 +50,15 @@ def test_same_frames_give_the_same_memory_in_any_batch(adapter: ModelAdapter, po
     torch.testing.assert_close(alone.values, together.values, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(("policy", "has_gaps"), [("hermes", False), ("paper", True)])
+def test_forgetting_leaves_gaps_between_positions_only_where_it_was_published_so(
+    adapter: ModelAdapter, policy: str, has_gaps: bool
+) -> None:
+    positions = remember(adapter, policy, [40], crowd=0).positions[..., 0]
+    spans = positions.amax(dim=1) - positions.amin(dim=1) + 1
+    assert ((spans > positions.shape[1]) == has_gaps).all()
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_no_layer_ever_holds_more_than_prefix_and_budget(make_engine: Callable[..., StreamEngine], policy: str) -> None:
     engine = make_engine(policy=policy, budget_tokens=BUDGET, slots=2, max_frames_per_step=5)
