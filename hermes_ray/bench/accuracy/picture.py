@@ -8,7 +8,6 @@ from hermes_ray.bench.accuracy.exam import CATEGORIES, Category
 from hermes_ray.bench.accuracy.marks import Result
 from hermes_ray.bench.accuracy.variants import DEFAULT
 from hermes_ray.errors import ConfigError
-from hermes_ray.memory.policies.presets import ABLATIONS
 
 _TITLES: dict[Category, str] = {
     "now": "what is in view now",
@@ -16,10 +15,12 @@ _TITLES: dict[Category, str] = {
     "distant": "the distant past",
     "count": "counting",
 }
+_STYLES = [(f"C{colour}", marker) for marker in "os^" for colour in range(10)]
+"""Colour and marker, different for more policies than there are."""
 
 
 def draw(found: Sequence[Result], path: Path) -> None:
-    """Draw the policies; the default's ablations are left to the table.
+    """Draw the policies; the default's own variants are left to the table.
 
     Args:
         found: the results.
@@ -33,11 +34,13 @@ def draw(found: Sequence[Result], path: Path) -> None:
     except ImportError as error:
         raise ConfigError("--picture needs matplotlib: pip install matplotlib") from error
     figure = Figure(figsize=(13, 4.2), layout="constrained")
+    drawn = [result for result in found if not result.variant.policy.startswith(f"{DEFAULT}-")]
+    policies = dict.fromkeys(result.variant.policy for result in drawn)
+    styles = dict(zip(policies, _STYLES, strict=False))
     for column, category in enumerate(CATEGORIES):
         axes = figure.add_subplot(1, len(CATEGORIES), column + 1)
-        for policy in dict.fromkeys(result.variant.policy for result in found):
-            if policy not in ABLATIONS:
-                _draw_policy(axes, [result for result in found if result.variant.policy == policy], category)
+        for policy, style in styles.items():
+            _draw_policy(axes, [result for result in drawn if result.variant.policy == policy], category, style)
         axes.set(title=_TITLES[category], xlabel="cached tokens, % of the stream", ylim=(-0.02, 1.02))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("right answers, 95 % interval")
@@ -47,7 +50,7 @@ def draw(found: Sequence[Result], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _draw_policy(axes: Any, own: Sequence[Result], category: Category) -> None:
+def _draw_policy(axes: Any, own: Sequence[Result], category: Category, style: tuple[str, str]) -> None:
     if own[0].variant.highlights:
         label = f"{own[0].variant.policy}: the model's limit"
         axes.axhline(own[0].marks[category].share, label=label, color="grey", linestyle="--")
@@ -57,6 +60,16 @@ def _draw_policy(axes: Any, own: Sequence[Result], category: Category) -> None:
     below = [mark.share - mark.interval[0] for mark in marks]
     above = [mark.interval[1] - mark.share for mark in marks]
     policy = own[0].variant.policy
-    thick = 2.5 if policy == DEFAULT else 1.0
     budgets = [result.variant.budget_percent for result in own]
-    axes.errorbar(budgets, shares, (below, above), label=policy, marker="o", linewidth=thick, markersize=4, capsize=2)
+    colour, marker = style
+    width, layer = (2.5, 3) if policy == DEFAULT else (1.0, 2)
+    axes.errorbar(
+        *(budgets, shares, (below, above)),
+        label=policy,
+        color=colour,
+        marker=marker,
+        linewidth=width,
+        zorder=layer,
+        markersize=4,
+        capsize=2,
+    )
