@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.memory.identity import find, identities
+from hermes_ray.memory.novelty import in_recent_frames, redundancy
 from hermes_ray.memory.view import MemoryView, at_least_float32
 
 EPSILON = 1e-6
@@ -43,22 +44,30 @@ def value_norm(view: MemoryView) -> Tensor:
     return at_least_float32(view.values).norm(dim=-1).mean(dim=1).double()
 
 
-def relevance(attention: Tensor, view: MemoryView, weight: float) -> Tensor:
-    """What a token is worth apart from its age: how much it is looked at, and how much it brings to who looks.
+def novelty(view: MemoryView) -> Tensor:
+    """How new each token is where it lies, 0 to 1: [layers, N] float64."""
+    return normalised(-redundancy(view, in_recent_frames(view)))
+
+
+def relevance(attention: Tensor, view: MemoryView, value_weight: float, novelty_weight: float) -> Tensor:
+    """What a token is worth apart from its age: how much it is looked at, how much it brings, and how new it is.
 
     Where a probe attends to few tokens, all others look alike once attention is normalised. The norm of a value
-    (InfiniPot-V's VaN, arXiv 2506.15745) tells those apart without any probe.
+    (InfiniPot-V's VaN, arXiv 2506.15745) and the novelty of a key (its TaR) tell those apart without any probe.
 
     Args:
         attention: [layers, N], the probe's attention.
-        view: the tokens, whose values are weighed.
-        weight: share of the norm, 0 to 1; 0 is HERMES as published.
+        view: the tokens, whose keys and values are weighed.
+        value_weight: share of the norm against attention, 0 to 1.
+        novelty_weight: share of novelty against both, 0 to 1. With both weights 0 it is HERMES as published.
 
     Returns:
         [layers, N] float64 in [0, 1].
     """
-    attended = normalised(attention.double())
-    return torch.lerp(attended, normalised(value_norm(view)), weight) if weight else attended
+    worth = normalised(attention.double())
+    if value_weight:
+        worth = torch.lerp(worth, normalised(value_norm(view)), value_weight)
+    return torch.lerp(worth, novelty(view), novelty_weight) if novelty_weight else worth
 
 
 def importance(relevant: Tensor, decay: Tensor, weight: Tensor) -> Tensor:

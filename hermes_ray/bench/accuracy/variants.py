@@ -14,8 +14,6 @@ _OWN_BUDGET = "recent_only_4"
 _HIGHLIGHTS = "highlights"
 _LAZY = "hermes-lazy-positions"
 _ROTATED = "hermes-rotated-keys"
-_EXTRAS = (*PEERS, *ABLATIONS, _ROTATED, _LAZY)
-_EXTRAS_UP_TO_PERCENT = 12
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,13 @@ class Variant:
 def variants(
     budgets_percent: Sequence[float], stream_tokens: int, frame_tokens: int, policies: Sequence[str] | None = None
 ) -> list[Variant]:
-    """Every policy at every budget, and once each what has no budget; ablations and peers at the small budgets only.
+    """Every policy at every budget, and once each what has no budget.
 
     Args:
         budgets_percent: budgets as shares of the stream, percent.
         stream_tokens: visual tokens of the whole stream.
         frame_tokens: visual tokens of one frame; budgets are whole frames.
-        policies: only these, at every budget; ``None`` for all.
+        policies: only these; ``None`` for all.
 
     Raises:
         KeyError: no such policy.
@@ -67,8 +65,7 @@ def variants(
     for percent in budgets_percent:
         frames = max(1, round(percent / 100 * stream_tokens / frame_tokens))
         settings = _settings(frames * frame_tokens, frames)
-        everywhere = [name for name in settings if percent <= _EXTRAS_UP_TO_PERCENT or name not in _EXTRAS]
-        chosen = everywhere if policies is None else [name for name in policies if name in settings]
+        chosen = settings if policies is None else [name for name in policies if name in settings]
         found += [Variant(policy, percent, settings[policy]) for policy in chosen]
     unbounded = _without_budget(stream_tokens, frame_tokens)
     return found + [variant for variant in unbounded if policies is None or variant.policy in policies]

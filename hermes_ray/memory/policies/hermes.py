@@ -60,7 +60,7 @@ class Hermes:
         """Smoothed importance, [layers, N] float64."""
         p, device = self.parameters, view.device
         decay = tiers.recency_decay(self.tiers, p.k_sensory, LLAVA_K_END if p.k_end is None else p.k_end, device)
-        relevant = scores.relevance(attention, view, p.value_weight)
+        relevant = scores.relevance(attention, view, p.value_weight, p.novelty_weight)
         raw = scores.importance(relevant, decay, tiers.recency_weight(self.tiers, p.w0, p.w1, device))
         if p.smoothing == "none":
             return raw

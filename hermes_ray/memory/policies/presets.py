@@ -18,6 +18,7 @@ class HermesParameters:
         true_attention: score by the model's own attention to the guidance prompts, rather than by attention
             computed from their bare embeddings.
         value_weight: share of the norm of a token's value in its worth, 0 to 1, the rest being attention.
+        novelty_weight: share of the novelty of a token's key in its worth, 0 to 1, the rest being those two.
         recent_frames: newest frames that no layer evicts; 0 protects none.
         smoothing: mix a token's score with that of the *same token* in the next layer (``identity``), of the token
             at the same *index* there, or not at all.
@@ -37,6 +38,7 @@ class HermesParameters:
 
     true_attention: bool = True
     value_weight: float = 0.0
+    novelty_weight: float = 0.0
     recent_frames: int = 0
     smoothing: Literal["identity", "index", "none"] = "index"
     summary: Literal["counted", "averaged", "none"] = "averaged"
@@ -56,7 +58,7 @@ PAPER = HermesParameters()
 REFERENCE = replace(PAPER, true_attention=False, summary_place="last", w0=1.0, w1=0.1, k_end=LLAVA_K_END)
 """HERMES as its authors' released LLaVA code computes it."""
 
-HERMES = replace(PAPER, value_weight=0.5, recent_frames=4, smoothing="identity", summary="counted")
+HERMES = replace(PAPER, value_weight=0.5, novelty_weight=0.67, recent_frames=4, smoothing="identity", summary="counted")
 """The default: the paper's method with this project's improvements."""
 
 PRESETS: Mapping[str, HermesParameters] = {"hermes": HERMES, "paper": PAPER, "reference": REFERENCE}
@@ -64,6 +66,7 @@ PRESETS: Mapping[str, HermesParameters] = {"hermes": HERMES, "paper": PAPER, "re
 ABLATIONS: Mapping[str, HermesParameters] = {
     "hermes-without-true-attention": replace(HERMES, true_attention=False),
     "hermes-without-value-norms": replace(HERMES, value_weight=0.0),
+    "hermes-without-novelty": replace(HERMES, novelty_weight=0.0),
     "hermes-without-recent-frames": replace(HERMES, recent_frames=0),
     "hermes-without-identity-smoothing": replace(HERMES, smoothing="index"),
     "hermes-without-smoothing": replace(HERMES, smoothing="none"),

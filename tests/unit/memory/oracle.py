@@ -65,12 +65,40 @@ def _scores(memory: list[Layer], attention: np.ndarray, parameters) -> list[list
         distances = [(tokens - 1 - i) / max(tokens - 1, 1) for i in range(tokens)]
         recency = _min_max([exp(-k * d) for d in distances])
         attended = _min_max([float(a) for a in attention[depth]])
-        # A head's value is as heavy as it is long; a token's values are as heavy as those of its heads on average.
-        heavy = _min_max([sum(float(v @ v) ** 0.5 for v in token.value) / len(token.value) for token in memory[depth]])
-        v = parameters.value_weight
-        worth = [(1 - v) * a + v * h for a, h in zip(attended, heavy, strict=True)]
+        heavy = _min_max([value_norm(token) for token in memory[depth]])
+        anchors = [token for token, recent in zip(memory[depth], in_recent_frames(memory[depth]), strict=True) if recent]
+        new = _min_max([-redundancy(token, anchors) for token in memory[depth]])
+        v, n = parameters.value_weight, parameters.novelty_weight
+        worth = [
+            (1 - n) * ((1 - v) * a + v * h) + n * u for a, h, u in zip(attended, heavy, new, strict=True)
+        ]
         rows.append([(1 - w) * a + w * r for a, r in zip(worth, recency, strict=True)])
     return rows
+
+
+def value_norm(token: Token) -> float:
+    """A head's value is as heavy as it is long; a token's values are as heavy as those of its heads on average."""
+    return float(np.linalg.norm(token.value, axis=1).mean())
+
+
+def in_recent_frames(layer: Layer) -> list[bool]:
+    """The newest frames that together hold at most a quarter of the tokens; at least the newest."""
+    frames: list[int] = []
+    for token in layer:
+        frames.append(token.identity[0] if token.identity != MERGED else (frames[-1] if frames else -1))
+    return [frames.index(f) >= len(layer) - len(layer) // 4 or f == frames[-1] for f in frames]
+
+
+def redundancy(token: Token, anchors: list[Token]) -> float:
+    """Mean cosine to the anchors of the same patch."""
+    same_patch = [anchor for anchor in anchors if anchor.identity[1] == token.identity[1]]
+    return float(np.mean([cosine(token, anchor) for anchor in same_patch])) if same_patch else 0.0
+
+
+def cosine(one: Token, other: Token) -> float:
+    """Mean over KV heads of the cosine of two keys."""
+    dot = (one.key * other.key).sum(axis=1)
+    return float(np.mean(dot / np.linalg.norm(one.key, axis=1) / np.linalg.norm(other.key, axis=1)))
 
 
 def _smoothed(memory: list[Layer], scores: list[list[float]], parameters) -> list[list[float]]:

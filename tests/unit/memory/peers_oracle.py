@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from oracle import Layer, Token
+from oracle import Layer, Token, cosine, in_recent_frames, redundancy, value_norm
 
 
 def infinipot_v(layer: Layer, keep: int) -> Layer:
@@ -11,31 +11,15 @@ def infinipot_v(layer: Layer, keep: int) -> Layer:
     tokens = len(layer)
     if tokens <= keep:
         return layer
-    frames = [token.identity[0] for token in layer]
-    recent = [frames.index(f) >= tokens - tokens // 4 or f == frames[-1] for f in frames]
+    recent = in_recent_frames(layer)
     kept = [i for i in reversed(range(tokens)) if recent[i]][:keep]
     past = [i for i in range(tokens) if not recent[i]]
     half = (keep - len(kept)) // 2
     anchors = [layer[i] for i in range(tokens) if recent[i]]
-    kept += sorted(past, key=lambda i: _redundancy(layer[i], anchors))[:half]
-    others = sorted((i for i in past if i not in kept), key=lambda i: _norm(layer[i]), reverse=True)
+    kept += sorted(past, key=lambda i: redundancy(layer[i], anchors))[:half]
+    others = sorted((i for i in past if i not in kept), key=lambda i: value_norm(layer[i]), reverse=True)
     kept += others[: keep - len(kept)]
     return [layer[i] for i in sorted(kept)]
-
-
-def _redundancy(token: Token, anchors: list[Token]) -> float:
-    same_patch = [anchor for anchor in anchors if anchor.identity[1] == token.identity[1]]
-    return float(np.mean([_cosine(token, anchor) for anchor in same_patch])) if same_patch else 0.0
-
-
-def _cosine(one: Token, other: Token) -> float:
-    """Mean over KV heads of the cosine of two keys."""
-    dot = (one.key * other.key).sum(axis=1)
-    return float(np.mean(dot / np.linalg.norm(one.key, axis=1) / np.linalg.norm(other.key, axis=1)))
-
-
-def _norm(token: Token) -> float:
-    return float(np.linalg.norm(token.value, axis=1).mean())
 
 
 def streammem(layer: Layer, attention: np.ndarray, keep: int) -> Layer:
@@ -64,7 +48,7 @@ def _merge_alike(layer: Layer, at_most: int) -> tuple[Layer, set[int]]:
     successor = {i: place[f + 1, p] for (f, p), i in place.items() if (f + 1, p) in place}
     cosines: dict[int, list[float]] = {}
     for i, later in successor.items():
-        cosines.setdefault(layer[i].identity[0], []).append(_cosine(layer[i], layer[later]))
+        cosines.setdefault(layer[i].identity[0], []).append(cosine(layer[i], layer[later]))
     alike = {f for f, values in cosines.items() if np.mean(values) > 0.95}
     absorbed = sorted(i for i in successor if layer[i].identity[0] in alike)[:at_most]
     members: dict[int, list[int]] = {}

@@ -26,6 +26,8 @@ streams = st.builds(
 )
 parameters = st.builds(
     HermesParameters,
+    value_weight=st.floats(0, 1),
+    novelty_weight=st.floats(0, 1),
     recent_frames=st.integers(0, 5),
     smoothing=st.sampled_from(["identity", "index", "none"]),
     summary=st.sampled_from(["counted", "averaged", "none"]),

@@ -1,0 +1,60 @@
+"""Novelty: a fixed camera's background, seen a hundred times, is worth less than the one thing that came by."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from memory_streams import Stream
+
+from hermes_ray.memory.novelty import in_recent_frames, redundancy
+from hermes_ray.memory.policies.hermes import Hermes
+from hermes_ray.memory.policies.presets import ABLATIONS, HERMES
+from hermes_ray.memory.tiers import layout
+from hermes_ray.memory.view import SUMMARY, MemoryView, concatenate
+
+VISIT = (3, 2)
+"""Frame and patch of the one token that shows something else than its place does at all other times."""
+
+
+@pytest.fixture
+def view() -> MemoryView:
+    """Twelve frames of six patches that never change, but for the visit."""
+    stream = Stream(layers=10)
+    first = stream.watch(stream.empty(), 1)
+    scene = stream.empty()
+    for frame in range(12):
+        scene = concatenate(scene, replace(first, frames=torch.full_like(first.frames, frame)))
+    at = VISIT[0] * stream.patches + VISIT[1]
+    scene.keys[:, :, at] *= -1
+    return scene
+
+
+def test_what_looks_as_its_place_always_does_is_redundant_and_a_visit_is_not(view):
+    cosines = redundancy(view, in_recent_frames(view))
+    visit = (view.frames == VISIT[0]) & (view.patches == VISIT[1])
+    torch.testing.assert_close(cosines[visit], torch.full((10,), -1.0, dtype=torch.float64), rtol=0, atol=1e-6)
+    torch.testing.assert_close(cosines[~visit], torch.ones(10 * 71, dtype=torch.float64), rtol=0, atol=1e-6)
+
+
+def test_the_recent_frames_are_whole_and_a_quarter_of_the_tokens(view):
+    assert sorted(set(view.frames[in_recent_frames(view)].tolist())) == [9, 10, 11]
+
+
+def test_a_summary_in_the_middle_does_not_hide_which_frames_are_recent(view):
+    view.frames[:, 20], view.patches[:, 20] = SUMMARY, SUMMARY
+    assert sorted(set(view.frames[in_recent_frames(view)].tolist())) == [9, 10, 11]
+
+
+def test_a_visit_that_nothing_else_tells_apart_outlives_the_background(view):
+    """Attention sees no difference, values are all alike: only novelty knows that something came."""
+    attention = torch.ones(10, view.tokens)
+    ones = replace(view, values=torch.ones_like(view.values))
+    kept = _keeps_the_visit(Hermes(HERMES, layout(10)).compact(ones, attention, keep=40))
+    assert kept[layout(10).long_term_from :].all()
+    without = Hermes(ABLATIONS["hermes-without-novelty"], layout(10))
+    assert not _keeps_the_visit(without.compact(ones, attention, keep=40)).any()
+
+
+def _keeps_the_visit(view: MemoryView) -> torch.Tensor:
+    """In which layers: [layers] bool."""
+    return ((view.frames == VISIT[0]) & (view.patches == VISIT[1])).any(dim=1)
