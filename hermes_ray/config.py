@@ -61,9 +61,9 @@ class HermesSettings(_Section):
     true_attention: bool | None = None
     """Score by the model's own attention to the guidance prompts, not by the prompts' bare embeddings."""
     value_weight: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Share of the norm of a token's value in its worth; the rest is attention."""
+    """A token's worth: share of the norm of its value against the attention it gets."""
     novelty_weight: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Share of the novelty of a token's key in its worth: how little it resembles its place in recent frames."""
+    """A token's worth: share of novelty (how little its key resembles its place in recent frames) against those two."""
     smoothing: Literal["identity", "index", "none"] | None = None
     """Which token of the next layer a score is smoothed with: the same token, the one at the same index, or none."""
     summary: Literal["counted", "averaged", "none"] | None = None

@@ -35,20 +35,19 @@ def redundancy(view: MemoryView, recent: Tensor) -> Tensor:
         recent: [layers, N] bool, from :func:`in_recent_frames`.
 
     Returns:
-        [layers, N] float64; 0 for a patch that no recent frame holds.
+        [layers, N] float64; 0 for a patch that no recent frame holds. On a GPU equal up to float32 rounding from
+        call to call: it adds up in no fixed order.
     """
-    heads, dim = view.keys.shape[1], view.keys.shape[3]
     patch = dense_rank(view.patches.long())
-    cosines = torch.zeros(recent.shape, dtype=torch.float64, device=view.device)
-    # One head at a time, through two buffers: all at once this costs eight times as much on a CPU, whose cache holds
-    # little more than one head.
-    total, like = at_least_float32(view.keys.new_empty(2, view.tokens, dim))
+    cosines = torch.empty(recent.shape, dtype=torch.float64, device=view.device)
+    # One layer at a time, through two buffers: all at once this costs eight times as much on a CPU, whose cache holds
+    # about one layer.
+    total, like = (at_least_float32(torch.empty_like(view.keys[0])) for _ in range(2))
     for layer in range(view.layers):
-        for head in range(heads):
-            keys = at_least_float32(view.keys[layer, head])
-            scale = torch.linalg.vector_norm(keys, dim=-1).clamp_(min=_EPSILON).reciprocal_()
-            torch.mul(keys, (scale * recent[layer])[:, None], out=like)
-            total.zero_().index_add_(0, patch[layer], like)
-            torch.index_select(total, 0, patch[layer], out=like)
-            cosines[layer] += like.mul_(keys).sum(dim=-1) * scale
-    return cosines / heads / group_sum(recent.double(), patch).clamp_(min=1.0)
+        keys = at_least_float32(view.keys[layer])
+        scale = torch.linalg.vector_norm(keys, dim=-1).clamp_(min=_EPSILON).reciprocal_()
+        torch.mul(keys, (scale * recent[layer])[..., None], out=like)
+        total.zero_().index_add_(1, patch[layer], like)
+        torch.index_select(total, 1, patch[layer], out=like)
+        cosines[layer] = (like.mul_(keys).sum(dim=-1) * scale).mean(dim=0)
+    return cosines / group_sum(recent.double(), patch).clamp_(min=1.0)

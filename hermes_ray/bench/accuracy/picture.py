@@ -64,7 +64,9 @@ def _draw_policy(axes: Any, own: Sequence[Result], category: Category, style: tu
     colour, marker = style
     width, layer = (2.5, 3) if policy == DEFAULT else (1.0, 2)
     axes.errorbar(
-        *(budgets, shares, (below, above)),
+        budgets,
+        shares,
+        yerr=(below, above),
         label=policy,
         color=colour,
         marker=marker,

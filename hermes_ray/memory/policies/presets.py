@@ -17,8 +17,8 @@ class HermesParameters:
     Attributes:
         true_attention: score by the model's own attention to the guidance prompts, rather than by attention
             computed from their bare embeddings.
-        value_weight: share of the norm of a token's value in its worth, 0 to 1, the rest being attention.
-        novelty_weight: share of the novelty of a token's key in its worth, 0 to 1, the rest being those two.
+        value_weight: in a token's worth, share of the norm of its value against attention, 0 to 1.
+        novelty_weight: share of the novelty of its key against both, 0 to 1.
         recent_frames: newest frames that no layer evicts; 0 protects none.
         smoothing: mix a token's score with that of the *same token* in the next layer (``identity``), of the token
             at the same *index* there, or not at all.

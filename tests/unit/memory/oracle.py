@@ -66,12 +66,12 @@ def _scores(memory: list[Layer], attention: np.ndarray, parameters) -> list[list
         recency = _min_max([exp(-k * d) for d in distances])
         attended = _min_max([float(a) for a in attention[depth]])
         heavy = _min_max([value_norm(token) for token in memory[depth]])
-        anchors = [token for token, recent in zip(memory[depth], in_recent_frames(memory[depth]), strict=True) if recent]
+        anchors = [
+            token for token, recent in zip(memory[depth], in_recent_frames(memory[depth]), strict=True) if recent
+        ]
         new = _min_max([-redundancy(token, anchors) for token in memory[depth]])
         v, n = parameters.value_weight, parameters.novelty_weight
-        worth = [
-            (1 - n) * ((1 - v) * a + v * h) + n * u for a, h, u in zip(attended, heavy, new, strict=True)
-        ]
+        worth = [(1 - n) * ((1 - v) * a + v * h) + n * u for a, h, u in zip(attended, heavy, new, strict=True)]
         rows.append([(1 - w) * a + w * r for a, r in zip(worth, recency, strict=True)])
     return rows
 
