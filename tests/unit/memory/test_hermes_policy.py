@@ -76,8 +76,9 @@ def test_summary_sits_at_the_position_of_the_oldest_token_it_stands_for():
     stream = Stream(layers=10, first=7)
     view = stream.watch(stream.empty(), 8)
     attention = stream.attention(view.tokens)
-    attention[-1, :3] = 100.0  # the three oldest tokens stay in the deepest layer
-    deepest = tokens(_hermes(stream).compact(view, attention, keep=30))[-1]
+    attention[-1, :3] = 100.0  # the three oldest tokens stay in the deepest layer, where attention alone counts
+    by_attention = _hermes(stream, replace(HERMES, value_weight=0.0, novelty_weight=0.0))
+    deepest = tokens(by_attention.compact(view, attention, keep=30))[-1]
     assert [t.identity for t in deepest[:4]] == [(0, 0), (0, 1), (0, 2), (SUMMARY, SUMMARY)]
     assert deepest[3].position == (7 + 3,)
 
