@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from hermes_ray.bench.accuracy import run as accuracy
+from hermes_ray.bench.accuracy.bars import Bar, bars
 from hermes_ray.bench.accuracy.exam import CATEGORIES
 from hermes_ray.bench.accuracy.journal import Journal
 from hermes_ray.bench.accuracy.marks import Mark, Result, results
@@ -68,6 +69,8 @@ def run_accuracy(
     for table in _tables(found):
         result_console().print(table)
     result_console().print(_LEGEND)
+    for bar in bars(found):
+        result_console().print(_verdict(bar))
     if picture is not None:
         draw(found, picture)
     return accuracy.report(machine, plan, exams, found, quick=quick, seconds=perf_counter() - began)
@@ -115,6 +118,12 @@ def _name(policy: str) -> str:
     """The default's variants without its name, which is above them, in words that a line of 80 columns can wrap."""
     short = policy.removeprefix(f"{DEFAULT}-")
     return policy if short == policy else short.replace("-", " ")
+
+
+def _verdict(bar: Bar) -> str:
+    lost_to = ", ".join(f"{policy} at {percent:g} %" for policy, percent in bar.lost_to)
+    verdict = f"[red]lost[/] to {lost_to}" if lost_to else f"[green]not lost[/] to {', '.join(bar.rivals)}"
+    return f"bar, {bar.questions}: {verdict}"
 
 
 def _cell(mark: Mark) -> str:

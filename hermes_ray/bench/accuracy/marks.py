@@ -12,6 +12,7 @@ from hermes_ray.bench.accuracy.sitting import Outcome
 from hermes_ray.bench.accuracy.variants import DEFAULT, Variant
 from hermes_ray.bench.statistics import bootstrap_interval, wilson_interval
 
+_PAST: tuple[Category, ...] = ("recent", "distant")
 _RESAMPLES = 2000
 
 
@@ -69,12 +70,14 @@ class Result:
 
     Attributes:
         marks: per category.
+        past: of the recent and the distant past together.
         tasks: per task: right and asked.
         mean_cached_tokens: visual tokens per layer held when questions were asked.
     """
 
     variant: Variant
     marks: Mapping[Category, Mark]
+    past: Mark
     tasks: Mapping[str, tuple[int, int]]
     mean_cached_tokens: float
 
@@ -87,6 +90,7 @@ class Result:
             "same_budget": self.variant.same_budget,
             "mean_cached_tokens": self.mean_cached_tokens,
             "categories": {category: mark.to_dict() for category, mark in self.marks.items()},
+            "past": self.past.to_dict(),
             "tasks": {task: {"right": right, "asked": asked} for task, (right, asked) in sorted(self.tasks.items())},
         }
 
@@ -118,13 +122,14 @@ def _result(variant: Variant, own: Sequence[Outcome], rival: Sequence[Outcome] |
     return Result(
         variant,
         {category: _mark(_of(own, category), rival and _of(rival, category)) for category in CATEGORIES},
+        _mark(_of(own, *_PAST), rival and _of(rival, *_PAST)),
         tasks,
         float(np.mean([outcome.cached_tokens for outcome in own])),
     )
 
 
-def _of(outcomes: Sequence[Outcome], category: Category) -> list[Outcome]:
-    return [outcome for outcome in outcomes if outcome.category == category]
+def _of(outcomes: Sequence[Outcome], *categories: Category) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.category in categories]
 
 
 def _mark(own: Sequence[Outcome], rival: Sequence[Outcome] | None) -> Mark:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from hermes_ray import models
+from hermes_ray.bench.accuracy.bars import bars
 from hermes_ray.bench.accuracy.exam import FIRST_SEED, Exam, count_by_category, set_exam
 from hermes_ray.bench.accuracy.journal import Journal, Unit
 from hermes_ray.bench.accuracy.marks import Result
@@ -178,4 +179,5 @@ def report(
         "plan": asdict(plan),
         "questions": count_by_category(of),
         "results": [result.to_dict() for result in found],
+        "bars": [bar.to_dict() for bar in bars(found)],
     }
