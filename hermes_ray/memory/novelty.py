@@ -40,8 +40,8 @@ def redundancy(view: MemoryView, recent: Tensor) -> Tensor:
     """
     patch = dense_rank(view.patches.long())
     cosines = torch.empty(recent.shape, dtype=torch.float64, device=view.device)
-    # One layer at a time, through two buffers: all at once this costs eight times as much on a CPU, whose cache holds
-    # about one layer.
+    # One layer at a time, through two buffers: all at once this costs about six times as much on a CPU, whose cache
+    # holds one layer.
     total, like = (at_least_float32(torch.empty_like(view.keys[0])) for _ in range(2))
     for layer in range(view.layers):
         keys = at_least_float32(view.keys[layer])
