@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_ray.bench.accuracy.marks import Mark, Result
-from hermes_ray.bench.accuracy.variants import DEFAULT
 
 _WINDOW = "recent_only"
 
@@ -35,19 +34,12 @@ def bars(found: Sequence[Result]) -> list[Bar]:
 
     Its own variants are no rivals, and nor is what keeps another number of tokens by its nature.
     """
-    rivals = [
-        result
-        for result in found
-        if result.variant.same_budget and result.past.ahead is not None and not _is_default(result.variant.policy)
-    ]
+    compared = [result for result in found if result.past.ahead is not None]
+    rivals = [result for result in compared if result.variant.same_budget and not result.variant.is_of_default]
     windows = [result for result in rivals if result.variant.policy == _WINDOW]
     now = _bar("now", [(result, result.marks["now"]) for result in windows])
     past = _bar("past", [(result, result.past) for result in rivals])
     return [bar for bar in (now, past) if bar.rivals]
-
-
-def _is_default(policy: str) -> bool:
-    return policy == DEFAULT or policy.startswith(f"{DEFAULT}-")
 
 
 def _bar(questions: str, compared: Sequence[tuple[Result, Mark]]) -> Bar:

@@ -34,7 +34,7 @@ def draw(found: Sequence[Result], path: Path) -> None:
     except ImportError as error:
         raise ConfigError("--picture needs matplotlib: pip install matplotlib") from error
     figure = Figure(figsize=(13, 4.2), layout="constrained")
-    drawn = [result for result in found if not result.variant.policy.startswith(f"{DEFAULT}-")]
+    drawn = [result for result in found if not result.variant.is_of_default]
     policies = dict.fromkeys(result.variant.policy for result in drawn)
     styles = dict(zip(policies, _STYLES, strict=False))
     for column, category in enumerate(CATEGORIES):

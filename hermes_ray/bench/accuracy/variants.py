@@ -40,6 +40,11 @@ class Variant:
         """Whether it works at question time too, on a memory that is not ours."""
         return self.policy in PEERS
 
+    @property
+    def is_of_default(self) -> bool:
+        """Whether it is the default policy with one thing changed."""
+        return self.policy.startswith(f"{DEFAULT}-")
+
     def memory(self, slots: int) -> MemorySettings:
         """Memory settings for so many streams at once."""
         return MemorySettings.model_validate({**self.settings, "slots": slots})
