@@ -104,7 +104,8 @@ def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
             group_id=f"group-{unique}",
         ),
         video=VideoSettings(target_fps=4),
-        snapshots=SnapshotSettings(interval_s=1),
+        # Not in step with the scrapes, or each could come just behind a snapshot and never see one that is due.
+        snapshots=SnapshotSettings(interval_s=1.3),
         cluster=ClusterSettings(
             namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
         ),
