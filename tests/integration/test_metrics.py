@@ -155,17 +155,18 @@ def prometheus(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[h
     )
     try:
         with httpx.Client(base_url=f"http://{address}", timeout=10) as client:
-            until(lambda: answers(client), within_s=20)
+            # Ready is not enough: it looks for targets every five seconds, and would see but the end of the load.
+            until(lambda: scrapes(client), within_s=30)
             yield client
     finally:
         process.terminate()
         process.wait(10)
 
 
-def answers(client: httpx.Client) -> bool:
+def scrapes(client: httpx.Client) -> bool:
     try:
-        return client.get("/-/ready").status_code == 200
-    except httpx.TransportError:
+        return client.get("/-/ready").status_code == 200 and query(client, "up") == [1]
+    except httpx.TransportError:  # it is starting
         return False
 
 
