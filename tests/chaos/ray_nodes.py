@@ -3,9 +3,11 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import ray
 from ray.cluster_utils import Cluster
 
@@ -41,7 +43,7 @@ class RayNodes:
 def ray_nodes() -> Iterator[RayNodes]:
     """A head that offers no CPU, as the chart's, and this process connected to it."""
     # Not pytest's own directory: Ray puts sockets there, whose paths must stay short.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory, _address_file(directory):
         head = {
             "num_cpus": 0,
             "object_store_memory": _OBJECT_STORE_BYTES,
@@ -55,3 +57,12 @@ def ray_nodes() -> Iterator[RayNodes]:
         finally:
             ray.shutdown()
             cluster.shutdown()
+
+
+@contextlib.contextmanager
+def _address_file(directory: str) -> Iterator[None]:
+    """Have Ray note this cluster's address there, not where this machine's user looks for a cluster of their own."""
+    (Path(directory) / "ray").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", directory)
+        yield
