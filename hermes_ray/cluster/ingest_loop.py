@@ -4,7 +4,7 @@
 
     PartitionReader ──> RecordGate ──record──> RecordIntake ──frames──> Outbox ──batch──> Delivery ──> stream's owner
           ^                                        │ unusable             │ refused          │
-          │                                        └────> DeadLetterQueue <┘                 │
+          │                                        └────> RejectedRecords <┘                 │
           └────────────── safe: frames in stored snapshots, confirmed dead letters ──────────┘
 
 Backpressure runs the other way: an owner that refuses (``Overloaded``) postpones its stream's lane; a stream with more
@@ -21,15 +21,16 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 from hermes_ray.cluster.contracts import IngestCounts
-from hermes_ray.cluster.dead_letter_queue import DeadLetterQueue
 from hermes_ray.cluster.delivery import Delivery, Outcome
+from hermes_ray.cluster.durable_frames import DurableFrames
 from hermes_ray.cluster.intake import Intake, RecordIntake
 from hermes_ray.cluster.meters import IngestMeters
 from hermes_ray.cluster.offsets import AwaitedFrame
 from hermes_ray.cluster.outbox import Outbox, QueuedFrame
 from hermes_ray.cluster.partition_reader import PartitionReader
-from hermes_ray.cluster.protocol import Assignment, Durability, IngestHealth, Mark
+from hermes_ray.cluster.protocol import Assignment, IngestHealth
 from hermes_ray.cluster.record_gate import RecordGate
+from hermes_ray.cluster.rejected_records import RejectedRecords
 from hermes_ray.cluster.tally import Tally
 from hermes_ray.config import Settings
 from hermes_ray.errors import (
@@ -79,7 +80,7 @@ class IngestLoop:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         replay_s = _REPLAY_INTERVALS * settings.snapshots.interval_s
-        self._reader = PartitionReader(settings.kafka.frames_topic, self._bury, keep_gaps_s=replay_s + _GAP_MARGIN_S)
+        self._reader = PartitionReader(settings.kafka.frames_topic, self._reject, keep_gaps_s=replay_s + _GAP_MARGIN_S)
         self._intake = RecordIntake(settings.video, replay_s=replay_s, lost=self._reader.lost)
         self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
         self._delivery = Delivery(settings.cluster.namespace)
@@ -91,13 +92,10 @@ class IngestLoop:
             settings.kafka.frames_topic,
             patience_s=replay_s + _COMMIT_MARGIN_S,
         )
-        self._letters = DeadLetterQueue()
-        # Marks that no frame carries, because nothing was selected since the last one.
-        self._marks: dict[str, tuple[Record, Mark]] = {}
-        self._durable: dict[str, Durability] = {}
-        self._buried: set[tuple[int, int]] = set()
+        self._durable = DurableFrames(self._delivery, self._intake)
         self._tally = Tally()
         self._meters = IngestMeters()
+        self._rejected = RejectedRecords(self._reader, self._tally, self._meters)
         self._process = uuid4().hex
         self._stopping = threading.Event()
         self._wanted = Assignment()
@@ -155,7 +153,7 @@ class IngestLoop:
             if self._wanted is not self._assignment:
                 self._change_assignment(consumer)
             self._settle_batches()
-            self._settle_dead_letters(writer)
+            self._rejected.settle(writer)
             self._send_batches()
             self._read(consumer)
             if time.monotonic() >= housekeeping_due_s:
@@ -170,7 +168,7 @@ class IngestLoop:
         if self._intake.log not in ("", log_id):
             log.error("the frames topic was created anew, reading it from its beginning", former=self._intake.log)
             self._reader.forget()
-            self._buried.clear()
+            self._rejected.forget()
         self._intake.log = log_id
 
     def _change_assignment(self, consumer: PartitionConsumer) -> None:
@@ -187,8 +185,7 @@ class IngestLoop:
         log.info("stream restarts", stream_id=stream_id)
         self._delivery.forget(stream_id)
         self._outbox.drop(stream_id)
-        self._marks.pop(stream_id, None)
-        self._durable.pop(stream_id, None)
+        self._durable.forget(stream_id)
         for partition in self._intake.forget(stream_id):
             self._reader.rewind(partition)
 
@@ -197,31 +194,31 @@ class IngestLoop:
         for record in self._gate.due():
             if self._has_room():
                 self._admit(record, consumer)
-        busy = self._delivery.under_way or len(self._letters) or self._reader.held
+        busy = self._delivery.under_way or self._rejected.unconfirmed or self._reader.held
         timeout_s = _BUSY_POLL_S if busy else _IDLE_POLL_S
         while self._has_room() and (record := self._reader.read(consumer, timeout_s)) is not None:
             self._admit(record, consumer)
             timeout_s = 0.0
 
     def _has_room(self) -> bool:
-        return self._outbox.free > 0 and len(self._letters) < _MOST_DEAD_LETTERS
+        return self._outbox.free > 0 and self._rejected.unconfirmed < _MOST_DEAD_LETTERS
 
     def _admit(self, record: Record, consumer: PartitionConsumer) -> None:
         try:
             if self._gate.passes(record, consumer):
                 self._take(record)
         except EngineError as error:  # no worker has room
-            self._bury(record, error)
+            self._reject(record, error)
 
     def _take(self, record: Record) -> None:
         started_s = time.perf_counter()
         try:
             intake = self._intake.open(record)
         except (MessageError, MediaError) as error:
-            self._bury(record, error)
+            self._reject(record, error)
         except Exception as error:
             log.exception("unexpected failure of a decoder", partition=record.partition, offset=record.offset)
-            self._bury(record, HermesError(f"{type(error).__name__}: {error}"))
+            self._reject(record, HermesError(f"{type(error).__name__}: {error}"))
         else:
             self._queue(record, intake)
         finally:
@@ -232,24 +229,15 @@ class IngestLoop:
         if intake.mark is None:
             return
         if intake.frames:
-            self._marks.pop(intake.stream_id, None)
+            self._outbox.add(intake.stream_id, intake.frames)
         else:
-            self._marks[intake.stream_id] = (record, intake.mark)
-        self._outbox.add(intake.stream_id, intake.frames)
+            bare = QueuedFrame(None, record.timestamp_ms, intake.mark.position, record, intake.mark)
+            self._outbox.note(intake.stream_id, bare)
         self._tally.opened(record, intake)
         self._meters.opened(intake)
 
-    def _bury(self, record: Record, error: HermesError) -> None:
-        self._reader.begin(record, None)
-        if (record.partition, record.offset) in self._buried:  # read again
-            if not self._letters.holds(record):
-                self._reader.done(record)
-            return
-        log.warning("unusable record", partition=record.partition, offset=record.offset, reason=error.code)
-        self._buried.add((record.partition, record.offset))
-        self._letters.add(record, error)
-        self._tally.unusable(record)
-        self._meters.dead_letters(error.code)
+    def _reject(self, record: Record, error: HermesError) -> None:
+        self._rejected.reject(record, error)
 
     def _send_batches(self) -> None:
         for stream_id in self._outbox.ready(time.monotonic()):
@@ -276,63 +264,27 @@ class IngestLoop:
             self._meters.postponed(error.code)
             self._outbox.postpone(outcome.stream_id, time.monotonic() + retry_s)
         else:
-            self._refuse(outcome.stream_id, error)
+            frames = _pictures(self._outbox.discard(outcome.stream_id))
+            self._rejected.refuse(outcome.stream_id, (frame.record for frame in frames), error)
 
     def _confirm(self, stream_id: str) -> None:
         frames = _pictures(self._outbox.finish(stream_id))
         self._tally.applied(stream_id, len(frames))
         self._meters.confirmed(len(frames))
 
-    def _refuse(self, stream_id: str, error: HermesError) -> None:
-        frames = _pictures(self._outbox.discard(stream_id))
-        records = {(frame.record.partition, frame.record.offset): frame.record for frame in frames}
-        log.warning("frames refused", stream_id=stream_id, records=len(records), reason=error.code, error=str(error))
-        for record in records.values():
-            self._letters.add(record, error)
-        self._tally.refused(stream_id, len(records))
-        self._meters.dead_letters(error.code, len(records))
-
-    def _settle_dead_letters(self, writer: DeadLetterWriter) -> None:
-        for letter in self._letters.settle(writer):
-            self._reader.done(letter.record)
-
     def _keep_house(self, consumer: PartitionConsumer) -> None:
-        self._send_marks()
-        self._survey()
-        self._reader.settle(self._is_durable)
+        self._outbox.queue_notes()
+        for stream_id in self._durable.survey():
+            self._restart(stream_id)
+        self._reader.settle(self._durable.holds)
         self._reader.commit(consumer)
         self._reader.survey(consumer, time.time_ns() // 1_000_000)
-        self._buried = {place for place in self._buried if self._reader.needs(*place)}
+        self._rejected.tidy()
         topic = self._settings.kafka.frames_topic
         self._topic_partitions = frozenset(consumer.partitions_for(topic))
         if self._topic_partitions and consumer.identity_of(topic) != self._intake.log:
             raise TransportError(f"topic {topic} was created anew")  # which is for a new consumer to read
         self._counts = self._tally.snapshot(self._reader.backlog, self._outbox.oldest_ms)
-
-    def _send_marks(self) -> None:
-        """Tell owners how far streams are of which nothing was selected lately; or their records never become safe."""
-        for stream_id in [stream for stream in self._marks if not self._outbox.holds(stream)]:
-            record, mark = self._marks.pop(stream_id)
-            self._outbox.add(stream_id, [QueuedFrame(None, record.timestamp_ms, mark.position, record, mark)])
-
-    def _survey(self) -> None:
-        """Learn what is safe, and notice streams whose owner has restarted though nothing is sent to it."""
-        for answer in self._delivery.survey(self._intake.knows):
-            for stream_id, epoch in answer.asked.items():
-                durable = answer.durable.get(stream_id)
-                if not (self._delivery.owns(stream_id, epoch) and self._intake.knows(stream_id)):
-                    continue  # it has changed since the question
-                if durable is None or durable.epoch != epoch:
-                    self._restart(stream_id)
-                else:
-                    self._durable[stream_id] = durable
-
-    def _is_durable(self, frame: AwaitedFrame) -> bool:
-        durable = self._durable.get(frame.stream_id)
-        if durable is None or durable.log != self._intake.log:
-            return False
-        newest = durable.positions.get(frame.position.partition)
-        return newest is not None and frame.position <= newest
 
     def _pause(self, seconds: float) -> None:
         """Wait before connecting again, while frames read before still reach their owners."""

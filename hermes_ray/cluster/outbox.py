@@ -50,6 +50,7 @@ class Outbox:
         self._max_frames = max_frames
         self._max_batch = max_batch
         self._lanes: dict[str, _Lane] = {}
+        self._notes: dict[str, QueuedFrame] = {}
         self._frames = 0
 
     @property
@@ -78,8 +79,18 @@ class Outbox:
     def add(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
         """Queue frames behind those of the same stream."""
         if frames:
+            self._notes.pop(stream_id, None)  # the last of them carries a newer mark
             self._lanes.setdefault(stream_id, _Lane()).waiting.extend(frames)
             self._frames += len(frames)
+
+    def note(self, stream_id: str, mark: QueuedFrame) -> None:
+        """Keep a mark that no frame carries, because nothing was selected, until :meth:`queue_notes`."""
+        self._notes[stream_id] = mark
+
+    def queue_notes(self) -> None:
+        """Queue the marks noted of streams that have nothing else here; or their records would never become safe."""
+        for stream_id in [stream for stream in self._notes if stream not in self._lanes]:
+            self.add(stream_id, [self._notes[stream_id]])
 
     def ready(self, now_s: float) -> list[str]:
         """Streams whose next batch may be sent now."""
@@ -131,6 +142,7 @@ class Outbox:
 
     def drop(self, stream_id: str) -> None:
         """Forget all that waits of a stream or is under way: it is read again."""
+        self._notes.pop(stream_id, None)
         lane = self._lanes.pop(stream_id, None)
         if lane is not None:
             self._frames -= len(lane.waiting) + len(lane.sent)

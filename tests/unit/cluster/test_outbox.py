@@ -1,4 +1,5 @@
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -16,6 +17,10 @@ def frame(offset: int, number: int = 0, partition: int = 0) -> QueuedFrame:
     record = Record("frames", partition, offset, 0, b"cam", b"x")
     position = FramePosition(partition, offset, number)
     return QueuedFrame(IMAGE, offset, position, record, Mark("topic", position, SamplerState(2.0)))
+
+
+def bare_mark(offset: int) -> QueuedFrame:
+    return replace(frame(offset), image=None)
 
 
 def offsets(frames: tuple[QueuedFrame, ...]) -> list[int]:
@@ -138,3 +143,31 @@ def test_the_oldest_frame_of_a_stream_is_that_under_way():
     assert outbox.oldest_ms("cam") == 7
     outbox.finish("cam")
     assert outbox.oldest_ms("cam") == 8
+
+
+def test_a_mark_without_frames_waits_until_nothing_else_of_its_stream_is_on_its_way():
+    outbox = Outbox(max_frames=10, max_batch=2)
+    outbox.add("cam", [frame(0)])
+    outbox.note("cam", bare_mark(1))
+    outbox.note("cam", bare_mark(2))
+    outbox.queue_notes()
+    assert offsets(outbox.begin("cam")) == [0]
+    outbox.finish("cam")
+    outbox.queue_notes()
+    assert offsets(outbox.begin("cam")) == [2]
+    outbox.finish("cam")
+    outbox.queue_notes()
+    assert not outbox.holds("cam")
+
+
+def test_a_mark_without_frames_is_out_of_date_once_frames_follow_it_or_the_stream_is_read_again():
+    outbox = Outbox(max_frames=10, max_batch=2)
+    outbox.note("cam", bare_mark(0))
+    outbox.add("cam", [frame(1)])
+    outbox.note("other", bare_mark(0))
+    outbox.drop("other")
+    outbox.begin("cam")
+    outbox.finish("cam")
+    outbox.queue_notes()
+    assert not outbox.holds("cam")
+    assert not outbox.holds("other")
