@@ -23,7 +23,7 @@ from hermes_ray.cli.bench_tables import machine_line
 from hermes_ray.cli.output import progress_console, result_console
 from hermes_ray.errors import ConfigError
 
-_QUICK = {"streams": 8, "budgets_percent": (12.0,), "moments": 6, "batch": 4}
+_QUICK = {"streams": 4, "budgets_percent": (12.0,), "moments": 6, "batch": 4}
 _LEGEND = (
     "Right answers in percent, 95 % intervals in brackets. [green]+[/] better, [red]-[/] worse than hermes on the same "
     "questions, beyond the 95 % interval; what has another number of tokens by its nature is held against hermes at "

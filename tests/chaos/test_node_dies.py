@@ -23,7 +23,7 @@ def test_nothing_is_lost_when_a_whole_node_dies(broker: EmbeddedBroker, tmp_path
         memory={"slots": 6},
         engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 4},
-        video={"target_fps": 2.0},
+        video={"target_fps": 1.0},
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
         cluster={
             # Of a node's one CPU: a memory worker, an ingest worker and a router fit, two memory workers do not.

@@ -49,7 +49,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path: Path) -> Setti
         memory={"slots": len(STREAMS)},
         engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 4},
-        video={"target_fps": 2.0},
+        video={"target_fps": 1.0},
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
         cluster={"memory_workers": 2, "ingest_worker_cpus": 0.5},
         api={"port": 0},
