@@ -306,3 +306,13 @@ class ApiUnreachable(ApiError):
 
 def _rebuild_with_retry_after(cls: type, message: str, retry_after_s: float) -> HermesError:
     return cls(message, retry_after_s=retry_after_s)
+
+
+def codes_of(*roots: type[HermesError]) -> frozenset[str]:
+    """Error codes of these classes and of all below them.
+
+    A series that begins with its first error shows no increase; so every reason that is possible begins at zero.
+    """
+    return frozenset(root.code for root in roots) | {
+        code for root in roots for code in codes_of(*root.__subclasses__())
+    }

@@ -5,7 +5,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
-from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.observability.stats import SystemStats
 

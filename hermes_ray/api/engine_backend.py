@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
-from hermes_ray.cluster.client import figures_of
-from hermes_ray.cluster.contracts import Location, Readiness, StreamStatus
-from hermes_ray.cluster.meters import MemoryMeters
+from hermes_ray.cluster.memory_worker.meters import MemoryMeters
+from hermes_ray.cluster.wire.client import figures_of
+from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question

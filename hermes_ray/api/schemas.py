@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.schema import Schema
-from hermes_ray.cluster.contracts import IngestCounts, StreamStatus
+from hermes_ray.cluster.wire.contracts import IngestCounts, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
 

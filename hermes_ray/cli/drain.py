@@ -37,8 +37,8 @@ def drain(
             quiet_ray()
             import ray
 
-            from hermes_ray.cluster import draining
-            from hermes_ray.cluster.bringup import connect_ray
+            from hermes_ray.cluster.control import draining
+            from hermes_ray.cluster.control.bringup import connect_ray
         with lifecycle.while_others_take_signals():
             lifecycle.at_end(ray.shutdown)
             connect_ray(settings.cluster)

@@ -31,7 +31,7 @@ def start_system(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> str:
         import ray
 
         from hermes_ray.api import server
-        from hermes_ray.cluster.bringup import connect_ray, shutdown_cluster
+        from hermes_ray.cluster.control.bringup import connect_ray, shutdown_cluster
 
     # Ray prints errors of its own to stdout, where a program may be reading our JSON.
     lifecycle.enter(redirect_stdout(sys.stderr))
@@ -79,7 +79,7 @@ def check_snapshots(settings: SnapshotSettings) -> None:
         ConfigError: no driver reads such a URL.
         SnapshotError: something cannot be written, listed or removed there.
     """
-    from hermes_ray.cluster.snapshot_store import SnapshotStore
+    from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 
     if settings.url not in ("auto", None):
         SnapshotStore(settings).check()

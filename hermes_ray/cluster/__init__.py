@@ -1,1 +1,1 @@
-"""Ray actors: the Coordinator, ingest and memory workers, placement and bring-up."""
+"""The Ray actors, in four rooms: `wire`, `control`, `ingest` and `memory_worker`."""

@@ -11,8 +11,8 @@ import ray
 from ray.util import list_named_actors
 
 from hermes_ray.api.router import QueryRouter
-from hermes_ray.cluster.calls import call, fetch, find_actor
-from hermes_ray.cluster.protocol import COORDINATOR
+from hermes_ray.cluster.wire.calls import call, fetch, find_actor
+from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
 from tests.chaos.watching import PATIENCE_S

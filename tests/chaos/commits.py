@@ -2,8 +2,8 @@
 
 import time
 
-from hermes_ray.cluster.cursor import StreamCursor
-from hermes_ray.cluster.snapshot_store import SnapshotStore
+from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.config import Settings
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory import snapshot

@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 from kafka import KafkaProducer
 
-from hermes_ray.cluster.bringup import shutdown_cluster, wait_until_ready
-from hermes_ray.cluster.calls import fetch, find_actor
-from hermes_ray.cluster.client import ClusterClient
-from hermes_ray.cluster.contracts import StreamStatus
+from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.wire.calls import fetch, find_actor
+from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
 from hermes_ray.transport.consumer import PartitionConsumer

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from hermes_ray.cluster.client import ClusterClient
-from hermes_ray.cluster.contracts import StreamStatus
+from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.errors import HermesError
 
 _LOOK_S = 0.15

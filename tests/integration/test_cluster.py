@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import ray
 
-from hermes_ray.cluster.bringup import ensure_cluster, shutdown_cluster, wait_until_ready
-from hermes_ray.cluster.client import ClusterClient
-from hermes_ray.cluster.contracts import StreamStatus
+from hermes_ray.cluster.control.bringup import ensure_cluster, shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion, QuestionTimeout, UnknownStream, WorkerUnavailable

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from hermes_ray.cluster.bringup import shutdown_cluster, wait_until_ready
-from hermes_ray.cluster.client import ClusterClient
-from hermes_ray.cluster.contracts import StreamStatus
+from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer

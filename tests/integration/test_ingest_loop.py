@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
-from hermes_ray.cluster.ingest_loop import IngestLoop
-from hermes_ray.cluster.protocol import Assignment
+from hermes_ray.cluster.ingest.loop import IngestLoop
+from hermes_ray.cluster.wire.protocol import Assignment
 from hermes_ray.config import KafkaSettings, Settings, load
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetter

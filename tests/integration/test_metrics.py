@@ -20,7 +20,7 @@ from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from hermes_ray.api import server
-from hermes_ray.cluster.calls import fetch, find_actor
+from hermes_ray.cluster.wire.calls import fetch, find_actor
 from hermes_ray.config import (
     ApiSettings,
     ClusterSettings,

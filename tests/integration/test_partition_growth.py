@@ -10,10 +10,10 @@ from operator import attrgetter
 import numpy as np
 import pytest
 
-from hermes_ray.cluster.bringup import shutdown_cluster, wait_until_ready
-from hermes_ray.cluster.calls import fetch, find_actor
-from hermes_ray.cluster.client import ClusterClient
-from hermes_ray.cluster.protocol import FrameBatch, FramePosition, Mark
+from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.wire.calls import fetch, find_actor
+from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.protocol import FrameBatch, FramePosition, Mark
 from hermes_ray.config import Settings
 from hermes_ray.errors import NotReady
 from hermes_ray.transport.consumer import PartitionConsumer

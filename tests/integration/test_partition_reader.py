@@ -8,9 +8,9 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import OffsetOutOfRangeError
 
-from hermes_ray.cluster.offsets import AwaitedFrame
-from hermes_ray.cluster.partition_reader import PartitionReader
-from hermes_ray.cluster.protocol import FramePosition
+from hermes_ray.cluster.ingest.offsets import AwaitedFrame
+from hermes_ray.cluster.ingest.partition_reader import PartitionReader
+from hermes_ray.cluster.wire.protocol import FramePosition
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.record import Record

@@ -11,7 +11,7 @@ import pytest
 import s3fs
 
 from hermes_ray.cli.checks import check_snapshots
-from hermes_ray.cluster.snapshot_store import SnapshotName, SnapshotStore
+from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotName, SnapshotStore
 from hermes_ray.config import MemorySettings, SnapshotSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import SnapshotError
@@ -40,7 +40,7 @@ def settings(object_store: ObjectStore, prefix: str) -> SnapshotSettings:
 def written_elsewhere(settings: SnapshotSettings, sequence: int, size: int) -> subprocess.Popen[bytes]:
     """Another process writes a snapshot of so many bytes of the stream ``cam``."""
     program = (
-        "from hermes_ray.cluster.snapshot_store import *; from hermes_ray.config import SnapshotSettings;"
+        "from hermes_ray.cluster.memory_worker.snapshot_store import *; from hermes_ray.config import SnapshotSettings;"
         f"SnapshotStore(SnapshotSettings(url='{settings.url}')).put('cam', SnapshotName(1, {sequence}), bytes({size}))"
     )
     return subprocess.Popen([sys.executable, "-c", program])

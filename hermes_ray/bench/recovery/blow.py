@@ -14,8 +14,8 @@ from hermes_ray.bench.recovery.cameras import Cameras
 from hermes_ray.bench.recovery.plan import Kind, Plan
 from hermes_ray.bench.recovery.restart import Restart, Victim
 from hermes_ray.bench.recovery.timeline import Reply
-from hermes_ray.cluster.draining import drain, end_drain
-from hermes_ray.cluster.protocol import COORDINATOR, ingest_worker_name, memory_worker_name
+from hermes_ray.cluster.control.draining import drain, end_drain
+from hermes_ray.cluster.wire.protocol import COORDINATOR, ingest_worker_name, memory_worker_name
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, NotReady
 

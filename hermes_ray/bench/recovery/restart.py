@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 
-from hermes_ray.cluster.calls import Actor, fetch, find_actor
-from hermes_ray.cluster.protocol import Durability, IngestHealth
+from hermes_ray.cluster.wire.calls import Actor, fetch, find_actor
+from hermes_ray.cluster.wire.protocol import Durability, IngestHealth
 from hermes_ray.errors import HermesError, WorkerUnavailable
 
 _TRY_EVERY_S = 0.02

@@ -8,7 +8,7 @@ import structlog
 
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.api.problems import KINDS, kind_of, retry_after
-from hermes_ray.cluster.contracts import Readiness
+from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.config import Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, Overloaded, StaleEpoch, UnknownStream

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from hermes_ray.api.schemas import StreamResponse, rfc3339
-from hermes_ray.cluster.contracts import IngestCounts, Location, StreamStatus
+from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
 from hermes_ray.engine import StreamEngine, StreamStats
 from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM
 

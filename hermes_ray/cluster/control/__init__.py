@@ -1,0 +1,1 @@
+"""The Coordinator: who owns what, which workers there are, and bring-up."""

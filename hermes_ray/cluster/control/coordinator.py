@@ -1,0 +1,182 @@
+"""The Coordinator: knows who owns what, and keeps the workers running. No frame and no question passes through it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+
+from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.moves import StreamMover
+from hermes_ray.cluster.control.stored_streams import StoredStreams
+from hermes_ray.cluster.control.supervisor import Supervisor
+from hermes_ray.cluster.wire.calls import call
+from hermes_ray.cluster.wire.contracts import Location, Readiness
+from hermes_ray.cluster.wire.protocol import ClusterView
+from hermes_ray.config import Settings
+from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, UnknownStream
+from hermes_ray.observability.logs import configure_logs, get_logger
+from hermes_ray.observability.stats import WorkerStats
+
+log = get_logger(__name__)
+
+_ROUND_S = 0.25
+_OWN_LIMIT_S = 3.0
+_EXPIRY_S = 600.0
+"""How often to look for snapshots that are too old."""
+
+
+class Coordinator:
+    """Directory of streams, and the rounds of the supervisor. Made into an async Ray actor by bring-up.
+
+    Args:
+        settings: the whole tree.
+    """
+
+    async def __init__(self, settings: Settings) -> None:
+        configure_logs(settings.log, actor="coordinator")
+        self._namespace = settings.cluster.namespace
+        clock = EpochClock(lambda: time.time_ns() // 1_000_000)
+        self._directory = StreamDirectory(clock)
+        self._stored = StoredStreams(settings.snapshots)
+        self._supervisor = Supervisor(settings, self._directory, clock, self._stored)
+        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers)
+        self._confirmed: set[str] = set()
+        self._reclaimed = asyncio.Event()
+        # Before every worker was asked what it holds, no stream may be placed or called unknown.
+        self._heard_all = asyncio.Event()
+        self._supervision = asyncio.create_task(self._supervise())
+        self._expiry = asyncio.create_task(self._expire())
+
+    async def place(self, stream_id: str) -> Location:
+        """The stream's owner; a new stream gets one.
+
+        Raises:
+            NotReady: no memory worker is up, or one that may have the stream, or room for it, is on its way.
+            NoFreeSlot: all are full.
+            WorkerUnavailable: the owner does not answer just now.
+        """
+        await self._heard_all.wait()
+        location = self._find_place(stream_id)
+        if stream_id not in self._confirmed:
+            # The owner knows before anybody else does; so a Coordinator that comes after this one learns it there.
+            await call(location.worker, self._namespace, "own", stream_id, location.epoch, limit_s=_OWN_LIMIT_S)
+            self._confirmed.add(stream_id)
+        return location
+
+    async def locate(self, stream_id: str) -> Location:
+        """The stream's owner.
+
+        Raises:
+            UnknownStream: it was never placed.
+            NotReady: it is not known yet which streams there are.
+        """
+        await self._heard_all.wait()
+        try:
+            return self._directory.locate(stream_id)
+        except UnknownStream as error:
+            if not self._reclaimed.is_set():
+                raise NotReady("the Coordinator is still finding out which streams there are") from error
+            raise
+
+    async def view(self) -> ClusterView:
+        """Streams, owners and workers at this moment."""
+        await self._heard_all.wait()
+        return ClusterView(
+            self._directory.locations,
+            self._directory.workers_up,
+            self._supervisor.ingest_workers,
+            nodes=self._supervisor.nodes,
+        )
+
+    async def drain(self, worker: str, draining: bool = True) -> None:
+        """Hand all streams of a worker over to the others and place none on it; or end that.
+
+        Returns at once; :meth:`view` shows what is left.
+
+        Args:
+            worker: name of a memory worker.
+            draining: ``False`` lets it have streams again.
+
+        Raises:
+            UnknownWorker, WorkerUnavailable: as :meth:`Supervisor.drain`.
+        """
+        await self._supervisor.drain(worker, draining)
+
+    async def resize(self, memory_workers: int) -> None:
+        """Keep at least so many memory workers from now on; streams move over to new ones. Fewer changes nothing."""
+        self._supervisor.grow(memory_workers)
+
+    async def count_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """A router process tells which questions it has seen fail since it started, by problem code."""
+        self._supervisor.board.told_problems(router, totals)
+
+    async def question_problems(self) -> Mapping[str, int]:
+        """Questions that routers saw fail, by problem code."""
+        return self._supervisor.board.question_problems
+
+    async def worker_stats(self) -> Mapping[str, WorkerStats]:
+        """The newest stats of every worker, a fraction of a second old; of one that is away, the last it told."""
+        return self._supervisor.board.workers
+
+    async def readiness(self) -> Readiness:
+        """Whether questions can be answered; see :meth:`Supervisor.readiness`.
+
+        Raises:
+            ModelError, ConfigError: a memory worker can never be ready, as it said itself.
+        """
+        return self._supervisor.readiness()
+
+    async def temporary_snapshots(self) -> str | None:
+        """The directory of snapshots if it is of no use to a later cluster."""
+        return self._stored.temporary_url
+
+    def _find_place(self, stream_id: str) -> Location:
+        if stream_id not in self._directory.locations and (unheard := self._supervisor.unheard()):
+            # Any of them may have the stream and be about to answer. To place it anew would split it: the former owner
+            # would go on with what the next one never sees.
+            raise NotReady(f"{', '.join(unheard)}: not known yet which streams are there", retry_after_s=1.0)
+        try:
+            return self._directory.place(stream_id)
+        except NoFreeSlot as error:
+            if self._supervisor.room_may_come():
+                raise NotReady(f"no room now: {error}", retry_after_s=1.0) from error
+            raise
+
+    async def _supervise(self) -> None:
+        try:
+            while True:
+                await self._go_round()
+                await asyncio.sleep(_ROUND_S)
+        except Exception:
+            log.exception("supervision failed; the process ends and Ray starts another")
+            os._exit(1)
+
+    async def _go_round(self) -> None:
+        await self._supervisor.visit()
+        self._heard_all.set()
+        await self._supervisor.assign()
+        self._mover.go_on()
+        if self._expiry.done():
+            self._expiry.result()  # nothing to expire; or what nobody expected, which ends this process
+        await self._supervisor.replan()
+        if not self._reclaimed.is_set() and not self._supervisor.unheard() and self._supervisor.all_up():
+            await self._reclaim()
+
+    async def _reclaim(self) -> None:
+        """Place every stream of which there is a snapshot: of those that send nothing just now, nobody else knows."""
+        try:
+            for stream_id in await self._stored.names():
+                await self.place(stream_id)
+        except HermesError as error:
+            log.error("stored streams cannot be placed yet", error=str(error))
+            return
+        self._reclaimed.set()
+
+    async def _expire(self) -> None:
+        """Forget streams that have been silent for so long that their newest snapshot has expired."""
+        await self._reclaimed.wait()  # which would place again what it had found before
+        while self._stored.expires:
+            for stream_id in await self._stored.expire():
+                self._confirmed.discard(stream_id)
+                self._directory.forget(stream_id)
+            await asyncio.sleep(_EXPIRY_S)

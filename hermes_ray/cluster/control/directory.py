@@ -1,0 +1,161 @@
+"""Who owns which stream, and since when: the Coordinator's memory, without Ray."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hermes_ray.cluster.control.placement import Move, WorkerLoad, choose_worker, next_move
+from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import Admission
+from hermes_ray.errors import NotReady, UnknownStream
+
+
+class EpochClock:
+    """Hands out epochs that only grow, also over restarts and from one cluster to its successor.
+
+    An epoch is at least the wall clock in milliseconds, so a new clock starts above whatever an older one gave,
+    as long as that gave fewer than one per millisecond and the machines' clocks agree to within a restart.
+
+    Args:
+        now_ms: milliseconds since epoch.
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._last = 0
+
+    def next(self) -> int:
+        """A larger number than any before."""
+        self._last = max(self._last + 1, self._now_ms())
+        return self._last
+
+    def observe(self, epoch: int) -> None:
+        """Never hand out ``epoch`` or a smaller one: somebody holds it."""
+        self._last = max(self._last, epoch)
+
+
+@dataclass(slots=True)
+class _Worker:
+    capacity: int | None
+    site: str
+    up: bool = True
+    settled: bool = True
+    leaving: bool = False
+
+
+class StreamDirectory:
+    """Streams, their owners and epochs. A stream's epoch grows whenever its owner restarts or another takes it over."""
+
+    def __init__(self, clock: EpochClock) -> None:
+        self._clock = clock
+        self._workers: dict[str, _Worker] = {}
+        self._locations: dict[str, Location] = {}
+        self._forgotten: dict[str, int] = {}
+
+    def admit(self, worker: str, capacity: int | None, site: str = "") -> Admission:
+        """A worker process that has no epoch yet (re)joins; its new epoch fences off its predecessor.
+
+        Args:
+            worker: its name.
+            capacity: streams that it can hold; ``None``: any number.
+            site: where its snapshots are; streams move only between workers of one site.
+        """
+        self._workers[worker] = _Worker(capacity, site)
+        epoch = self._clock.next()
+        streams = frozenset(self.streams_of(worker))
+        self._locations |= dict.fromkeys(streams, Location(worker, epoch))
+        return Admission(epoch, streams)
+
+    def adopt(
+        self, worker: str, capacity: int | None, epoch: int, streams: Mapping[str, int], site: str = ""
+    ) -> Mapping[str, int]:
+        """Take over a worker that already has an epoch: a new directory learns from the workers what they hold.
+
+        Returns:
+            Streams that it takes for its own and that are another's by now, or forgotten, with the epochs of that.
+        """
+        self._clock.observe(epoch)
+        self._workers[worker] = _Worker(capacity, site)
+        lost: dict[str, int] = {}
+        for stream, held in streams.items():
+            self._clock.observe(held)
+            known = self._locations.get(stream)
+            if held < self._forgotten.get(stream, 0):
+                lost[stream] = self._forgotten[stream]
+            elif known is None or held > known.epoch:
+                self._locations[stream] = Location(worker, held)
+            elif known.worker != worker:
+                lost[stream] = known.epoch
+        return lost
+
+    def describe(self, worker: str, *, up: bool, settled: bool, leaving: bool) -> None:
+        """What is known of a worker's state.
+
+        Args:
+            worker: its name.
+            up: it answers. One that does not keeps its streams and gets no new ones.
+            settled: it has been up, without a stream being restored, for long enough to be given others' streams.
+            leaving: its streams are to go elsewhere.
+        """
+        if worker in self._workers:
+            entry = self._workers[worker]
+            entry.up, entry.settled, entry.leaving = up, settled, leaving
+
+    def next_move(self) -> Move | None:
+        """The next stream's move that would make loads more even, or empty a worker that leaves."""
+        return next_move(self._loads(lambda worker: worker.up and worker.settled))
+
+    def move(self, stream_id: str, target: str) -> Location:
+        """Another worker owns a stream from now on."""
+        self._locations[stream_id] = Location(target, self._clock.next())
+        return self._locations[stream_id]
+
+    def forget(self, stream_id: str) -> None:
+        """A stream is no more; a worker that still has it is told by :meth:`adopt` that it is lost."""
+        if self._locations.pop(stream_id, None) is not None:
+            self._forgotten[stream_id] = self._clock.next()
+
+    def streams_of(self, worker: str) -> list[str]:
+        """Streams that a worker owns, by name."""
+        return sorted(stream for stream, location in self._locations.items() if location.worker == worker)
+
+    def place(self, stream_id: str) -> Location:
+        """The stream's owner; a new stream gets one.
+
+        Raises:
+            NotReady: no memory worker is up.
+            NoFreeSlot: no worker has room.
+        """
+        if stream_id not in self._locations:
+            if not self.workers_up:
+                raise NotReady("no memory worker is up yet")
+            worker = choose_worker(self._loads(lambda worker: worker.up))
+            self._locations[stream_id] = Location(worker, self._clock.next())
+        return self._locations[stream_id]
+
+    def locate(self, stream_id: str) -> Location:
+        """The stream's owner.
+
+        Raises:
+            UnknownStream: it was never placed.
+        """
+        if stream_id not in self._locations:
+            raise UnknownStream(f"no stream {stream_id!r}: no frame of it has come")
+        return self._locations[stream_id]
+
+    @property
+    def locations(self) -> Mapping[str, Location]:
+        """Owner of every stream."""
+        return dict(self._locations)
+
+    @property
+    def workers_up(self) -> tuple[str, ...]:
+        """Names of the workers that answer."""
+        return tuple(name for name, worker in self._workers.items() if worker.up)
+
+    def _loads(self, is_open: Callable[[_Worker], bool]) -> list[WorkerLoad]:
+        held = Counter(location.worker for location in self._locations.values())
+        return [
+            WorkerLoad(name, entry.capacity, held[name], entry.site, is_open(entry), entry.leaving)
+            for name, entry in self._workers.items()
+        ]

@@ -1,0 +1,215 @@
+"""The workers: kept running, told what to do, and what each said last.
+
+Workers are passive: each is asked how it is, several times a second, and told what to do. So a restarted Coordinator
+learns everything from the workers' answers, and a restarted worker is noticed by its having no epoch.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+
+import ray
+
+from hermes_ray.cluster.control.actors import existing_memory_workers, ingest_worker, memory_worker
+from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.membership import Membership
+from hermes_ray.cluster.control.partitions import assign_partitions
+from hermes_ray.cluster.control.plan import plan_cluster
+from hermes_ray.cluster.control.readiness import broker_trouble, is_up, missing_ingest_workers, missing_memory_workers
+from hermes_ray.cluster.control.stats_board import StatsBoard
+from hermes_ray.cluster.control.stored_streams import StoredStreams
+from hermes_ray.cluster.wire.calls import call
+from hermes_ray.cluster.wire.contracts import Readiness
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth, memory_worker_name
+from hermes_ray.config import Settings
+from hermes_ray.errors import UnknownWorker
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_REPLAN_S = 10.0
+"""How soon a GPU that joins the Ray cluster gets a worker."""
+_DRAIN_LIMIT_S = 3.0
+_STEADY_S = 5.0
+"""For how long a worker must have answered before it is given others' streams, or they are taken from it."""
+
+
+class Supervisor:
+    """All memory and ingest workers. Its coroutines run on the Coordinator's event loop.
+
+    Args:
+        settings: the whole tree; the workers get it too.
+        directory: is told which workers there are, and what they say that they own.
+        clock: for the epochs of assignments.
+        stored: knows between which workers streams can move.
+    """
+
+    def __init__(
+        self, settings: Settings, directory: StreamDirectory, clock: EpochClock, stored: StoredStreams
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._clock = clock
+        self._stored = stored
+        self._cores = os.cpu_count() or 1
+        existing = existing_memory_workers(settings.cluster.namespace)
+        self._found = [memory_worker_name(index) for index in range(existing)]
+        self._plan = plan_cluster(settings, ray.cluster_resources(), self._cores).grown(existing)
+        self._replan_s = time.monotonic() + _REPLAN_S
+        self._membership = Membership()
+        self._draining: dict[str, bool] = {}
+        self._memory: dict[str, WorkerHealth] = {}
+        self._ingest: dict[str, IngestHealth] = {}
+        self._brought_up = False
+        self.board = StatsBoard(self._plan.memory_workers, self._plan.ingest_workers)
+        log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
+
+    @property
+    def nodes(self) -> Mapping[str, str]:
+        """Ray node of every memory worker that answers."""
+        return {name: health.node for name, health in self._memory.items()}
+
+    @property
+    def ingest_workers(self) -> tuple[str, ...]:
+        """Ingest workers that answer."""
+        return tuple(self._ingest)
+
+    def answers(self, memory_worker: str) -> bool:
+        """Whether a memory worker answers now."""
+        return memory_worker in self._memory
+
+    def all_up(self) -> bool:
+        """Whether every memory worker that answers can hold streams, and one does."""
+        return bool(self._memory) and all(is_up(health) for health in self._memory.values())
+
+    def unheard(self) -> list[str]:
+        """Memory workers from before this process that have not answered it; past their lease they hold nothing."""
+        return self._membership.unheard(self._found, self._settings.cluster.move_after_s)
+
+    def room_may_come(self) -> bool:
+        """Whether a worker is starting, away for a moment or being drained: frames wait for it, and are not refused."""
+        away = [
+            name
+            for name in self._plan.memory_workers
+            if self._membership.silent_s(name) < self._settings.cluster.move_after_s
+            and (name not in self._memory or (not is_up(self._memory[name]) and self._memory[name].failure is None))
+        ]
+        return bool(away) or any(self._draining.values())
+
+    def readiness(self) -> Readiness:
+        """Whether questions can be answered.
+
+        Bring-up ends when every worker has been up; from then on one memory worker that is up suffices, since a
+        restarting one must not close the door to the streams of the others. An unreachable broker is told and does
+        not count: what was seen can still be asked about.
+
+        Raises:
+            ModelError, ConfigError: a memory worker can never be ready, as it said itself.
+        """
+        for health in self._memory.values():
+            if health.failure is not None:
+                raise health.failure
+        plan, trouble = self._plan, self._membership.trouble
+        cpus_each = self._settings.cluster.ingest_worker_cpus
+        blocking = missing_memory_workers(plan, self._memory, trouble)
+        blocking += missing_ingest_workers(plan, self._ingest, trouble, cpus_each)
+        self._brought_up = self._brought_up or not blocking
+        ready = self._brought_up and any(is_up(health) for health in self._memory.values())
+        return Readiness(ready, (*blocking, *broker_trouble(self._ingest)))
+
+    def grow(self, memory_workers: int) -> None:
+        """Keep at least so many memory workers from now on. Fewer changes nothing."""
+        self._plan = self._plan.grown(memory_workers)
+        self.board.expect(self._plan.memory_workers)
+
+    async def replan(self) -> None:
+        """Where the number of memory workers follows the cluster's GPUs, look now and then whether there are more."""
+        if self._settings.cluster.memory_workers == "auto" and time.monotonic() > self._replan_s:
+            self._replan_s = time.monotonic() + _REPLAN_S
+            resources = await asyncio.to_thread(ray.cluster_resources)
+            self.grow(len(plan_cluster(self._settings, resources, self._cores).memory_workers))
+
+    async def drain(self, worker: str, draining: bool) -> None:
+        """Take a memory worker's streams off it and place none there; or end that.
+
+        Raises:
+            UnknownWorker: there is no memory worker of that name.
+            WorkerUnavailable: it does not answer; the streams of one that stays away move by themselves.
+        """
+        if worker not in self._plan.memory_workers:
+            raise UnknownWorker(f"no memory worker {worker!r}; there are {', '.join(self._plan.memory_workers)}")
+        await call(worker, self._settings.cluster.namespace, "drain", draining, limit_s=_DRAIN_LIMIT_S)
+        self._draining[worker] = draining
+        # At once: a worker that is neither drained nor to be used would leave streams without any that may come free.
+        self._describe(worker, self._memory.get(worker))
+        log.info("draining" if draining else "draining ends", worker=worker)
+
+    async def visit(self) -> None:
+        """Ask every worker how it is, starting those that are not there, and settle with it what it owns."""
+        await asyncio.gather(
+            *(self._visit_memory(name) for name in self._plan.memory_workers),
+            *(self._visit_ingest(name) for name in self._plan.ingest_workers),
+        )
+
+    async def assign(self) -> None:
+        """Give every partition of the topic to an ingest worker. One that is away keeps its share until it stays away.
+
+        Should it be alive and read on: what it sends again is passed over, and what it commits is safe too.
+        """
+        partitions = frozenset[int]().union(*(health.partitions for health in self._ingest.values()))
+        current = {name: health.assignment.partitions for name, health in self._ingest.items()}
+        limit_s = self._settings.cluster.move_after_s
+        readers = [name for name in self._plan.ingest_workers if self._membership.silent_s(name) <= limit_s]
+        wanted = assign_partitions(partitions, readers, current)
+        for name, health in self._ingest.items():
+            if partitions and name in wanted and wanted[name] != health.assignment.partitions:
+                assignment = Assignment(self._clock.next(), wanted[name])
+                log.info("assigning", worker=name, epoch=assignment.epoch, partitions=sorted(assignment.partitions))
+                await self._membership.tell(name, "assign", assignment)
+
+    async def _visit_memory(self, name: str) -> None:
+        silent_s = self._membership.silent_s(name)
+        health: WorkerHealth | None = await self._membership.visit(
+            name, lambda: memory_worker(name, self._settings, self._plan), silent_s
+        )
+        if health is None:
+            self._memory.pop(name, None)
+            self.board.silent(name)
+        else:
+            self._memory[name] = health
+            self.board.heard(name, health)
+            await self._settle(name, health)
+        self._describe(name, health)
+
+    async def _settle(self, name: str, health: WorkerHealth) -> None:
+        """Bring a worker's picture of what it owns, and the directory's, into line."""
+        site = self._stored.site(name, health.node)
+        if health.epoch is not None:
+            lost = self._directory.adopt(name, health.capacity, health.epoch, health.streams, site)
+            for stream_id, epoch in lost.items():
+                await self._membership.tell(name, "lose", stream_id, epoch)
+        elif health.loaded:
+            admission = self._directory.admit(name, health.capacity, site)
+            log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
+            await self._membership.tell(name, "admit", admission)
+        if self._draining.setdefault(name, health.draining) != health.draining:  # its process is a new one
+            await self._membership.tell(name, "drain", self._draining[name])
+
+    def _describe(self, name: str, health: WorkerHealth | None) -> None:
+        stays_away = health is None and self._membership.silent_s(name) > self._settings.cluster.move_after_s
+        self._directory.describe(
+            name,
+            up=health is not None and is_up(health),
+            settled=health is not None and not health.recovering and self._membership.steady_s(name) > _STEADY_S,
+            leaving=stays_away or self._draining.get(name, False),
+        )
+
+    async def _visit_ingest(self, name: str) -> None:
+        health: IngestHealth | None = await self._membership.visit(name, lambda: ingest_worker(name, self._settings))
+        if health is None:
+            self._ingest.pop(name, None)
+            self.board.silent(name)
+        else:
+            self._ingest[name] = health
+            self.board.heard(name, health)

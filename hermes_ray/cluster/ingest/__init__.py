@@ -1,0 +1,1 @@
+"""From a Kafka partition to a confirmed frame."""

@@ -1,0 +1,85 @@
+"""What ingest did for each stream."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hermes_ray.cluster.ingest.backlog import Backlog
+from hermes_ray.cluster.ingest.intake import Intake
+from hermes_ray.cluster.wire.contracts import IngestCounts
+from hermes_ray.transport.record import Record
+
+
+@dataclass(slots=True)
+class _Counts:
+    records: int = 0
+    frames_decoded: int = 0
+    frames_selected: int = 0
+    frames_shed: int = 0
+    frames_late: int = 0
+    frames_applied: int = 0
+    dead_letters: int = 0
+    next_offset: dict[int, int] = field(default_factory=dict)
+
+
+class StreamCounts:
+    """Counts per stream since this process started. For one thread; :meth:`snapshot` hands out plain values."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Counts] = {}
+
+    def opened(self, record: Record, intake: Intake) -> None:
+        """A record was read and decoded."""
+        counts = self._streams.setdefault(intake.stream_id, _Counts())
+        counts.records += 1
+        counts.frames_decoded += intake.frames_decoded
+        counts.frames_selected += len(intake.frames)
+        counts.frames_shed += intake.frames_shed
+        counts.frames_late += intake.frames_late
+        counts.next_offset[record.partition] = record.offset + 1
+
+    def unusable(self, record: Record) -> None:
+        """A record was read and is none. Counted where its key names a stream that had a good record before.
+
+        Otherwise anybody could fill this process's memory with keys.
+        """
+        counts = self._streams.get((record.key or b"").decode("ascii", errors="replace"))
+        if counts is not None:
+            counts.records += 1
+            counts.dead_letters += 1
+            counts.next_offset[record.partition] = record.offset + 1
+
+    def applied(self, stream_id: str, frames: int) -> None:
+        """The owner confirmed frames."""
+        self._streams[stream_id].frames_applied += frames
+
+    def refused(self, stream_id: str, records: int) -> None:
+        """The owner refused the frames of that many records for good."""
+        self._streams[stream_id].dead_letters += records
+
+    def snapshot(self, backlog: Backlog, oldest_ms: Callable[[str], int | None]) -> dict[str, IngestCounts]:
+        """The counts of every stream.
+
+        Args:
+            backlog: records that nobody has read.
+            oldest_ms: capture time of a stream's oldest frame that is read and not applied, ms since epoch.
+        """
+        return {
+            stream: IngestCounts(
+                records=counts.records,
+                frames_decoded=counts.frames_decoded,
+                frames_selected=counts.frames_selected,
+                frames_shed=counts.frames_shed,
+                frames_late=counts.frames_late,
+                frames_applied=counts.frames_applied,
+                dead_letters=counts.dead_letters,
+                next_offset=dict(counts.next_offset),
+                lag_records=sum(backlog.records.get(partition, 0) for partition in counts.next_offset),
+                waiting_since_ms=_earliest(oldest_ms(stream), backlog.since_ms(counts.next_offset)),
+            )
+            for stream, counts in self._streams.items()
+        }
+
+
+def _earliest(*times_ms: int | None) -> int | None:
+    """The first of some times, of which some may be unknown."""
+    return min((at for at in times_ms if at is not None), default=None)

@@ -1,0 +1,208 @@
+"""Talks to the streams' owners: sends frame batches, says how each ended, and asks what is safe."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from hermes_ray.cluster.ingest.outbox import QueuedFrame
+from hermes_ray.cluster.wire.calls import Actor, fetch, find_actor
+from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import COORDINATOR, Durability, FrameBatch, Resumption
+from hermes_ray.errors import HermesError, StaleEpoch, WorkerUnavailable
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_ANSWER_LIMIT_S = 5.0
+"""An owner that says nothing for so long is asked again, or another one is."""
+_PLACEMENT_LIMIT_S = 2.0
+"""How long to wait for the Coordinator; sending stands still meanwhile, so short. It answers within milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a batch ended: applied, or with the error of its owner."""
+
+    stream_id: str
+    error: HermesError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What an owner answered to the question what is safe.
+
+    Attributes:
+        asked: epochs of the streams that it was taken to own when it was asked.
+        durable: its answer.
+    """
+
+    asked: Mapping[str, int]
+    durable: Mapping[str, Durability]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    ref: Any
+    since_s: float
+    asked: Mapping[str, int]
+
+
+class Delivery:
+    """Knows the owner of each stream, asked for once, and the calls under way. For one thread.
+
+    Args:
+        namespace: Ray namespace of the actors.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._coordinator: Actor | None = None
+        self._locations: dict[str, Location] = {}
+        self._workers: dict[str, Actor] = {}
+        self._under_way: dict[Any, str] = {}
+        self._placing: dict[str, _Question] = {}
+        self._resuming: dict[str, _Question] = {}
+        self._surveys: dict[str, _Question] = {}
+
+    @property
+    def under_way(self) -> int:
+        """Batches sent and not settled."""
+        return len(self._under_way)
+
+    def send(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
+        """Send a batch to the stream's owner without waiting; :meth:`settle` says later how it ended.
+
+        Raises:
+            WorkerUnavailable: neither Coordinator nor owner can be reached; nothing was sent.
+            NoFreeSlot: the stream is new and no worker has room.
+            NotReady: no worker is up.
+        """
+        location = self._locate(stream_id)
+        batch = FrameBatch(
+            stream_id=stream_id,
+            epoch=location.epoch,
+            images=[frame.image for frame in frames if frame.image is not None],
+            ts_ms=[frame.ts_ms for frame in frames if frame.image is not None],
+            positions=[frame.position for frame in frames if frame.image is not None],
+            mark=frames[-1].mark,
+        )
+        self._under_way[self._worker(location.worker).ingest.remote(batch)] = stream_id
+
+    def settle(self, timeout_s: float) -> list[Outcome]:
+        """Batches that have ended since the last call, waiting up to ``timeout_s`` for the first."""
+        if not self._under_way:
+            return []
+        ready, _ = ray.wait(list(self._under_way), num_returns=1, timeout=timeout_s)
+        if ready and len(self._under_way) > 1:
+            ready, _ = ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
+        return [self._outcome(ref, self._under_way.pop(ref)) for ref in ready]
+
+    def resume(self, stream_id: str, timeout_s: float) -> Resumption | None:
+        """Where to go on with a stream; ``None`` while Coordinator or owner have not answered: call again.
+
+        Args:
+            stream_id: which.
+            timeout_s: how long to wait for each of the two, seconds.
+
+        Raises:
+            WorkerUnavailable, NotReady, StaleEpoch: not now.
+            NoFreeSlot: the stream is new and no worker has room.
+        """
+        if stream_id not in self._locations and not self._is_placed(stream_id, timeout_s):
+            return None
+        question = self._resuming.get(stream_id)
+        if question is None:
+            location = self._locations[stream_id]
+            ref = self._worker(location.worker).resume.remote(stream_id, location.epoch)
+            self._resuming[stream_id] = question = _Question(ref, time.monotonic(), {})
+        if not _is_answered(question, timeout_s):
+            return None
+        del self._resuming[stream_id]
+        try:
+            return fetch(question.ref, f"the owner of {stream_id}", timeout_s=0)
+        except (StaleEpoch, WorkerUnavailable):
+            self.forget(stream_id)
+            raise
+
+    def survey(self, knows: Callable[[str], bool]) -> list[Survey]:
+        """Ask every owner again what is safe, without waiting, and return what has been answered meanwhile.
+
+        Args:
+            knows: whether a stream was resumed, so that its owner must know it.
+        """
+        answers: list[Survey] = []
+        for worker, question in list(self._surveys.items()):
+            if _is_answered(question):
+                del self._surveys[worker]
+                try:
+                    answers.append(Survey(question.asked, fetch(question.ref, worker, timeout_s=0)))
+                except HermesError as error:
+                    log.debug("no answer", worker=worker, error=str(error))
+                    self._workers.pop(worker, None)
+        for worker in {location.worker for location in self._locations.values()} - self._surveys.keys():
+            asked = {s: at.epoch for s, at in self._locations.items() if at.worker == worker and knows(s)}
+            try:
+                ref = self._worker(worker).durability.remote()
+            except WorkerUnavailable:
+                continue
+            self._surveys[worker] = _Question(ref, time.monotonic(), asked)
+        return answers
+
+    def owns(self, stream_id: str, epoch: int) -> bool:
+        """Whether that is still the epoch under which the stream's owner is known here."""
+        location = self._locations.get(stream_id)
+        return location is not None and location.epoch == epoch
+
+    def forget(self, stream_id: str) -> None:
+        """Look for the stream's owner anew; what is under way to the former one is nobody's concern any more."""
+        self._under_way = {ref: stream for ref, stream in self._under_way.items() if stream != stream_id}
+        self._placing.pop(stream_id, None)
+        self._resuming.pop(stream_id, None)
+        location = self._locations.pop(stream_id, None)
+        if location is not None:
+            self._workers.pop(location.worker, None)
+
+    def _outcome(self, ref: ray.ObjectRef, stream_id: str) -> Outcome:
+        location = self._locations.get(stream_id)
+        try:
+            fetch(ref, location.worker if location else "the former owner")
+        except HermesError as error:
+            return Outcome(stream_id, error)
+        return Outcome(stream_id, None)
+
+    def _locate(self, stream_id: str) -> Location:
+        if stream_id not in self._locations:
+            placed = self._find_coordinator().place.remote(stream_id)
+            self._locations[stream_id] = fetch(placed, COORDINATOR, _PLACEMENT_LIMIT_S)
+        return self._locations[stream_id]
+
+    def _is_placed(self, stream_id: str, timeout_s: float) -> bool:
+        """Ask the Coordinator without waiting for it for long; its own question to an owner may take a while."""
+        question = self._placing.get(stream_id)
+        if question is None:
+            ref = self._find_coordinator().place.remote(stream_id)
+            self._placing[stream_id] = question = _Question(ref, time.monotonic(), {})
+        if not _is_answered(question, timeout_s):
+            return False
+        del self._placing[stream_id]
+        self._locations[stream_id] = fetch(question.ref, COORDINATOR, timeout_s=0)
+        return True
+
+    def _find_coordinator(self) -> Actor:
+        if self._coordinator is None:
+            self._coordinator = find_actor(COORDINATOR, self._namespace)
+        return self._coordinator
+
+    def _worker(self, name: str) -> Actor:
+        if name not in self._workers:
+            self._workers[name] = find_actor(name, self._namespace)
+        return self._workers[name]
+
+
+def _is_answered(question: _Question, timeout_s: float = 0.0) -> bool:
+    """Also when its time is over: fetching the answer then raises ``WorkerUnavailable``."""
+    answered, _ = ray.wait([question.ref], timeout=timeout_s)
+    return bool(answered) or time.monotonic() - question.since_s > _ANSWER_LIMIT_S

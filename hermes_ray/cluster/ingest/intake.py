@@ -1,0 +1,202 @@
+"""From a Kafka record to the frames that its stream's memory is to see."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from sys import maxsize
+
+from hermes_ray.cluster.ingest.outbox import QueuedFrame
+from hermes_ray.cluster.ingest.shedding import Shedding
+from hermes_ray.cluster.wire.cursor import StreamCursor
+from hermes_ray.cluster.wire.protocol import FramePosition, Mark, Resumption
+from hermes_ray.config import VideoSettings
+from hermes_ray.errors import MediaError
+from hermes_ray.observability.logs import get_logger
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.transport.record import Record
+from hermes_ray.video.codec import DecodeLimits, decode
+from hermes_ray.video.frame import Frame
+from hermes_ray.video.sampling import FrameSampler
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What one record holds.
+
+    Attributes:
+        frames_decoded: before sampling.
+        frames_shed: left out because the stream is behind.
+        frames_late: left out because they are older than one kept before.
+        frames: those that sampling kept, shrunk.
+        end: the record's last frame.
+        mark: how far the stream is with this record; ``None`` for a record that the stream has seen before.
+    """
+
+    stream_id: str
+    frames_decoded: int
+    frames_shed: int
+    frames_late: int
+    frames: tuple[QueuedFrame, ...]
+    end: FramePosition
+    mark: Mark | None
+
+
+class RecordIntake:
+    """Parses, decodes, samples and shrinks, with one sampler per stream. All or nothing of a record.
+
+    Frames at or before a stream's cursor are passed over as if they were not there: sampling saw them before. So
+    records may be read again, in any overlap, and give the same frames as if they had been read once.
+
+    Only shedding depends on when a record is read. The rate in force is part of the sampler's state, and so of every
+    snapshot. A stream that resumes goes on at the rate of its snapshot until it is past what may have been read
+    before; so a recovery, which makes every stream late, thins out nothing that a memory had seen.
+
+    Args:
+        settings: sampling rate, picture size, decoding limits, and what becomes of a stream that is behind.
+        log: identifies the topic.
+        replay_s: how much of a stream may have been read and not be in its newest snapshot, seconds.
+        now_s: a clock, seconds since epoch.
+        lost: how many records of a partition, from an offset up to another, were gone before they were read, or, if
+            the last argument says so, before they were read again.
+    """
+
+    def __init__(
+        self,
+        settings: VideoSettings,
+        log: str = "",
+        replay_s: float = 0.0,
+        now_s: Callable[[], float] = time.time,
+        lost: Callable[[int, int, int, bool], int] = lambda partition, start, end, again: 0,
+    ) -> None:
+        self._settings = settings
+        self._shedding = Shedding(settings)
+        self._replay_s = replay_s
+        self._now_s = now_s
+        self._lost = lost
+        self._replayed_until_ms: dict[str, float] = {}
+        self._behind: set[str] = set()
+        self._limits = DecodeLimits.from_settings(settings)
+        self._samplers: dict[str, FrameSampler] = {}
+        self._cursors: dict[str, StreamCursor] = {}
+        self.log = log
+
+    def resume(self, stream_id: str, at: Resumption) -> None:
+        """Go on with a stream behind what its owner has seen."""
+        self._cursors[stream_id] = StreamCursor(at.log, at.positions, at.sampler, at.lost_records)
+        if at.behind:
+            self._behind.add(stream_id)
+        self._samplers[stream_id] = FrameSampler(self._settings.target_fps)
+        if at.sampler is not None:
+            self._samplers[stream_id].restore(at.sampler)
+            self._replayed_until_ms[stream_id] = at.sampler.newest_seen_ms + self._replay_s * 1000
+
+    @property
+    def streams(self) -> int:
+        """Streams that were resumed, or begun here."""
+        return len(self._cursors)
+
+    def knows(self, stream_id: str) -> bool:
+        """Whether the stream was resumed, or begun here."""
+        return stream_id in self._cursors
+
+    def partitions_of(self, stream_id: str) -> frozenset[int]:
+        """Partitions of this topic on which the stream was seen, here or by its owner."""
+        cursor = self._cursors.get(stream_id, StreamCursor())
+        return frozenset(cursor.positions) if cursor.log == self.log else frozenset()
+
+    def forget(self, stream_id: str) -> frozenset[int]:
+        """Resume the stream before the next record of it; returns the partitions on which it was seen."""
+        self._samplers.pop(stream_id, None)
+        self._replayed_until_ms.pop(stream_id, None)
+        self._behind.discard(stream_id)
+        return frozenset(self._cursors.pop(stream_id, StreamCursor()).positions)
+
+    def streams_on(self, partition: int) -> list[str]:
+        """Streams that were seen on a partition."""
+        return [stream for stream, cursor in self._cursors.items() if partition in cursor.positions]
+
+    def check(self, record: Record) -> None:
+        """Decode a record to no end but its errors, which are those of :meth:`open`."""
+        message = FrameMessage.from_record(record)
+        for _ in decode(message.payload, message.content_type, message.ts_ms, self._limits):
+            pass
+
+    def open(self, record: Record) -> Intake:
+        """Take a record apart.
+
+        Raises:
+            MessageError: it breaks the message format.
+            MediaError: its payload cannot be used; the stream's sampling is as if it had never come.
+        """
+        message = FrameMessage.from_record(record)
+        cursor = self._cursors.get(message.stream_id, StreamCursor())
+        if cursor.covers(self.log, FramePosition(record.partition, record.offset, maxsize)):
+            # Read again, below what is known; how many frames it has does not matter any more.
+            return Intake(message.stream_id, 0, 0, 0, (), FramePosition(record.partition, record.offset, maxsize), None)
+        sampler = self._samplers.get(message.stream_id) or FrameSampler(self._settings.target_fps)
+        before = sampler.state()
+        sampler.shed(self._divisor(message, record, before.divisor))
+        try:
+            intake = self._decode(message, record, sampler, cursor)
+        except MediaError:
+            sampler.restore(before)
+            raise
+        self._samplers[message.stream_id] = sampler
+        if intake.mark is not None:
+            self._cursors[message.stream_id] = cursor.advanced(intake.mark)
+        return intake
+
+    def _lost_before(self, stream_id: str, record: Record, cursor: StreamCursor) -> int:
+        """Records that are missing between what the stream's memory has and this one."""
+        newest = cursor.positions.get(record.partition)
+        if newest is None or cursor.log != self.log:
+            return 0
+        lost = self._lost(record.partition, newest.offset + 1, record.offset, stream_id in self._behind)
+        if lost:
+            log.error("a stream has lost records", stream_id=stream_id, partition=record.partition, at_most=lost)
+        return lost
+
+    def _divisor(self, message: FrameMessage, record: Record, present: int) -> int:
+        if message.ts_ms <= self._replayed_until_ms.get(message.stream_id, -1):
+            return self._shedding.replayed(present)
+        now_ms = round(self._now_s() * 1000)
+        return self._shedding.divisor(message.ts_ms, record.timestamp_ms, now_ms, present)
+
+    def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, cursor: StreamCursor) -> Intake:
+        lost_records = cursor.lost_records + self._lost_before(message.stream_id, record, cursor)
+        kept: list[Mark] = []  # in step with what decode yields
+        decoded = 0
+        before = sampler.state()
+
+        def select(ts_ms: int) -> bool:
+            nonlocal decoded
+            position = FramePosition(record.partition, record.offset, decoded)
+            decoded += 1
+            if cursor.covers(self.log, position) or not sampler.keep(ts_ms):
+                return False
+            kept.append(Mark(self.log, position, sampler.state(), lost_records))
+            return True
+
+        frames: list[Frame] = list(
+            decode(
+                message.payload,
+                message.content_type,
+                message.ts_ms,
+                self._limits,
+                max_side_px=self._settings.max_side_px,
+                select=select,
+            )
+        )
+        end = FramePosition(record.partition, record.offset, decoded - 1)
+        after = sampler.state()
+        mark = None if cursor.covers(self.log, end) else Mark(self.log, end, after, lost_records)
+        queued = [
+            QueuedFrame(frame.image, frame.ts_ms, at.position, record, at)
+            for frame, at in zip(frames, kept, strict=True)
+        ]
+        if queued and mark is not None:
+            queued[-1] = replace(queued[-1], mark=mark)  # unselected frames behind it are seen with it
+        shed, late = after.shed - before.shed, after.late - before.late
+        return Intake(message.stream_id, decoded, shed, late, tuple(queued), end, mark)

@@ -1,0 +1,310 @@
+"""The work of an ingest worker, in one thread: read, decode, sample, send, survey, commit.
+
+::
+
+    PartitionReader ──> RecordGate ──record──> RecordIntake ──frames──> Outbox ──batch──> Delivery ──> stream's owner
+          ^                                        │ unusable             │ refused          │
+          │                                        └────> RejectedRecords <┘                 │
+          └────────────── safe: frames in stored snapshots, confirmed dead letters ──────────┘
+
+Backpressure runs the other way: an owner that refuses (``Overloaded``) postpones its stream's lane; a stream with more
+than its share in the outbox, or whose owner is not known, has its partition held; a full outbox stops reading.
+
+A stream whose owner has died or changed is *restarted*: what is queued of it is dropped, its partitions are read again
+from where they were not safe, and its new owner says what it has seen; from there the stream goes on. What other
+streams have on those partitions is known and passed over.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from uuid import uuid4
+
+from hermes_ray.cluster.ingest.counts import StreamCounts
+from hermes_ray.cluster.ingest.delivery import Delivery, Outcome
+from hermes_ray.cluster.ingest.durable_frames import DurableFrames
+from hermes_ray.cluster.ingest.intake import Intake, RecordIntake
+from hermes_ray.cluster.ingest.meters import IngestMeters
+from hermes_ray.cluster.ingest.offsets import AwaitedFrame
+from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame
+from hermes_ray.cluster.ingest.partition_reader import PartitionReader
+from hermes_ray.cluster.ingest.record_gate import RecordGate
+from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
+from hermes_ray.cluster.wire.contracts import IngestCounts
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth
+from hermes_ray.config import Settings
+from hermes_ray.errors import (
+    ClusterError,
+    EngineClosed,
+    EngineError,
+    HermesError,
+    MediaError,
+    MessageError,
+    Overloaded,
+    TransportError,
+)
+from hermes_ray.observability.logs import get_logger
+from hermes_ray.transport.consumer import PartitionConsumer
+from hermes_ray.transport.dead_letters import DeadLetterWriter
+from hermes_ray.transport.record import Record
+from hermes_ray.transport.topics import ensure_topics
+
+log = get_logger(__name__)
+
+_IDLE_POLL_S = 0.1
+_BUSY_POLL_S = 0.01
+"""While batches are under way: how late their end may be noticed."""
+_HOUSEKEEPING_S = 0.5
+"""Commits, lag and the topic's partitions; a few small requests to the broker each time."""
+_RECONNECT_S = 1.0
+_ENGINE_RETRY_S = 0.5
+_REPLAY_INTERVALS = 2
+"""Snapshots of a stream may be so many times their interval apart, since a worker writes one after the other."""
+_GAP_MARGIN_S = 30.0
+"""Beyond that, for every stream that a retention gap concerns to send something."""
+_COMMIT_MARGIN_S = 30.0
+"""Beyond that, for another ingest worker to commit something."""
+_MOST_DEAD_LETTERS = 64
+"""Unconfirmed dead letters that stop reading; each holds its record."""
+
+
+class IngestLoop:
+    """Moves frames from the assigned partitions to their streams' owners until stopped.
+
+    :meth:`run` is the thread's body; the other public methods may be called from any thread.
+
+    Args:
+        settings: the whole tree.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        replay_s = _REPLAY_INTERVALS * settings.snapshots.interval_s
+        self._reader = PartitionReader(settings.kafka.frames_topic, self._reject, keep_gaps_s=replay_s + _GAP_MARGIN_S)
+        self._intake = RecordIntake(settings.video, replay_s=replay_s, lost=self._reader.lost)
+        self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
+        self._delivery = Delivery(settings.cluster.namespace)
+        self._gate = RecordGate(
+            self._intake,
+            self._outbox,
+            self._delivery,
+            self._reader,
+            settings.kafka.frames_topic,
+            patience_s=replay_s + _COMMIT_MARGIN_S,
+        )
+        self._durable = DurableFrames(self._delivery, self._intake)
+        self._stream_counts = StreamCounts()
+        self._meters = IngestMeters()
+        self._rejected = RejectedRecords(self._reader, self._stream_counts, self._meters)
+        self._process = uuid4().hex
+        self._stopping = threading.Event()
+        self._wanted = Assignment()
+        self._assignment = Assignment()
+        self._topic_partitions: frozenset[int] = frozenset()
+        self._trouble: str | None = "connecting to the broker"
+        self._counts: Mapping[str, IngestCounts] = {}
+
+    def assign(self, assignment: Assignment) -> None:
+        """Read these partitions from now on; an older assignment than the present one changes nothing."""
+        if assignment.epoch > self._wanted.epoch:
+            self._wanted = assignment
+
+    def health(self) -> IngestHealth:
+        """What the loop is doing."""
+        trouble = self._trouble
+        return IngestHealth(
+            running=not self._stopping.is_set(),
+            detail=trouble or f"reading {len(self._assignment.partitions)} partitions",
+            broker_reachable=trouble is None,
+            partitions=self._topic_partitions,
+            assignment=self._assignment,
+            frames_inflight=self._outbox.frames,
+            process=self._process,
+            lag_records=self._reader.backlog.records,
+            counts=self._meters.read(self._reader.records_lost),
+        )
+
+    def counts(self) -> Mapping[str, IngestCounts]:
+        """What was done for each stream, a fraction of a second old."""
+        return self._counts
+
+    def stop(self) -> None:
+        """End :meth:`run` soon, with a last commit."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Connect and work; connect anew after the broker was lost, for as long as it takes."""
+        kafka = self._settings.kafka
+        while not self._stopping.is_set():
+            try:
+                ensure_topics(kafka)
+                with DeadLetterWriter(kafka) as writer, PartitionConsumer(kafka) as consumer:
+                    self._serve(consumer, writer)
+            except TransportError as error:
+                self._trouble = str(error)
+                log.warning("no broker, trying again", error=str(error))
+                self._pause(_RECONNECT_S)
+
+    def _serve(self, consumer: PartitionConsumer, writer: DeadLetterWriter) -> None:
+        self._look_at_topic(consumer)
+        self._reader.attach(consumer, self._assignment.partitions)
+        housekeeping_due_s = 0.0
+        while not self._stopping.is_set():
+            if self._wanted is not self._assignment:
+                self._change_assignment(consumer)
+            self._settle_batches()
+            self._rejected.settle(writer)
+            self._send_batches()
+            self._read(consumer)
+            if time.monotonic() >= housekeeping_due_s:
+                self._keep_house(consumer)
+                housekeeping_due_s = time.monotonic() + _HOUSEKEEPING_S
+            self._trouble = None
+        self._reader.commit(consumer)
+
+    def _look_at_topic(self, consumer: PartitionConsumer) -> None:
+        """Find out which topic this is. One that was created anew is read from its beginning."""
+        log_id = consumer.identity_of(self._settings.kafka.frames_topic)
+        if self._intake.log not in ("", log_id):
+            log.error("the frames topic was created anew, reading it from its beginning", former=self._intake.log)
+            self._reader.forget()
+            self._rejected.forget()
+        self._intake.log = log_id
+
+    def _change_assignment(self, consumer: PartitionConsumer) -> None:
+        wanted = self._wanted
+        for partition in self._assignment.partitions - wanted.partitions:
+            for stream_id in self._intake.streams_on(partition):
+                self._restart(stream_id)
+        self._reader.attach(consumer, wanted.partitions)
+        self._assignment = wanted
+        log.info("reading partitions", partitions=sorted(wanted.partitions), epoch=wanted.epoch)
+
+    def _restart(self, stream_id: str) -> None:
+        """Go back to what is safe of a stream; its owner will say where to go on."""
+        log.info("stream restarts", stream_id=stream_id)
+        self._delivery.forget(stream_id)
+        self._outbox.drop(stream_id)
+        self._durable.forget(stream_id)
+        for partition in self._intake.forget(stream_id):
+            self._reader.rewind(partition)
+
+    def _read(self, consumer: PartitionConsumer) -> None:
+        """Take records while there is room; waits for the first, so this is where the loop rests."""
+        for record in self._gate.due():
+            if self._has_room():
+                self._admit(record, consumer)
+        busy = self._delivery.under_way or self._rejected.unconfirmed or self._reader.held
+        timeout_s = _BUSY_POLL_S if busy else _IDLE_POLL_S
+        while self._has_room() and (record := self._reader.read(consumer, timeout_s)) is not None:
+            self._admit(record, consumer)
+            timeout_s = 0.0
+
+    def _has_room(self) -> bool:
+        return self._outbox.free > 0 and self._rejected.unconfirmed < _MOST_DEAD_LETTERS
+
+    def _admit(self, record: Record, consumer: PartitionConsumer) -> None:
+        try:
+            if self._gate.passes(record, consumer):
+                self._take(record)
+        except EngineError as error:  # no worker has room
+            self._reject(record, error)
+
+    def _take(self, record: Record) -> None:
+        started_s = time.perf_counter()
+        try:
+            intake = self._intake.open(record)
+        except (MessageError, MediaError) as error:
+            self._reject(record, error)
+        except Exception as error:
+            log.exception("unexpected failure of a decoder", partition=record.partition, offset=record.offset)
+            self._reject(record, HermesError(f"{type(error).__name__}: {error}"))
+        else:
+            self._queue(record, intake)
+        finally:
+            self._meters.record(record.value, time.perf_counter() - started_s)
+
+    def _queue(self, record: Record, intake: Intake) -> None:
+        self._reader.begin(record, AwaitedFrame(intake.stream_id, intake.end))
+        if intake.mark is None:
+            return
+        if intake.frames:
+            self._outbox.add(intake.stream_id, intake.frames)
+        else:
+            bare = QueuedFrame(None, record.timestamp_ms, intake.mark.position, record, intake.mark)
+            self._outbox.note(intake.stream_id, bare)
+        self._stream_counts.opened(record, intake)
+        self._meters.opened(intake)
+
+    def _reject(self, record: Record, error: HermesError) -> None:
+        self._rejected.reject(record, error)
+
+    def _send_batches(self) -> None:
+        for stream_id in self._outbox.ready(time.monotonic()):
+            frames = self._outbox.begin(stream_id)
+            try:
+                self._delivery.send(stream_id, frames)
+            except HermesError as error:
+                self._conclude(Outcome(stream_id, error))
+
+    def _settle_batches(self) -> None:
+        for outcome in self._delivery.settle(_BUSY_POLL_S if self._outbox.free <= 0 else 0.0):
+            self._conclude(outcome)
+
+    def _conclude(self, outcome: Outcome) -> None:
+        error = outcome.error
+        if error is None:
+            self._confirm(outcome.stream_id)
+        elif isinstance(error, ClusterError):
+            # The owner has changed, died, or does not answer: whatever it has of the batch, it or its successor knows.
+            self._meters.postponed(error.code)
+            self._restart(outcome.stream_id)
+        elif (retry_s := _retry_after_s(error)) is not None:
+            log.debug("batch postponed", stream_id=outcome.stream_id, reason=error.code, retry_s=retry_s)
+            self._meters.postponed(error.code)
+            self._outbox.postpone(outcome.stream_id, time.monotonic() + retry_s)
+        else:
+            frames = _pictures(self._outbox.discard(outcome.stream_id))
+            self._rejected.refuse(outcome.stream_id, (frame.record for frame in frames), error)
+
+    def _confirm(self, stream_id: str) -> None:
+        frames = _pictures(self._outbox.finish(stream_id))
+        self._stream_counts.applied(stream_id, len(frames))
+        self._meters.confirmed(len(frames))
+
+    def _keep_house(self, consumer: PartitionConsumer) -> None:
+        self._outbox.queue_notes()
+        for stream_id in self._durable.survey():
+            self._restart(stream_id)
+        self._reader.settle(self._durable.holds)
+        self._reader.commit(consumer)
+        self._reader.survey(consumer, time.time_ns() // 1_000_000)
+        self._rejected.tidy()
+        topic = self._settings.kafka.frames_topic
+        self._topic_partitions = frozenset(consumer.partitions_for(topic))
+        if self._topic_partitions and consumer.identity_of(topic) != self._intake.log:
+            raise TransportError(f"topic {topic} was created anew")  # which is for a new consumer to read
+        self._counts = self._stream_counts.snapshot(self._reader.backlog, self._outbox.oldest_ms)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before connecting again, while frames read before still reach their owners."""
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s and not self._stopping.is_set():
+            self._settle_batches()
+            self._send_batches()
+            self._counts = self._stream_counts.snapshot(self._reader.backlog, self._outbox.oldest_ms)
+            self._stopping.wait(_BUSY_POLL_S)
+
+
+def _pictures(frames: tuple[QueuedFrame, ...]) -> list[QueuedFrame]:
+    return [frame for frame in frames if frame.image is not None]
+
+
+def _retry_after_s(error: HermesError) -> float | None:
+    """How long to wait before the same batch is sent again; ``None`` if its owner will never take it."""
+    if isinstance(error, Overloaded):
+        return error.retry_after_s
+    # A closing engine or a broken one (which raises the base class) is replaced by a new process.
+    if isinstance(error, EngineClosed) or type(error) is EngineError:
+        return _ENGINE_RETRY_S
+    return None

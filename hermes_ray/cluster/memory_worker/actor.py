@@ -1,0 +1,331 @@
+"""StreamMemoryActor: one engine, and the rules by which others may use it."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
+from threading import Thread
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import numpy as np
+import ray
+
+from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
+from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
+from hermes_ray.cluster.memory_worker.meters import MemoryMeters
+from hermes_ray.cluster.memory_worker.pacing import Pace
+from hermes_ray.cluster.memory_worker.process_end import end_if_broken
+from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
+from hermes_ray.cluster.wire.protocol import Admission, Durability, FrameBatch, Resumption, StreamReport, WorkerHealth
+from hermes_ray.config import Settings
+from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
+from hermes_ray.errors import EngineError, HermesError, ModelError, NotReady, UnknownStream, WorkerUnavailable
+from hermes_ray.observability.logs import configure_logs, get_logger
+from hermes_ray.observability.stats import EngineCounts
+
+if TYPE_CHECKING:
+    from hermes_ray.engine import StreamEngine
+
+log = get_logger(__name__)
+
+_TOKENS_AHEAD = 8
+"""Tokens that an answer may be ahead of its reader; a slow reader holds no more than that in the object store."""
+_PREPROCESSING_THREADS = 2
+_DRAIN_LIMIT_S = 20.0
+"""Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
+
+AnswerItem = AnswerToken | Answer
+
+
+class StreamMemoryActor:
+    """Holds the memories of the streams that the Coordinator placed here.
+
+    Made into an async Ray actor by the Coordinator, with the concurrency groups of :meth:`concurrency_groups`:
+    each has an event loop in a thread of its own, so a flood of frames delays no question, and neither delays a
+    health check. The model runs in the engine's thread; no event loop ever does.
+
+    Args:
+        name: of the actor.
+        settings: the whole tree.
+        torch_threads: CPU threads for torch in this process.
+    """
+
+    def __init__(self, name: str, settings: Settings, torch_threads: int) -> None:
+        configure_logs(settings.log, actor=name)
+        self._name = name
+        self._settings = settings
+        self._fence = Fence(LEASE_SHARE * settings.cluster.move_after_s)
+        self._meters = MemoryMeters()
+        self._process = uuid4().hex
+        self._node = ray.get_runtime_context().get_node_id()
+        snapshots = settings.snapshots
+        store = SnapshotStore(snapshots) if snapshots.url is not None else None
+        self._keeper = StreamKeeper(store, snapshots.interval_s)
+        self._hosted = HostedStreams(name, self._fence, self._keeper, self._loaded, Pace(snapshots.max_bytes_per_s))
+        self._frames_loop: asyncio.AbstractEventLoop | None = None
+        self._snapshots: asyncio.Task[None] | None = None
+        self._draining = False
+        self._preprocessing = ThreadPoolExecutor(_PREPROCESSING_THREADS, thread_name_prefix="preprocessing")
+        self._engine: StreamEngine | None = None
+        self._failure: HermesError | None = None
+        # In a thread: the actor can say what it is doing while a large model loads.
+        Thread(target=self._load, args=(torch_threads,), name="loading", daemon=True).start()
+
+    @staticmethod
+    def concurrency_groups(settings: Settings) -> dict[str, int]:
+        """How many calls of each kind run at once. Above what the engine queues, so that it refuses, not Ray."""
+        questions = settings.engine.max_questions + settings.engine.max_questions_waiting
+        return {"health": 16, "ask": questions + 16, "ingest": 256}
+
+    @ray.method(concurrency_group="health")
+    async def health(self, silent_s: float = 0.0) -> WorkerHealth:
+        """What the worker is doing and has done.
+
+        Args:
+            silent_s: since when the Coordinator has had no answer from this worker, seconds.
+        """
+        self._fence.renew(silent_s)
+        counts, state = self._engine.monitor() if self._engine is not None else (EngineCounts(), None)
+        return WorkerHealth(
+            loaded=self._engine is not None,
+            detail=self._detail(),
+            failure=self._failure,
+            epoch=self._fence.epoch,
+            streams=self._fence.streams,
+            capacity=self._settings.memory.capacity,
+            recovering=self._hosted.recovering,
+            draining=self._draining,
+            node=self._node,
+            process=self._process,
+            counts=self._meters.read(counts, self._keeper.counts()),
+            engine=state,
+            snapshots=self._keeper.state(),
+        )
+
+    @ray.method(concurrency_group="ingest")
+    async def admit(self, admission: Admission) -> None:
+        """The Coordinator lets this process work, under an epoch. Streams of its predecessor are restored."""
+        self._fence.admit(admission)
+        log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
+        self._frames_loop = asyncio.get_running_loop()
+        self._snapshots = self._snapshots or asyncio.create_task(self._hosted.keep_snapshots())
+        for stream_id in sorted(admission.streams):
+            self._hosted.welcome(stream_id)
+
+    @ray.method(concurrency_group="ingest")
+    async def own(self, stream_id: str, epoch: int, stored: bool = False) -> None:
+        """The Coordinator placed a stream here. If it was held elsewhere, or before, its memory is restored.
+
+        Args:
+            stream_id: which.
+            epoch: under which it is owned.
+            stored: another worker owned it, so there should be a snapshot.
+
+        Raises:
+            WorkerUnavailable: this process is not admitted yet.
+            StaleEpoch: the stream was placed again since.
+        """
+        self._fence.check(stream_id, epoch)
+        self._hosted.welcome(stream_id, stored=stored)
+
+    @ray.method(concurrency_group="ingest")
+    async def release(self, stream_id: str, epoch: int) -> bool:
+        """The Coordinator wants to place a stream elsewhere: write its snapshot and forget it.
+
+        Returns:
+            Whether there is a snapshot.
+
+        Raises:
+            StaleEpoch, NotReady, WorkerUnavailable, SnapshotError, EngineError: not now; the stream stays.
+        """
+        return await self._hosted.release(stream_id, epoch)
+
+    @ray.method(concurrency_group="ingest")
+    async def lose(self, stream_id: str, epoch: int) -> None:
+        """The Coordinator has given a stream to another worker under that epoch, while this one was out of touch."""
+        await self._hosted.lose(stream_id, epoch)
+
+    @ray.method(concurrency_group="health")
+    async def drain(self, draining: bool) -> None:
+        """The Coordinator hands all streams over, or no longer does. Kept here, so that it outlives the Coordinator."""
+        self._draining = draining
+
+    @ray.method(concurrency_group="ingest")
+    async def resume(self, stream_id: str, epoch: int) -> Resumption:
+        """Where ingest is to go on with a stream.
+
+        Raises:
+            WorkerUnavailable, StaleEpoch: as for :meth:`ingest`.
+            NotReady: its memory is being restored.
+        """
+        async with self._hosted.turn(stream_id, epoch):  # behind a batch that is being applied
+            return self._keeper.resumption(stream_id)
+
+    @ray.method(concurrency_group="ingest")
+    async def durability(self) -> Mapping[str, Durability]:
+        """How far each stream would be after this process' death; those being restored are left out.
+
+        Raises:
+            WorkerUnavailable: this process is not admitted yet.
+        """
+        if self._fence.epoch is None:
+            raise WorkerUnavailable(f"{self._name} is not admitted yet", retry_after_s=1.0)
+        return self._hosted.durability()
+
+    @ray.method(concurrency_group="health")
+    async def reports(self) -> Mapping[str, StreamReport]:
+        """Every stream that has frames here."""
+        return self._hosted.reports()
+
+    @ray.method(concurrency_group="health")
+    async def report(self, stream_id: str, epoch: int) -> StreamReport:
+        """One stream.
+
+        Raises:
+            StaleEpoch: the caller looks at a former owner.
+            NotReady: it is placed here and no frame of it has been applied.
+        """
+        self._fence.check(stream_id, epoch)
+        return self._hosted.report(stream_id)
+
+    @ray.method(concurrency_group="health")
+    async def engine_stats(self) -> EngineStats:
+        """State of the engine; waits for its running step.
+
+        Raises:
+            WorkerUnavailable: the model is not loaded.
+        """
+        return await asyncio.to_thread(self._loaded().stats)
+
+    @ray.method(concurrency_group="ingest")
+    async def ingest(self, batch: FrameBatch) -> None:
+        """Apply frames to a stream's memory; returns when they can be asked about. Frames applied before are skipped.
+
+        Raises:
+            StaleEpoch: the sender takes this worker for an owner that it is no more, or not yet.
+            Overloaded: too many frames wait; nothing was taken.
+            NoFreeSlot: no room for another stream.
+            NotReady: the stream's memory is being restored, or has newer frames, from another ingest worker.
+            WorkerUnavailable: the model is not loaded, or the worker not admitted, or about to end.
+        """
+        engine = self._loaded()
+        async with self._hosted.turn(batch.stream_id, batch.epoch):
+            cursor = self._keeper.cursor(batch.stream_id)
+            repeats = cursor.repeats(batch.mark.log, batch.positions)
+            if cursor.is_past(batch.ts_ms[repeats:]):
+                raise NotReady(f"stream {batch.stream_id!r} has newer frames from another partition: resume it")
+            if repeats:
+                self._meters.repeated(repeats)
+                log.info("frames sent again are skipped", stream_id=batch.stream_id, frames=repeats)
+            if repeats < len(batch.positions):
+                await self._take_in(engine, batch, repeats)
+            self._keeper.advance(batch.stream_id, batch.mark)
+
+    @ray.method(concurrency_group="ask", num_returns="streaming", _generator_backpressure_num_objects=_TOKENS_AHEAD)
+    async def ask(self, stream_id: str, question: Question, epoch: int) -> AsyncIterator[AnswerItem]:
+        """Answer a question: tokens, then the :class:`Answer`. Cancelling the call cancels the answer.
+
+        Raises:
+            StaleEpoch: the caller asks a former owner.
+            NotReady: the stream is placed here and no frame of it has been applied.
+            InvalidQuestion, Overloaded, EngineClosed: from the engine.
+        """
+        with self._meters.question():
+            async with aclosing(self._answer(stream_id, question, epoch)) as items:
+                async for item in items:
+                    yield item
+
+    async def _answer(self, stream_id: str, question: Question, epoch: int) -> AsyncGenerator[AnswerItem, None]:
+        self._fence.check(stream_id, epoch)
+        engine = self._loaded()
+        self._hosted.report(stream_id)
+        from hermes_ray.engine.async_answers import answer_events
+
+        try:
+            async with aclosing(answer_events(engine, stream_id, question)) as items:
+                async for item in items:
+                    yield item
+        except UnknownStream as error:  # it was there a moment ago, so it is leaving
+            self._fence.check(stream_id, epoch)
+            raise NotReady(f"stream {stream_id!r} is on its way from or to {self._name}") from error
+        except HermesError as error:
+            end_if_broken(error)
+            raise
+
+    @ray.method(concurrency_group="health")
+    async def close(self) -> None:
+        """Write last snapshots and close the engine; what waits in it is refused with ``EngineClosed``."""
+        await asyncio.to_thread(self.__ray_shutdown__)
+
+    def __ray_shutdown__(self) -> None:
+        """Ray calls this on SIGTERM."""
+        if self._engine is None:
+            return
+        if self._frames_loop is not None and self._frames_loop.is_running():
+            draining = asyncio.run_coroutine_threadsafe(self._hosted.close(), self._frames_loop)
+            try:
+                draining.result(_DRAIN_LIMIT_S)
+            except (TimeoutError, HermesError) as error:
+                log.error("not all last snapshots were written; Kafka will be read again", error=repr(error))
+        self._engine.close()
+
+    def _load(self, torch_threads: int) -> None:
+        import torch
+
+        from hermes_ray.engine import StreamEngine
+
+        torch.set_num_threads(torch_threads)
+        started_s = time.monotonic()
+        model = self._settings.model
+        try:
+            self._engine = StreamEngine.from_pretrained(
+                model.name,
+                memory=self._settings.memory,
+                engine=self._settings.engine,
+                device=model.device,
+                dtype=model.dtype,
+                revision=model.revision,
+                max_pixels_per_frame=model.max_pixels_per_frame,
+            )
+        except HermesError as error:
+            log.error("the model cannot be loaded", model=model.name, error=str(error))
+            self._failure = error
+        except Exception as error:
+            log.exception("the model cannot be loaded", model=model.name)
+            self._failure = ModelError(f"loading {model.name}: {type(error).__name__}: {error}")
+        else:
+            log.info("model loaded", model=model.name, seconds=round(time.monotonic() - started_s, 1))
+
+    async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> None:
+        try:
+            stats = await self._apply(engine, batch, skip)
+        except EngineError as error:
+            end_if_broken(error)
+            raise
+        self._meters.askable(batch.ts_ms[skip:])
+        self._hosted.applied(batch.stream_id, stats)
+
+    async def _apply(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> StreamStats:
+        def submit() -> Future[StreamStats]:
+            # Copies: what comes out of the object store is read-only, which torch does not take, and is freed sooner.
+            images = [np.array(image) for image in batch.images[skip:]]
+            return engine.ingest(batch.stream_id, images, batch.ts_ms[skip:])
+
+        # Preprocessing is torch work of milliseconds per frame, in the thread that calls ingest.
+        accepted = await asyncio.get_running_loop().run_in_executor(self._preprocessing, submit)
+        return await asyncio.wrap_future(accepted)
+
+    def _loaded(self) -> "StreamEngine":
+        if self._engine is None:
+            raise WorkerUnavailable(f"{self._name}: {self._detail()}", retry_after_s=1.0)
+        return self._engine
+
+    def _detail(self) -> str:
+        if self._failure is not None:
+            return str(self._failure)
+        if self._engine is None:
+            return f"loading model {self._settings.model.name}"
+        return "ready" if self._fence.epoch is not None else "waiting to be admitted"

@@ -1,0 +1,249 @@
+"""The streams that live on one memory worker: how they come, stay safe and leave."""
+
+import asyncio
+import os
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from hermes_ray.cluster.memory_worker.fencing import Fence
+from hermes_ray.cluster.memory_worker.pacing import Pace
+from hermes_ray.cluster.memory_worker.process_end import end_if_broken
+from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
+from hermes_ray.cluster.wire.cursor import StreamCursor
+from hermes_ray.cluster.wire.protocol import Durability, StreamReport
+from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
+from hermes_ray.observability.logs import get_logger
+
+if TYPE_CHECKING:
+    from hermes_ray.engine import StreamEngine
+
+log = get_logger(__name__)
+
+_SNAPSHOT_ROUND_S = 0.5
+_RECOVERY_RETRY_S = 1.0
+_RECOVERING_S = 0.5
+"""When to ask again about a stream that is being restored."""
+
+
+class _Shot(NamedTuple):
+    """A snapshot on its way to the store."""
+
+    stream_id: str
+    epoch: int
+    cursor: StreamCursor
+    data: bytes
+
+
+class HostedStreams:
+    """Per stream: whether its memory is what it is to be, its snapshots, and what is told of it.
+
+    Coroutines run on the event loop of frames; what is no coroutine may be called from any thread.
+
+    Args:
+        name: of the worker.
+        fence: of the worker.
+        keeper: of the streams' cursors and snapshots.
+        engine: gives the engine; raises ``WorkerUnavailable`` while the model loads.
+        pace: of the snapshots that are written by and by; those that somebody waits for go at once.
+    """
+
+    def __init__(
+        self, name: str, fence: Fence, keeper: StreamKeeper, engine: "Callable[[], StreamEngine]", pace: Pace
+    ) -> None:
+        self._name = name
+        self._fence = fence
+        self._keeper = keeper
+        self._engine = engine
+        self._pace = pace
+        # Streams whose memory is what it is to be. Of any other, frames and questions are refused for a moment.
+        self._ready: set[str] = set()
+        self._recovering: dict[str, asyncio.Task[None]] = {}
+        self._reports: dict[str, StreamReport] = {}
+        self._in_order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # One stream at a time is written, so that the device and the store are never busy with more than one.
+        self._storing = asyncio.Lock()
+        self._closing = False
+
+    @property
+    def recovering(self) -> int:
+        """Streams that are being restored."""
+        return len(self._recovering)
+
+    def welcome(self, stream_id: str, *, stored: bool = False) -> None:
+        """A stream was placed here: restore its memory if there is one, unless it is here or on its way.
+
+        Args:
+            stream_id: whose.
+            stored: another worker owned it, so there should be a snapshot.
+        """
+        if stream_id not in self._ready and stream_id not in self._recovering:
+            self._recovering[stream_id] = asyncio.create_task(self._recover(stream_id, stored))
+
+    @asynccontextmanager
+    async def turn(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
+        """Hold a stream's memory still, behind whoever holds it now.
+
+        Raises:
+            StaleEpoch: the caller takes this worker for an owner that it is no more, or not yet.
+            NotReady: the stream's memory is being restored.
+            WorkerUnavailable: the worker is not admitted, out of touch, or about to end.
+        """
+        self._fence.check(stream_id, epoch)
+        self._require_ready(stream_id)
+        async with self._in_order[stream_id]:
+            self._fence.check(stream_id, epoch)  # it may have left meanwhile
+            if self._closing:
+                raise WorkerUnavailable(f"{self._name} is about to end", retry_after_s=1.0)
+            yield
+
+    def applied(self, stream_id: str, stats: StreamStats) -> None:
+        """Frames were applied to a stream's memory."""
+        lag_ms = None if stats.as_of_ms is None else time.time() * 1000 - stats.as_of_ms
+        self._reports[stream_id] = StreamReport(stats, lag_ms)
+
+    def report(self, stream_id: str) -> StreamReport:
+        """One stream.
+
+        Raises:
+            NotReady: it is being restored, or no frame of it was applied.
+        """
+        if stream_id not in self._ready:
+            raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
+        if stream_id not in self._reports:
+            raise NotReady(f"stream {stream_id!r} is placed on {self._name}, which has no frame of it yet")
+        return self._aged(stream_id, self._reports[stream_id])
+
+    def reports(self) -> Mapping[str, StreamReport]:
+        """Every stream that has frames here."""
+        return {stream: self._aged(stream, report) for stream, report in list(self._reports.items())}
+
+    def durability(self) -> Mapping[str, Durability]:
+        """How far each stream would be after this process' death; those being restored are left out."""
+        epochs = self._fence.streams
+        return {stream: self._keeper.durability(stream, epochs[stream]) for stream in self._ready & epochs.keys()}
+
+    async def release(self, stream_id: str, epoch: int) -> bool:
+        """Hand a stream over: write what the store lacks, take nothing more of it, and forget it.
+
+        Returns:
+            Whether there is a snapshot of it.
+
+        Raises:
+            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`.
+            SnapshotError, EngineError: there can be no snapshot now; the stream stays.
+        """
+        async with self._storing, self.turn(stream_id, epoch):
+            if stream_id in self._keeper.changed() and (shot := await self._take(stream_id)):
+                await self._save(shot)
+            stored = self._keeper.age_s(stream_id) is not None
+            await self._forget(stream_id, epoch)
+        log.info("stream handed over", stream_id=stream_id, stored=stored)
+        return stored
+
+    async def lose(self, stream_id: str, epoch: int) -> None:
+        """A stream was given to another worker while this one was out of touch: forget it, writing nothing.
+
+        Args:
+            stream_id: which.
+            epoch: of the new owner.
+        """
+        async with self._storing, self._in_order[stream_id]:
+            if self._fence.streams.get(stream_id, epoch) < epoch:
+                log.warning("stream is owned elsewhere by now", stream_id=stream_id, epoch=epoch)
+                await self._forget(stream_id, epoch - 1)
+
+    async def keep_snapshots(self) -> None:
+        """Write what is due, for ever."""
+        try:
+            while not self._closing:
+                for stream_id in self._keeper.due():
+                    size = await self._write_snapshot(stream_id)
+                    await asyncio.sleep(self._pace.delay_s(size))
+                await asyncio.sleep(_SNAPSHOT_ROUND_S)
+        except Exception:
+            log.exception("snapshots failed; the process ends and Ray starts another")
+            os._exit(1)
+
+    async def close(self) -> None:
+        """Take no more frames, and write last snapshots."""
+        self._closing = True
+        for stream_id in self._keeper.changed():
+            await self._write_snapshot(stream_id)
+
+    async def _recover(self, stream_id: str, stored: bool) -> None:
+        """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""
+        try:
+            async with self._in_order[stream_id]:
+                while True:
+                    if await self._restore(stream_id, stored):
+                        self._ready.add(stream_id)
+                        return
+                    await asyncio.sleep(_RECOVERY_RETRY_S)
+        except Exception:
+            log.exception("recovery failed; the process ends and Ray starts another", stream_id=stream_id)
+            os._exit(1)
+        finally:
+            del self._recovering[stream_id]
+
+    async def _restore(self, stream_id: str, stored: bool) -> bool:
+        engine = self._engine()
+        try:
+            if await asyncio.to_thread(self._keeper.restore, engine, stream_id, stored):
+                self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
+        except HermesError as error:
+            end_if_broken(error)
+            log.error("stream cannot be restored yet", stream_id=stream_id, error=str(error))
+            return False
+        return True
+
+    def _require_ready(self, stream_id: str) -> None:
+        if stream_id not in self._ready:
+            self.welcome(stream_id)
+            raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
+
+    async def _write_snapshot(self, stream_id: str) -> int:
+        """Write a snapshot if there can be one now; returns its size in bytes."""
+        shot = None
+        async with self._storing:
+            try:
+                async with self._in_order[stream_id]:  # between two batches, so that memory and cursor agree
+                    shot = await self._take(stream_id)
+                if shot is not None:
+                    await self._save(shot)
+            except EngineError as error:
+                end_if_broken(error)
+                log.error("no snapshot", stream_id=stream_id, error=str(error))
+                self._keeper.postpone(stream_id)
+            except SnapshotError as error:
+                log.error("snapshot not stored, trying again; Kafka's committed offset waits", error=str(error))
+        return 0 if shot is None else len(shot.data)
+
+    async def _take(self, stream_id: str) -> _Shot | None:
+        epoch = self._fence.streams.get(stream_id)
+        if epoch is None:
+            return None  # it has left meanwhile
+        cursor = self._keeper.cursor(stream_id)
+        data = await asyncio.to_thread(self._engine().snapshot, stream_id, self._keeper.beside(cursor))
+        return _Shot(stream_id, epoch, cursor, data)
+
+    async def _save(self, shot: _Shot) -> None:
+        await asyncio.to_thread(self._keeper.save, *shot)
+
+    async def _forget(self, stream_id: str, through: int) -> None:
+        self._fence.release(stream_id, through)
+        self._ready.discard(stream_id)
+        self._reports.pop(stream_id, None)
+        self._keeper.forget(stream_id)
+        try:
+            await asyncio.to_thread(self._engine().drop, stream_id)
+        except UnknownStream:
+            log.debug("the stream had no frame", stream_id=stream_id)
+
+    def _aged(self, stream_id: str, report: StreamReport) -> StreamReport:
+        cursor = self._keeper.cursor(stream_id)
+        return replace(report, snapshot_age_s=self._keeper.age_s(stream_id), lost_records=cursor.lost_records)

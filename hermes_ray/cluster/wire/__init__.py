@@ -1,0 +1,1 @@
+"""What the actors tell each other and their callers, how they call, and how calls fail."""

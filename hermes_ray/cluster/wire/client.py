@@ -1,0 +1,282 @@
+"""ClusterClient: how the HTTP API, or any other process on the cluster, reads and asks streams."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, Self
+
+import ray
+
+from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
+from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
+from hermes_ray.config import Settings
+from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.errors import HermesError, NotReady, QuestionTimeout, StaleEpoch, WorkerUnavailable
+from hermes_ray.observability.logs import get_logger
+from hermes_ray.observability.stats import StreamFigures, SystemStats
+
+log = get_logger(__name__)
+
+_ANSWER_LIMIT_S = 5.0
+"""For everything but answers; these calls wait for no model."""
+_STATS_LIMIT_S = 1.0
+"""A scrape must end well within Prometheus' own limit of 10 s."""
+
+
+class ClusterClient:
+    """Talks to the workers directly; the Coordinator is asked once per stream, and again when an owner has changed.
+
+    For one event loop. Make it with :meth:`connect`. Only typed errors come out.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._handles: dict[str, Actor] = {}
+        self._locations: dict[str, Location] = {}
+
+    @classmethod
+    async def connect(cls, settings: Settings) -> Self:
+        """A client of the cluster that ``ensure_cluster`` brought up.
+
+        Raises:
+            NotReady: there is no Coordinator.
+        """
+        client = cls(settings.cluster.namespace)
+        try:
+            client._handle(COORDINATOR)
+        except WorkerUnavailable as error:
+            raise NotReady("the cluster has not been brought up: there is no Coordinator") from error
+        return client
+
+    async def readiness(self) -> Readiness:
+        """Whether the system can serve, and what is missing if not. Raises nothing: what fails is what is missing."""
+        try:
+            return await self._call(COORDINATOR, "readiness")
+        except HermesError as error:
+            return Readiness(False, (f"{COORDINATOR}: {error}",))
+
+    async def list_streams(self) -> list[StreamStatus]:
+        """Every stream that has a memory, by name. Streams of a worker that is away are left out until it is back."""
+        view: ClusterView = await self._call(COORDINATOR, "view")
+        self._locations = dict(view.locations)
+        counts = await self._counts(view)
+        by_worker = await self._ask_all(view.memory_workers, "reports")
+        statuses = [
+            self._status(stream_id, report, counts)
+            for worker, reports in by_worker.items()
+            for stream_id, report in reports.items()
+            if stream_id in self._locations and self._locations[stream_id].worker == worker
+        ]
+        return sorted(statuses, key=lambda status: status.stream_id)
+
+    async def stats(self, *, per_stream: bool = False) -> SystemStats:
+        """What the workers count and measure. Waits for no worker and raises nothing: what is unknown is left out.
+
+        Args:
+            per_stream: each stream too; asks the workers that are up, within a second.
+        """
+        try:
+            async with asyncio.timeout(_STATS_LIMIT_S):
+                workers = await self._call(COORDINATOR, "worker_stats")
+                problems = await self._call(COORDINATOR, "question_problems")
+        except (HermesError, TimeoutError) as error:
+            log.warning("no stats", error=str(error))
+            return SystemStats(coordinator_up=False)
+        return SystemStats(True, workers, await self._stream_figures() if per_stream else {}, problems)
+
+    async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""
+        await self._call(COORDINATOR, "count_question_problems", router, totals)
+
+    async def _stream_figures(self) -> Mapping[str, StreamFigures]:
+        try:
+            async with asyncio.timeout(_STATS_LIMIT_S):
+                return {status.stream_id: figures_of(status) for status in await self.list_streams()}
+        except (HermesError, TimeoutError) as error:
+            log.warning("no stats of streams", error=str(error))
+            return {}
+
+    async def locate(self, stream_id: str) -> Location:
+        """Which worker owns a stream; after the first time from the cache, without a call.
+
+        Raises:
+            UnknownStream: no frame of it has come.
+        """
+        return await self._locate(stream_id)
+
+    async def stream(self, stream_id: str) -> StreamStatus:
+        """One stream.
+
+        Raises:
+            UnknownStream: no frame of it has come.
+            NotReady: its first frame is on the way.
+            WorkerUnavailable: its owner is away.
+        """
+        try:
+            report = await self._report(stream_id)
+        except StaleEpoch:
+            report = await self._report(stream_id)
+        return self._status(stream_id, report, await self._counts(await self._call(COORDINATOR, "view")))
+
+    async def ask(
+        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
+    ) -> AsyncGenerator[AnswerToken | Answer, None]:
+        """Answer a question: tokens as they are known, then the :class:`Answer`. Closing it early cancels the answer.
+
+        Args:
+            stream_id: which stream.
+            question: what to ask.
+            timeout_s: for the whole answer, seconds.
+            patience_s: how much of it to wait for a stream that is moving or recovering, seconds.
+
+        Raises:
+            UnknownStream, NotReady, InvalidQuestion, Overloaded, WorkerUnavailable: see there.
+            QuestionTimeout: the answer was not complete in time.
+        """
+        began_s = time.monotonic()
+        moved = begun = False
+        while True:
+            try:
+                async with aclosing(self._answer(stream_id, question, began_s + timeout_s)) as items:
+                    async for item in items:
+                        begun = True
+                        yield item
+                return
+            except (StaleEpoch, NotReady, WorkerUnavailable) as error:
+                # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
+                at_once = isinstance(error, StaleEpoch) and not moved
+                wait_s = 0.0 if at_once else error.retry_after_s
+                if begun or (not at_once and time.monotonic() + wait_s > began_s + patience_s):
+                    raise
+                moved = True
+            await asyncio.sleep(wait_s)
+
+    async def _answer(
+        self, stream_id: str, question: Question, deadline_s: float
+    ) -> AsyncGenerator[AnswerToken | Answer, None]:
+        location = await self._locate(stream_id)
+        answering = self._handle(location.worker).ask.remote(stream_id, question, location.epoch)
+        complete = False
+        try:
+            while not complete:
+                item = await self._next(answering, stream_id, location.worker, deadline_s)
+                complete = isinstance(item, Answer)
+                yield item
+        finally:
+            if not complete:
+                ray.cancel(answering)
+
+    async def _next(self, answering: Any, stream_id: str, worker: str, deadline_s: float) -> AnswerToken | Answer:
+        try:
+            async with asyncio.timeout(deadline_s - time.monotonic()):
+                with typed_errors(worker):
+                    return await (await anext(answering))
+        except TimeoutError as error:
+            raise QuestionTimeout("the answer was not complete in time") from error
+        except (StaleEpoch, WorkerUnavailable):
+            self._forget(stream_id, worker)
+            raise
+
+    async def _report(self, stream_id: str) -> StreamReport:
+        location = await self._locate(stream_id)
+        try:
+            return await self._call(location.worker, "report", stream_id, location.epoch)
+        except (StaleEpoch, WorkerUnavailable):
+            self._forget(stream_id, location.worker)
+            raise
+
+    async def _locate(self, stream_id: str) -> Location:
+        if stream_id not in self._locations:
+            self._locations[stream_id] = await self._call(COORDINATOR, "locate", stream_id)
+        return self._locations[stream_id]
+
+    async def _counts(self, view: ClusterView) -> Mapping[str, IngestCounts]:
+        by_worker = await self._ask_all(view.ingest_workers, "counts")
+        merged: dict[str, IngestCounts] = {}
+        for counts in by_worker.values():
+            for stream_id, mine in counts.items():
+                merged[stream_id] = mine if stream_id not in merged else _sum(merged[stream_id], mine)
+        return merged
+
+    async def _ask_all(self, workers: Iterable[str], method: str) -> dict[str, Any]:
+        """The answers of those that answer."""
+        names = list(workers)
+        answers = await asyncio.gather(*(self._call(name, method) for name in names), return_exceptions=True)
+        result: dict[str, Any] = {}
+        for name, answer in zip(names, answers, strict=True):
+            if isinstance(answer, HermesError):
+                log.warning("left out", worker=name, error=str(answer))
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                result[name] = answer
+        return result
+
+    async def _call(self, actor: str, method: str, *args: object) -> Any:
+        try:
+            with typed_errors(actor):
+                call = getattr(self._handle(actor), method).remote(*args)
+                return await asyncio.wait_for(call, _ANSWER_LIMIT_S)
+        except WorkerUnavailable:
+            self._handles.pop(actor, None)
+            raise
+
+    def _handle(self, actor: str) -> Actor:
+        if actor not in self._handles:
+            self._handles[actor] = find_actor(actor, self._namespace)
+        return self._handles[actor]
+
+    def _forget(self, stream_id: str, worker: str) -> None:
+        self._locations.pop(stream_id, None)
+        self._handles.pop(worker, None)
+
+    def _status(self, stream_id: str, report: StreamReport, counts: Mapping[str, IngestCounts]) -> StreamStatus:
+        return StreamStatus(
+            stream_id=stream_id,
+            location=self._locations[stream_id],
+            memory=report.memory,
+            ingest=counts.get(stream_id),
+            lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
+            snapshot_age_s=report.snapshot_age_s,
+            lost_records=report.lost_records,
+        )
+
+
+def figures_of(status: StreamStatus) -> StreamFigures:
+    """A stream for metrics per stream."""
+    return StreamFigures(
+        worker=status.location.worker,
+        frames=status.memory.frames_seen,
+        kv_tokens=max(status.memory.kv_tokens_per_layer, default=0),
+        compactions=status.memory.compactions,
+        dead_letters=status.ingest.dead_letters if status.ingest is not None else 0,
+        lag_seconds=None if status.lag_ms is None else status.lag_ms / 1000,
+        snapshot_age_seconds=status.snapshot_age_s,
+    )
+
+
+def _lag_ms(applied_ms: float | None, counts: IngestCounts | None) -> float | None:
+    """The lag of the newest applied frame, or that of the frames that have been waiting since, whichever is more."""
+    if counts is None or counts.waiting_since_ms is None:
+        return applied_ms
+    return max(applied_ms or 0.0, time.time() * 1000 - counts.waiting_since_ms)
+
+
+def _sum(one: IngestCounts, other: IngestCounts) -> IngestCounts:
+    """Counts of a stream whose partition changed hands."""
+    return IngestCounts(
+        records=one.records + other.records,
+        frames_decoded=one.frames_decoded + other.frames_decoded,
+        frames_selected=one.frames_selected + other.frames_selected,
+        frames_shed=one.frames_shed + other.frames_shed,
+        frames_late=one.frames_late + other.frames_late,
+        frames_applied=one.frames_applied + other.frames_applied,
+        dead_letters=one.dead_letters + other.dead_letters,
+        next_offset={**one.next_offset, **other.next_offset},
+        lag_records=max(one.lag_records, other.lag_records),
+        waiting_since_ms=min(
+            (at for at in (one.waiting_since_ms, other.waiting_since_ms) if at is not None), default=None
+        ),
+    )

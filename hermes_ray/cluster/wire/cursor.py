@@ -1,0 +1,71 @@
+"""How far a stream's records are in its memory: what is stored with every snapshot, and where replay goes on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from hermes_ray.cluster.wire.protocol import FramePosition, Mark
+from hermes_ray.video.sampling import SamplerState
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCursor:
+    """What a memory has seen of its stream.
+
+    Attributes:
+        log: identifies the topic that ``positions`` belong to; empty before the first mark.
+        positions: per partition the newest frame looked at, sampled or not. Whatever is at or before it is done with.
+        sampler: sampling after that frame; ``None`` before the first mark.
+        lost_records: as in the newest mark.
+    """
+
+    log: str = ""
+    positions: Mapping[int, FramePosition] = field(default_factory=dict)
+    sampler: SamplerState | None = None
+    lost_records: int = 0
+
+    def covers(self, log: str, position: FramePosition) -> bool:
+        """Whether the frame at a position has been looked at."""
+        newest = self.positions.get(position.partition)
+        return log == self.log and newest is not None and position <= newest
+
+    def repeats(self, log: str, positions: Sequence[FramePosition]) -> int:
+        """How many frames at the head of a batch are covered; positions are in the stream's order."""
+        return next((n for n, position in enumerate(positions) if not self.covers(log, position)), len(positions))
+
+    def is_past(self, ts_ms: Sequence[int]) -> bool:
+        """Whether the stream's memory has a frame that is not older than the first of these.
+
+        Whoever resumes the stream samples behind that frame; so they come from one who did not know of it.
+        """
+        return (
+            bool(ts_ms)
+            and self.sampler is not None
+            and self.sampler.kept > 0
+            and ts_ms[0] <= self.sampler.newest_kept_ms
+        )
+
+    def advanced(self, mark: Mark) -> Self:
+        """The cursor after a mark. One that is covered changes nothing; one of another topic voids the positions."""
+        if self.covers(mark.log, mark.position):
+            return self
+        former = self.positions if mark.log == self.log else {}
+        return type(self)(mark.log, {**former, mark.position.partition: mark.position}, mark.sampler, mark.lost_records)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        sampler = None if self.sampler is None else asdict(self.sampler)
+        return {
+            "log": self.log,
+            "positions": [list(p) for p in self.positions.values()],
+            "sampler": sampler,
+            "lost_records": self.lost_records,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """From what :meth:`to_json` returned, in this release or an earlier one."""
+        positions = [FramePosition(*position) for position in value["positions"]]
+        sampler = None if value["sampler"] is None else SamplerState(**value["sampler"])
+        lost_records = value.get("lost_records", 0)
+        return cls(value["log"], {position.partition: position for position in positions}, sampler, lost_records)

@@ -1,0 +1,230 @@
+"""What the actors tell each other, as plain values that pickle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.errors import HermesError
+from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts, SnapshotState
+from hermes_ray.video.sampling import SamplerState
+
+COORDINATOR = "coordinator"
+"""Name of the Coordinator in the cluster's namespace."""
+
+
+def memory_worker_name(index: int) -> str:
+    """Actor name of the memory worker with that number."""
+    return f"memory-{index}"
+
+
+def ingest_worker_name(index: int) -> str:
+    """Actor name of the ingest worker with that number."""
+    return f"ingest-{index}"
+
+
+class FramePosition(NamedTuple):
+    """Where a frame came from. Within a partition, positions of a stream only grow.
+
+    Attributes:
+        partition: Kafka partition.
+        offset: the record's offset there.
+        frame: the frame's number within the decoded record, before sampling; 0 for a picture.
+    """
+
+    partition: int
+    offset: int
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far ingest has looked at a stream.
+
+    Attributes:
+        log: identifies the topic; a topic made anew under the same name is another one.
+        position: of the newest frame looked at, sampled or not.
+        sampler: the stream's sampling after it.
+        lost_records: that Kafka had removed before they were read, since the stream began; of its partitions, so an
+            upper bound for the stream.
+    """
+
+    log: str
+    position: FramePosition
+    sampler: SamplerState
+    lost_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Consecutive selected frames of one stream, on their way to its owner; none where only the mark is news.
+
+    Attributes:
+        epoch: the owner's epoch as the sender knows it.
+        images: ``[height, width, 3]`` uint8 RGB each.
+        ts_ms: capture times, ms since epoch.
+        positions: where each frame came from.
+        mark: how far the stream is with this batch.
+    """
+
+    stream_id: str
+    epoch: int
+    images: Sequence[NDArray[np.uint8]]
+    ts_ms: Sequence[int]
+    positions: Sequence[FramePosition]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a worker process is told when it joins.
+
+    Attributes:
+        epoch: of the process and of every stream it owns so far.
+        streams: those that it owns so far; not empty where it follows a process that died.
+    """
+
+    epoch: int
+    streams: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """What a memory worker says of itself.
+
+    Attributes:
+        loaded: its engine runs.
+        detail: what it is doing, for people.
+        failure: why it will never be ready; ``None`` while it may.
+        epoch: the newest epoch it was given; ``None`` for a process that has none yet, because it just (re)started.
+        streams: streams that were called for here and the epochs under which they are held.
+        capacity: streams it can hold; ``None``: any number.
+        recovering: streams whose memory is being restored.
+        draining: its streams are to be handed over, and it gets no new ones.
+        node: id of the Ray node it runs on.
+        process: a random name of its process; another one means that it restarted.
+        counts: what the process has done.
+        engine: the engine's state; ``None`` while the model loads.
+        snapshots: how far they are behind; ``None`` without a store.
+    """
+
+    loaded: bool
+    detail: str
+    failure: HermesError | None
+    epoch: int | None
+    streams: Mapping[str, int]
+    capacity: int | None
+    recovering: int
+    draining: bool
+    node: str
+    process: str
+    counts: MemoryCounts
+    engine: EngineState | None
+    snapshots: SnapshotState | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """One stream as its owner sees it.
+
+    Attributes:
+        lag_ms: when the newest frame became askable minus its capture time, milliseconds; ``None`` where unknown.
+        snapshot_age_s: how old its newest stored snapshot is, seconds; ``None`` if there is none.
+        lost_records: see :class:`Mark`.
+    """
+
+    memory: StreamStats
+    lag_ms: float | None
+    snapshot_age_s: float | None = None
+    lost_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where ingest goes on with a stream: behind what its owner has in memory.
+
+    Attributes:
+        log: the topic that ``positions`` belong to; empty if the stream is new.
+        positions: per partition the newest frame that the owner has looked at.
+        sampler: the stream's sampling after it; ``None`` if the stream is new.
+        behind: the memory is of an older snapshot than what was committed rests on: read again from ``positions``, or
+            from the oldest record where there are none.
+        lost_records: see :class:`Mark`.
+    """
+
+    log: str
+    positions: Mapping[int, FramePosition]
+    sampler: SamplerState | None
+    behind: bool
+    lost_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """How far a stream would be after its owner's death.
+
+    Attributes:
+        epoch: of the owner that says so.
+        log: the topic that ``positions`` belong to.
+        positions: per partition the newest frame that a stored snapshot covers; with snapshots switched off, that
+            the memory covers.
+    """
+
+    epoch: int
+    log: str
+    positions: Mapping[int, FramePosition]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The partitions that an ingest worker reads. A newer epoch replaces an older assignment."""
+
+    epoch: int = 0
+    partitions: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestHealth:
+    """What an ingest worker says of itself.
+
+    Attributes:
+        running: its loop is alive.
+        detail: what it is doing, or what it waits for, for people.
+        broker_reachable: the last request to a broker was answered.
+        partitions: of the frames topic; empty while unknown.
+        assignment: what it reads now.
+        frames_inflight: frames decoded and not yet applied.
+        process: a random name of its process; another one means that it restarted.
+        lag_records: records that wait in each assigned partition.
+        counts: what the process has done.
+    """
+
+    running: bool
+    detail: str
+    broker_reachable: bool
+    partitions: frozenset[int]
+    assignment: Assignment
+    frames_inflight: int
+    process: str
+    lag_records: Mapping[int, int]
+    counts: IngestTotals
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """The Coordinator's directory at one moment.
+
+    Attributes:
+        memory_workers: names of those that are up.
+        ingest_workers: names of those that are up.
+        nodes: id of the Ray node of each memory worker that is up.
+    """
+
+    locations: Mapping[str, Location] = field(default_factory=dict)
+    memory_workers: tuple[str, ...] = ()
+    ingest_workers: tuple[str, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
