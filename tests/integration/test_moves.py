@@ -219,6 +219,20 @@ async def test_a_worker_that_hangs_loses_its_streams_and_is_refused_when_it_goes
             await worker(settings, "memory-1").report.remote(stream, shared[stream].location.epoch)
 
 
+async def test_a_drain_ends_with_the_process_that_was_drained(settings):
+    client = await ClusterClient.connect(settings)
+    newest = publish(settings, first=0, frames=10)
+    await until(client, reached(newest))
+    grow(settings, 2)
+    await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    await hermes(settings, "drain", "memory-0", "--json")
+    await until(client, lambda streams: spread(streams) == {"memory-1": 6})
+
+    ray.kill(worker(settings, "memory-0"), no_restart=False)  # as a pod that is replaced
+    back = await until(client, lambda streams: spread(streams) == {"memory-0": 3, "memory-1": 3})
+    assert {status.memory.frames_seen for status in back.values()} == {10}
+
+
 @pytest.mark.parametrize("move_after_s", [60.0])
 async def test_a_new_coordinator_gives_nothing_away_that_a_worker_may_have_which_does_not_answer_yet(settings):
     client = await ClusterClient.connect(settings)

@@ -19,6 +19,7 @@ from hermes_ray.cluster.control.plan import plan_cluster
 from hermes_ray.cluster.control.readiness import broker_trouble, is_up, missing_ingest_workers, missing_memory_workers
 from hermes_ray.cluster.control.stats_board import StatsBoard
 from hermes_ray.cluster.control.stored_streams import StoredStreams
+from hermes_ray.cluster.control.worker_life import WorkerState
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth, memory_worker_name
@@ -31,6 +32,7 @@ log = get_logger(__name__)
 _REPLAN_S = 10.0
 """How soon a GPU that joins the Ray cluster gets a worker."""
 _DRAIN_LIMIT_S = 3.0
+_MAY_COME = (WorkerState.STARTING, WorkerState.SILENT)
 _STEADY_S = 5.0
 """For how long a worker must have answered before it is given others' streams, or they are taken from it."""
 
@@ -57,8 +59,7 @@ class Supervisor:
         self._found = [memory_worker_name(index) for index in range(existing)]
         self._plan = plan_cluster(settings, ray.cluster_resources(), self._cores).grown(existing)
         self._replan_s = time.monotonic() + _REPLAN_S
-        self._membership = Membership()
-        self._draining: dict[str, bool] = {}
+        self._membership = Membership(settings.cluster.move_after_s)
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
         self._brought_up = False
@@ -85,17 +86,15 @@ class Supervisor:
 
     def unheard(self) -> list[str]:
         """Memory workers from before this process that have not answered it; past their lease they hold nothing."""
-        return self._membership.unheard(self._found, self._settings.cluster.move_after_s)
+        return self._membership.unheard(self._found)
 
     def room_may_come(self) -> bool:
         """Whether a worker is starting, away for a moment or being drained: frames wait for it, and are not refused."""
-        away = [
-            name
+        return any(
+            life.is_draining or (life.state in _MAY_COME and not self._has_failed(name))
             for name in self._plan.memory_workers
-            if self._membership.silent_s(name) < self._settings.cluster.move_after_s
-            and (name not in self._memory or (not is_up(self._memory[name]) and self._memory[name].failure is None))
-        ]
-        return bool(away) or any(self._draining.values())
+            for life in [self._membership.life(name)]
+        )
 
     def readiness(self) -> Readiness:
         """Whether questions can be answered.
@@ -140,7 +139,7 @@ class Supervisor:
         if worker not in self._plan.memory_workers:
             raise UnknownWorker(f"no memory worker {worker!r}; there are {', '.join(self._plan.memory_workers)}")
         await call(worker, self._settings.cluster.namespace, "drain", draining, limit_s=_DRAIN_LIMIT_S)
-        self._draining[worker] = draining
+        self._membership.life(worker).told_to_drain(draining)
         # At once: a worker that is neither drained nor to be used would leave streams without any that may come free.
         self._describe(worker, self._memory.get(worker))
         log.info("draining" if draining else "draining ends", worker=worker)
@@ -159,8 +158,8 @@ class Supervisor:
         """
         partitions = frozenset[int]().union(*(health.partitions for health in self._ingest.values()))
         current = {name: health.assignment.partitions for name, health in self._ingest.items()}
-        limit_s = self._settings.cluster.move_after_s
-        readers = [name for name in self._plan.ingest_workers if self._membership.silent_s(name) <= limit_s]
+        lives = {name: self._membership.life(name) for name in self._plan.ingest_workers}
+        readers = [name for name, life in lives.items() if life.state is not WorkerState.GONE]
         wanted = assign_partitions(partitions, readers, current)
         for name, health in self._ingest.items():
             if partitions and name in wanted and wanted[name] != health.assignment.partitions:
@@ -168,10 +167,14 @@ class Supervisor:
                 log.info("assigning", worker=name, epoch=assignment.epoch, partitions=sorted(assignment.partitions))
                 await self._membership.tell(name, "assign", assignment)
 
+    def _has_failed(self, name: str) -> bool:
+        return name in self._memory and self._memory[name].failure is not None
+
     async def _visit_memory(self, name: str) -> None:
-        silent_s = self._membership.silent_s(name)
+        life = self._membership.life(name)
+        asked_s = time.monotonic()
         health: WorkerHealth | None = await self._membership.visit(
-            name, lambda: memory_worker(name, self._settings, self._plan), silent_s
+            name, lambda: memory_worker(name, self._settings, self._plan), life.silent_s
         )
         if health is None:
             self._memory.pop(name, None)
@@ -179,6 +182,7 @@ class Supervisor:
         else:
             self._memory[name] = health
             self.board.heard(name, health)
+            life.described(health.process, up=is_up(health), draining=health.draining, asked_s=asked_s)
             await self._settle(name, health)
         self._describe(name, health)
 
@@ -193,16 +197,14 @@ class Supervisor:
             admission = self._directory.admit(name, health.capacity, site)
             log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
             await self._membership.tell(name, "admit", admission)
-        if self._draining.setdefault(name, health.draining) != health.draining:  # its process is a new one
-            await self._membership.tell(name, "drain", self._draining[name])
 
     def _describe(self, name: str, health: WorkerHealth | None) -> None:
-        stays_away = health is None and self._membership.silent_s(name) > self._settings.cluster.move_after_s
+        life = self._membership.life(name)
         self._directory.describe(
             name,
             up=health is not None and is_up(health),
-            settled=health is not None and not health.recovering and self._membership.steady_s(name) > _STEADY_S,
-            leaving=stays_away or self._draining.get(name, False),
+            settled=health is not None and not health.recovering and life.steady_s > _STEADY_S,
+            leaving=life.is_draining or life.state is WorkerState.GONE,
         )
 
     async def _visit_ingest(self, name: str) -> None:

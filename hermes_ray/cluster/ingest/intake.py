@@ -7,10 +7,9 @@ from sys import maxsize
 
 from hermes_ray.cluster.ingest.outbox import QueuedFrame
 from hermes_ray.cluster.ingest.shedding import Shedding
-from hermes_ray.cluster.wire.cursor import StreamCursor
-from hermes_ray.cluster.wire.protocol import FramePosition, Mark, Resumption
+from hermes_ray.cluster.ingest.streams import IngestStream, IngestStreams
+from hermes_ray.cluster.wire.protocol import FramePosition, Mark
 from hermes_ray.config import VideoSettings
-from hermes_ray.errors import MediaError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
@@ -44,7 +43,7 @@ class Intake:
 
 
 class RecordIntake:
-    """Parses, decodes, samples and shrinks, with one sampler per stream. All or nothing of a record.
+    """Parses, decodes, samples and shrinks. All or nothing of a record.
 
     Frames at or before a stream's cursor are passed over as if they were not there: sampling saw them before. So
     records may be read again, in any overlap, and give the same frames as if they had been read once.
@@ -55,8 +54,7 @@ class RecordIntake:
 
     Args:
         settings: sampling rate, picture size, decoding limits, and what becomes of a stream that is behind.
-        log: identifies the topic.
-        replay_s: how much of a stream may have been read and not be in its newest snapshot, seconds.
+        streams: where each stream is.
         now_s: a clock, seconds since epoch.
         lost: how many records of a partition, from an offset up to another, were gone before they were read, or, if
             the last argument says so, before they were read again.
@@ -65,57 +63,16 @@ class RecordIntake:
     def __init__(
         self,
         settings: VideoSettings,
-        log: str = "",
-        replay_s: float = 0.0,
+        streams: IngestStreams,
         now_s: Callable[[], float] = time.time,
         lost: Callable[[int, int, int, bool], int] = lambda partition, start, end, again: 0,
     ) -> None:
         self._settings = settings
+        self._streams = streams
         self._shedding = Shedding(settings)
-        self._replay_s = replay_s
         self._now_s = now_s
         self._lost = lost
-        self._replayed_until_ms: dict[str, float] = {}
-        self._behind: set[str] = set()
         self._limits = DecodeLimits.from_settings(settings)
-        self._samplers: dict[str, FrameSampler] = {}
-        self._cursors: dict[str, StreamCursor] = {}
-        self.log = log
-
-    def resume(self, stream_id: str, at: Resumption) -> None:
-        """Go on with a stream behind what its owner has seen."""
-        self._cursors[stream_id] = StreamCursor(at.log, at.positions, at.sampler, at.lost_records)
-        if at.behind:
-            self._behind.add(stream_id)
-        self._samplers[stream_id] = FrameSampler(self._settings.target_fps)
-        if at.sampler is not None:
-            self._samplers[stream_id].restore(at.sampler)
-            self._replayed_until_ms[stream_id] = at.sampler.newest_seen_ms + self._replay_s * 1000
-
-    @property
-    def streams(self) -> int:
-        """Streams that were resumed, or begun here."""
-        return len(self._cursors)
-
-    def knows(self, stream_id: str) -> bool:
-        """Whether the stream was resumed, or begun here."""
-        return stream_id in self._cursors
-
-    def partitions_of(self, stream_id: str) -> frozenset[int]:
-        """Partitions of this topic on which the stream was seen, here or by its owner."""
-        cursor = self._cursors.get(stream_id, StreamCursor())
-        return frozenset(cursor.positions) if cursor.log == self.log else frozenset()
-
-    def forget(self, stream_id: str) -> frozenset[int]:
-        """Resume the stream before the next record of it; returns the partitions on which it was seen."""
-        self._samplers.pop(stream_id, None)
-        self._replayed_until_ms.pop(stream_id, None)
-        self._behind.discard(stream_id)
-        return frozenset(self._cursors.pop(stream_id, StreamCursor()).positions)
-
-    def streams_on(self, partition: int) -> list[str]:
-        """Streams that were seen on a partition."""
-        return [stream for stream, cursor in self._cursors.items() if partition in cursor.positions]
 
     def check(self, record: Record) -> None:
         """Decode a record to no end but its errors, which are those of :meth:`open`."""
@@ -131,41 +88,38 @@ class RecordIntake:
             MediaError: its payload cannot be used; the stream's sampling is as if it had never come.
         """
         message = FrameMessage.from_record(record)
-        cursor = self._cursors.get(message.stream_id, StreamCursor())
-        if cursor.covers(self.log, FramePosition(record.partition, record.offset, maxsize)):
+        stream = self._streams.get(message.stream_id)
+        if stream.cursor.covers(self._streams.log, FramePosition(record.partition, record.offset, maxsize)):
             # Read again, below what is known; how many frames it has does not matter any more.
             return Intake(message.stream_id, 0, 0, 0, (), FramePosition(record.partition, record.offset, maxsize), None)
-        sampler = self._samplers.get(message.stream_id) or FrameSampler(self._settings.target_fps)
-        before = sampler.state()
-        sampler.shed(self._divisor(message, record, before.divisor))
-        try:
-            intake = self._decode(message, record, sampler, cursor)
-        except MediaError:
-            sampler.restore(before)
-            raise
-        self._samplers[message.stream_id] = sampler
-        if intake.mark is not None:
-            self._cursors[message.stream_id] = cursor.advanced(intake.mark)
+        sampler = FrameSampler(self._settings.target_fps)
+        if stream.sampler is not None:
+            sampler.restore(stream.sampler)
+        sampler.shed(self._divisor(stream, message, record, sampler.state().divisor))
+        intake = self._decode(message, record, sampler, stream)
+        stream.looked_at(intake.mark, sampler.state(), message.ts_ms)
+        self._streams.keep(message.stream_id, stream)
         return intake
 
-    def _lost_before(self, stream_id: str, record: Record, cursor: StreamCursor) -> int:
+    def _lost_before(self, stream_id: str, stream: IngestStream, record: Record) -> int:
         """Records that are missing between what the stream's memory has and this one."""
-        newest = cursor.positions.get(record.partition)
-        if newest is None or cursor.log != self.log:
+        newest = stream.cursor.positions.get(record.partition)
+        if newest is None or stream.cursor.log != self._streams.log:
             return 0
-        lost = self._lost(record.partition, newest.offset + 1, record.offset, stream_id in self._behind)
+        lost = self._lost(record.partition, newest.offset + 1, record.offset, stream.behind)
         if lost:
             log.error("a stream has lost records", stream_id=stream_id, partition=record.partition, at_most=lost)
         return lost
 
-    def _divisor(self, message: FrameMessage, record: Record, present: int) -> int:
-        if message.ts_ms <= self._replayed_until_ms.get(message.stream_id, -1):
+    def _divisor(self, stream: IngestStream, message: FrameMessage, record: Record, present: int) -> int:
+        if stream.is_replayed(message.ts_ms):
             return self._shedding.replayed(present)
         now_ms = round(self._now_s() * 1000)
         return self._shedding.divisor(message.ts_ms, record.timestamp_ms, now_ms, present)
 
-    def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, cursor: StreamCursor) -> Intake:
-        lost_records = cursor.lost_records + self._lost_before(message.stream_id, record, cursor)
+    def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, stream: IngestStream) -> Intake:
+        cursor, topic = stream.cursor, self._streams.log
+        lost_records = cursor.lost_records + self._lost_before(message.stream_id, stream, record)
         kept: list[Mark] = []  # in step with what decode yields
         decoded = 0
         before = sampler.state()
@@ -174,9 +128,9 @@ class RecordIntake:
             nonlocal decoded
             position = FramePosition(record.partition, record.offset, decoded)
             decoded += 1
-            if cursor.covers(self.log, position) or not sampler.keep(ts_ms):
+            if cursor.covers(topic, position) or not sampler.keep(ts_ms):
                 return False
-            kept.append(Mark(self.log, position, sampler.state(), lost_records))
+            kept.append(Mark(topic, position, sampler.state(), lost_records))
             return True
 
         frames: list[Frame] = list(
@@ -191,7 +145,7 @@ class RecordIntake:
         )
         end = FramePosition(record.partition, record.offset, decoded - 1)
         after = sampler.state()
-        mark = None if cursor.covers(self.log, end) else Mark(self.log, end, after, lost_records)
+        mark = None if cursor.covers(topic, end) else Mark(topic, end, after, lost_records)
         queued = [
             QueuedFrame(frame.image, frame.ts_ms, at.position, record, at)
             for frame, at in zip(frames, kept, strict=True)

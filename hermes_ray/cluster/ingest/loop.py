@@ -30,6 +30,7 @@ from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame
 from hermes_ray.cluster.ingest.partition_reader import PartitionReader
 from hermes_ray.cluster.ingest.record_gate import RecordGate
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
+from hermes_ray.cluster.ingest.streams import IngestStreams
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth
 from hermes_ray.config import Settings
@@ -81,18 +82,21 @@ class IngestLoop:
         self._settings = settings
         replay_s = _REPLAY_INTERVALS * settings.snapshots.interval_s
         self._reader = PartitionReader(settings.kafka.frames_topic, self._reject, keep_gaps_s=replay_s + _GAP_MARGIN_S)
-        self._intake = RecordIntake(settings.video, replay_s=replay_s, lost=self._reader.lost)
+        self._streams = IngestStreams()
+        self._intake = RecordIntake(settings.video, self._streams, lost=self._reader.lost)
         self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
         self._delivery = Delivery(settings.cluster.namespace)
         self._gate = RecordGate(
-            self._intake,
+            self._streams,
+            self._intake.check,
             self._outbox,
             self._delivery,
             self._reader,
             settings.kafka.frames_topic,
+            replay_s=replay_s,
             patience_s=replay_s + _COMMIT_MARGIN_S,
         )
-        self._durable = DurableFrames(self._delivery, self._intake)
+        self._durable = DurableFrames(self._delivery, self._streams)
         self._stream_counts = StreamCounts()
         self._meters = IngestMeters()
         self._rejected = RejectedRecords(self._reader, self._stream_counts, self._meters)
@@ -165,16 +169,16 @@ class IngestLoop:
     def _look_at_topic(self, consumer: PartitionConsumer) -> None:
         """Find out which topic this is. One that was created anew is read from its beginning."""
         log_id = consumer.identity_of(self._settings.kafka.frames_topic)
-        if self._intake.log not in ("", log_id):
-            log.error("the frames topic was created anew, reading it from its beginning", former=self._intake.log)
+        if self._streams.log not in ("", log_id):
+            log.error("the frames topic was created anew, reading it from its beginning", former=self._streams.log)
             self._reader.forget()
             self._rejected.forget()
-        self._intake.log = log_id
+        self._streams.log = log_id
 
     def _change_assignment(self, consumer: PartitionConsumer) -> None:
         wanted = self._wanted
         for partition in self._assignment.partitions - wanted.partitions:
-            for stream_id in self._intake.streams_on(partition):
+            for stream_id in self._streams.on(partition):
                 self._restart(stream_id)
         self._reader.attach(consumer, wanted.partitions)
         self._assignment = wanted
@@ -185,8 +189,7 @@ class IngestLoop:
         log.info("stream restarts", stream_id=stream_id)
         self._delivery.forget(stream_id)
         self._outbox.drop(stream_id)
-        self._durable.forget(stream_id)
-        for partition in self._intake.forget(stream_id):
+        for partition in self._streams.forget(stream_id):
             self._reader.rewind(partition)
 
     def _read(self, consumer: PartitionConsumer) -> None:
@@ -282,7 +285,7 @@ class IngestLoop:
         self._rejected.tidy()
         topic = self._settings.kafka.frames_topic
         self._topic_partitions = frozenset(consumer.partitions_for(topic))
-        if self._topic_partitions and consumer.identity_of(topic) != self._intake.log:
+        if self._topic_partitions and consumer.identity_of(topic) != self._streams.log:
             raise TransportError(f"topic {topic} was created anew")  # which is for a new consumer to read
         self._counts = self._stream_counts.snapshot(self._reader.backlog, self._outbox.oldest_ms)
 

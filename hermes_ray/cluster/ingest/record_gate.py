@@ -1,16 +1,15 @@
 """Lets a record through once it is known where its stream goes on; until then its partition is held."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from hermes_ray.cluster.ingest.delivery import Delivery
 from hermes_ray.cluster.ingest.foreign_partitions import ForeignPartitions
-from hermes_ray.cluster.ingest.intake import RecordIntake
 from hermes_ray.cluster.ingest.outbox import Outbox
 from hermes_ray.cluster.ingest.partition_reader import PartitionReader
-from hermes_ray.cluster.wire.protocol import FramePosition
-from hermes_ray.errors import ClusterError, MediaError, MessageError
+from hermes_ray.cluster.ingest.streams import IngestStream, IngestStreams
+from hermes_ray.cluster.wire.protocol import FramePosition, Resumption
+from hermes_ray.errors import ClusterError, EngineError, MediaError, MessageError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
@@ -34,31 +33,35 @@ class RecordGate:
     until its stream has less than its share of the frames on their way.
 
     Args:
-        intake: knows the streams that go on.
+        streams: where each stream is.
+        check: raises what taking the record apart would raise.
         outbox: frames on their way.
         delivery: asks the owners.
         reader: whose partitions are held.
         topic: the frames topic.
+        replay_s: how much of a stream may have been read and not be in its newest snapshot, seconds.
         patience_s: how long to wait for another ingest worker that commits nothing, seconds; then order is lost.
     """
 
     def __init__(
         self,
-        intake: RecordIntake,
+        streams: IngestStreams,
+        check: Callable[[Record], None],
         outbox: Outbox,
         delivery: Delivery,
         reader: PartitionReader,
         topic: str,
+        replay_s: float,
         patience_s: float,
     ) -> None:
-        self._intake = intake
+        self._streams = streams
+        self._check = check
         self._outbox = outbox
         self._delivery = delivery
         self._reader = reader
         self._topic = topic
-        self._not_before_s: dict[str, float] = {}
-        # By partition that is held until others are read so far.
-        self._behind: dict[int, _Wait] = {}
+        self._replay_s = replay_s
+        self._following: dict[int, str] = {}  # by partition the stream at its head that follows others
         self._elsewhere = ForeignPartitions(patience_s)
 
     def due(self) -> list[Record]:
@@ -76,7 +79,7 @@ class RecordGate:
             stream_id = FrameMessage.from_record(record).stream_id
         except (MessageError, MediaError):
             return True  # it is no frame of any stream, and is found out again when it is opened
-        if not self._intake.knows(stream_id):
+        if not self._streams.knows(stream_id):
             if self._reader.held.get(record.partition) is not record and not self._is_usable(record):
                 return True  # as above; or anybody could have a stream placed
             if not self._resumes(stream_id, record):
@@ -84,15 +87,16 @@ class RecordGate:
         if not self._is_in_order(stream_id, record, consumer):
             self._reader.hold(record)
             return False
-        self._behind.pop(record.partition, None)
-        if not self._outbox.has_room_for(stream_id, self._intake.streams):
+        if self._following.pop(record.partition, None) == stream_id:
+            self._streams[stream_id].stop_following()
+        if not self._outbox.has_room_for(stream_id, len(self._streams)):
             self._reader.hold(record)
             return False
         return True
 
     def _is_usable(self, record: Record) -> bool:
         try:
-            self._intake.check(record)
+            self._check(record)
         except (MessageError, MediaError):
             return False
         except Exception:
@@ -102,30 +106,36 @@ class RecordGate:
 
     def _resumes(self, stream_id: str, record: Record) -> bool:
         """Ask the owner where to go on; meanwhile the record is held."""
+        stream = self._streams[stream_id]
         is_new = record.partition not in self._reader.held
-        if time.monotonic() >= self._not_before_s.get(stream_id, 0.0):
-            try:
-                at = self._delivery.resume(stream_id, _FIRST_WAIT_S if is_new else 0.0)
-            except ClusterError as error:
-                self._not_before_s[stream_id] = time.monotonic() + min(error.retry_after_s, _MOST_PAUSE_S)
-                log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
-                at = None
+        if time.monotonic() >= stream.ask_not_before_s:
+            at = self._ask(stream_id, stream, _FIRST_WAIT_S if is_new else 0.0)
             if at is not None:
-                self._not_before_s.pop(stream_id, None)
-                self._intake.resume(stream_id, at)
+                stream.resume(at, self._replay_s)
                 log.info("stream resumes", stream_id=stream_id, positions=[tuple(p) for p in at.positions.values()])
                 if at.behind:
-                    self._go_back(record.partition, at.positions if at.log == self._intake.log else {})
+                    self._go_back(record.partition, at.positions if at.log == self._streams.log else {})
                 return not at.behind
-        self._give_up_waiting(stream_id, record.partition)
+        if not stream.asked_again:  # what is to be read before it may be other partitions by then
+            self._stop_following(record.partition)
         self._reader.hold(record)
         return False
 
-    def _give_up_waiting(self, stream_id: str, partition: int) -> None:
-        """The stream's owner is not known: what is to be read before this may be other partitions by then."""
-        wait = self._behind.get(partition)
-        if wait is not None and not (wait.asked_again and wait.stream_id == stream_id):
-            del self._behind[partition]
+    def _ask(self, stream_id: str, stream: IngestStream, timeout_s: float) -> Resumption | None:
+        try:
+            return self._delivery.resume(stream_id, timeout_s)
+        except ClusterError as error:
+            stream.refuse(time.monotonic() + min(error.retry_after_s, _MOST_PAUSE_S))
+            log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
+            return None
+        except EngineError:
+            self._streams.forget(stream_id)
+            raise
+
+    def _stop_following(self, partition: int) -> None:
+        stream_id = self._following.pop(partition, None)
+        if stream_id is not None:
+            self._streams[stream_id].stop_following()
 
     def _go_back(self, partition: int, positions: Mapping[int, FramePosition]) -> None:
         """A stream came back from an older snapshot than commits rest on: read from there again."""
@@ -137,54 +147,39 @@ class RecordGate:
 
     def _is_in_order(self, stream_id: str, record: Record, consumer: PartitionConsumer) -> bool:
         """Whether everything that the stream's former partitions held when it came to this one has been read."""
-        former = self._intake.partitions_of(stream_id) - {record.partition}
-        if not former or record.partition in self._intake.partitions_of(stream_id):
+        former = self._streams.partitions_of(stream_id) - {record.partition}
+        if not former or record.partition in self._streams.partitions_of(stream_id):
             return True
-        wait = self._behind.get(record.partition)
-        if wait is None or wait.stream_id != stream_id:
+        stream = self._streams[stream_id]
+        if stream.asked_again:
+            return True
+        if self._following.get(record.partition) != stream_id or not stream.former:
+            self._stop_following(record.partition)
             ends = consumer.end_offsets([(self._topic, partition) for partition in former])
-            wait = _Wait(stream_id, {partition: end for (_, partition), end in ends.items()})
-            log.info(
-                "stream came to another partition", stream_id=stream_id, partition=record.partition, behind=wait.ends
-            )
-            self._behind[record.partition] = wait
-        return wait.asked_again or self._is_over(wait, consumer)
+            stream.must_follow({partition: end for (_, partition), end in ends.items()})
+            self._following[record.partition] = stream_id
+            log.info("stream follows", stream_id=stream_id, partition=record.partition, after=stream.former)
+        return self._has_followed(stream_id, stream, consumer)
 
-    def _is_over(self, wait: "_Wait", consumer: PartitionConsumer) -> bool:
-        mine = {
-            partition: end for partition, end in wait.ends.items() if self._reader.next_offset(partition) is not None
-        }
-        if not all(self._is_read(partition, end, wait.stream_id) for partition, end in mine.items()):
+    def _has_followed(self, stream_id: str, stream: IngestStream, consumer: PartitionConsumer) -> bool:
+        mine = {p: end for p, end in stream.former.items() if self._reader.next_offset(p) is not None}
+        if not all(self._is_read(partition, end, stream_id) for partition, end in mine.items()):
             return False
-        others = {partition: end for partition, end in wait.ends.items() if partition not in mine}
+        others = {p: end for p, end in stream.former.items() if p not in mine}
         if not others:
             return True
-        if self._outbox.holds(wait.stream_id) or not self._elsewhere.are_read(
-            wait.stream_id, others, lambda partition: consumer.committed((self._topic, partition))
+        if self._outbox.holds(stream_id) or not self._elsewhere.are_read(
+            stream_id, others, lambda partition: consumer.committed((self._topic, partition))
         ):
             return False
-        self._intake.forget(wait.stream_id)  # others have sent frames since its owner was asked
-        wait.asked_again = True
+        stream.ask_again()
         return False
 
     def _is_read(self, partition: int, end: int, stream_id: str) -> bool:
         at = self._reader.next_offset(partition)
         if at is None or at >= end:
             return True
-        if partition in self._behind and partition in self._reader.held:
+        if partition in self._following and partition in self._reader.held:
             log.warning("two partitions wait for each other, order is lost", stream_id=stream_id, partition=partition)
             return True
         return False
-
-
-@dataclass(slots=True)
-class _Wait:
-    """Of a partition, until others are read up to these offsets.
-
-    Attributes:
-        asked_again: others have read so far, and what the owner had seen before is forgotten.
-    """
-
-    stream_id: str
-    ends: Mapping[int, int]
-    asked_again: bool = False

@@ -13,8 +13,8 @@ class HeldClock:
 
 def test_a_worker_that_never_answered_counts_as_unheard_until_its_lease_is_over():
     clock = HeldClock()
-    membership = Membership(clock)
+    membership = Membership(60, clock)
     clock.now_s += 59
-    assert membership.unheard(["memory-0", "memory-1"], within_s=60) == ["memory-0", "memory-1"]
+    assert membership.unheard(["memory-0", "memory-1"]) == ["memory-0", "memory-1"]
     clock.now_s += 2
-    assert membership.unheard(["memory-0", "memory-1"], within_s=60) == []
+    assert membership.unheard(["memory-0", "memory-1"]) == []

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hermes_ray.cluster.ingest.intake import RecordIntake
+from hermes_ray.cluster.ingest.streams import IngestStreams
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import FramePosition, Resumption
 from hermes_ray.config import VideoSettings
@@ -36,16 +37,25 @@ def segment(container: str, frames: int, fps: int, ts_ms: int = START_MS) -> Fra
     return FrameMessage("cam", payload, encoder.content_type, ts_ms)
 
 
+def resumed(at: Resumption, replay_s: float = 0.0, log: str = "topic") -> IngestStreams:
+    """The stream "cam" goes on where its owner says."""
+    streams = IngestStreams(log)
+    streams["cam"].resume(at, replay_s)
+    return streams
+
+
 @pytest.mark.parametrize("container", ["mp4", "h264"])
 def test_a_segment_is_sampled_by_capture_time_and_each_frame_knows_its_place(container):
-    intake = RecordIntake(VideoSettings(target_fps=2)).open(record(segment(container, frames=8, fps=8), offset=41))
+    intake = RecordIntake(VideoSettings(target_fps=2), IngestStreams()).open(
+        record(segment(container, frames=8, fps=8), offset=41)
+    )
     assert intake.frames_decoded == 8
     assert [frame.ts_ms for frame in intake.frames] == [START_MS, START_MS + 500]
     assert [frame.position for frame in intake.frames] == [(3, 41, 0), (3, 41, 4)]
 
 
 def test_sampling_goes_on_over_records_and_apart_for_each_stream():
-    intake = RecordIntake(VideoSettings(target_fps=1))
+    intake = RecordIntake(VideoSettings(target_fps=1), IngestStreams())
     kept = {stream: [] for stream in ("a", "b")}
     for number in range(8):
         for stream in kept:
@@ -56,14 +66,14 @@ def test_sampling_goes_on_over_records_and_apart_for_each_stream():
 
 def test_frames_are_shrunk_before_they_travel():
     large = FrameMessage("cam", encode_jpeg(picture(height=96, width=256)), "image/jpeg", START_MS)
-    (frame,) = RecordIntake(VideoSettings(max_side_px=64)).open(record(large)).frames
+    (frame,) = RecordIntake(VideoSettings(max_side_px=64), IngestStreams()).open(record(large)).frames
     assert frame.image.shape == (24, 64, 3)
 
 
 def test_a_segment_cut_off_in_the_middle_gives_nothing_and_leaves_sampling_as_it_was():
     whole = segment("h264", frames=8, fps=8)
     cut = FrameMessage("cam", whole.payload[: len(whole.payload) * 2 // 3], whole.content_type, whole.ts_ms)
-    intake = RecordIntake(VideoSettings(target_fps=2))
+    intake = RecordIntake(VideoSettings(target_fps=2), IngestStreams())
     with pytest.raises(UndecodableMedia):
         intake.open(record(cut))
     # Had the damaged one counted, these frames would be late.
@@ -80,14 +90,13 @@ def test_a_successor_that_reads_again_selects_what_one_that_never_died_would_hav
     settings = VideoSettings(target_fps=2)
     records = [jpeg(START_MS + 140 * n + chance.randrange(-60, 60), offset=n) for n in range(30)]
     records += [record(segment("h264", frames=8, fps=8, ts_ms=START_MS + 5000 + 1000 * n), 30 + n) for n in range(3)]
-    undisturbed = kept(RecordIntake(settings, "topic"), records)
+    undisturbed = kept(RecordIntake(settings, IngestStreams("topic")), records)
 
-    died = RecordIntake(settings, "topic")
+    died = RecordIntake(settings, IngestStreams("topic"))
     marks = [frame.mark for each in records[: chance.randrange(1, 33)] for frame in died.open(each).frames]
     at = StreamCursor().advanced(chance.choice(marks))  # the newest that its owner has
     position = at.positions[3]
-    successor = RecordIntake(settings, "topic")
-    successor.resume("cam", Resumption(at.log, at.positions, at.sampler, behind=False))
+    successor = RecordIntake(settings, resumed(Resumption(at.log, at.positions, at.sampler, behind=False)))
     again = records[chance.randrange(position.offset + 1) :]  # from below what the owner has
     assert kept(successor, again) == [frame for frame in undisturbed if frame > tuple(position)]
     assert kept(successor, again) == []
@@ -100,8 +109,9 @@ class Clock:
         return self.now_s
 
 
-def shedding_intake(clock: Clock) -> RecordIntake:
-    return RecordIntake(VideoSettings(target_fps=2, when_behind="shed", max_lag_s=10), "topic", 30, clock)
+def shedding_intake(clock: Clock, at: Resumption | None = None) -> RecordIntake:
+    streams = IngestStreams("topic") if at is None else resumed(at, replay_s=30)
+    return RecordIntake(VideoSettings(target_fps=2, when_behind="shed", max_lag_s=10), streams, clock)
 
 
 def test_a_live_stream_that_is_behind_is_thinned_out_until_it_has_caught_up_and_says_how_much():
@@ -129,8 +139,7 @@ def test_a_recovery_thins_out_nothing_that_the_memory_may_have_seen_and_sheds_wh
         marks.append(before.open(each).mark)
     at = StreamCursor().advanced(marks[79])  # the snapshot; it died 20 s later and was away for two minutes
     clock.now_s = records[119].timestamp_ms / 1000 + 120
-    after = shedding_intake(clock)
-    after.resume("cam", Resumption(at.log, at.positions, at.sampler, behind=False))
+    after = shedding_intake(clock, Resumption(at.log, at.positions, at.sampler, behind=False))
     opened = [after.open(each) for each in records[80:]]
     assert sum(each.frames_shed for each in opened[:40]) == 0
     assert [len(each.frames) for each in opened[60:100]].count(1) == 5  # one in eight
@@ -146,15 +155,14 @@ def test_a_stream_that_was_shedding_when_it_died_sheds_the_same_frames_again():
         opened.append(before.open(each))
     at = StreamCursor().advanced(opened[59].mark)
     clock.now_s += 60
-    after = shedding_intake(clock)
-    after.resume("cam", Resumption(at.log, at.positions, at.sampler, behind=False))
+    after = shedding_intake(clock, Resumption(at.log, at.positions, at.sampler, behind=False))
     assert kept(after, records[60:]) == [tuple(f.position) for each in opened[60:] for f in each.frames]
 
 
 def test_what_was_seen_of_another_topic_is_no_reason_to_pass_over_a_frame():
-    intake = RecordIntake(VideoSettings(), "new")
     sampler = SamplerState(2.0, anchor_ms=START_MS, newest_kept_ms=START_MS, newest_seen_ms=START_MS)
-    intake.resume("cam", Resumption("old", {3: FramePosition(3, 900, 0)}, sampler, behind=False))
+    at = Resumption("old", {3: FramePosition(3, 900, 0)}, sampler, behind=False)
+    intake = RecordIntake(VideoSettings(), resumed(at, log="new"))
     assert len(intake.open(jpeg(START_MS + 5000, offset=0)).frames) == 1
 
 
@@ -164,14 +172,14 @@ def test_records_that_were_gone_are_counted_with_the_next_frame_and_never_twice(
     def lost(partition: int, start: int, end: int, again: bool) -> int:
         return len(gone & set(range(start, end)))
 
-    intake = RecordIntake(VideoSettings(target_fps=2), "topic", lost=lost)
+    intake = RecordIntake(VideoSettings(target_fps=2), IngestStreams("topic"), lost=lost)
     records = [jpeg(START_MS + 500 * n, offset=n) for n in (0, 1, 7, 8)]
     marks = [intake.open(each).mark for each in records]
     assert [mark.lost_records for mark in marks] == [0, 0, 4, 4]
 
     restored = StreamCursor.from_json(json.loads(json.dumps(StreamCursor().advanced(marks[1]).to_json())))
-    successor = RecordIntake(VideoSettings(target_fps=2), "topic", lost=lost)
-    successor.resume("cam", Resumption(restored.log, restored.positions, restored.sampler, False, 2))
+    at = Resumption(restored.log, restored.positions, restored.sampler, False, 2)
+    successor = RecordIntake(VideoSettings(target_fps=2), resumed(at), lost=lost)
     replayed = [mark for each in records if (mark := successor.open(each).mark) is not None]
     assert [mark.lost_records for mark in replayed] == [6, 6]  # two were lost before
     assert StreamCursor().advanced(replayed[-1]).lost_records == 6
@@ -189,4 +197,4 @@ def test_what_is_wrong_with_a_record_is_a_typed_error(change, error):
     good = jpeg(START_MS)
     fields = {name: getattr(good, name) for name in Record.__dataclass_fields__}
     with pytest.raises(error):
-        RecordIntake(VideoSettings()).open(Record(**{**fields, **change}))
+        RecordIntake(VideoSettings(), IngestStreams()).open(Record(**{**fields, **change}))
