@@ -1,11 +1,9 @@
 """StreamMemoryActor: one engine, and the rules by which others may use it."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
-from threading import Thread
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,6 +12,7 @@ import ray
 
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
 from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
+from hermes_ray.cluster.memory_worker.loading import LoadingEngine
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
@@ -22,7 +21,7 @@ from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.protocol import Admission, Durability, FrameBatch, Resumption, StreamReport, WorkerHealth
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
-from hermes_ray.errors import EngineError, HermesError, ModelError, NotReady, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import EngineError, HermesError, NotReady, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
 
@@ -61,18 +60,17 @@ class StreamMemoryActor:
         self._meters = MemoryMeters()
         self._process = uuid4().hex
         self._node = ray.get_runtime_context().get_node_id()
+        self._loading = LoadingEngine(name, settings, torch_threads)
         snapshots = settings.snapshots
         store = SnapshotStore(snapshots) if snapshots.url is not None else None
         self._keeper = StreamKeeper(store, snapshots.interval_s)
-        self._hosted = HostedStreams(name, self._fence, self._keeper, self._loaded, Pace(snapshots.max_bytes_per_s))
+        self._hosted = HostedStreams(
+            name, self._fence, self._keeper, self._loading.loaded, Pace(snapshots.max_bytes_per_s)
+        )
         self._frames_loop: asyncio.AbstractEventLoop | None = None
         self._snapshots: asyncio.Task[None] | None = None
         self._draining = False
         self._preprocessing = ThreadPoolExecutor(_PREPROCESSING_THREADS, thread_name_prefix="preprocessing")
-        self._engine: StreamEngine | None = None
-        self._failure: HermesError | None = None
-        # In a thread: the actor can say what it is doing while a large model loads.
-        Thread(target=self._load, args=(torch_threads,), name="loading", daemon=True).start()
 
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
@@ -88,11 +86,12 @@ class StreamMemoryActor:
             silent_s: since when the Coordinator has had no answer from this worker, seconds.
         """
         self._fence.renew(silent_s)
-        counts, state = self._engine.monitor() if self._engine is not None else (EngineCounts(), None)
+        engine = self._loading.engine
+        counts, state = engine.monitor() if engine is not None else (EngineCounts(), None)
         return WorkerHealth(
-            loaded=self._engine is not None,
+            loaded=engine is not None,
             detail=self._detail(),
-            failure=self._failure,
+            failure=self._loading.failure,
             epoch=self._fence.epoch,
             streams=self._fence.streams,
             capacity=self._settings.memory.capacity,
@@ -198,7 +197,7 @@ class StreamMemoryActor:
         Raises:
             WorkerUnavailable: the model is not loaded.
         """
-        return await asyncio.to_thread(self._loaded().stats)
+        return await asyncio.to_thread(self._loading.loaded().stats)
 
     @ray.method(concurrency_group="ingest")
     async def ingest(self, batch: FrameBatch) -> None:
@@ -211,7 +210,7 @@ class StreamMemoryActor:
             NotReady: the stream's memory is being restored, or has newer frames, from another ingest worker.
             WorkerUnavailable: the model is not loaded, or the worker not admitted, or about to end.
         """
-        engine = self._loaded()
+        engine = self._loading.loaded()
         async with self._hosted.turn(batch.stream_id, batch.epoch):
             cursor = self._keeper.cursor(batch.stream_id)
             repeats = cursor.repeats(batch.mark.log, batch.positions)
@@ -240,7 +239,7 @@ class StreamMemoryActor:
 
     async def _answer(self, stream_id: str, question: Question, epoch: int) -> AsyncGenerator[AnswerItem, None]:
         self._fence.check(stream_id, epoch)
-        engine = self._loaded()
+        engine = self._loading.loaded()
         self._hosted.report(stream_id)
         from hermes_ray.engine.async_answers import answer_events
 
@@ -262,7 +261,8 @@ class StreamMemoryActor:
 
     def __ray_shutdown__(self) -> None:
         """Ray calls this on SIGTERM."""
-        if self._engine is None:
+        engine = self._loading.engine
+        if engine is None:
             return
         if self._frames_loop is not None and self._frames_loop.is_running():
             draining = asyncio.run_coroutine_threadsafe(self._hosted.close(), self._frames_loop)
@@ -270,34 +270,7 @@ class StreamMemoryActor:
                 draining.result(_DRAIN_LIMIT_S)
             except (TimeoutError, HermesError) as error:
                 log.error("not all last snapshots were written; Kafka will be read again", error=repr(error))
-        self._engine.close()
-
-    def _load(self, torch_threads: int) -> None:
-        import torch
-
-        from hermes_ray.engine import StreamEngine
-
-        torch.set_num_threads(torch_threads)
-        started_s = time.monotonic()
-        model = self._settings.model
-        try:
-            self._engine = StreamEngine.from_pretrained(
-                model.name,
-                memory=self._settings.memory,
-                engine=self._settings.engine,
-                device=model.device,
-                dtype=model.dtype,
-                revision=model.revision,
-                max_pixels_per_frame=model.max_pixels_per_frame,
-            )
-        except HermesError as error:
-            log.error("the model cannot be loaded", model=model.name, error=str(error))
-            self._failure = error
-        except Exception as error:
-            log.exception("the model cannot be loaded", model=model.name)
-            self._failure = ModelError(f"loading {model.name}: {type(error).__name__}: {error}")
-        else:
-            log.info("model loaded", model=model.name, seconds=round(time.monotonic() - started_s, 1))
+        engine.close()
 
     async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> None:
         try:
@@ -318,14 +291,7 @@ class StreamMemoryActor:
         accepted = await asyncio.get_running_loop().run_in_executor(self._preprocessing, submit)
         return await asyncio.wrap_future(accepted)
 
-    def _loaded(self) -> "StreamEngine":
-        if self._engine is None:
-            raise WorkerUnavailable(f"{self._name}: {self._detail()}", retry_after_s=1.0)
-        return self._engine
-
     def _detail(self) -> str:
-        if self._failure is not None:
-            return str(self._failure)
-        if self._engine is None:
-            return f"loading model {self._settings.model.name}"
-        return "ready" if self._fence.epoch is not None else "waiting to be admitted"
+        if self._loading.engine is not None and self._fence.epoch is None:
+            return "waiting to be admitted"
+        return self._loading.detail

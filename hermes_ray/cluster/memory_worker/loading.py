@@ -1,0 +1,75 @@
+"""The engine of a memory worker: loaded in a thread, so that the actor can say meanwhile what it is doing."""
+
+import time
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from hermes_ray.config import Settings
+from hermes_ray.errors import HermesError, ModelError, WorkerUnavailable
+from hermes_ray.observability.logs import get_logger
+
+if TYPE_CHECKING:
+    from hermes_ray.engine import StreamEngine
+
+log = get_logger(__name__)
+
+
+class LoadingEngine:
+    """An engine that is on its way, there, or will never be. May be asked from any thread.
+
+    Args:
+        worker: name of the worker, for messages.
+        settings: the model, and the engine's and the memory's settings.
+        torch_threads: CPU threads for torch in this process.
+    """
+
+    def __init__(self, worker: str, settings: Settings, torch_threads: int) -> None:
+        self._worker = worker
+        self._settings = settings
+        self.engine: StreamEngine | None = None
+        self.failure: HermesError | None = None
+        Thread(target=self._load, args=(torch_threads,), name="loading", daemon=True).start()
+
+    def loaded(self) -> "StreamEngine":
+        """The engine.
+
+        Raises:
+            WorkerUnavailable: it is not loaded.
+        """
+        if self.engine is None:
+            raise WorkerUnavailable(f"{self._worker}: {self.detail}", retry_after_s=1.0)
+        return self.engine
+
+    @property
+    def detail(self) -> str:
+        """How far it is, for people."""
+        if self.failure is not None:
+            return str(self.failure)
+        return "ready" if self.engine is not None else f"loading model {self._settings.model.name}"
+
+    def _load(self, torch_threads: int) -> None:
+        import torch
+
+        from hermes_ray.engine import StreamEngine
+
+        torch.set_num_threads(torch_threads)
+        started_s = time.monotonic()
+        model = self._settings.model
+        try:
+            self.engine = StreamEngine.from_pretrained(
+                model.name,
+                memory=self._settings.memory,
+                engine=self._settings.engine,
+                device=model.device,
+                dtype=model.dtype,
+                revision=model.revision,
+                max_pixels_per_frame=model.max_pixels_per_frame,
+            )
+        except HermesError as error:
+            log.error("the model cannot be loaded", model=model.name, error=str(error))
+            self.failure = error
+        except Exception as error:
+            log.exception("the model cannot be loaded", model=model.name)
+            self.failure = ModelError(f"loading {model.name}: {type(error).__name__}: {error}")
+        else:
+            log.info("model loaded", model=model.name, seconds=round(time.monotonic() - started_s, 1))
