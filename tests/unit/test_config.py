@@ -3,8 +3,10 @@
 import os
 
 import pytest
+import yaml
 
 from hermes_ray import config
+from hermes_ray.config.hints import RENAMED, unknown_key
 from hermes_ray.errors import ConfigError
 
 
@@ -56,7 +58,9 @@ def test_an_unknown_key_in_the_file_is_named(settings_file):
 
 def test_an_unknown_section_in_the_environment_is_named(monkeypatch):
     monkeypatch.setenv("HERMES_KAFKKA__BOOTSTRAP_SERVERS", "x:1")
-    with pytest.raises(ConfigError, match="HERMES_KAFKKA__BOOTSTRAP_SERVERS: no section 'kafkka'"):
+    with pytest.raises(
+        ConfigError, match=r"HERMES_KAFKKA__BOOTSTRAP_SERVERS: .*mean kafka\.bootstrap_servers\?"
+    ):
         config.load()
 
 
@@ -105,3 +109,37 @@ def test_a_secret_prints_masked_in_every_form(monkeypatch):
     assert settings.kafka.sasl_password.get_secret_value() == "open-sesame"
     for text in (repr(settings), str(settings.model_dump()), settings.model_dump_json()):
         assert "open-sesame" not in text
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({"memory": {"slot": 3}}, "memory.slots"),
+        ({"engine": {"slots": 3}}, "memory.slots"),  # in the wrong section
+        ({"slots": 3}, "memory.slots"),
+        ({"memmory": {"slots": 3}}, "memory"),
+        ({"memory": {"hermes": {"novelty": 1}}}, "memory.hermes.novelty_weight"),
+        ({"snapshots": {"expire_after": 3}}, "snapshots.expire_after_days"),
+    ],
+)
+def test_an_unknown_key_suggests_the_nearest(settings_file, written, meant):
+    path = settings_file(yaml.safe_dump(written))
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert str(caught.value).endswith(f"did you mean {meant}?")
+    assert str(path) in str(caught.value)
+
+
+def test_a_key_like_no_other_lists_what_its_section_has(settings_file):
+    with pytest.raises(ConfigError, match=r"log\.xyzzy \(file .*\): no such setting; log has level, format"):
+        config.load(settings_file("log: {xyzzy: 3}\n"))
+
+
+def test_a_renamed_key_says_what_it_is_called_now():
+    assert unknown_key("memory.places", {"memory.places": "memory.slots"}) == "was renamed memory.slots"
+
+
+def test_every_renamed_key_is_gone_and_leads_to_one_that_is_there():
+    known = set(config.load_with_sources().sources)
+    assert not known & RENAMED.keys()
+    assert set(RENAMED.values()) <= known

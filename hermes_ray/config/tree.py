@@ -1,32 +1,13 @@
-"""The whole configuration: one typed tree, read from defaults, a YAML file, the environment and the caller.
+"""The tree of settings: every section, field, default and description."""
 
-Later sources win: field defaults, then the YAML file, then ``HERMES_`` environment variables (two
-underscores between levels: ``HERMES_KAFKA__BOOTSTRAP_SERVERS``), then overrides passed to :func:`load`.
-Unknown keys are refused by name. Secrets are :class:`~pydantic.SecretStr` and print masked.
-"""
-
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
-
-from hermes_ray.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 ENV_PREFIX = "HERMES_"
-CONFIG_FILE_VARIABLE = "HERMES_CONFIG"
-"""Environment variable that names the YAML file when the caller names none."""
-
-_ENV_DELIMITER = "__"
+ENV_DELIMITER = "__"
 
 PolicyName = Literal[
     "hermes", "paper", "reference", "full", "recent_only", "sink_window", "uniform", "infinipot_v", "streammem"
@@ -290,7 +271,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
-        env_nested_delimiter=_ENV_DELIMITER,
+        env_nested_delimiter=ENV_DELIMITER,
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
@@ -328,106 +309,3 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         # Only what load() merged: a value built any other way would have no known source.
         return (init_settings,)
-
-
-@dataclass(frozen=True)
-class LoadedSettings:
-    """Effective settings and where each value came from.
-
-    Attributes:
-        sources: by dotted path (``kafka.group_id``): ``default``, ``file PATH``, ``environment`` or ``override``.
-    """
-
-    settings: Settings
-    sources: Mapping[str, str]
-
-
-def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Return the effective settings. See :func:`load_with_sources`."""
-    return load_with_sources(path, overrides).settings
-
-
-def load_with_sources(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> LoadedSettings:
-    """Merge defaults, file, environment and overrides, and remember which one set each value.
-
-    Args:
-        path: YAML file; by default the one that ``HERMES_CONFIG`` names, if set.
-        overrides: nested mapping of the tree's shape; wins over everything else.
-
-    Raises:
-        ConfigError: the file cannot be read, a key is unknown, or a value is wrong. Names every wrong key.
-    """
-    layers: list[tuple[str, Mapping[str, Any]]] = []
-    if path is None and (named := os.environ.get(CONFIG_FILE_VARIABLE)):
-        path = Path(named)
-    if path is not None:
-        layers.append((f"file {path}", _read_yaml(path)))
-    layers.append(("environment", _read_environment()))
-    layers.append(("override", overrides or {}))
-
-    merged: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-    for name, layer in layers:
-        _merge(merged, layer)
-        origin.update(dict.fromkeys(_leaf_paths(layer), name))
-    try:
-        settings = Settings(**merged)
-    except ValidationError as error:
-        raise ConfigError(_describe(error, origin)) from error
-    sources = {path: origin.get(path, "default") for path in _leaf_paths(settings.model_dump())}
-    return LoadedSettings(settings, sources)
-
-
-def _read_yaml(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration file {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping at its top level, not a {type(content).__name__}")
-    return content
-
-
-def _read_environment() -> Mapping[str, Any]:
-    # pydantic-settings drops variables whose first part is no field; a misspelt one must be refused instead.
-    for variable in sorted(os.environ):
-        section = variable.removeprefix(ENV_PREFIX).split(_ENV_DELIMITER)[0].lower()
-        if (
-            variable.startswith(ENV_PREFIX)
-            and variable != CONFIG_FILE_VARIABLE
-            and section not in Settings.model_fields
-        ):
-            raise ConfigError(
-                f"environment variable {variable}: no section {section!r}; sections are "
-                f"{', '.join(Settings.model_fields)} (for example {ENV_PREFIX}KAFKA{_ENV_DELIMITER}BOOTSTRAP_SERVERS)"
-            )
-    return EnvSettingsSource(Settings)()
-
-
-def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    for key, value in layer.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def _leaf_paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaf_paths(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
-
-
-def _describe(error: ValidationError, origin: Mapping[str, str]) -> str:
-    problems = []
-    for item in error.errors():
-        path = ".".join(str(part) for part in item["loc"])
-        where = f" ({origin[path]})" if path in origin else ""
-        problems.append(f"{path}{where}: {item['msg']}")
-    return "wrong settings: " + "; ".join(problems)
