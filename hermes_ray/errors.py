@@ -205,6 +205,12 @@ class InvalidQuestion(EngineError):
     code = "invalid-question"
 
 
+class QuestionFailed(EngineError):
+    """Something that nobody expected went wrong with this question alone; the engine's log has the cause."""
+
+    code = "question-failed"
+
+
 class NoFreeSlot(EngineError):
     """Every slot of the slab holds a stream already."""
 

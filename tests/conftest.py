@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +24,28 @@ _AWS = Path(tempfile.gettempdir()) / f"hermes-ray-tests-{os.getpid()}-aws.ini"
 os.environ.update(AWS_CONFIG_FILE=str(_AWS), AWS_SHARED_CREDENTIALS_FILE=str(_AWS))
 for _variable in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(_variable, None)
+
+
+# Test processes run side by side: none may find another's Ray by the address that Ray notes there.
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
+
+_LONGEST_FIRST = ("chaos", "e2e", "integration", "deploy", "unit")
+
+
+def pytest_collection_modifyitems(items):
+    """What waits longest begins first, so that the rest runs beside it.
+
+    A file's tests share a process, and so its fixtures. All of chaos shares one: each of its systems keeps a core busy.
+    """
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: _LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
+    for item in items:
+        path = item.path.relative_to(tests)
+        item.add_marker(pytest.mark.xdist_group(path.parts[0] if path.parts[0] == "chaos" else str(path)))
+
+
+def pytest_unconfigure():
+    shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ _KINDS = (
     ProblemKind("invalid-stream-id", 422, "Not a stream id", "Use 1 to 128 characters out of A-Z a-z 0-9 . _ -"),
     ProblemKind("unknown-stream", 404, "Unknown stream", "GET /v1/streams lists the streams that have been seen."),
     ProblemKind("invalid-question", 422, "The question cannot be asked", "Ask a shorter or non-empty question."),
+    ProblemKind("question-failed", 500, "This question failed", "Ask otherwise; other questions are not concerned."),
     ProblemKind("overloaded", 429, "Too many questions are waiting", "Try again after Retry-After seconds."),
     ProblemKind("no-free-slot", 503, "No room for the stream's memory", "Try again after Retry-After seconds."),
     ProblemKind("question-timeout", 504, "The answer took too long", "Allow more time with timeout_s."),

@@ -4,7 +4,7 @@ A question copies its stream's memory and rotates the keys once; from then on no
 outside, and nothing that happens to the stream reaches it. All copies live in one preallocated block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -97,6 +97,7 @@ class AnswerSlab:
             [seat],
             range(seat, seat + 1),
             block.embeds[None],
+            lambda hidden: hidden,
             observe=False,
             positions=positions[:, None],
             deepstack=block.deepstack,
@@ -121,8 +122,7 @@ class AnswerSlab:
         Returns:
             Logits behind its last token, ``[vocabulary]`` float32.
         """
-        hidden = self._forward([seat], range(seat, seat + 1), embeds[None], observe=True)
-        return self._decoder.logits(hidden[0, -1])
+        return self._forward([seat], range(seat, seat + 1), embeds[None], self._last_logits([0]), observe=True)[0]
 
     @torch.inference_mode()
     def score(self, seat: int, ids: Sequence[int]) -> Tensor:
@@ -136,9 +136,10 @@ class AnswerSlab:
             Logits behind each of them, ``[len(ids), vocabulary]`` float32.
         """
         embeds = self._decoder.embed(torch.tensor(ids, device=self._decoder.device))
-        hidden = self._forward([seat], range(seat, seat + 1), embeds[None], observe=False)
-        self._advance([seat], -len(ids))
-        return self._decoder.logits(hidden[0])
+        seats, span = [seat], range(seat, seat + 1)
+        logits = self._forward(seats, span, embeds[None], lambda hidden: self._decoder.logits(hidden[0]), observe=False)
+        self._advance(seats, -len(ids))
+        return logits
 
     def evidence(self, seat: int) -> tuple[FrameEvidence, ...]:
         """The frames that the answer's tokens attended to most, over all long-term layers and heads."""
@@ -171,20 +172,28 @@ class AnswerSlab:
         ids = torch.zeros(len(span), dtype=torch.int64)
         rows = [seat - span.start for seat in seats]
         ids[rows] = torch.tensor(tokens)
-        hidden = self._forward(seats, span, self._decoder.embed(ids.to(self._decoder.device))[:, None], observe=True)
-        return self._decoder.logits(hidden[rows, -1])
+        embeds = self._decoder.embed(ids.to(self._decoder.device))[:, None]
+        return self._forward(seats, span, embeds, self._last_logits(rows), observe=True)
+
+    def _last_logits(self, rows: list[int]) -> Callable[[Tensor], Tensor]:
+        return lambda hidden: self._decoder.logits(hidden[rows, -1])
 
     def _forward(
         self,
         seats: Sequence[int],
         span: range,
         embeds: Tensor,
+        read: Callable[[Tensor], Tensor],
         *,
         observe: bool,
         positions: Tensor | None = None,
         deepstack: Tensor | None = None,
     ) -> Tensor:
-        """Run ``embeds`` ``[span, tokens, hidden]`` and keep the new keys and values of ``seats``.
+        """Run ``embeds`` ``[span, tokens, hidden]``; return what ``read`` makes of the hidden states.
+
+        The new keys and values of ``seats`` are kept.
+
+        Nothing is kept of a pass that fails: what it has written lies behind the lengths, and the next writes over it.
 
         With ``observe``, what the last token of each seat attends to becomes evidence. Tokens without ``positions``
         ``[layers, span, tokens, axes]`` are text. ``deepstack`` ``[levels, tokens, hidden]`` joins the first layers'
@@ -207,6 +216,7 @@ class AnswerSlab:
             positions = text.expand(-1, -1, -1, self._decoder.shape.axes)
         cos, sin = self._rotary.angles(positions)
         hidden = embeds
+        observed: list[Tensor] = []
         for layer in range(self._decoder.shape.layers):
             queries, keys, values = self._decoder.project(layer, hidden)
             queries, keys = (turned(states, cos[layer], sin[layer]) for states in (queries, keys))
@@ -216,13 +226,16 @@ class AnswerSlab:
             held_keys, held_values = layer_keys[:, :, :end], layer_values[:, :, :end]
             if observe and layer >= self._deep_from:
                 weights = attention_weights(queries[:, :, -1:], held_keys, last_mask, self._decoder.scaling)
-                self._attention[layer - self._deep_from, view, :end] += weights.mean(dim=(1, 2))
+                observed.append(weights.mean(dim=(1, 2)))
             attended = attend(queries, held_keys, held_values, mask, self._decoder.scaling)
             hidden = self._decoder.finish(layer, hidden, attended)
             if deepstack is not None and layer < deepstack.shape[0]:
                 hidden = hidden + deepstack[layer]
+        result = read(hidden)
+        for depth, weights in enumerate(observed):
+            self._attention[depth, view, :end] += weights
         self._advance(seats, tokens)
-        return hidden
+        return result
 
     def _advance(self, seats: Sequence[int], tokens: int) -> None:
         for seat in seats:

@@ -1,10 +1,12 @@
 """Answers in progress: questions that wait, and those that decode together."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from time import perf_counter
+from uuid import uuid4
 
 import torch
 from torch import Tensor
@@ -14,14 +16,18 @@ from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering import AnswerSlab
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.engine.ingest import FrameIngest
+from hermes_ray.engine.isolation import is_devices_end
 from hermes_ray.engine.memories import MemoryWriter
 from hermes_ray.engine.meters import TokenMeter
 from hermes_ray.engine.residency import StreamMemory, slot_of
 from hermes_ray.engine.sampling import choose, new_generator
 from hermes_ray.engine.sessions import Sessions
 from hermes_ray.engine.text import TextStream
-from hermes_ray.errors import EngineError, HermesError, InvalidQuestion, QuestionTimeout
+from hermes_ray.errors import EngineError, HermesError, InvalidQuestion, QuestionFailed, QuestionTimeout
 from hermes_ray.models import ModelAdapter, Turn
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 AnswerEvent = AnswerToken | Answer | HermesError
 """What a question's listener hears: tokens, and last either the answer or an error."""
@@ -37,6 +43,7 @@ class QuestionJob:
         on_event: called from the engine's thread; must not block.
         cancelled: set by the caller when nobody wants the answer any more.
         received_s: ``perf_counter`` when the engine took it.
+        id: a random name, which the log and a failure mention.
     """
 
     stream_id: str
@@ -44,6 +51,7 @@ class QuestionJob:
     on_event: Callable[[AnswerEvent], None]
     cancelled: Event = field(default_factory=Event)
     received_s: float = field(default_factory=perf_counter)
+    id: str = field(default_factory=lambda: uuid4().hex[:12])
 
 
 @dataclass(slots=True)
@@ -145,9 +153,7 @@ class AnswerBatch:
             self._waiting.remove(job)
             admitted += self._admit(job)
         if running:
-            logits = self._copies.decode([item.seat for item in running], [item.tokens[-1] for item in running])
-            for item, row in zip(running, logits, strict=True):
-                self._take_token(item, row)
+            self._go_on(running)
         return admitted + len(running)
 
     def refuse(self, stream_id: str, error: HermesError) -> None:
@@ -155,25 +161,33 @@ class AnswerBatch:
         refused = [job for job in self._waiting if job.stream_id == stream_id]
         self._waiting = deque(job for job in self._waiting if job.stream_id != stream_id)
         for job in refused:
-            job.on_event(error)
+            _tell(job, error)
 
     def abandon(self, error: EngineError) -> None:
         """Refuse every question that has no complete answer."""
         for job in [*self._waiting, *(item.job for item in self._active)]:
-            job.on_event(error)
+            _tell(job, error)
         self._waiting.clear()
         self._active.clear()
 
     def _admit(self, job: QuestionJob) -> int:
         try:
             memory, as_of_ms = self._ingest.memory(job.stream_id)
-            prompt = self._prompt(job)
         except HermesError as error:
-            job.on_event(error)
+            _tell(job, error)
+            return 0
+        prompt, seat = None, None
+        with self._alone(job):
+            try:
+                prompt = self._prompt(job)
+                seat = self._take_seat(memory)
+            except HermesError as error:
+                _tell(job, error)
+        if prompt is None or seat is None:
             return 0
         item = _Active(
             job=job,
-            seat=self._take_seat(memory),
+            seat=seat,
             text=TextStream(self._adapter.tokenizer),
             generator=new_generator(job.question.seed) if job.question.temperature > 0 else None,
             as_of_ms=as_of_ms,
@@ -182,18 +196,59 @@ class AnswerBatch:
         )
         self._active.append(item)
         self.tokens.prompt_tokens += item.prompt_tokens
-        logits = self._copies.prefill(item.seat, prompt)
-        if job.question.options:
-            self._choose_option(item, logits)
-        else:
-            self._take_token(item, logits)
+        with self._alone(job, item):
+            logits = self._copies.prefill(item.seat, prompt)
+            if job.question.options:
+                self._choose_option(item, logits)
+            else:
+                self._take_token(item, logits)
         return 1
+
+    def _go_on(self, running: list[_Active]) -> None:
+        """One more token for each; if they fail together, each by itself, so that the guilty one is known."""
+        if len(running) == 1:
+            (item,) = running
+            with self._alone(item.job, item):
+                self._take_token(item, self._decode(running)[0])
+            return
+        try:
+            logits = self._decode(running)
+        except Exception as error:
+            if is_devices_end(error):
+                raise
+            log.exception("answers failed together, each goes on by itself", answers=len(running))
+            for item in running:
+                self._go_on([item])
+            return
+        for item, row in zip(running, logits, strict=True):
+            with self._alone(item.job, item):
+                self._take_token(item, row)
+
+    def _decode(self, running: list[_Active]) -> Tensor:
+        return self._copies.decode([item.seat for item in running], [item.tokens[-1] for item in running])
+
+    @contextmanager
+    def _alone(self, job: QuestionJob, item: _Active | None = None) -> Iterator[None]:
+        """Whatever goes wrong within ends this question, and no other."""
+        try:
+            yield
+        except Exception as error:
+            if is_devices_end(error):
+                raise
+            log.exception("a question failed", stream_id=job.stream_id, question=job.id)
+            if item is not None and item in self._active:
+                self._leave(item)
+            _tell(job, QuestionFailed(f"question {job.id}: {type(error).__name__}; the worker's log has the cause"))
 
     def _take_seat(self, memory: StreamMemory) -> int:
         """A private copy of a memory, with the frames that wait for the rest of their group."""
         seat = self._copies.copy(self._writer.slab, slot_of(memory))
-        if (preview := self._writer.preview(memory)) is not None:
-            self._copies.extend(seat, *preview, frame=memory.frames)
+        try:
+            if (preview := self._writer.preview(memory)) is not None:
+                self._copies.extend(seat, *preview, frame=memory.frames)
+        except Exception:
+            self._copies.release(seat)
+            raise
         return seat
 
     @torch.inference_mode()
@@ -237,7 +292,7 @@ class AnswerBatch:
         best = max(range(len(options)), key=probabilities.__getitem__)
         self._clock(item)
         item.text.text = options[best]
-        item.job.on_event(AnswerToken(0, options[best]))
+        _tell(item.job, AnswerToken(0, options[best]))
         self._finish(item, "stop", tuple(probabilities))
 
     def _log_likelihood(self, seat: int, logits: Tensor, option: str) -> float:
@@ -255,7 +310,7 @@ class AnswerBatch:
         if token in self._adapter.stop_ids:
             self._finish(item, "stop")
             return
-        item.job.on_event(AnswerToken(len(item.tokens) - 1, item.text.push(token)))
+        _tell(item.job, AnswerToken(len(item.tokens) - 1, item.text.push(token)))
         if len(item.tokens) >= min(item.job.question.max_tokens, self._settings.max_answer_tokens):
             self._finish(item, "length")
 
@@ -268,12 +323,13 @@ class AnswerBatch:
     def _finish(self, item: _Active, reason: str, option_probabilities: tuple[float, ...] = ()) -> None:
         evidence = self._copies.evidence(item.seat)
         if rest := item.text.flush():
-            item.job.on_event(AnswerToken(len(item.tokens), rest))
+            _tell(item.job, AnswerToken(len(item.tokens), rest))
         self._leave(item)
         self.answered += 1
         asked = item.job.question
         self.sessions.remember(item.job.stream_id, asked.session_id, Turn(asked.text, item.text.text))
-        item.job.on_event(
+        _tell(
+            item.job,
             Answer(
                 text=item.text.text,
                 as_of_ms=item.as_of_ms,
@@ -284,7 +340,7 @@ class AnswerBatch:
                 finish_reason=reason,
                 evidence=evidence,
                 option_probabilities=option_probabilities,
-            )
+            ),
         )
 
     def _leave(self, item: _Active) -> None:
@@ -295,17 +351,27 @@ class AnswerBatch:
         now = perf_counter()
         for job in [job for job in self._waiting if job.question.as_of_ms is not None and _deadline(job) <= now]:
             self._waiting.remove(job)
-            job.on_event(
+            _tell(
+                job,
                 QuestionTimeout(
                     f"as_of: no frame taken at {job.question.as_of_ms} ms or later arrived "
                     f"within {job.question.timeout_s} s"
-                )
+                ),
             )
 
     def _drop_cancelled(self) -> None:
         self._waiting = deque(job for job in self._waiting if not job.cancelled.is_set())
         for item in [item for item in self._active if item.job.cancelled.is_set()]:
             self._leave(item)
+
+
+def _tell(job: QuestionJob, event: AnswerEvent) -> None:
+    """Whatever the caller's end does with it: one that breaks is nobody else's concern."""
+    try:
+        job.on_event(event)
+    except Exception:
+        log.exception("nobody takes an answer any more", stream_id=job.stream_id, question=job.id)
+        job.cancelled.set()
 
 
 def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Choosing the next token from logits."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -14,10 +16,17 @@ def choose(logits: Tensor, temperature: float, generator: torch.Generator | None
 
     Returns:
         The token id.
+
+    Raises:
+        ArithmeticError: the logits hold NaN or plus infinity, or nothing finite.
     """
+    peak, token = logits.max(dim=-1)
+    if not math.isfinite(peak):
+        raise ArithmeticError(f"the largest logit is {float(peak)}")
     if temperature == 0:
-        return int(logits.argmax())
-    probabilities = (logits / temperature).softmax(dim=-1)
+        return int(token)
+    # Below the peak and in float64, so that no temperature above 0 makes a quotient that softmax cannot take.
+    probabilities = ((logits - peak).double() / temperature).softmax(dim=-1)
     return int(torch.multinomial(probabilities.cpu(), 1, generator=generator))
 
 

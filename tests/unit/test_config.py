@@ -58,9 +58,7 @@ def test_an_unknown_key_in_the_file_is_named(settings_file):
 
 def test_an_unknown_section_in_the_environment_is_named(monkeypatch):
     monkeypatch.setenv("HERMES_KAFKKA__BOOTSTRAP_SERVERS", "x:1")
-    with pytest.raises(
-        ConfigError, match=r"HERMES_KAFKKA__BOOTSTRAP_SERVERS: .*mean kafka\.bootstrap_servers\?"
-    ):
+    with pytest.raises(ConfigError, match=r"HERMES_KAFKKA__BOOTSTRAP_SERVERS: .*mean kafka\.bootstrap_servers\?"):
         config.load()
 
 

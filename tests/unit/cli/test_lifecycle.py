@@ -68,7 +68,7 @@ def test_a_signal_during_start_up_ends_what_was_started_newest_first(program, si
     """)
     wait_for(process, "starting")
     process.send_signal(signum)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == code
     assert output.splitlines() == ["second ended", "first ended"]
 

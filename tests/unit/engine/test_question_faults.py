@@ -1,0 +1,135 @@
+"""What goes wrong with one question ends that question: the others' answers are those of an undisturbed engine."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from hermes_ray.config import EngineSettings, MemorySettings
+from hermes_ray.engine import Answer, Question, StreamEngine
+from hermes_ray.errors import EngineError, HermesError, QuestionFailed
+from hermes_ray.models import ModelAdapter
+from tests.unit.engine.conftest import pictures
+
+QUESTION = Question("what happened ?", max_tokens=6)
+ASKED = 3
+
+
+class Replaced:
+    """An object with some of its attributes replaced."""
+
+    def __init__(self, original: Any, **attributes: Any) -> None:
+        self._original = original
+        self.__dict__.update(attributes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+
+def engine_with(adapter: Any) -> StreamEngine:
+    engine = StreamEngine(adapter, MemorySettings(policy="hermes", budget_tokens=60, slots=2), EngineSettings())
+    for stream in ("a", "b"):
+        engine.ingest(stream, pictures(12, seed=ord(stream)), list(range(12))).result(timeout=60)
+    return engine
+
+
+def outcomes(engine: StreamEngine) -> list[Answer | HermesError]:
+    asked = [engine.ask("ab"[n % 2], QUESTION) for n in range(ASKED)]
+    return [stream.outcome.exception(60) or stream.outcome.result() for stream in asked]
+
+
+def said(answer: Answer | HermesError) -> object:
+    assert isinstance(answer, Answer), answer
+    # What else is in a batch changes the last bits of a weight.
+    return answer.text, {seen.frame: round(seen.weight, 4) for seen in answer.evidence}, answer.as_of_ms
+
+
+@pytest.fixture(scope="module")
+def undisturbed(adapter: ModelAdapter) -> list[object]:
+    with engine_with(adapter) as engine:
+        return [said(answer) for answer in outcomes(engine)]
+
+
+@pytest.fixture
+def broken(adapter: ModelAdapter) -> Iterator[Callable[[Callable[[int, torch.Tensor], None]], StreamEngine]]:
+    """An engine whose logits are handed to a function, with the number of the call, before anybody reads them."""
+    engines: list[StreamEngine] = []
+
+    def make(spoil: Callable[[int, torch.Tensor], None]) -> StreamEngine:
+        calls = iter(range(10_000))
+
+        def logits(hidden: torch.Tensor) -> torch.Tensor:
+            computed = adapter.decoder.logits(hidden)
+            spoil(next(calls), computed)
+            return computed
+
+        engines.append(engine_with(Replaced(adapter, decoder=Replaced(adapter.decoder, logits=logits))))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.close()
+
+
+@pytest.mark.parametrize("call", range(8))
+@pytest.mark.parametrize("how", ["raises", "nan", "infinite"])
+def test_a_question_that_fails_at_any_call_fails_alone(broken, undisturbed, call, how):
+    def spoil(number: int, logits: torch.Tensor) -> None:
+        if number != call:
+            return
+        if how == "raises":
+            raise RuntimeError("injected")
+        logits[..., -1, 3] = torch.nan if how == "nan" else torch.inf
+
+    engine = broken(spoil)
+    first = outcomes(engine)
+    failed = [outcome for outcome in first if isinstance(outcome, HermesError)]
+    assert len(failed) <= 1
+    assert all(isinstance(outcome, QuestionFailed) for outcome in failed)
+    assert [said(o) for o, truth in zip(first, undisturbed, strict=True) if o not in failed] == [
+        truth for o, truth in zip(first, undisturbed, strict=True) if o not in failed
+    ]
+    assert [said(answer) for answer in outcomes(engine)] == undisturbed  # nothing of it is left
+
+
+def test_answers_that_fail_only_together_go_on_each_by_itself(broken, undisturbed):
+    def spoil(number: int, logits: torch.Tensor) -> None:
+        if logits.dim() == 2 and logits.shape[0] > 1:
+            raise RuntimeError("injected")
+
+    assert [said(answer) for answer in outcomes(broken(spoil))] == undisturbed
+
+
+def test_a_prompt_that_cannot_be_made_and_a_listener_that_breaks_concern_nobody_else(adapter, undisturbed):
+    def question(text: str, *rest: Any) -> torch.Tensor:
+        if text == "bad":
+            raise ValueError("injected")
+        return adapter.question(text, *rest)
+
+    def listener(event: object) -> None:
+        raise RuntimeError("injected")
+
+    with engine_with(Replaced(adapter, question=question)) as engine:
+        with pytest.raises(QuestionFailed, match="ValueError"):
+            engine.ask("a", "bad").result(timeout_s=60)
+        engine.ask("a", QUESTION, on_event=listener)
+        assert [said(answer) for answer in outcomes(engine)] == undisturbed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_device_that_is_unusable_ends_the_engine(broken):
+    def spoil(number: int, logits: torch.Tensor) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    stream = broken(spoil).ask("a", QUESTION)
+    error = stream.outcome.exception(60)
+    assert type(error) is EngineError  # the base class: its process is to be replaced
+    assert "CUDA error" in str(error)
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-308, 1e-45, 1e-38, 1e-6])
+def test_a_temperature_next_to_nothing_takes_the_likeliest_token(adapter, temperature):
+    with engine_with(adapter) as engine:
+        cold = engine.ask("a", Question(QUESTION.text, 6, temperature, seed=1)).result(timeout_s=60)
+        assert cold.text == engine.ask("a", Question(QUESTION.text, 6, 0.0)).result(timeout_s=60).text
