@@ -68,6 +68,7 @@ class PartitionConsumer:
         options = connection_options(settings) | {
             "group_id": settings.group_id,
             "enable_auto_commit": False,
+            "isolation_level": "read_committed",  # what a producer has taken back is no frame (KIP-98)
             "auto_offset_reset": "none",  # a silent reset would hide lost frames
             "allow_auto_create_topics": False,
             "max_partition_fetch_bytes": fetch_bytes,

@@ -177,3 +177,44 @@ def test_the_commit_waits_in_front_of_a_gap_so_that_a_successor_meets_it_too(kaf
     reader.settle(lambda awaited: True)
     reader.commit(consumer)
     assert consumer.committed((kafka.frames_topic, 0)) == 20
+
+
+def test_what_a_transactional_producer_leaves_behind_is_no_lag_and_can_be_committed(kafka, consumer):
+    reader = reader_for(kafka)
+    reader.attach(consumer, frozenset({0, 1}))
+    producer = KafkaProducer(**connection_options(kafka), transactional_id=f"cameras-{kafka.group_id}")
+    producer.init_transactions()
+    for number in range(3):
+        producer.begin_transaction()
+        producer.send(kafka.frames_topic, key=b"cam", value=b"%d" % number, partition=0)
+        producer.commit_transaction()
+    producer.close()
+
+    records = read(reader, consumer, lambda records: len(records) == 3)
+    assert [record.offset for record in records] == [0, 2, 4]  # a marker behind each
+    deadline = time.monotonic() + 20
+    while reader.next_offset(0) != 6:
+        assert time.monotonic() < deadline, reader.next_offset(0)
+        assert reader.read(consumer, 0.05) is None
+        reader.survey(consumer, 0)
+    assert reader.backlog.records == {0: 0, 1: 0}
+    assert not reader.needs(0, -1) and reader.needs(0, 0)  # nothing is safe yet
+    reader.settle(lambda awaited: True)
+    reader.commit(consumer)
+    assert consumer.committed((kafka.frames_topic, 0)) == 6
+    publish(kafka, 0, 1)
+    (record,) = read(reader, consumer, lambda records: len(records) == 1)
+    assert record.offset == 6
+
+
+def test_what_waits_in_memory_is_not_passed_over(kafka, consumer):
+    publish(kafka, 0, 3)
+    reader = reader_for(kafka)
+    reader.attach(consumer, frozenset({0}))
+    (first,) = read(reader, consumer, lambda records: len(records) == 1)
+    reader.survey(consumer, 0)
+    assert reader.next_offset(0) == 1
+    held = reader.read(consumer, 5.0)
+    reader.hold(held)
+    reader.survey(consumer, 0)
+    assert (first.offset, held.offset, reader.next_offset(0)) == (0, 1, 1)

@@ -37,6 +37,10 @@ class PartitionProgress:
         self._next = offset + 1
         self._open[offset] = awaited
 
+    def pass_over(self, to: int) -> None:
+        """There is no record before offset ``to`` that was not read: markers of transactions, or compacted away."""
+        self._next = max(self._next, to)
+
     def skip(self, to: int) -> int:
         """The records before offset ``to`` are gone. Returns the offset that :meth:`done` takes as the end of that."""
         start, self._next = self._next, to

@@ -209,9 +209,19 @@ class PartitionReader:
         Raises:
             BrokerUnavailable: the ends of the partitions are not known.
         """
+        self._pass_over(consumer)
         ends = consumer.end_offsets([(self._topic, partition) for partition in self._progress])
         waiting = {p: max(0, ends[self._topic, p] - progress.next_offset) for p, progress in self._progress.items()}
         self.backlog.update(waiting, now_ms)
+
+    def _pass_over(self, consumer: PartitionConsumer) -> None:
+        """Follow the consumer over offsets that hold no record. The end of a log is not its last record plus one."""
+        positions = consumer.positions()
+        for partition, progress in self._progress.items():
+            in_memory = partition in self._held or self._fetched.get(partition)
+            position = positions.get((self._topic, partition))
+            if position is not None and not in_memory and partition not in self._moved:
+                progress.pass_over(position)
 
     def _next_fetched(self) -> Record | None:
         """From the partition whose turn it is, of those that are not held."""

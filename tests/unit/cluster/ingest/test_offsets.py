@@ -128,3 +128,13 @@ def test_records_that_are_gone_hold_the_commit_back_until_told():
     assert (progress.committable, progress.next_offset) == (5, 21)
     progress.done(gap)
     assert progress.committable == 21
+
+
+def test_offsets_without_a_record_are_passed_over_and_never_back():
+    progress = PartitionProgress(5)
+    progress.begin(5, None)
+    progress.pass_over(9)
+    assert (progress.next_offset, progress.committable) == (9, 5)
+    progress.done(5)
+    progress.pass_over(7)
+    assert (progress.next_offset, progress.committable) == (9, 9)
