@@ -25,6 +25,7 @@ from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.publisher import RecordPublisher
 from hermes_ray.transport.record import Record
+from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
 
 pytestmark = pytest.mark.integration
@@ -73,6 +74,16 @@ def test_every_stream_keeps_its_order_and_its_content(settings, consumer):
     for stream in {message.stream_id for message in sent}:
         assert [m for m in received if m.stream_id == stream] == [m for m in sent if m.stream_id == stream]
     assert len(received) == len(sent)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_records_arrive_whole_whatever_their_producer_compresses_with(settings, consumer, codec):
+    consumer.assign({(settings.frames_topic, 0): 0})
+    sent = picture(size=20_000)
+    with closing(KafkaProducer(**connection_options(settings), compression_type=codec)) as producer:
+        producer.send(settings.frames_topic, sent.payload, b"cam-0", sent.to_headers(), partition=0).get(20)
+    (record,) = read(consumer, 1)
+    assert FrameMessage.from_record(record) == sent
 
 
 def test_confirmation_names_the_place_where_the_record_lies(settings, consumer):
