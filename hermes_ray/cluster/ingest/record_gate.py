@@ -9,7 +9,7 @@ from hermes_ray.cluster.ingest.outbox import Outbox
 from hermes_ray.cluster.ingest.partition_reader import PartitionReader
 from hermes_ray.cluster.ingest.streams import IngestStream, IngestStreams
 from hermes_ray.cluster.wire.protocol import FramePosition, Resumption
-from hermes_ray.errors import ClusterError, EngineError, MediaError, MessageError
+from hermes_ray.errors import ClusterError, EngineError, HermesError, MediaError, MessageError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
@@ -127,15 +127,18 @@ class RecordGate:
         except ClusterError as error:
             stream.refuse(time.monotonic() + min(error.retry_after_s, _MOST_PAUSE_S))
             log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
-            return None
         except EngineError:
             self._streams.forget(stream_id)
             raise
+        except HermesError as error:  # a defect of its owner's, which must not end the other streams' ingest
+            stream.refuse(time.monotonic() + _MOST_PAUSE_S)
+            log.error("a stream's owner fails, asking again", stream_id=stream_id, error=str(error))
+        return None
 
     def _stop_following(self, partition: int) -> None:
         stream_id = self._following.pop(partition, None)
         if stream_id is not None:
-            self._streams[stream_id].stop_following()
+            self._streams.get(stream_id).stop_following()
 
     def _go_back(self, partition: int, positions: Mapping[int, FramePosition]) -> None:
         """A stream came back from an older snapshot than commits rest on: read from there again."""
