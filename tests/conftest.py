@@ -32,6 +32,7 @@ os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 _LONGEST_FIRST = ("chaos", "e2e", "integration", "deploy", "unit")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook
 def pytest_collection_modifyitems(items):
     """What waits longest begins first, so that the rest runs beside it.
 
