@@ -32,17 +32,10 @@ os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 _LONGEST_FIRST = ("chaos", "e2e", "integration", "deploy", "unit")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook
 def pytest_collection_modifyitems(items):
-    """What waits longest begins first, so that the rest runs beside it.
-
-    A file's tests share a process, and so its fixtures. All of chaos shares one: each of its systems keeps a core busy.
-    """
+    """What waits longest begins first, so that the rest can run beside it."""
     tests = Path(__file__).parent
     items.sort(key=lambda item: _LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
-    for item in items:
-        path = item.path.relative_to(tests)
-        item.add_marker(pytest.mark.xdist_group(path.parts[0] if path.parts[0] == "chaos" else str(path)))
 
 
 def pytest_unconfigure():
