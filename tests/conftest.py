@@ -33,9 +33,10 @@ _LONGEST_FIRST = ("chaos", "e2e", "integration", "deploy", "unit")
 
 
 def pytest_collection_modifyitems(items):
-    """What waits longest begins first, so that the rest can run beside it."""
+    """Side by side, what waits longest begins first, so that the rest can run beside it."""
     tests = Path(__file__).parent
-    items.sort(key=lambda item: _LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
 
 
 def pytest_unconfigure():
