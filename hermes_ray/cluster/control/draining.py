@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import ray
 
 from hermes_ray.cluster.wire.calls import Actor, fetch, find_actor
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView
 from hermes_ray.config import Settings
-from hermes_ray.errors import NotReady, WorkerUnavailable
+from hermes_ray.errors import NotReady
 
 _ANSWER_LIMIT_S = 10.0
-_POLL_S = 0.5
+_POLL_S = 0.2
 _STUCK_S = 20.0
 """Without a stream leaving for so long, none will: a last snapshot takes a second or two."""
 
@@ -31,7 +30,7 @@ def drain(settings: Settings, workers: Sequence[str], timeout_s: float, on_progr
     """Hand all streams of some workers over to the others, and wait until they have none.
 
     Their processes get no streams until :func:`end_drain`, also if this fails. A process that replaces one of them
-    meanwhile is drained too; one that comes afterwards is not.
+    is not drained.
 
     Args:
         settings: names the cluster that this process is connected to.
@@ -51,9 +50,6 @@ def drain(settings: Settings, workers: Sequence[str], timeout_s: float, on_progr
     stuck_s = min(_STUCK_S, timeout_s)
     told, told_s = -1, time.monotonic()
     while left := sum(at.worker in workers for at in _view(coordinator).locations.values()):
-        for worker in workers:
-            with suppress(WorkerUnavailable):  # its process may be another one by now, or about to be
-                fetch(coordinator.drain.remote(worker), COORDINATOR, _ANSWER_LIMIT_S)
         if left != told:
             on_progress(left)
             told, told_s = left, time.monotonic()
