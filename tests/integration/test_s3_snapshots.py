@@ -17,7 +17,7 @@ from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.stats import SnapshotCounts
 from tests.object_store import ObjectStore
-from tests.unit.cluster.test_stream_keeper import keeper_of, watch_and_save
+from tests.unit.cluster.memory_worker.test_stream_keeper import keeper_of, watch_and_save
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
