@@ -1,16 +1,20 @@
-"""The ingest loop against a real broker that comes late; without Ray, since no frame gets as far as an owner."""
+"""The ingest loop against a real broker that comes late, without an owner; and beside an owner that has a defect."""
 
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+import numpy as np
 import pytest
+import ray
 from kafka import KafkaAdminClient, KafkaProducer
 
 from hermes_ray.cluster.ingest.loop import IngestLoop
-from hermes_ray.cluster.wire.protocol import Assignment
+from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import COORDINATOR, Assignment, Durability, FrameBatch, Resumption
 from hermes_ray.config import KafkaSettings, Settings, load
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetter
@@ -18,6 +22,7 @@ from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
+from hermes_ray.video.codec import encode_jpeg
 
 pytestmark = pytest.mark.integration
 
@@ -157,3 +162,49 @@ def test_a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning(ka
     # Until it is noticed, records may have been taken for those that the former topic would have had next.
     eventually(lambda: [letter.record.offset for letter in dead_letters(kafka)][-7:] == list(range(7)))
     assert [letter.record.offset for letter in dead_letters(kafka)][:5] == list(range(5))
+
+
+class DefectiveOwner:
+    """Coordinator and memory worker in one actor. It knows every stream and fails over one of them."""
+
+    def __init__(self) -> None:
+        self.frames: Counter[str] = Counter()
+
+    def place(self, stream_id: str) -> Location:
+        return Location(COORDINATOR, 1)
+
+    def resume(self, stream_id: str, epoch: int) -> Resumption:
+        if stream_id == "bad":
+            raise ZeroDivisionError("a defect")
+        return Resumption("", {}, None, behind=False)
+
+    def ingest(self, batch: FrameBatch) -> None:
+        self.frames[batch.stream_id] += len(batch.images)
+
+    def durability(self) -> dict[str, Durability]:
+        return {"good": Durability(1, "", {})}
+
+    def seen(self) -> Counter[str]:
+        return self.frames
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_defect_at_one_streams_owner_ends_no_ingest_of_the_others(kafka_settings, start):
+    kafka = kafka_settings.model_copy(update={"frames_partitions": 2})
+    ensure_topics(kafka)
+    namespace = f"defect-{kafka.group_id}"
+    owner = ray.remote(DefectiveOwner).options(name=COORDINATOR, namespace=namespace).remote()
+    overrides = {"kafka": kafka.model_dump(), "cluster": {"namespace": namespace}, "video": {"target_fps": 10}}
+    loop = start(load(overrides=overrides))
+    loop.assign(Assignment(epoch=1, partitions=frozenset({0, 1})))
+    picture = encode_jpeg(np.zeros((48, 64, 3), np.uint8))
+    with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
+        for number in range(5):
+            for partition, stream in enumerate(("bad", "good")):
+                frame = FrameMessage(stream, picture, "image/jpeg", 1_700_000_000_000 + 1000 * number)
+                headers = frame.to_headers()
+                producer.send(kafka.frames_topic, frame.payload, stream.encode(), headers, partition).get(20)
+    eventually(lambda: ray.get(owner.seen.remote()) == {"good": 5})
+    assert loop.health().running
+    assert dead_letters(kafka) == []  # what waits is not lost
+    ray.kill(owner)

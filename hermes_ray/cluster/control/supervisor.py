@@ -32,9 +32,10 @@ log = get_logger(__name__)
 _REPLAN_S = 10.0
 """How soon a GPU that joins the Ray cluster gets a worker."""
 _DRAIN_LIMIT_S = 3.0
-_MAY_COME = (WorkerState.STARTING, WorkerState.SILENT)
 _STEADY_S = 5.0
 """For how long a worker must have answered before it is given others' streams, or they are taken from it."""
+_MAY_COME = (WorkerState.STARTING, WorkerState.SILENT)
+"""Workers that have no room now and may have it in a moment."""
 
 
 class Supervisor:

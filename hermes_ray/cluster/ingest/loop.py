@@ -180,6 +180,7 @@ class IngestLoop:
         for partition in self._assignment.partitions - wanted.partitions:
             for stream_id in self._streams.on(partition):
                 self._restart(stream_id)
+        self._streams.forget_awaited()
         self._reader.attach(consumer, wanted.partitions)
         self._assignment = wanted
         log.info("reading partitions", partitions=sorted(wanted.partitions), epoch=wanted.epoch)

@@ -166,6 +166,10 @@ class IngestStreams:
         """Nothing that was known of a stream still holds; returns the partitions on which it was seen."""
         return frozenset(self._streams.pop(stream_id, IngestStream()).cursor.positions)
 
+    def forget_awaited(self) -> None:
+        """Forget those that are only awaited: whether their records come here again is not known."""
+        self._streams = {name: stream for name, stream in self._streams.items() if not stream.is_awaited}
+
     def holds_durably(self, stream_id: str, position: FramePosition) -> bool:
         """Whether a frame would survive the death of its stream's owner."""
         durable = self.get(stream_id).durable

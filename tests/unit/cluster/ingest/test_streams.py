@@ -90,3 +90,11 @@ def test_asking_about_streams_that_nobody_has_shown_keeps_nothing():
         streams.get(f"invented-{number}")
         streams.knows(f"invented-{number}")
     assert len(streams) == 0
+
+
+def test_streams_whose_owner_has_not_answered_are_forgotten_when_partitions_change():
+    streams = IngestStreams("topic")
+    assert streams["waiting"].is_awaited
+    streams["going on"].resume(Resumption("topic", {0: AT}, SEEN, behind=False), replay_s=5)
+    streams.forget_awaited()
+    assert (len(streams), streams.knows("going on")) == (1, True)
