@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import EngineSettings, MemorySettings
-from hermes_ray.engine.answering import AnswerSlab
-from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.residency import StreamMemory, slot_of
+from hermes_ray.engine.answering.answer_slab import AnswerSlab
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter, VisualBlock

@@ -11,7 +11,8 @@ from hermes_ray.bench.accuracy.exam import Category, Exam
 from hermes_ray.bench.accuracy.variants import Variant
 from hermes_ray.bench.peers.streams import PeerStreams, peer_streams
 from hermes_ray.bench.streams import DirectStreams
-from hermes_ray.engine.grouping import TimedPixels, group_frames
+from hermes_ray.engine.encoding.grouping import group_frames
+from hermes_ray.engine.residency.stream_memory import TimedPixels
 from hermes_ray.models import ModelAdapter, VisualBlock
 
 _Streams = DirectStreams | PeerStreams

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention import additive_mask
+from hermes_ray.engine.attention.dot_product import additive_mask
 from hermes_ray.memory.slab import KVSlab
 
 

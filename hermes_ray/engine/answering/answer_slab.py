@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention import additive_mask, attend, attention_weights
-from hermes_ray.engine.cached_keys import read_rotated
+from hermes_ray.engine.attention.cached_keys import read_rotated
+from hermes_ray.engine.attention.dot_product import additive_mask, attend, attention_weights
 from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout

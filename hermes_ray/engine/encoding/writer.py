@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import MemorySettings
-from hermes_ray.engine.cached_keys import rotated, unrotated
-from hermes_ray.engine.encoding import Encoder
-from hermes_ray.engine.grouping import as_group
-from hermes_ray.engine.parking import ParkingLot
-from hermes_ray.engine.probing import ProbeSet
-from hermes_ray.engine.residency import Residency, StreamMemory, slot_of
-from hermes_ray.engine.rows import EncodeRow
+from hermes_ray.engine.attention.cached_keys import rotated, unrotated
+from hermes_ray.engine.encoding.decoder_pass import Encoder
+from hermes_ray.engine.encoding.grouping import as_group
+from hermes_ray.engine.encoding.probing import ProbeSet
+from hermes_ray.engine.encoding.rows import EncodeRow
+from hermes_ray.engine.residency.parking import ParkingLot
+from hermes_ray.engine.residency.residency import Residency
+from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.errors import ConfigError, MemoryFull
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies import Policy, Probe, build

@@ -2,56 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from hermes_ray.engine.grouping import TimedPixels
-from hermes_ray.engine.parking import ParkingLot
+from hermes_ray.engine.residency.parking import ParkingLot
+from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.errors import NoFreeSlot, SnapshotError
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.view import MemoryView, copied
-from hermes_ray.models import VisualBlock
-
-
-@dataclass(slots=True)
-class StreamMemory:
-    """One stream's memory: where it is, and what about it is not in the slab.
-
-    A family whose vision tower joins frames cannot encode an incomplete group for good. Its frames are held back
-    until the group is complete; a question sees them all the same, in its private copy (:meth:`MemoryWriter.preview`).
-
-    Attributes:
-        name: the stream's.
-        slot: its slot; ``None`` while it is parked.
-        tokens: visual tokens that each layer holds.
-        frames: frames encoded so far; the number of the next one. All tokens of a group carry its first frame's number.
-        compactions: how often it was compacted.
-        started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
-        newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
-        held_back: frames whose group is not complete.
-        previewed: the frames held back when a question last came, and the block they made; on the device, so it is
-            forgotten when the memory is parked.
-    """
-
-    name: str
-    slot: int | None = None
-    tokens: int = 0
-    frames: int = 0
-    compactions: int = 0
-    started_ms: int | None = None
-    newest_block_ms: int | None = None
-    held_back: tuple[TimedPixels, ...] = ()
-    previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
-
-    @property
-    def frames_seen(self) -> int:
-        """Frames that a question can see."""
-        return self.frames + len(self.held_back)
-
-
-def slot_of(memory: StreamMemory) -> int:
-    """The slot of a memory that :meth:`Residency.bring` has just brought in."""
-    assert memory.slot is not None, f"the memory of {memory.name} is parked"
-    return memory.slot
 
 
 class Residency:

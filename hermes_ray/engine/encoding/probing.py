@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention import attention_weights
-from hermes_ray.engine.cached_keys import read_rotated
-from hermes_ray.engine.rows import ProbeSpan
+from hermes_ray.engine.attention.cached_keys import read_rotated
+from hermes_ray.engine.attention.dot_product import attention_weights
+from hermes_ray.engine.encoding.rows import ProbeSpan
 from hermes_ray.memory.policies import Probe
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import TierLayout

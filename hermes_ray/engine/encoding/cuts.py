@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hermes_ray.engine.grouping import TimedPixels
-from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.residency import StreamMemory, slot_of
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.memory.view import copied

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from hermes_ray.engine import cuts
 from hermes_ray.engine.contracts import StreamStats
-from hermes_ray.engine.grouping import TimedPixels, group_frames
-from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.residency import StreamMemory, slot_of
-from hermes_ray.engine.scheduler import FrameScheduler
+from hermes_ray.engine.encoding import cuts
+from hermes_ray.engine.encoding.grouping import group_frames
+from hermes_ray.engine.encoding.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
 from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.holdings import TierHoldings, holdings
 from hermes_ray.memory.snapshot import Snapshot

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention import attend, attend_by, attention_weights
-from hermes_ray.engine.cached_keys import read_rotated
-from hermes_ray.engine.rows import EncodeRow, PaddedRows, PlacedProbe
+from hermes_ray.engine.attention.cached_keys import read_rotated
+from hermes_ray.engine.attention.dot_product import attend, attend_by, attention_weights
+from hermes_ray.engine.encoding.rows import EncodeRow, PaddedRows, PlacedProbe
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable

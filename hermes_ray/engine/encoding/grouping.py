@@ -1,24 +1,9 @@
 """Which frames of a stream the vision tower takes together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from torch import Tensor
-
+from hermes_ray.engine.residency.stream_memory import TimedPixels
 from hermes_ray.models import FrameGroup
-
-
-@dataclass(frozen=True, slots=True)
-class TimedPixels:
-    """One preprocessed frame.
-
-    Attributes:
-        pixels: ``[3, height, width]`` float32 on the CPU.
-        elapsed_ms: when it was captured, milliseconds since the stream's first frame.
-    """
-
-    pixels: Tensor
-    elapsed_ms: int
 
 
 def group_frames(
