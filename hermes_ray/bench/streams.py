@@ -51,7 +51,8 @@ class DirectStreams:
 
     def write(self, blocks: Mapping[str, Sequence[VisualBlock]]) -> None:
         """Append frames, all streams in one batch."""
-        self.writer.write({name: self._memories[name] for name in blocks}, blocks)
+        for error in self.writer.write({name: self._memories[name] for name in blocks}, blocks).values():
+            raise error
 
     def tokens(self, name: str) -> int:
         """Visual tokens per layer of a stream."""

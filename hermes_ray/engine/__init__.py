@@ -1,4 +1,4 @@
-"""Many streams and their questions on one device. ``StreamEngine`` (``engine.py``) is the front; its thread does the work.
+"""Many streams and their questions on one device. ``StreamEngine`` (``engine.py``) is the front, with its thread.
 
 - ``encoding/``: waiting frames, what a step takes of them, the batched pass that writes them, compaction.
 - ``answering/``: waiting questions, prompts, private copies of memories, the batched passes that write answers.

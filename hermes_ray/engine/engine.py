@@ -88,7 +88,9 @@ class StreamEngine:
             ts_ms: capture times, ms since epoch, one per image.
 
         Returns:
-            Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot`` or ``MemoryFull``.
+            Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot``, ``MemoryFull``, or
+            ``FramesFailed``: something unexpected went wrong with these frames or others of the stream before them. The
+            memory then holds so many of them as the error says, and takes more.
 
         Raises:
             Overloaded: too many frames wait already; nothing was taken, try again.

@@ -106,6 +106,14 @@ class AnswerSlab:
         self._visual[seat] = slice(self._visual[seat].start, self._lengths[seat])
         self._frames[:, seat, begin : self._lengths[seat]] = frame
 
+    def wipe(self, seat: int) -> None:
+        """Remove what a failed question may have left, before the seat is given back.
+
+        A mask hides it from the next question, but a NaN would pass it: 0 times NaN is NaN.
+        """
+        for tensor in (self._keys, self._values, self._attention):
+            tensor[:, seat] = 0
+
     def release(self, seat: int) -> None:
         """Give a seat back."""
         self._free.append(seat)

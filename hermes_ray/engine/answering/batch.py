@@ -1,5 +1,6 @@
 """Answers in progress: questions that wait, and those that decode together."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -193,6 +194,7 @@ class AnswerBatch:
                 raise
             log.exception("a question failed", stream_id=job.stream_id, question=job.id)
             if item is not None and item in self._active:
+                self._copies.wipe(item.seat)
                 self._leave(item)
             job.tell(QuestionFailed(f"question {job.id}: {type(error).__name__}; the worker's log has the cause"))
 
@@ -203,6 +205,7 @@ class AnswerBatch:
             if (preview := self._writer.preview(memory)) is not None:
                 self._copies.extend(seat, *preview, frame=memory.frames)
         except Exception:
+            self._copies.wipe(seat)
             self._copies.release(seat)
             raise
         return seat
@@ -212,6 +215,8 @@ class AnswerBatch:
         options = item.job.question.options
         scores = [self._log_likelihood(item.seat, logits, option) for option in options]
         probabilities = torch.tensor(scores, dtype=torch.float64).softmax(dim=0).tolist()
+        if not math.isfinite(sum(probabilities)):
+            raise ArithmeticError(f"the options' log-likelihoods are {scores}")
         best = max(range(len(options)), key=probabilities.__getitem__)
         self._clock(item)
         item.text.text = options[best]

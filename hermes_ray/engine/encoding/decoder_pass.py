@@ -37,6 +37,10 @@ class Encoder:
             For each row with probes, the mean over heads and probe tokens of the attention to every visual token,
             cached and new: ``[layers, visual tokens]`` float32, zeros in layers that no probe observes. ``None`` for
             rows without probes.
+
+        Raises:
+            ArithmeticError: a key or value is NaN or infinite. As after any other error, the slots hold as many tokens
+                as before; what lies behind these is undefined.
         """
         shape = self._decoder.shape
         batch = PaddedRows(rows, self._slab, shape.heads // shape.kv_heads)
@@ -49,6 +53,8 @@ class Encoder:
             cached_keys, cached_values = self._cached(layer, batch)
             all_keys, all_values = torch.cat((cached_keys, rotated), 2), torch.cat((cached_values, values), 2)
             batch.store(self._slab, layer, rotated if self._slab.keys_rotated else keys, values)
+            if layer == shape.layers - 1:  # what is not finite in one layer is not in any later one
+                _require_finite(keys, values)
             needed = batch.width(layer + 1)  # by later layers; the last one's output feeds nothing
             attended = queries.new_zeros((*queries.shape[:2], needed, queries.shape[3]))
             if needed:
@@ -99,3 +105,8 @@ class Encoder:
             # The weights are known, so this is half the work of attending once more.
             into[row, :, tokens] = attend_by(weights, values, queries.shape[1])
         return weights.mean(dim=(0, 1, 2))
+
+
+def _require_finite(*tensors: Tensor) -> None:
+    if not torch.stack([tensor.isfinite().all() for tensor in tensors]).all():
+        raise ArithmeticError("a key or value of a frame is NaN or infinite")

@@ -1,10 +1,10 @@
 """The frames that wait for the engine, and the steps that bring them into their memories."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -13,12 +13,16 @@ from hermes_ray.engine.encoding import cuts
 from hermes_ray.engine.encoding.grouping import group_frames
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
-from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
+from hermes_ray.errors import EngineError, FramesFailed, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.holdings import TierHoldings, holdings
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.memory.tiers import Tier, layout
-from hermes_ray.models import FrameGroup, ModelAdapter
+from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -29,18 +33,20 @@ class FrameBatch:
         pixels: preprocessed pictures.
         ts_ms: their capture times.
         applied: the stream's state with all of them in it.
+        applied_frames: how many are in the memory so far.
     """
 
     pixels: list[Tensor]
     ts_ms: list[int]
     applied: Future[StreamStats] = field(default_factory=Future)
+    applied_frames: int = 0
 
 
 @dataclass(slots=True)
 class _Waiting:
     pixels: Tensor
     ts_ms: int
-    last_of: FrameBatch | None
+    batch: FrameBatch
 
 
 @dataclass(slots=True)
@@ -79,24 +85,41 @@ class FrameIngest:
             return
         if not batch.pixels:
             batch.applied.set_result(self.stats(stream_id))
-        last = len(batch.pixels) - 1
-        for index, (pixels, ts_ms) in enumerate(zip(batch.pixels, batch.ts_ms, strict=True)):
-            stream.waiting.append(_Waiting(pixels, ts_ms, batch if index == last else None))
+        stream.waiting.extend(
+            _Waiting(pixels, ts_ms, batch) for pixels, ts_ms in zip(batch.pixels, batch.ts_ms, strict=True)
+        )
 
     def step(self) -> int:
         """Encode some of the waiting frames, of all streams in turn.
 
+        What goes wrong with a stream's frames is told to those who sent them, together with all that waits behind
+        them; the memory is as if they had not come, and the other streams go on.
+
         Returns:
             How many.
+
+        Raises:
+            Exception: the device is unusable.
         """
         plan = self._scheduler.plan({name: len(stream.waiting) for name, stream in self._streams.items()})
         if not plan:
             return 0
         taken = {name: [self._streams[name].waiting.popleft() for _ in range(n)] for name, n in plan.items()}
+        before = {name: _Before.of(self._streams[name].memory) for name in taken}
         groups = {name: self._group(self._streams[name].memory, frames) for name, frames in taken.items()}
-        self._encode({name: complete for name, complete in groups.items() if complete})
+        try:
+            failed = self._encode({name: complete for name, complete in groups.items() if complete})
+        except Exception:
+            for name, frames in taken.items():  # so that those who sent them are told how the engine ends
+                self._streams[name].waiting.extendleft(reversed(frames))
+            raise
         for name, frames in taken.items():
-            self._confirm(name, frames)
+            if name in failed:
+                done = before[name].recover(self._streams[name].memory)
+                self._confirm(name, frames[:done])
+                self._give_up(name, frames[done:], failed[name])
+            else:
+                self._confirm(name, frames)
         return sum(plan.values())
 
     def memory(self, stream_id: str) -> tuple[StreamMemory, int]:
@@ -215,22 +238,63 @@ class FrameIngest:
         groups, memory.held_back = group_frames([*memory.held_back, *timed], self._adapter.frames_per_block)
         return groups
 
-    def _encode(self, groups: dict[str, list[FrameGroup]]) -> None:
-        """Vision tower over the groups of all streams at once, then the decoder."""
+    def _encode(self, groups: dict[str, list[FrameGroup]]) -> dict[str, Exception]:
+        """Vision tower over the groups of all streams at once, then the decoder. Returns the streams that failed."""
         if not groups:
-            return
-        encoded = iter(self._adapter.encode([group for of_stream in groups.values() for group in of_stream]))
-        blocks = {name: [next(encoded) for _ in of_stream] for name, of_stream in groups.items()}
-        self._writer.write({name: self._streams[name].memory for name in groups}, blocks)
+            return {}
+        blocks: dict[str, list[VisualBlock]] = {}
+
+        def look(names: Sequence[str]) -> None:
+            encoded = iter(self._adapter.encode([group for name in names for group in groups[name]]))
+            blocks.update({name: [next(encoded) for _ in groups[name]] for name in names})
+
+        unseen = dict(together_or_each(list(groups), look, lambda _: None))
+        return unseen | self._writer.write({name: self._streams[name].memory for name in blocks}, blocks)
 
     def _confirm(self, stream_id: str, frames: list[_Waiting]) -> None:
-        self._streams[stream_id].as_of_ms = frames[-1].ts_ms
+        if frames:
+            self._streams[stream_id].as_of_ms = frames[-1].ts_ms
         self.frames_applied += len(frames)
         for frame in frames:
-            if frame.last_of is not None:
-                frame.last_of.applied.set_result(self.stats(stream_id))
+            frame.batch.applied_frames += 1
+            if frame.batch.applied_frames == len(frame.batch.pixels):
+                frame.batch.applied.set_result(self.stats(stream_id))
 
-    def _fail(self, stream: _Stream, error: EngineError) -> None:
-        for frame in stream.waiting:
-            if frame.last_of is not None:
-                frame.last_of.applied.set_exception(error)
+    def _give_up(self, stream_id: str, frames: list[_Waiting], error: Exception) -> None:
+        """Refuse frames and all that waits behind them, or the memory would have a hole that nobody knows of."""
+        stream = self._streams[stream_id]
+        log.error("frames failed", exc_info=error, stream_id=stream_id, frames=len(frames))
+        stream.waiting.extendleft(reversed(frames))
+        self._fail(stream, error)
+        stream.waiting.clear()
+
+    def _fail(self, stream: _Stream, error: Exception) -> None:
+        for batch in {id(frame.batch): frame.batch for frame in stream.waiting}.values():
+            batch.applied.set_exception(error if isinstance(error, HermesError) else _failed(error, batch))
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a memory was before a step, beside what is in its slot."""
+
+    seen: int
+    encoded: int
+    started_ms: int | None
+    held_back: tuple[TimedPixels, ...]
+
+    @classmethod
+    def of(cls, memory: StreamMemory) -> Self:
+        return cls(memory.frames_seen, memory.frames, memory.started_ms, memory.held_back)
+
+    def recover(self, memory: StreamMemory) -> int:
+        """Hold back no frame that the memory's sender is told to be not in it; returns how many of the new ones are."""
+        if memory.frames == self.encoded:  # not even the first group, which begins with those held back before
+            memory.held_back, memory.started_ms = self.held_back, self.started_ms
+        else:
+            memory.held_back = ()
+        return memory.frames_seen - self.seen
+
+
+def _failed(error: Exception, batch: FrameBatch) -> FramesFailed:
+    said = f"{type(error).__name__}: {error}"
+    return FramesFailed(f"the frames cannot be encoded: {said}", applied=batch.applied_frames)

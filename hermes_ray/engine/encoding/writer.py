@@ -13,6 +13,7 @@ from hermes_ray.engine.encoding.decoder_pass import Encoder
 from hermes_ray.engine.encoding.grouping import as_group
 from hermes_ray.engine.encoding.probing import ProbeSet
 from hermes_ray.engine.encoding.rows import EncodeRow
+from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.parking import ParkingLot
 from hermes_ray.engine.residency.residency import Residency
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
@@ -124,17 +125,28 @@ class MemoryWriter:
                 "do not fit; raise memory.budget_tokens or choose a policy that evicts"
             )
 
-    def write(self, memories: Mapping[str, StreamMemory], blocks: Mapping[str, Sequence[VisualBlock]]) -> None:
+    def write(
+        self, memories: Mapping[str, StreamMemory], blocks: Mapping[str, Sequence[VisualBlock]]
+    ) -> dict[str, Exception]:
         """Append blocks to memories, compacting as needed.
 
         Args:
             memories: by stream.
             blocks: of each stream, in order.
+
+        Returns:
+            Streams of which not all blocks are written, and why. Such a memory holds the blocks before, as its
+            ``frames`` say.
+
+        Raises:
+            Exception: the device is unusable.
         """
         pending = [_Pending(memories[stream], list(frames)) for stream, frames in blocks.items()]
-        while pending := [item for item in pending if item.blocks]:
+        failed: dict[str, Exception] = {}
+        while pending := [item for item in pending if item.blocks and item.memory.name not in failed]:
             # More streams than slots take turns; what is in a pass changes no memory.
-            self._pass(pending[: self.slab.shape.slots])
+            failed |= self._pass(pending[: self.slab.shape.slots])
+        return failed
 
     @torch.inference_mode()
     def preview(self, memory: StreamMemory) -> tuple[VisualBlock, Tensor] | None:
@@ -157,29 +169,50 @@ class MemoryWriter:
         largest = self.slab.largest_positions([slot_of(memory)])[:, 0]
         return block, self._adapter.place(block, largest, memory.newest_block_ms)
 
-    def _pass(self, pending: Sequence[_Pending]) -> None:
-        """One batched pass: of every stream, the blocks up to the first that exceeds its budget."""
-        self.residency.bring([item.memory for item in pending])
-        largest = self.slab.largest_positions([slot_of(item.memory) for item in pending])
+    def _pass(self, pending: Sequence[_Pending]) -> dict[str, Exception]:
+        """One batched pass: of every stream, the blocks up to the first that exceeds its budget. Returns failures."""
+        before = {item.memory.name: (item.memory.state, list(item.blocks)) for item in pending}
+        full: list[tuple[_Pending, Tensor | None]] = []
+
+        def undo(items: Sequence[_Pending]) -> None:
+            for item in items:
+                state, item.blocks = before[item.memory.name][0], list(before[item.memory.name][1])
+                item.memory.go_back(state)
+                if item.memory.slot is not None:
+                    self.slab.truncate(item.memory.slot, state.tokens)
+
+        def squeeze(items: Sequence[tuple[_Pending, Tensor | None]]) -> None:
+            for item, observed in items:
+                self._compact(item.memory, observed)
+
+        failed = together_or_each(pending, lambda items: full.extend(self._append(items)), undo)
+        for appended in full:
+            for (item, _), error in together_or_each([appended], squeeze, lambda _: None):
+                undo([item])
+                failed.append((item, error))
+        return {item.memory.name: error for item, error in failed}
+
+    def _append(self, items: Sequence[_Pending]) -> list[tuple[_Pending, Tensor | None]]:
+        """Encode into the slots; returns the streams to compact, with what their probes observed."""
+        self.residency.bring([item.memory for item in items])
+        largest = self.slab.largest_positions([slot_of(item.memory) for item in items])
         roomy, full = [], []
-        for index, item in enumerate(pending):
+        for index, item in enumerate(items):
             blocks, exceeds = self._take(item)
             row = self._row(item.memory, blocks, largest[:, index], exceeds)
-            (full if exceeds else roomy).append((item.memory, row))
+            (full if exceeds else roomy).append((item, row))
         # Apart, or the probes of one stream would widen the rows of all.
         self._encode(roomy)
-        for memory, observed in self._encode(full):
-            self._compact(memory, observed)
-            memory.tokens = self.slab.visual_tokens(slot_of(memory))
+        return self._encode(full)
 
-    def _encode(self, rows: Sequence[tuple[StreamMemory, EncodeRow]]) -> list[tuple[StreamMemory, Tensor | None]]:
+    def _encode(self, rows: Sequence[tuple[_Pending, EncodeRow]]) -> list[tuple[_Pending, Tensor | None]]:
         """Encode one row for each memory; returns what their probes observed."""
         if not rows:
             return []
         observed = self._encoder.run([row for _, row in rows])
-        for memory, _ in rows:
-            memory.tokens = self.slab.visual_tokens(slot_of(memory))
-        return [(memory, attention) for (memory, _), attention in zip(rows, observed, strict=True)]
+        for item, _ in rows:
+            item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
+        return [(item, attention) for (item, _), attention in zip(rows, observed, strict=True)]
 
     def _take(self, item: _Pending) -> tuple[list[VisualBlock], bool]:
         held = item.memory.tokens
@@ -218,6 +251,7 @@ class MemoryWriter:
         bare = unrotated(view, rotary) if self.slab.keys_rotated else view
         kept = compact(bare, self.policy, attention, max(1, self.budget - self._slack), self._rule)
         self.slab.replace(slot, rotated(kept, rotary, like=view.keys) if self.slab.keys_rotated else kept)
+        memory.tokens = self.slab.visual_tokens(slot)
         memory.compactions += 1
         self.compaction_seconds.observe(perf_counter() - started_s)
 

@@ -55,6 +55,28 @@ class StreamMemory:
         """Frames that a question can see."""
         return self.frames + len(self.held_back)
 
+    @property
+    def state(self) -> "MemoryState":
+        """How far it is. Going back is possible until it is compacted."""
+        return MemoryState(self.tokens, self.frames, self.newest_block_ms)
+
+    def go_back(self, state: "MemoryState") -> None:
+        """Be as far as it was; the slab has to follow."""
+        self.tokens, self.frames, self.newest_block_ms = state.tokens, state.frames, state.newest_block_ms
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryState:
+    """How far a memory is, to go back to.
+
+    Attributes:
+        tokens, frames, newest_block_ms: those of :class:`StreamMemory`.
+    """
+
+    tokens: int
+    frames: int
+    newest_block_ms: int | None
+
 
 def slot_of(memory: StreamMemory) -> int:
     """The slot of a memory that :meth:`Residency.bring` has just brought in."""
