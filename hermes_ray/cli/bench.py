@@ -66,21 +66,21 @@ def accuracy(
 
 @bench.command()
 def recovery(
-    quick: Annotated[bool, typer.Option("--quick", help="3 blows of each kind, and snapshots more often.")] = False,
-    blows: Annotated[int | None, typer.Option(min=1, help="Blows of each kind (default 20).")] = None,
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of blow. Repeatable.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="3 faults of each kind, and snapshots more often.")] = False,
+    faults: Annotated[int | None, typer.Option(min=1, help="Faults of each kind (default 20).")] = None,
+    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of fault. Repeatable.")] = None,
     json_file: JsonFile = None,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
 ) -> None:
     """How soon the system is itself again after kill -9 of a process, and what questions to other streams notice.
 
     Starts a broker, a Ray and the whole system of its own; touches none that runs. Streams are published and asked over
-    HTTP all the time. Blows of all kinds take turns: a memory worker, the ingest worker or the Coordinator dies, or a
+    HTTP all the time. Faults of all kinds take turns: a memory worker, the ingest worker or the Coordinator dies, or a
     memory worker is drained. Ctrl-C ends everything, at any moment. Exit code 0 whether the bars are cleared or not.
     """
     from hermes_ray.cli.bench_recovery import run_recovery
 
-    changes = {"blows": blows, "kinds": tuple(kind) if kind else None}
+    changes = {"faults": faults, "kinds": tuple(kind) if kind else None}
     document = run_recovery(changes, quick=quick, picture=picture)
     _write(document, json_file)
 

@@ -79,7 +79,7 @@ def _measure(plan: Plan, lifecycle: Lifecycle, steps: Steps) -> tuple[Sequence[M
     began, measured = perf_counter(), []
     with time_progress() as progress:
         task = progress.add_task("", total=len(list(plan.rounds())))
-        for each in under_test.blows(lambda doing: progress.update(task, description=doing)):
+        for each in under_test.measure_faults(lambda doing: progress.update(task, description=doing)):
             measured.append(each)
             progress.console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(_one_line(each))}")
             progress.advance(task)
@@ -89,4 +89,4 @@ def _measure(plan: Plan, lifecycle: Lifecycle, steps: Steps) -> tuple[Sequence[M
 
 def _one_line(measured: Measured) -> str:
     taken, usual = median(list(measured.recovery_s.values())), median(list(measured.ordinary_s.values()))
-    return f"{measured.blow.kind}  {measured.blow.victim}  {taken:.2f} s, ordinarily {usual:.2f} s"
+    return f"{measured.fault.kind}  {measured.fault.victim}  {taken:.2f} s, ordinarily {usual:.2f} s"
