@@ -13,10 +13,10 @@ from rich.table import Table
 
 from hermes_ray.bench.accuracy import run as accuracy
 from hermes_ray.bench.accuracy.bars import Bar, bars
-from hermes_ray.bench.accuracy.exam import CATEGORIES
+from hermes_ray.bench.accuracy.items import CATEGORIES
 from hermes_ray.bench.accuracy.journal import Journal
-from hermes_ray.bench.accuracy.marks import Mark, Result, results
 from hermes_ray.bench.accuracy.picture import draw
+from hermes_ray.bench.accuracy.scores import Result, Score, results
 from hermes_ray.bench.accuracy.variants import DEFAULT, policy_names
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.cli.bench_tables import machine_line
@@ -48,16 +48,16 @@ def run_accuracy(
     """
     plan = _plan(model, changes, quick=quick)
     machine, began = describe_machine(), perf_counter()
-    exams = accuracy.exams(plan)
+    streams = accuracy.evaluation_streams(plan)
     adapter = accuracy.load_model(plan)
     compared = accuracy.plan_variants(plan, adapter)
     journal = Journal(resume, accuracy.subject(plan, adapter)) if resume else None
     with _progress() as progress:
-        task = progress.add_task("", total=accuracy.units(plan, exams, compared))
+        task = progress.add_task("", total=accuracy.units(plan, streams, compared))
         outcomes = list(
             accuracy.outcomes(
                 plan,
-                exams,
+                streams,
                 compared,
                 workers=workers or len(os.sched_getaffinity(0)),
                 finished=lambda policy: progress.update(task, advance=1, description=policy),
@@ -73,7 +73,7 @@ def run_accuracy(
         result_console().print(_verdict(bar))
     if picture is not None:
         draw(found, picture)
-    return accuracy.report(machine, plan, exams, found, quick=quick, seconds=perf_counter() - began)
+    return accuracy.report(machine, plan, streams, found, quick=quick, seconds=perf_counter() - began)
 
 
 def _plan(model: str, changes: Mapping[str, Any], *, quick: bool) -> accuracy.Plan:
@@ -105,7 +105,7 @@ def _tables(found: Sequence[Result]) -> Iterator[Table]:
         for column in table.columns[1:]:
             column.no_wrap = True
         for result in group:
-            cells = [_cell(result.marks[category]) for category in CATEGORIES]
+            cells = [_cell(result.scores[category]) for category in CATEGORIES]
             table.add_row(_name(result.variant.policy), *cells, f"{result.mean_cached_tokens:.0f}")
         yield table
 
@@ -126,9 +126,9 @@ def _verdict(bar: Bar) -> str:
     return f"bar, {bar.questions}: {verdict}"
 
 
-def _cell(mark: Mark) -> str:
-    if not mark.asked:
+def _cell(score: Score) -> str:
+    if not score.items:
         return "-"
-    sign = "[green]+[/]" if mark.is_better else "[red]-[/]" if mark.is_worse else " "
-    low, high = mark.interval
-    return f"{100 * mark.share:.0f} [dim]({100 * low:.0f}-{100 * high:.0f})[/]{sign}"
+    sign = "[green]+[/]" if score.is_better else "[red]-[/]" if score.is_worse else " "
+    low, high = score.interval
+    return f"{100 * score.accuracy:.0f} [dim]({100 * low:.0f}-{100 * high:.0f})[/]{sign}"
