@@ -1,4 +1,4 @@
-"""Runs the recovery benchmark on a system of its own, with progress on stderr and its tables on stdout."""
+"""Runs the recovery benchmark, on a system of its own."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,8 @@ from hermes_ray.bench.recovery.measures import Measured
 from hermes_ray.bench.recovery.picture import draw, require_matplotlib
 from hermes_ray.bench.recovery.plan import FULL, QUICK, Plan
 from hermes_ray.bench.statistics import median
-from hermes_ray.cli.bench_tables import figure_tables, machine_line, time_progress
+from hermes_ray.cli.bench.figure_tables import print_figures
+from hermes_ray.cli.bench.progress import time_progress
 from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.output import progress_console, result_console
 from hermes_ray.cli.steps import Steps
@@ -30,24 +31,20 @@ from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
 
 
-def run_recovery(changes: Mapping[str, Any], *, quick: bool, picture: Path | None) -> dict[str, Any]:
+def run_recovery(changes: Mapping[str, Any], *, quick: bool, picture: Path | None, verbose: bool) -> dict[str, Any]:
     """Measure and print; return the JSON document.
 
     Args:
         changes: to the plan's attributes; ``None`` leaves one as it is.
         quick: begin with the quick plan.
         picture: where to draw the distributions, if anywhere.
+        verbose: print what is behind each figure too.
 
     Raises:
         ConfigError: no matplotlib to draw with.
         HermesError: the system cannot be started, or did not recover.
     """
     plan = replace(QUICK if quick else FULL, **{name: value for name, value in changes.items() if value is not None})
-    return measure_plan(plan, quick=quick, picture=picture)
-
-
-def measure_plan(plan: Plan, *, quick: bool, picture: Path | None = None) -> dict[str, Any]:
-    """As :func:`run_recovery`, with a plan."""
     if picture is not None:
         require_matplotlib()  # now, not behind a long run
     machine, began = describe_machine(), perf_counter()
@@ -57,9 +54,7 @@ def measure_plan(plan: Plan, *, quick: bool, picture: Path | None = None) -> dic
         measured, last = _measure(plan, lifecycle, Steps(console))
         console.print("stopping")
     found = [*run.all_figures(measured), last]
-    result_console().print(machine_line(machine))
-    for table in figure_tables(found):
-        result_console().print(table)
+    print_figures(result_console(), machine, found, verbose=verbose)
     if picture is not None:
         draw(measured, picture)
     return run.report(machine, plan, found, measured, quick=quick, seconds=perf_counter() - began)
@@ -79,7 +74,7 @@ def _measure(plan: Plan, lifecycle: Lifecycle, steps: Steps) -> tuple[Sequence[M
     began, measured = perf_counter(), []
     with time_progress() as progress:
         task = progress.add_task("", total=len(list(plan.rounds())))
-        for each in under_test.blows(lambda doing: progress.update(task, description=doing)):
+        for each in under_test.measure_faults(lambda doing: progress.update(task, description=doing)):
             measured.append(each)
             progress.console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {escape(_one_line(each))}")
             progress.advance(task)
@@ -89,4 +84,4 @@ def _measure(plan: Plan, lifecycle: Lifecycle, steps: Steps) -> tuple[Sequence[M
 
 def _one_line(measured: Measured) -> str:
     taken, usual = median(list(measured.recovery_s.values())), median(list(measured.ordinary_s.values()))
-    return f"{measured.blow.kind}  {measured.blow.victim}  {taken:.2f} s, ordinarily {usual:.2f} s"
+    return f"{measured.fault.kind}  {measured.fault.victim}  {taken:.2f} s, ordinarily {usual:.2f} s"

@@ -31,7 +31,7 @@ class Exchange:
         return None if self.truth is None else self.answer.answer.strip() == self.truth
 
 
-class Examiner(Protocol):
+class QuestionSource(Protocol):
     """Knows what to ask a stream."""
 
     def question(self, turn: int, as_of_ms: int) -> str | None:
@@ -43,7 +43,7 @@ class Examiner(Protocol):
         ...
 
 
-class FootageExaminer:
+class FootageQuestions:
     """Asks about footage, whose truth nobody has written down."""
 
     def question(self, turn: int, as_of_ms: int) -> str:
@@ -54,7 +54,7 @@ class FootageExaminer:
         """Unknown."""
 
 
-class SimulatedExaminer:
+class SimulatedQuestions:
     """Asks about a simulated world, whose truth is known.
 
     Args:

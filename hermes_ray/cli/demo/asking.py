@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import StreamResponse
-from hermes_ray.cli.demo.examiner import Examiner, Exchange
+from hermes_ray.cli.demo.questions import Exchange, QuestionSource
 from hermes_ray.errors import HermesError
 
 MAX_TOKENS = 16
@@ -15,29 +15,29 @@ MAX_TOKENS = 16
 _KEPT = 8
 
 
-class Interview:
+class QuestionLoop:
     """A background thread that asks one stream after the other.
 
     Args:
         url: base URL of the API.
-        examiners: by stream id.
+        questions: by stream id.
         pause_s: between two questions, seconds.
-        on_failure: receives each error; the interview goes on.
+        on_failure: receives each error; the loop goes on.
     """
 
     def __init__(
         self,
         url: str,
-        examiners: Mapping[str, Examiner],
+        questions: Mapping[str, QuestionSource],
         pause_s: float,
         on_failure: Callable[[HermesError], object],
     ) -> None:
         self._url = url
-        self._examiners = examiners
+        self._questions = questions
         self._pause_s = pause_s
         self._on_failure = on_failure
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="interview", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="questions", daemon=True)
         self.exchanges: deque[Exchange] = deque(maxlen=_KEPT)
 
     def start(self) -> None:
@@ -64,15 +64,17 @@ class Interview:
         if streams := client.streams():
             turn, place = divmod(number, len(streams))
             stream = streams[place]
-            self.exchanges.extend(ask_about(client, stream, self._examiners[stream.id], [turn]))
+            self.exchanges.extend(ask_about(client, stream, self._questions[stream.id], [turn]))
 
 
-def ask_about(client: HermesClient, stream: StreamResponse, examiner: Examiner, turns: Iterable[int]) -> list[Exchange]:
+def ask_about(
+    client: HermesClient, stream: StreamResponse, questions: QuestionSource, turns: Iterable[int]
+) -> list[Exchange]:
     """Ask a stream the questions of some turns, those that make sense now, one after the other."""
     exchanges = []
     for turn in turns:
-        question = None if stream.as_of_ms is None else examiner.question(turn, stream.as_of_ms)
+        question = None if stream.as_of_ms is None else questions.question(turn, stream.as_of_ms)
         if question is not None:
             answer = client.ask(stream.id, question, max_tokens=MAX_TOKENS)
-            exchanges.append(Exchange(answer, examiner.truth(turn, question, answer.as_of_ms)))
+            exchanges.append(Exchange(answer, questions.truth(turn, question, answer.as_of_ms)))
     return exchanges

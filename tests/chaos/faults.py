@@ -29,18 +29,18 @@ _ANSWER_S = 2.0
 _DRAINED_S = (1.0, 3.0)
 
 
-def plan(blows: int, chance: random.Random) -> list[str]:
-    """Kinds of blows in random order, each as often as any other, give or take one; memory workers twice as often."""
+def plan(faults: int, chance: random.Random) -> list[str]:
+    """Kinds of faults in random order, each as often as any other, give or take one; memory workers twice as often."""
     kinds: list[str] = []
-    while len(kinds) < blows:
+    while len(kinds) < faults:
         round_ = [*KINDS, MEMORY]
         chance.shuffle(round_)
         kinds += round_
-    return kinds[:blows]
+    return kinds[:faults]
 
 
-class Striker:
-    """Strikes a cluster on the Ray that this process is connected to.
+class FaultInjector:
+    """Injects faults into a cluster on the Ray that this process is connected to.
 
     Args:
         settings: of the cluster.
@@ -55,8 +55,8 @@ class Striker:
         self._ingest = [f"ingest-{index}" for index in range(settings.cluster.ingest_workers)]
         self._cancelling: list[asyncio.Task[None]] = []
 
-    async def strike(self, kind: str) -> bool:
-        """One blow; returns whether it hit: a process that is down or too young to answer cannot be killed."""
+    async def inject(self, kind: str) -> bool:
+        """One fault; returns whether it could be: a process that is down or too young to answer cannot be killed."""
         if kind == MOVE:
             return await self._empty_a_worker(self._chance.choice(self._memory))
         return await asyncio.to_thread(self._kill, kind)
@@ -83,7 +83,7 @@ class Striker:
         return handles + (routers() if kind in (ROUTER, EVERYTHING) else [])
 
     async def _empty_a_worker(self, worker: str) -> bool:
-        # In the background: the next blow may come while its streams move. An order without an answer counts too.
+        # In the background: the next fault may come while its streams move. An order without an answer counts too.
         self._cancelling.append(asyncio.create_task(self._end_drain(worker)))
         try:
             await call(COORDINATOR, self._namespace, "drain", worker, True, limit_s=_ANSWER_S)

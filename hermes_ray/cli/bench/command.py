@@ -12,6 +12,7 @@ from hermes_ray.cli.exits import CommandFailed
 bench = typer.Typer(no_args_is_help=True, help="Measure cost, accuracy and recovery on this machine.")
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured as JSON.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print the measurements behind every figure too.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads of one torch operation (default: torch's own choice).")
 ]
@@ -21,6 +22,7 @@ Threads = Annotated[
 def memory(
     quick: Annotated[bool, typer.Option("--quick", help="A few minutes: smaller sizes, the same bars.")] = False,
     json_file: JsonFile = None,
+    verbose: Verbose = False,
     threads: Threads = None,
 ) -> None:
     """Cost of the memory: time to first token, compaction, ingest, bytes.
@@ -29,9 +31,9 @@ def memory(
     what ReKV, LiveVLM and DSCache do at a question. Vision features are computed before the clock starts, on all
     sides. Exit code 0 whether the bars are cleared or not: the table tells.
     """
-    from hermes_ray.cli.bench_tables import run_memory
+    from hermes_ray.cli.bench.memory import run_memory
 
-    document = run_memory(quick=quick, threads=threads)
+    document = run_memory(quick=quick, threads=threads, verbose=verbose)
     _write(document, json_file)
 
 
@@ -47,6 +49,7 @@ def accuracy(
     policy: Annotated[list[str] | None, typer.Option(help="Only this policy. Repeatable.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: one per core).")] = None,
     json_file: JsonFile = None,
+    verbose: Verbose = False,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep what is finished in this file, and go on from it.")
@@ -57,31 +60,34 @@ def accuracy(
     The bundled model was trained on short clips of other worlds of the same kind. An answer is right if it has exactly
     the right words.
     """
-    from hermes_ray.cli.bench_accuracy import run_accuracy
+    from hermes_ray.cli.bench.accuracy import run_accuracy
 
     changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
-    document = run_accuracy(model, changes, quick=quick, workers=workers, picture=picture, resume=resume)
+    document = run_accuracy(
+        model, changes, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
+    )
     _write(document, json_file)
 
 
 @bench.command()
 def recovery(
-    quick: Annotated[bool, typer.Option("--quick", help="3 blows of each kind, and snapshots more often.")] = False,
-    blows: Annotated[int | None, typer.Option(min=1, help="Blows of each kind (default 20).")] = None,
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of blow. Repeatable.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="3 faults of each kind, and snapshots more often.")] = False,
+    faults: Annotated[int | None, typer.Option(min=1, help="Faults of each kind (default 20).")] = None,
+    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of fault. Repeatable.")] = None,
     json_file: JsonFile = None,
+    verbose: Verbose = False,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
 ) -> None:
     """How soon the system is itself again after kill -9 of a process, and what questions to other streams notice.
 
     Starts a broker, a Ray and the whole system of its own; touches none that runs. Streams are published and asked over
-    HTTP all the time. Blows of all kinds take turns: a memory worker, the ingest worker or the Coordinator dies, or a
+    HTTP all the time. Faults of all kinds take turns: a memory worker, the ingest worker or the Coordinator dies, or a
     memory worker is drained. Ctrl-C ends everything, at any moment. Exit code 0 whether the bars are cleared or not.
     """
-    from hermes_ray.cli.bench_recovery import run_recovery
+    from hermes_ray.cli.bench.recovery import run_recovery
 
-    changes = {"blows": blows, "kinds": tuple(kind) if kind else None}
-    document = run_recovery(changes, quick=quick, picture=picture)
+    changes = {"faults": faults, "kinds": tuple(kind) if kind else None}
+    document = run_recovery(changes, quick=quick, picture=picture, verbose=verbose)
     _write(document, json_file)
 
 

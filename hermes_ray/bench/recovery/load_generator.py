@@ -1,4 +1,4 @@
-"""Users who ask every stream over HTTP, all the time, and write down what they get."""
+"""The load: users who ask every stream over HTTP, all the time, and write down what they get."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from hermes_ray.errors import HermesError
 QUESTION = "what is in view now ?"
 _RETRY_S = 0.2
 """Between two tries to see a frame; the resolution of recovery times where questions are refused."""
-_PATIENCE_S = 120.0
+_WAITING_LIMIT_S = 120.0
 _CLOSE_LIMIT_S = 5.0
 
 
@@ -44,7 +44,7 @@ def ask(client: HermesClient, stream: str, *, as_of_ms: int | None = None, timeo
     raise AssertionError("ask_stream ends with an answer or an error")
 
 
-class Audience:
+class LoadGenerator:
     """For every stream one user who waits for each new frame, and one who asks at a steady pace.
 
     Args:
@@ -84,10 +84,10 @@ class Audience:
         wait(self._asking, timeout=_CLOSE_LIMIT_S)
         self._users.shutdown(wait=False)
 
-    def ask_patiently(self, stream: str) -> Reply:
+    def ask_and_wait(self, stream: str) -> Reply:
         """One question that waits through a recovery instead of being refused."""
         with HermesClient(self._url) as client:
-            return ask(client, stream, timeout_s=_PATIENCE_S)
+            return ask(client, stream, timeout_s=_WAITING_LIMIT_S)
 
     def _watch(self, stream: str) -> None:
         """Ask for the oldest frame that no answer has seen yet, as soon as it is taken; again and again if refused."""

@@ -1,4 +1,4 @@
-"""Some streams taken through every policy: rendered once, seen by the vision tower once, asked the same questions."""
+"""Evaluates policies: streams are rendered once, encoded by the vision tower once, and asked the same questions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import torch
 
-from hermes_ray.bench.accuracy.exam import Category, Exam
+from hermes_ray.bench.accuracy.items import Category, EvaluationStream
 from hermes_ray.bench.accuracy.variants import Variant
 from hermes_ray.bench.peers.streams import PeerStreams, peer_streams
 from hermes_ray.bench.streams import DirectStreams
@@ -26,13 +26,13 @@ _PRESENT_BLOCKS = 4  # that a variant which is shown highlights only sees before
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one policy did on one question.
+    """How one policy did on one item.
 
     Attributes:
         policy: of the variant.
         budget_percent: of the variant.
         seed: of the stream.
-        question: its number within the exam.
+        item: its number within the stream.
         category: what it tests.
         task: kind of question.
         correct: whether the answer has exactly the right words.
@@ -42,7 +42,7 @@ class Outcome:
     policy: str
     budget_percent: float
     seed: int
-    question: int
+    item: int
     category: Category
     task: str
     correct: bool
@@ -50,22 +50,22 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenStream:
+class EncodedStream:
     """A stream behind the vision tower.
 
     Attributes:
-        exam: its questions.
+        source: its frames and items.
         blocks: what the decoder takes, in order.
     """
 
-    exam: Exam
+    source: EvaluationStream
     blocks: tuple[VisualBlock, ...]
 
     def between(self, start: int, end: int, *, highlights: bool) -> list[VisualBlock]:
         """Blocks ``start`` to ``end``; of highlights those that show something and the newest few."""
         if not highlights:
             return list(self.blocks[start:end])
-        shows, firsts = self.exam.shows(), [0, *accumulate(block.frames for block in self.blocks)]
+        shows, firsts = self.source.shows(), [0, *accumulate(block.frames for block in self.blocks)]
         lively = [any(shows[firsts[index] : firsts[index + 1]]) for index in range(start, end)]
         return [
             block
@@ -75,19 +75,22 @@ class SeenStream:
 
 
 @torch.inference_mode()
-def see(adapter: ModelAdapter, exam: Exam) -> SeenStream:
+def encode_stream(adapter: ModelAdapter, stream: EvaluationStream) -> EncodedStream:
     """Render a stream and run the vision tower over it."""
     pictures = [
-        TimedPixels(adapter.preprocess(image), index * _INTERVAL_MS) for index, image in enumerate(exam.film(_SIDE_PX))
+        TimedPixels(adapter.preprocess(image), index * _INTERVAL_MS)
+        for index, image in enumerate(stream.film(_SIDE_PX))
     ]
     groups, _ = group_frames(pictures, adapter.frames_per_block)
     blocks: list[VisualBlock] = []
     for first in range(0, len(groups), _GROUPS_PER_VISION_BATCH):
         blocks += adapter.encode(groups[first : first + _GROUPS_PER_VISION_BATCH])
-    return SeenStream(exam, tuple(blocks))
+    return EncodedStream(stream, tuple(blocks))
 
 
-def sit(adapter: ModelAdapter, streams: Sequence[SeenStream], variant: Variant, *, seats: int = 32) -> list[Outcome]:
+def evaluate(
+    adapter: ModelAdapter, streams: Sequence[EncodedStream], variant: Variant, *, seats: int = 32
+) -> list[Outcome]:
     """Let one policy watch some streams and answer their questions.
 
     Args:
@@ -97,7 +100,7 @@ def sit(adapter: ModelAdapter, streams: Sequence[SeenStream], variant: Variant, 
         seats: questions answered together.
     """
     memory = _begin(adapter, variant, len(streams), seats)
-    moments = [stream.exam.moments() for stream in streams]
+    moments = [stream.source.moments() for stream in streams]
     shown = [0] * len(streams)
     outcomes: list[Outcome] = []
     for index in range(len(streams)):
@@ -111,7 +114,7 @@ def sit(adapter: ModelAdapter, streams: Sequence[SeenStream], variant: Variant, 
             shown[index] = end
         _write(memory, pending)
         for index in here:
-            outcomes += _ask(adapter, memory, streams[index].exam, str(index), moments[index][round_number], variant)
+            outcomes += _ask(adapter, memory, streams[index].source, str(index), moments[index][round_number], variant)
     return outcomes
 
 
@@ -138,8 +141,10 @@ def _blocks_until(blocks: Sequence[VisualBlock], frame: int) -> int:
     return len(blocks)
 
 
-def _ask(adapter: ModelAdapter, memory: _Streams, exam: Exam, name: str, frame: int, variant: Variant) -> list[Outcome]:
-    numbered = [(number, item) for number, item in enumerate(exam.questions) if item.frame == frame]
+def _ask(
+    adapter: ModelAdapter, memory: _Streams, stream: EvaluationStream, name: str, frame: int, variant: Variant
+) -> list[Outcome]:
+    numbered = [(number, item) for number, item in enumerate(stream.items) if item.frame == frame]
     # What goes on beyond the longest right answer and its end is wrong anyhow.
     longest = max(len(adapter.tokenizer(item.question.answer)["input_ids"]) for _, item in numbered)
     answers = memory.answer([(name, item.question.text) for _, item in numbered], max_tokens=longest + 1)
@@ -147,8 +152,8 @@ def _ask(adapter: ModelAdapter, memory: _Streams, exam: Exam, name: str, frame: 
         Outcome(
             policy=variant.policy,
             budget_percent=variant.budget_percent,
-            seed=exam.seed,
-            question=number,
+            seed=stream.seed,
+            item=number,
             category=item.category,
             task=item.question.task,
             correct=is_right(answer, item.question.answer),

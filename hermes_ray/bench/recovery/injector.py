@@ -1,19 +1,18 @@
-"""One blow to the running system: a quiet time to compare with, the blow itself, and everything until it is over."""
+"""Puts faults into the running system: a quiet time to compare with, the fault, and everything until it is over."""
 
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import StreamResponse
-from hermes_ray.bench.recovery.audience import Audience
 from hermes_ray.bench.recovery.cameras import Cameras
+from hermes_ray.bench.recovery.fault import Fault
+from hermes_ray.bench.recovery.load_generator import LoadGenerator
 from hermes_ray.bench.recovery.plan import Kind, Plan
 from hermes_ray.bench.recovery.restart import Restart, Victim
-from hermes_ray.bench.recovery.timeline import Reply
 from hermes_ray.cluster.control.draining import drain, end_drain
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ingest_worker_name, memory_worker_name
 from hermes_ray.config import Settings
@@ -26,53 +25,24 @@ _LIVE_FRAMES = 4
 """A stream is live while an answer has seen all frames but so many of the newest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blow:
-    """What happened around one blow; times in seconds since epoch.
-
-    Attributes:
-        kind: what was done.
-        victim: the worker that it was done to.
-        quiet_s: when the quiet time before it began.
-        at_s: when it fell.
-        over_s: when all streams that it hit were live again; of a move, when the worker was empty.
-        hit: streams that were on the victim; of an ingest worker or the Coordinator all.
-        others: streams whose memory worker was left alone.
-        restart_s: moments at which the victim's successor reached its steps.
-        snapshot_ages_s: of the streams on the victim, how old their newest snapshot was; ``None`` without one.
-        replayed: of these streams, frames that answers had seen and the snapshot that came back had not.
-        patient: of these streams, what became of one question that was sent at once and waited.
-    """
-
-    kind: Kind
-    victim: str
-    quiet_s: float
-    at_s: float
-    over_s: float
-    hit: tuple[str, ...]
-    others: tuple[str, ...]
-    restart_s: Mapping[str, float]
-    snapshot_ages_s: Mapping[str, float | None]
-    replayed: Mapping[str, int]
-    patient: Mapping[str, Reply]
-
-
-class Arena:
-    """The system under test with its cameras and users, and what can be done to it.
+class FaultInjector:
+    """Does things to the system under test, whose cameras publish and whose users ask meanwhile.
 
     Args:
         plan: how much.
         settings: of the system, which runs.
         cameras: publish.
-        audience: asks.
+        load_generator: asks, and knows what answers have seen.
         url: of the API.
     """
 
-    def __init__(self, plan: Plan, settings: Settings, cameras: Cameras, audience: Audience, url: str) -> None:
+    def __init__(
+        self, plan: Plan, settings: Settings, cameras: Cameras, load_generator: LoadGenerator, url: str
+    ) -> None:
         self._plan = plan
         self._settings = settings
         self._cameras = cameras
-        self._audience = audience
+        self._load_generator = load_generator
         self._url = url
         self._streams = plan.stream_ids()
         self._chance = random.Random(plan.seed)  # noqa: S311 - moments, no secrets
@@ -94,7 +64,7 @@ class Arena:
         Raises:
             NotReady: that lasts too long.
         """
-        arrivals = self._audience.arrivals
+        arrivals = self._load_generator.arrivals
         self._until(
             lambda: all(arrivals[stream].newest == self._cameras.published(stream) - 1 for stream in self._streams),
             "the last frames have not come",
@@ -105,52 +75,52 @@ class Arena:
         with HermesClient(self._url) as client:
             return client.streams()
 
-    def strike(self, kind: Kind, number: int) -> Blow:
+    def inject(self, kind: Kind, number: int) -> Fault:
         """Wait for a quiet moment, do it, and wait until it is over.
 
         Args:
             kind: what to do.
-            number: of this blow within its kind; memory workers take turns.
+            number: of this fault within its kind; memory workers take turns.
 
         Raises:
             NotReady: the system is not itself again for too long.
-            HermesError: the blow cannot be done.
+            HermesError: the fault cannot be done.
         """
         self.wait_until_settled()
         quiet_s = time.time()
-        # Blows fall at any moment between two frames and between two snapshots.
+        # Faults come at any moment between two frames and between two snapshots.
         time.sleep(self._plan.before_s + self._chance.uniform(0, min(2.0, self._plan.snapshot_interval_s)))
         name = _victim(kind, number)
         on_victim = {stream.id: stream for stream in self.look() if stream.worker == name}
-        hit = tuple(on_victim) or self._streams
+        affected = tuple(on_victim) or self._streams
         victim = Victim(name, self._settings.cluster.namespace) if kind.is_kill else None
-        with ThreadPoolExecutor(len(hit)) as patience:
+        with ThreadPoolExecutor(len(affected)) as pool:
             at_s = time.time()
-            restart = None if victim is None else self._kill(victim, hit)
-            waiting = {stream: patience.submit(self._audience.ask_patiently, stream) for stream in on_victim}
-            over_s = self._empty(name) if restart is None else self._wait_until_back(restart, hit, at_s)
-        return Blow(
+            restart = None if victim is None else self._kill(victim, affected)
+            waiting = {stream: pool.submit(self._load_generator.ask_and_wait, stream) for stream in on_victim}
+            over_s = self._empty(name) if restart is None else self._wait_until_back(restart, affected, at_s)
+        return Fault(
             kind=kind,
             victim=name,
             quiet_s=quiet_s,
             at_s=at_s,
             over_s=over_s,
-            hit=hit,
+            affected=affected,
             others=tuple(stream for stream in self._streams if stream not in on_victim),
             restart_s={} if restart is None else dict(restart.moments_s),
             snapshot_ages_s={stream: seen.snapshot_age_s for stream, seen in on_victim.items()},
             replayed={} if restart is None else self._replayed(restart, at_s),
-            patient={stream: asked.result() for stream, asked in waiting.items()},
+            waiting={stream: asked.result() for stream, asked in waiting.items()},
         )
 
-    def _kill(self, victim: Victim, hit: tuple[str, ...]) -> Restart:
-        restart = Restart(victim, hit)
+    def _kill(self, victim: Victim, affected: tuple[str, ...]) -> Restart:
+        restart = Restart(victim, affected)
         victim.kill()
         restart.start()
         return restart
 
-    def _wait_until_back(self, restart: Restart, hit: tuple[str, ...], at_s: float) -> float:
-        arrivals = [self._audience.arrivals[stream] for stream in hit]
+    def _wait_until_back(self, restart: Restart, affected: tuple[str, ...], at_s: float) -> float:
+        arrivals = [self._load_generator.arrivals[stream] for stream in affected]
         try:
             self._until(lambda: all(seen.back_s(at_s) is not None for seen in arrivals), "a stream is not back")
             self._until(lambda: restart.is_over, "the victim is not back")
@@ -169,7 +139,7 @@ class Arena:
     def _replayed(self, restart: Restart, at_s: float) -> dict[str, int]:
         """Per stream; none where the snapshot is newer than the newest answer was."""
         return {
-            stream: max(0, self._audience.arrivals[stream].newest_at(at_s) - self._newest_in(stream, positions))
+            stream: max(0, self._load_generator.arrivals[stream].newest_at(at_s) - self._newest_in(stream, positions))
             for stream, positions in restart.positions.items()
         }
 
@@ -178,7 +148,7 @@ class Arena:
         return max((self._cameras.frame_at(stream, *place) for place in positions.items()), default=-1)
 
     def _is_live(self, stream: str) -> bool:
-        return self._audience.arrivals[stream].newest >= self._cameras.published(stream) - 1 - _LIVE_FRAMES
+        return self._load_generator.arrivals[stream].newest >= self._cameras.published(stream) - 1 - _LIVE_FRAMES
 
     def _is_even(self) -> bool:
         held = Counter(stream.worker for stream in self.look())
@@ -189,7 +159,7 @@ class Arena:
         trouble: HermesError | None = None
         while time.monotonic() < deadline_s:
             self._cameras.check()
-            self._audience.check()
+            self._load_generator.check()
             try:
                 if condition():
                     return

@@ -1,4 +1,4 @@
-"""Shares of right answers per policy, with what chance may have done to them."""
+"""Accuracy per policy, with what chance may have done to them."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hermes_ray.bench.accuracy.exam import CATEGORIES, Category
-from hermes_ray.bench.accuracy.sitting import Outcome
+from hermes_ray.bench.accuracy.evaluation import Outcome
+from hermes_ray.bench.accuracy.items import CATEGORIES, Category
 from hermes_ray.bench.accuracy.variants import DEFAULT, Variant
 from hermes_ray.bench.statistics import bootstrap_interval, wilson_interval
 
@@ -17,29 +17,29 @@ _RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """One policy's answers to one category of questions.
+class Score:
+    """One policy's accuracy on the items of one category.
 
     Attributes:
-        interval: 95 % interval of the share, streams resampled, because a stream's questions share its world; Wilson's
+        interval: 95 % interval of the accuracy, streams resampled, because a stream's items share its world; Wilson's
             where that has no width (all right, all wrong, or one stream).
-        wilson: 95 % interval as if questions were independent.
-        ahead: share of the default policy's right answers to the very same questions subtracted from this one's;
+        wilson: 95 % interval as if items were independent.
+        ahead: the default policy's accuracy on the very same items subtracted from this one's;
             ``None`` for the default policy itself.
         ahead_interval: 95 % interval of that, streams resampled.
     """
 
-    right: int
-    asked: int
+    correct: int
+    items: int
     interval: tuple[float, float]
     wilson: tuple[float, float]
     ahead: float | None = None
     ahead_interval: tuple[float, float] | None = None
 
     @property
-    def share(self) -> float:
-        """Share of right answers; not a number without any question."""
-        return self.right / self.asked if self.asked else float("nan")
+    def accuracy(self) -> float:
+        """Share of right answers; not a number without any item."""
+        return self.correct / self.items if self.items else float("nan")
 
     @property
     def is_worse(self) -> bool:
@@ -54,9 +54,9 @@ class Mark:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {
-            "right": self.right,
-            "asked": self.asked,
-            "share": self.share if self.asked else None,
+            "correct": self.correct,
+            "items": self.items,
+            "accuracy": self.accuracy if self.items else None,
             "interval_95": list(self.interval),
             "wilson_95": list(self.wilson),
             "ahead_of_default": self.ahead,
@@ -69,15 +69,15 @@ class Result:
     """One policy at one budget.
 
     Attributes:
-        marks: per category.
+        scores: per category.
         past: of the recent and the distant past together.
-        tasks: per task: right and asked.
+        tasks: per task: correct answers and items.
         mean_cached_tokens: visual tokens per layer held when questions were asked.
     """
 
     variant: Variant
-    marks: Mapping[Category, Mark]
-    past: Mark
+    scores: Mapping[Category, Score]
+    past: Score
     tasks: Mapping[str, tuple[int, int]]
     mean_cached_tokens: float
 
@@ -89,14 +89,16 @@ class Result:
             "budget_tokens": self.variant.settings["budget_tokens"],
             "same_budget": self.variant.same_budget,
             "mean_cached_tokens": self.mean_cached_tokens,
-            "categories": {category: mark.to_dict() for category, mark in self.marks.items()},
+            "categories": {category: score.to_dict() for category, score in self.scores.items()},
             "past": self.past.to_dict(),
-            "tasks": {task: {"right": right, "asked": asked} for task, (right, asked) in sorted(self.tasks.items())},
+            "tasks": {
+                task: {"correct": correct, "items": items} for task, (correct, items) in sorted(self.tasks.items())
+            },
         }
 
 
 def results(variants: Sequence[Variant], outcomes: Sequence[Outcome]) -> list[Result]:
-    """Mark every variant that has outcomes, in the order given.
+    """Score every variant that has outcomes, in the order given.
 
     Each is compared with the default policy at its budget, one with a budget of its own with the default at the first.
     """
@@ -117,12 +119,12 @@ def results(variants: Sequence[Variant], outcomes: Sequence[Outcome]) -> list[Re
 def _result(variant: Variant, own: Sequence[Outcome], rival: Sequence[Outcome] | None) -> Result:
     tasks: dict[str, tuple[int, int]] = {}
     for outcome in own:
-        right, asked = tasks.get(outcome.task, (0, 0))
-        tasks[outcome.task] = (right + outcome.correct, asked + 1)
+        correct, items = tasks.get(outcome.task, (0, 0))
+        tasks[outcome.task] = (correct + outcome.correct, items + 1)
     return Result(
         variant,
-        {category: _mark(_of(own, category), rival and _of(rival, category)) for category in CATEGORIES},
-        _mark(_of(own, *_PAST), rival and _of(rival, *_PAST)),
+        {category: _score(_of(own, category), rival and _of(rival, category)) for category in CATEGORIES},
+        _score(_of(own, *_PAST), rival and _of(rival, *_PAST)),
         tasks,
         float(np.mean([outcome.cached_tokens for outcome in own])),
     )
@@ -132,25 +134,25 @@ def _of(outcomes: Sequence[Outcome], *categories: Category) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.category in categories]
 
 
-def _mark(own: Sequence[Outcome], rival: Sequence[Outcome] | None) -> Mark:
+def _score(own: Sequence[Outcome], rival: Sequence[Outcome] | None) -> Score:
     streams = sorted({outcome.seed for outcome in own})
-    right = [sum(outcome.correct for outcome in own if outcome.seed == seed) for seed in streams]
-    asked = [sum(outcome.seed == seed for outcome in own) for seed in streams]
-    wilson = wilson_interval(sum(right), sum(asked))
-    interval = bootstrap_interval(right, asked)
+    correct = [sum(outcome.correct for outcome in own if outcome.seed == seed) for seed in streams]
+    items = [sum(outcome.seed == seed for outcome in own) for seed in streams]
+    wilson = wilson_interval(sum(correct), sum(items))
+    interval = bootstrap_interval(correct, items)
     if interval[0] == interval[1]:
         interval = wilson
     ahead, ahead_interval = _ahead(own, rival) if rival else (None, None)
-    return Mark(sum(right), sum(asked), interval, wilson, ahead, ahead_interval)
+    return Score(sum(correct), sum(items), interval, wilson, ahead, ahead_interval)
 
 
 def _ahead(own: Sequence[Outcome], rival: Sequence[Outcome]) -> tuple[float | None, tuple[float, float] | None]:
-    """Difference in the share of right answers over the questions that both were asked, streams resampled."""
-    theirs = {(outcome.seed, outcome.question): outcome.correct for outcome in rival}
+    """Difference in accuracy over the items that both answered, streams resampled."""
+    theirs = {(outcome.seed, outcome.item): outcome.correct for outcome in rival}
     gains: dict[int, list[int]] = defaultdict(list)
     for outcome in own:
-        if (outcome.seed, outcome.question) in theirs:
-            gains[outcome.seed].append(outcome.correct - theirs[outcome.seed, outcome.question])
+        if (outcome.seed, outcome.item) in theirs:
+            gains[outcome.seed].append(outcome.correct - theirs[outcome.seed, outcome.item])
     if not gains:
         return None, None
     totals = np.array([sum(values) for values in gains.values()])

@@ -1,4 +1,4 @@
-"""Long streams of the simulated camera, and the questions that every policy is asked about them."""
+"""Evaluation streams: long streams of the simulated camera, with items, which are questions whose answers are known."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Category = Literal["now", "recent", "distant", "count"]
 CATEGORIES: tuple[Category, ...] = ("now", "recent", "distant", "count")
 
 FIRST_SEED = 7_000_000_000
-"""Streams have the seeds from here on; training and its evaluation use others."""
+"""Streams have the seeds from here on; training and its own evaluation use others."""
 RECENT_SHARE = 0.1
 """What came within this share of the stream's length before the question is recent; what came earlier is distant."""
 
@@ -22,7 +22,7 @@ _INTERVAL_S = 1.0
 _QUIET_CAMERA = Traffic(mean_gap_s=40.0, quiet_share=0.1, overlap_share=0.3)
 """About one thing a minute: the history stays short enough to be asked about, and most of the stream shows nothing."""
 _ASKED_FROM = 0.55  # share of the stream before the first question: by then every memory has been compacted
-_DRAWS_PER_QUESTION = 40
+_DRAWS_PER_ITEM = 40
 _PAST_TASKS = tuple(task for task, (topic, _) in TASKS.items() if topic == "past")
 _TASKS_OF: dict[Category, tuple[str, ...]] = {
     "now": tuple(task for task, (topic, _) in TASKS.items() if topic == "now"),
@@ -33,7 +33,7 @@ _TASKS_OF: dict[Category, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ExamQuestion:
+class Item:
     """A question, its right answer, and what it tests.
 
     Attributes:
@@ -46,26 +46,22 @@ class ExamQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """One stream and its questions.
+class EvaluationStream:
+    """One stream and its items.
 
     Attributes:
         seed: of the world.
         frames: how many.
-        questions: by frame, then in the order of :data:`CATEGORIES`.
+        items: by frame, then in the order of :data:`CATEGORIES`.
     """
 
     seed: int
     frames: int
-    questions: tuple[ExamQuestion, ...]
+    items: tuple[Item, ...]
 
     def moments(self) -> list[int]:
         """The frames at which something is asked, in order."""
-        return sorted({item.frame for item in self.questions})
-
-    def asked_at(self, frame: int) -> list[ExamQuestion]:
-        """The questions of one moment."""
-        return [item for item in self.questions if item.frame == frame]
+        return sorted({item.frame for item in self.items})
 
     def shows(self) -> list[bool]:
         """For every frame whether anything of any thing is in the picture."""
@@ -79,24 +75,24 @@ class Exam:
         return [renderer.render(frame * _INTERVAL_S) for frame in range(self.frames)]
 
 
-def set_exam(seed: int, frames: int, moments: int, per_category: int) -> Exam:
-    """Write one stream's questions; they depend on the arguments alone.
+def evaluation_stream(seed: int, frames: int, moments: int, per_category: int) -> EvaluationStream:
+    """Write one stream's items; they depend on the arguments alone.
 
     Args:
         seed: of the world.
         frames: length of the stream, one frame per second.
         moments: at how many frames it is asked, all in its last part.
-        per_category: questions per category at each; fewer where the world gives no more.
+        per_category: items per category at each; fewer where the world gives no more.
     """
     rng = np.random.default_rng([seed, 17])
-    writer = _Examiner(seed, frames, rng)
-    questions = [
+    writer = _ItemWriter(seed, frames, rng)
+    items = [
         item
         for frame in _choose_moments(seed, frames, moments, rng)
         for category in CATEGORIES
-        for item in writer.ask(category, frame, per_category)
+        for item in writer.write(category, frame, per_category)
     ]
-    return Exam(seed, frames, tuple(questions))
+    return EvaluationStream(seed, frames, tuple(items))
 
 
 def _world(seed: int) -> World:
@@ -113,7 +109,7 @@ def _choose_moments(seed: int, frames: int, count: int, rng: np.random.Generator
     return sorted(int(frame) for frame in order[:count])
 
 
-class _Examiner:
+class _ItemWriter:
     def __init__(self, seed: int, frames: int, rng: np.random.Generator) -> None:
         self._writer = QuestionWriter(_world(seed), rng)
         self._truth = Truth(_world(seed))
@@ -122,10 +118,10 @@ class _Examiner:
         # Half of the questions that are answered yes or no want each; which of them comes first is drawn.
         self._wanted = {category: str(rng.choice(("yes", "no"))) for category in CATEGORIES}
 
-    def ask(self, category: Category, frame: int, count: int) -> list[ExamQuestion]:
-        """Draw different questions of one category about one moment."""
-        found: dict[str, ExamQuestion] = {}
-        for _ in range(_DRAWS_PER_QUESTION * count):
+    def write(self, category: Category, frame: int, count: int) -> list[Item]:
+        """Draw different items of one category about one moment."""
+        found: dict[str, Item] = {}
+        for _ in range(_DRAWS_PER_ITEM * count):
             if len(found) == count:
                 break
             task = str(self._rng.choice(_TASKS_OF[category]))
@@ -133,7 +129,7 @@ class _Examiner:
             if question and question.text not in found and self._fits(category, question):
                 if question.answer == self._wanted[category]:
                     self._wanted[category] = "no" if question.answer == "yes" else "yes"
-                found[question.text] = ExamQuestion(category, frame, question)
+                found[question.text] = Item(category, frame, question)
         return list(found.values())
 
     def _fits(self, category: Category, question: QuestionAnswer) -> bool:
@@ -153,7 +149,7 @@ class _Examiner:
         return came[0].came_s if came else None
 
 
-def count_by_category(exams: Sequence[Exam]) -> dict[Category, int]:
-    """How many questions there are of each category."""
-    counts = Counter(item.category for exam in exams for item in exam.questions)
+def count_by_category(streams: Sequence[EvaluationStream]) -> dict[Category, int]:
+    """How many items there are of each category."""
+    counts = Counter(item.category for stream in streams for item in stream.items)
     return {category: counts[category] for category in CATEGORIES}
