@@ -10,6 +10,11 @@ from structlog.typing import Processor, WrappedLogger
 
 from hermes_ray.config import LogSettings
 
+# The default shows every frame's locals: secrets among them, and seconds of formatting in the thread that failed.
+_CONSOLE = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+if not structlog.is_configured():  # of a process that uses the package as a library and says nothing about logs
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _CONSOLE])
+
 _CHATTY = ("kafka", "httpx", "httpcore", "urllib3", "filelock", "fsspec")
 """Libraries whose INFO lines would drown ours."""
 
@@ -67,8 +72,4 @@ def _renderers(log_format: str) -> list[Processor]:
     clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "json":
         return [clean, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [
-        clean,
-        # The default shows every frame's locals: secrets among them, and seconds of formatting.
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
-    ]
+    return [clean, _CONSOLE]

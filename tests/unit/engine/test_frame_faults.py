@@ -1,7 +1,9 @@
 """What goes wrong with one stream's frames ends those frames: every other memory is that of an undisturbed engine."""
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from tests.unit.engine.conftest import pictures
 from tests.unit.engine.test_question_faults import Replaced
 
 STREAMS = ("a", "b", "c")
-FRAMES, AT_ONCE = 24, 8
+FRAMES, AT_ONCE = 20, 5
 """Of each stream, and handed over together. The budget holds 15 frames of a 4-token block."""
 Spoil = Callable[[int, list[torch.Tensor]], None]
 
@@ -99,17 +101,14 @@ def broken(adapter: ModelAdapter) -> Iterator[Callable[[str, Spoil], StreamEngin
         engine.close()
 
 
-@pytest.mark.parametrize(
-    ("function", "period"),
-    [("encode", 2), ("encode", 5), ("place", 5), ("place", 7), ("project", 23), ("project", 37), ("finish", 29)],
-)
-def test_failures_at_every_call_leave_every_memory_as_it_should_be(broken, undisturbed, function, period):
+@pytest.mark.parametrize(("function", "one_in"), [("encode", 3), ("place", 12), ("project", 50), ("finish", 50)])
+def test_failures_at_any_call_leave_every_memory_as_it_should_be(broken, undisturbed, function, one_in):
     """A pass that fails together is tried for each stream, and frames that fail alone are sent again."""
-    failed = 0
+    failed, chance = 0, random.Random(function)
 
     def spoil(number: int, _: list[torch.Tensor]) -> None:
         nonlocal failed
-        if number % period == period - 1:
+        if number == 0 or chance.randrange(one_in) == 0:
             failed += 1
             raise RuntimeError("injected")
 
@@ -119,11 +118,14 @@ def test_failures_at_every_call_leave_every_memory_as_it_should_be(broken, undis
     assert_same(memories(engine), undisturbed)
 
 
-@pytest.mark.parametrize("number", [torch.nan, torch.inf])
-@pytest.mark.parametrize(("function", "period"), [("encode", 2), ("project", 23), ("finish", 29)])
-def test_what_is_not_finite_reaches_no_memory(broken, undisturbed, function, period, number):
+@pytest.mark.parametrize(
+    ("function", "one_in", "number"), [("encode", 3, torch.nan), ("project", 50, torch.nan), ("finish", 50, torch.inf)]
+)
+def test_what_is_not_finite_reaches_no_memory(broken, undisturbed, function, one_in, number):
+    chance = random.Random(function)
+
     def spoil(index: int, tensors: list[torch.Tensor]) -> None:
-        if index % period == 1:
+        if index == 0 or chance.randrange(one_in) == 0:
             tensors[-1].view(-1)[3] = number
 
     engine = broken(function, spoil)
@@ -134,7 +136,11 @@ def test_what_is_not_finite_reaches_no_memory(broken, undisturbed, function, per
 def test_the_stream_whose_frames_always_fail_fails_alone_and_goes_on_behind_them(adapter, undisturbed):
     cursed = [adapter.preprocess(picture) for picture in pictures(FRAMES, seed=ord("b"))[10:12]]
 
+    all_sent = Event()
+    all_sent.set()
+
     def encode(groups: Any) -> Any:
+        assert all_sent.wait(60)
         if any(torch.equal(pixels, bad) for group in groups for pixels in group.pixels for bad in cursed):
             raise ValueError("injected")
         return adapter.encode(groups)
@@ -142,8 +148,10 @@ def test_the_stream_whose_frames_always_fail_fails_alone_and_goes_on_behind_them
     with engine_of(Replaced(adapter, encode=encode)) as engine:
         for stream in STREAMS:
             show(engine, stream, 0, 8).result(60)
+        all_sent.clear()
         futures = {stream: show(engine, stream, 8, FRAMES) for stream in STREAMS}
         behind = show(engine, "b", 0, 1)
+        all_sent.set()
         for stream in ("a", "c"):
             assert futures[stream].result(60).frames_seen == FRAMES
         error = futures["b"].exception(60)

@@ -1,5 +1,7 @@
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -53,3 +55,19 @@ def test_configuring_twice_writes_each_line_once(capsys):
     configure_logs(LogSettings(format="json"))
     get_logger("hermes_ray.test").info("once")
     assert len(lines(capsys)) == 1
+
+
+def test_a_library_user_who_configures_nothing_sees_a_plain_traceback_without_values():
+    program = """
+from hermes_ray.observability.logs import get_logger
+def fail(password):
+    raise ValueError("bad frame")
+try:
+    fail("swordfish")
+except ValueError:
+    get_logger("hermes_ray.test").exception("cannot decode", stream_id="cam-1")
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "cannot decode" in said.stdout
+    assert "ValueError: bad frame" in said.stdout
+    assert "swordfish" not in said.stdout + said.stderr
