@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from hermes_ray.config import KafkaSettings, ModelSettings, Settings, SnapshotSettings
+from hermes_ray.config import ClusterSettings, KafkaSettings, LoadedSettings, ModelSettings, SnapshotSettings
 from hermes_ray.errors import HermesError
 
 _OLDEST_PYTHON = (3, 11)
@@ -39,9 +39,11 @@ class Check:
         return asdict(self) | {"advice": None if self.ok else self.advice}
 
 
-def checks_for(settings: Settings, *, demo: bool) -> list[Callable[[], Check]]:
-    """Return the checks to run, quick ones first."""
+def checks_for(loaded: LoadedSettings, *, demo: bool) -> list[Callable[[], Check]]:
+    """Return the checks to run, quick ones first. The demo has a broker and a Ray cluster of its own."""
+    settings = loaded.settings
     broker = check_embedded_broker if demo else partial(check_broker, settings.kafka)
+    cluster = [] if demo else [partial(check_ray_cluster, settings.cluster, loaded.named_by("cluster.address"))]
     return [
         check_python,
         check_memory,
@@ -50,6 +52,7 @@ def checks_for(settings: Settings, *, demo: bool) -> list[Callable[[], Check]]:
         broker,
         partial(check_snapshots, settings.snapshots),
         check_ray,
+        *cluster,
         partial(check_device, settings.model.device),
         partial(check_model, settings.model),
     ]
@@ -139,6 +142,23 @@ def check_ray() -> Check:
     except ImportError as error:
         return Check("Ray", False, str(error), "run `make setup`")
     return Check("Ray", True, ray.__version__, "")
+
+
+def check_ray_cluster(settings: ClusterSettings, source: str) -> Check:
+    """Check that the Ray cluster that is named can be joined."""
+    from hermes_ray.cli.system import quiet_ray
+    from hermes_ray.cluster.control.ray_address import check_joinable, chosen_address
+
+    name = "Ray cluster"
+    address = chosen_address(settings, source)
+    if address is None:
+        return Check(name, True, "none is named: one is started on this machine", "")
+    quiet_ray()
+    try:
+        check_joinable(address)
+    except HermesError as error:
+        return Check(name, False, str(error), "remove the address if a cluster is to be started on this machine")
+    return Check(name, True, f"{address.text} ({address.source}) answers", "")
 
 
 def check_device(device: str) -> Check:

@@ -22,8 +22,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check this machine. Exit code 1 if something needed is missing."""
-    settings = load_settings(config_file, assignments, bootstrap).settings
-    results = [run() for run in checks_for(settings, demo=demo)]
+    loaded = load_settings(config_file, assignments, bootstrap)
+    results = [run() for run in checks_for(loaded, demo=demo)]
     ok = all(check.ok or not check.needed for check in results)
     if as_json:
         write_json({"ok": ok, "checks": [check.to_dict() for check in results]})
