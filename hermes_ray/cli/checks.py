@@ -4,9 +4,8 @@ import importlib.metadata
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import psutil
@@ -39,23 +38,26 @@ class Check:
         return asdict(self) | {"advice": None if self.ok else self.advice}
 
 
-def checks_for(loaded: LoadedSettings, *, demo: bool) -> list[Callable[[], Check]]:
-    """Return the checks to run, quick ones first. The demo has a broker and a Ray cluster of its own."""
+def run_checks(loaded: LoadedSettings, *, demo: bool) -> Iterator[Check]:
+    """Check one thing after the other, quick ones first. The demo has a broker and a Ray cluster of its own."""
     settings = loaded.settings
-    broker = check_embedded_broker if demo else partial(check_broker, settings.kafka)
-    cluster = [] if demo else [partial(check_ray_cluster, settings.cluster, loaded.named_by("cluster.address"))]
-    return [
-        check_python,
-        check_memory,
-        partial(check_port, settings.api.host, settings.api.port),
-        partial(check_tool, "kcat", "only to publish or read records by hand: apt-get install kcat"),
-        broker,
-        partial(check_snapshots, settings.snapshots),
-        check_ray,
-        *cluster,
-        partial(check_device, settings.model.device),
-        partial(check_model, settings.model),
-    ]
+    yield check_python()
+    yield check_memory()
+    yield check_port(settings.api.host, settings.api.port)
+    yield check_tool("kcat", "only to publish or read records by hand: apt-get install kcat")
+    if demo:
+        yield check_embedded_broker()
+    else:
+        broker = check_broker(settings.kafka)
+        yield broker
+        if broker.ok:
+            yield check_compression(settings.kafka)
+    yield check_snapshots(settings.snapshots)
+    yield check_ray()
+    if not demo:
+        yield check_ray_cluster(settings.cluster, loaded.named_by("cluster.address"))
+    yield check_device(settings.model.device)
+    yield check_model(settings.model)
 
 
 def check_python() -> Check:
@@ -121,6 +123,29 @@ def check_broker(settings: KafkaSettings) -> Check:
             name, False, str(error), "start Kafka, or set kafka.bootstrap_servers; `hermes demo` brings its own"
         )
     return Check(name, True, "answers", "")
+
+
+def check_compression(settings: KafkaSettings) -> Check:
+    """Check that whatever the frames topic may hold can be decompressed here."""
+    from hermes_ray.transport.codecs import CODECS, install, missing_codecs
+    from hermes_ray.transport.topics import compression_of_frames
+
+    name = f"compression.type of {settings.frames_topic}"
+    try:
+        compression = compression_of_frames(settings)
+    except HermesError as error:
+        advice = "let the Kafka user describe the topic and its configuration, to have this checked"
+        return Check(name, False, str(error), advice, needed=False)
+    if compression is None:
+        return Check(name, True, "no such topic yet; `hermes up` creates it", "")
+    if compression not in (*CODECS, "producer"):
+        return Check(name, True, compression, "")
+    asked = CODECS if compression == "producer" else (compression,)
+    missing = {codec: package for codec, package in missing_codecs().items() if codec in asked}
+    if missing:
+        found = f"{compression}: no package here reads {', '.join(missing)}"
+        return Check(name, False, found, install(" ".join(missing.values())))
+    return Check(name, True, f"{compression}: {', '.join(asked)} can be read; uncompressed is safer", "")
 
 
 def check_snapshots(settings: SnapshotSettings) -> Check:
