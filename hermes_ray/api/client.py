@@ -11,10 +11,21 @@ from pydantic import ValidationError
 
 from hermes_ray.api.problems import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResponse, TokenEvent
-from hermes_ray.errors import ApiError, ApiUnreachable, ClusterError, HermesError, InvalidRequest, Overloaded
+from hermes_ray.errors import (
+    ApiError,
+    ApiUnreachable,
+    ClusterError,
+    ConfigError,
+    HermesError,
+    InvalidRequest,
+    Overloaded,
+)
 
 CONNECT_TIMEOUT_S = 5.0
 """For the connection alone, seconds."""
+
+ALIVE_TIMEOUT_S = 10.0
+"""For the answer of a router that only has to say that it lives, seconds."""
 
 _OWN_MODULES = "hermes_ray."
 
@@ -47,10 +58,17 @@ class HermesClient:
 
     Args:
         base_url: for example ``http://127.0.0.1:8000``.
+
+    Raises:
+        ConfigError: that is no URL.
     """
 
     def __init__(self, base_url: str) -> None:
-        self._http = httpx.Client(base_url=base_url, timeout=httpx.Timeout(QUIET_TIMEOUT_S, connect=CONNECT_TIMEOUT_S))
+        timeout = httpx.Timeout(QUIET_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        try:
+            self._http = httpx.Client(base_url=base_url, timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{base_url!r} is no URL of an API: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +79,17 @@ class HermesClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def alive(self) -> None:
+        """Return if an API lives there, ready or not; within a quarter of a minute.
+
+        Raises:
+            ApiUnreachable: nothing answers, or something else.
+            ClusterError: Serve answers, and has no application to ask.
+        """
+        with _reachable():
+            response = self._http.get("/healthz", timeout=httpx.Timeout(ALIVE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S))
+        _checked(response)
 
     def ready(self) -> None:
         """Return if the system can answer questions.

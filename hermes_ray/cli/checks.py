@@ -4,14 +4,13 @@ import importlib.metadata
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import psutil
 
-from hermes_ray.config import KafkaSettings, ModelSettings, Settings, SnapshotSettings
+from hermes_ray.config import ClusterSettings, KafkaSettings, LoadedSettings, ModelSettings, SnapshotSettings
 from hermes_ray.errors import HermesError
 
 _OLDEST_PYTHON = (3, 11)
@@ -39,20 +38,26 @@ class Check:
         return asdict(self) | {"advice": None if self.ok else self.advice}
 
 
-def checks_for(settings: Settings, *, demo: bool) -> list[Callable[[], Check]]:
-    """Return the checks to run, quick ones first."""
-    broker = check_embedded_broker if demo else partial(check_broker, settings.kafka)
-    return [
-        check_python,
-        check_memory,
-        partial(check_port, settings.api.host, settings.api.port),
-        partial(check_tool, "kcat", "only to publish or read records by hand: apt-get install kcat"),
-        broker,
-        partial(check_snapshots, settings.snapshots),
-        check_ray,
-        partial(check_device, settings.model.device),
-        partial(check_model, settings.model),
-    ]
+def run_checks(loaded: LoadedSettings, *, demo: bool) -> Iterator[Check]:
+    """Check one thing after the other, quick ones first. The demo has a broker and a Ray cluster of its own."""
+    settings = loaded.settings
+    yield check_python()
+    yield check_memory()
+    yield check_port(settings.api.host, settings.api.port)
+    yield check_tool("kcat", "only to publish or read records by hand: apt-get install kcat")
+    if demo:
+        yield check_embedded_broker()
+    else:
+        broker = check_broker(settings.kafka)
+        yield broker
+        if broker.ok:
+            yield check_compression(settings.kafka)
+    yield check_snapshots(settings.snapshots)
+    yield check_ray()
+    if not demo:
+        yield check_ray_cluster(settings.cluster, loaded.named_by("cluster.address"))
+    yield check_device(settings.model.device)
+    yield check_model(settings.model)
 
 
 def check_python() -> Check:
@@ -120,6 +125,29 @@ def check_broker(settings: KafkaSettings) -> Check:
     return Check(name, True, "answers", "")
 
 
+def check_compression(settings: KafkaSettings) -> Check:
+    """Check that whatever the frames topic may hold can be decompressed here."""
+    from hermes_ray.transport.codecs import CODECS, install, missing_codecs
+    from hermes_ray.transport.topics import compression_of_frames
+
+    name = f"compression.type of {settings.frames_topic}"
+    try:
+        compression = compression_of_frames(settings)
+    except HermesError as error:
+        advice = "let the Kafka user describe the topic and its configuration, to have this checked"
+        return Check(name, False, str(error), advice, needed=False)
+    if compression is None:
+        return Check(name, True, "no such topic yet; `hermes up` creates it", "")
+    if compression not in (*CODECS, "producer"):
+        return Check(name, True, compression, "")
+    asked = CODECS if compression == "producer" else (compression,)
+    missing = {codec: package for codec, package in missing_codecs().items() if codec in asked}
+    if missing:
+        found = f"{compression}: no package here reads {', '.join(missing)}"
+        return Check(name, False, found, install(" ".join(missing.values())))
+    return Check(name, True, f"{compression}: {', '.join(asked)} can be read; uncompressed is safer", "")
+
+
 def check_snapshots(settings: SnapshotSettings) -> Check:
     """Check that snapshots can be stored."""
     from hermes_ray.cli.system import check_snapshots as store
@@ -139,6 +167,23 @@ def check_ray() -> Check:
     except ImportError as error:
         return Check("Ray", False, str(error), "run `make setup`")
     return Check("Ray", True, ray.__version__, "")
+
+
+def check_ray_cluster(settings: ClusterSettings, source: str) -> Check:
+    """Check that the Ray cluster that is named can be joined."""
+    from hermes_ray.cli.system import quiet_ray
+    from hermes_ray.cluster.control.ray_address import check_joinable, chosen_address
+
+    name = "Ray cluster"
+    address = chosen_address(settings, source)
+    if address is None:
+        return Check(name, True, "none is named: one is started on this machine", "")
+    quiet_ray()
+    try:
+        check_joinable(address)
+    except HermesError as error:
+        return Check(name, False, str(error), "remove the address if a cluster is to be started on this machine")
+    return Check(name, True, f"{address.text} ({address.source}) answers", "")
 
 
 def check_device(device: str) -> Check:

@@ -9,13 +9,15 @@ from hermes_ray.errors import ApiUnreachable
 
 @contextmanager
 def connect(url: str) -> Iterator[HermesClient]:
-    """Open a client of the HTTP API.
+    """Open a client of the HTTP API, once something answers there: an answer may take minutes, that must not.
 
     Raises:
+        ConfigError: that is no URL.
         ApiUnreachable: nothing answers there; says what to do.
     """
     with HermesClient(url) as client:
         try:
+            client.alive()
             yield client
         except ApiUnreachable as error:
             raise ApiUnreachable(

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hermes_ray.cli.checks import Check, checks_for
+from hermes_ray.cli.checks import Check, run_checks
 from hermes_ray.cli.exits import FAILED
 from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.output import result_console, write_json
@@ -22,8 +22,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check this machine. Exit code 1 if something needed is missing."""
-    settings = load_settings(config_file, assignments, bootstrap).settings
-    results = [run() for run in checks_for(settings, demo=demo)]
+    loaded = load_settings(config_file, assignments, bootstrap)
+    results = list(run_checks(loaded, demo=demo))
     ok = all(check.ok or not check.needed for check in results)
     if as_json:
         write_json({"ok": ok, "checks": [check.to_dict() for check in results]})

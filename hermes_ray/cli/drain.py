@@ -29,19 +29,20 @@ def drain(
     """
     if bool(workers) == here:
         raise ConfigError("name the workers to drain, such as memory-0, or give --here; not both")
-    settings = _of_a_running_cluster(load_settings(config_file, assignments or ()).settings)
+    loaded = load_settings(config_file, assignments or ())
+    settings = _of_a_running_cluster(loaded.settings)
     console = progress_console()
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
-        with steps.step("joining Ray"), lifecycle.deferring_signals():
+        with steps.step("loading Ray"), lifecycle.deferring_signals():
             quiet_ray()
             import ray
 
             from hermes_ray.cluster.control import draining
             from hermes_ray.cluster.control.bringup import connect_ray
-        with lifecycle.while_others_take_signals():
+        with steps.step("joining Ray"), lifecycle.while_others_take_signals():
             lifecycle.at_end(ray.shutdown)
-            connect_ray(settings.cluster)
+            connect_ray(settings.cluster, loaded.named_by("cluster.address"))
         chosen = list(workers or draining.workers_on_this_machine(settings))
         if cancel:
             for worker in chosen:

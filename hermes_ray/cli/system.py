@@ -7,22 +7,25 @@ from contextlib import redirect_stdout
 
 from hermes_ray.cli.lifecycle import Lifecycle
 from hermes_ray.cli.steps import Steps
-from hermes_ray.config import ClusterSettings, KafkaSettings, Settings, SnapshotSettings
+from hermes_ray.config import KafkaSettings, Settings, SnapshotSettings
 
 
-def start_system(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> str:
+def start_system(
+    settings: Settings, lifecycle: Lifecycle, steps: Steps, address_source: str = "cluster.address"
+) -> str:
     """Start or join Ray, deploy the application and wait until it can answer.
 
     Args:
         settings: the whole tree; the workers get it too.
         lifecycle: ends everything that is started here.
         steps: shows what is going on.
+        address_source: who set ``cluster.address``, for the text of an error.
 
     Returns:
         The API's base URL.
 
     Raises:
-        ConfigError: the API's port is taken.
+        ConfigError: the API's port is taken, or Ray's address is none.
         ClusterError: Ray cannot be started or joined.
         NotReady: the system was not ready in time.
     """
@@ -32,12 +35,15 @@ def start_system(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> str:
 
         from hermes_ray.api import server
         from hermes_ray.cluster.control.bringup import connect_ray, shutdown_cluster
+        from hermes_ray.cluster.control.ray_address import chosen_address
 
     # Ray prints errors of its own to stdout, where a program may be reading our JSON.
     lifecycle.enter(redirect_stdout(sys.stderr))
-    with steps.step(_ray_step(settings.cluster)), lifecycle.while_others_take_signals():
+    address = chosen_address(settings.cluster, address_source)
+    joining = "starting Ray on this machine" if address is None else f"joining Ray at {address.text} ({address.source})"
+    with steps.step(joining), lifecycle.while_others_take_signals():
         lifecycle.at_end(ray.shutdown)
-        is_ours = connect_ray(settings.cluster)
+        is_ours = connect_ray(settings.cluster, address_source)
     with steps.step("starting the workers and the HTTP API") as progress:
         lifecycle.at_end(lambda: shutdown_cluster(settings))
         if not is_ours:
@@ -92,8 +98,3 @@ def quiet_ray() -> None:
     # A local cluster that listens on this machine only needs no token, and the API of one would refuse us without.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-
-
-def _ray_step(settings: ClusterSettings) -> str:
-    is_local = settings.address == "local" or (settings.address is None and "RAY_ADDRESS" not in os.environ)
-    return "starting Ray on this machine" if is_local else "joining Ray"

@@ -25,7 +25,8 @@ def up(
     Joins the Ray cluster that cluster.address (or RAY_ADDRESS) names, or else starts one on this machine. With --json:
     one line with the URL, once it is ready.
     """
-    settings = load_settings(config_file, [*(assignments or ()), *_port(port)], bootstrap).settings
+    loaded = load_settings(config_file, [*(assignments or ()), *_port(port)], bootstrap)
+    settings = loaded.settings
     console = progress_console()
     stdout = sys.stdout
     configure_logs(settings.log)
@@ -35,7 +36,7 @@ def up(
             check_broker(settings.kafka)
         with steps.step(f"trying to store snapshots: {settings.snapshots.url}"):
             check_snapshots(settings.snapshots)
-        url = start_system(settings, lifecycle, steps)
+        url = start_system(settings, lifecycle, steps, loaded.named_by("cluster.address"))
         console.print(f"ready after {steps.elapsed_s:.0f} s: {url}  [dim](docs at {url}/docs; Ctrl-C ends it)[/]")
         if as_json:
             write_json_line({"event": "ready", "url": url, "elapsed_s": round(steps.elapsed_s, 3)}, stdout)

@@ -33,6 +33,15 @@ class LoadedSettings:
     settings: Settings
     sources: Mapping[str, str]
 
+    def named_by(self, path: str) -> str:
+        """Who set a value, for the text of an error: ``environment variable HERMES_CLUSTER__ADDRESS``."""
+        source = self.sources[path]
+        if source == "environment":
+            return f"environment variable {ENV_PREFIX}{path.upper().replace('.', ENV_DELIMITER)}"
+        return {"default": f"{path} by default", "override": f"{path} on the command line"}.get(
+            source, f"{path} in {source}"
+        )
+
 
 def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Return the effective settings. See :func:`load_with_sources`."""

@@ -5,9 +5,7 @@ group is a name under which progress is committed for lag tools; nobody ever joi
 """
 
 import struct
-import zlib
 from collections.abc import Collection, Mapping
-from gzip import BadGzipFile
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +15,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import BrokerUnavailable, OffsetOutOfRange, TransportError, UnreadableRecord
+from hermes_ray.transport.codecs import codec_of_failed_batch, decompression_failures, remedy
 from hermes_ray.transport.failures import describe, translated
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.security import connection_options
@@ -37,12 +36,9 @@ _CLOSE_LIMIT_S = 2.0
 _PARSE_FAILURES = (
     CorruptRecordError,
     UnsupportedCodecError,
-    BadGzipFile,
-    EOFError,
     IndexError,
     ValueError,  # includes UnicodeDecodeError: a header name that is not UTF-8
     struct.error,
-    zlib.error,
 )
 """What kafka-python raises from :meth:`KafkaConsumer.poll` for bytes that it cannot take apart."""
 
@@ -223,6 +219,10 @@ class PartitionConsumer:
             raise self._gap(error) from error
         except _PARSE_FAILURES as error:
             raise self._unreadable(error) from error
+        except decompression_failures() as error:
+            if codec_of_failed_batch(error) is None:
+                raise  # of something else
+            raise self._unreadable(error) from error
 
     def _refuse_to_wait_beyond_the_end(self) -> None:
         # Some brokers answer a fetch beyond the end with nothing instead of an error; it would wait for ever.
@@ -251,7 +251,9 @@ class PartitionConsumer:
             raise TransportError(f"polling: {describe(error)}")
         partition: TopicPartition = batch.topic_partition
         offset = self.position(_identify(partition))
-        stuck = UnreadableRecord(partition.topic, partition.partition, offset, describe(error))
+        codec = codec_of_failed_batch(error)
+        compressed = "" if codec is None else f", in a batch compressed with {codec}: {remedy(error, codec)}"
+        stuck = UnreadableRecord(partition.topic, partition.partition, offset, f"{describe(error)}{compressed}")
         self._stuck[partition] = stuck
         return stuck
 

@@ -34,4 +34,5 @@ def translated(doing: str, settings: KafkaSettings) -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """The error's class and text; kafka-python's own errors print their class already."""
-    return str(error) if isinstance(error, KafkaError) else f"{type(error).__name__}: {error}"
+    name = type(error).__name__
+    return str(error) if isinstance(error, KafkaError) else f"{name}: {error}" if str(error) else name

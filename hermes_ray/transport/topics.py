@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError, for_code
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import BrokerUnavailable, TransportError
@@ -20,6 +21,9 @@ _DEAD_LETTERS_RETENTION_MS = 7 * 24 * _HOUR_MS
 _RECORD_OVERHEAD_BYTES = 64 * 1024
 """Room for key, headers and batch framing beside a value of ``max_record_bytes``."""
 _BROKER_DEFAULT = -1
+_COMPRESSION = "compression.type"
+_COMPRESSION_DEFAULT = "producer"
+"""Kafka's default, where a broker names only what differs from it: batches stay as their producers compressed them."""
 _POLL_S = 0.05
 
 
@@ -43,7 +47,7 @@ def topic_definitions(settings: KafkaSettings) -> list[TopicDefinition]:
         "max.message.bytes": str(settings.max_record_bytes + _RECORD_OVERHEAD_BYTES),
         # The broker unpacks what a producer compressed and checks its true size. kafka-python unpacks without a limit:
         # a batch of a few kilobytes could fill the memory of whoever reads it. Pictures and video do not shrink anyway.
-        "compression.type": "uncompressed",
+        _COMPRESSION: "uncompressed",
     }
     return [
         TopicDefinition(
@@ -83,6 +87,30 @@ def ensure_topics(settings: KafkaSettings) -> dict[str, int]:
             return _wait_until_usable(admin, definitions, settings)
         finally:
             admin.close()
+
+
+def compression_of_frames(settings: KafkaSettings) -> str | None:
+    """``compression.type`` of the frames topic, in Kafka's words; ``None`` if there is no such topic.
+
+    Raises:
+        BrokerUnavailable: no broker answered within ``request_timeout_s``.
+        TransportError: the user may not read it.
+    """
+    topic = settings.frames_topic
+    with translated("reading the frames topic's configuration", settings):
+        admin: Any = KafkaAdminClient(**connection_options(settings))
+        try:
+            (described,) = admin.describe_topics([topic])
+            if described["error_code"]:
+                error = for_code(described["error_code"])
+                if error is UnknownTopicOrPartitionError:
+                    return None
+                raise error
+            everything = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
+        finally:
+            admin.close()
+    named = everything["topic"][topic].get(_COMPRESSION)
+    return _COMPRESSION_DEFAULT if named is None else named["value"]
 
 
 def _create(admin: Any, definition: TopicDefinition) -> None:

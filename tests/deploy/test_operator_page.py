@@ -1,4 +1,4 @@
-"""Figures and names in the operator's page."""
+"""Figures and names in the operator's pages."""
 
 import re
 
@@ -7,10 +7,13 @@ import yaml
 
 from hermes_ray.api.schemas import IngestResponse
 from hermes_ray.config import Settings
+from hermes_ray.observability.metrics import METRICS
 from tests.deploy.rendering import CHART, ROOT, values_of
 
-PAGE = (ROOT / "docs" / "operator.md").read_text()
-ROWS = re.findall(r"^\| ([\w.-]+ [\w.-]+) \|((?: \d+ \|){5})$", PAGE, re.MULTILINE)
+DIRECTORY = ROOT / "docs" / "operator"
+PAGES = {page.name: page.read_text() for page in sorted(DIRECTORY.glob("*.md"))}
+ALL = "\n".join(PAGES.values())
+ROWS = re.findall(r"^\| ([\w.-]+ [\w.-]+) \|((?: \d+ \|){5})$", PAGES["sizing.md"], re.MULTILINE)
 
 
 @pytest.mark.parametrize(("model", "cells"), ROWS, ids=[model for model, _ in ROWS])
@@ -34,18 +37,48 @@ def test_settings_and_values_that_are_named_exist() -> None:
     schema = yaml.safe_load((CHART / "values.schema.json").read_text())["properties"]
     values = {f"{section}.{key}" for section, part in schema.items() for key in part.get("properties", {})}
     values |= set(values_of("values.yaml"))
-    named = re.findall(r"`([a-zA-Z]+\.[a-zA-Z_]+)`", PAGE)
-    others = {f"ingest.{name}" for name in IngestResponse.model_fields}
+    named = re.findall(r"`([a-zA-Z]+\.[a-zA-Z_]+)`", ALL)
+    others = {f"ingest.{name}" for name in IngestResponse.model_fields} | {"compression.type"}
     files = {name for name in named if name.endswith(("yaml", "cpu", "cuda"))}
     unknown = set(named) - settings - values - others - files
     assert {name for name in unknown if not name.startswith("hermes.")} == set()
 
 
+def test_metrics_that_are_named_exist() -> None:
+    named = set(re.findall(r"`(hermes_\w+)", ALL))
+    assert named
+    assert named <= {metric.name for metric in METRICS}
+
+
+def test_every_alert_has_its_remedy() -> None:
+    rules = yaml.safe_load((ROOT / "dashboards" / "rules" / "hermes.yaml").read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    assert set(re.findall(r"^\| `(Hermes\w+)` \|", PAGES["watching.md"], re.MULTILINE)) == alerts
+
+
 def test_files_that_are_named_exist() -> None:
     commands = re.findall(
-        r"(?:-f |--config |deploy |install hermes-ray |upgrade hermes-ray )((?:helm|deployments|kafka)/[\w./-]+)", PAGE
+        r"(?:-f |--config |deploy |install hermes-ray |upgrade hermes-ray )((?:helm|deployments|kafka)/[\w./-]+)", ALL
     )
     assert commands
     assert all((ROOT / path).exists() for path in commands)
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", PAGE):
-        assert (ROOT / "docs" / target).exists(), target
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_a_page_and_its_section(name: str) -> None:
+    for target, section in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", PAGES[name]):
+        page = DIRECTORY / (target or name)
+        assert page.exists(), target
+        if section:
+            assert section in _sections(page.read_text()), f"{target}#{section}"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", PAGES["README.md"]))
+    assert linked == PAGES.keys() - {"README.md"}
+
+
+def _sections(markdown: str) -> set[str]:
+    """Names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from hermes_ray.cluster.control.coordinator import Coordinator
+from hermes_ray.cluster.control.ray_address import check_joinable, chosen_address
 from hermes_ray.cluster.memory_worker.snapshot_store import remove_temporary, resolved
 from hermes_ray.cluster.wire.calls import Actor, actors_of, fetch, find_actor
 from hermes_ray.cluster.wire.contracts import Readiness
@@ -30,24 +31,31 @@ _CLOSE_LIMIT_S = 5.0
 """Closing takes a fraction of a second; a process that is still starting cannot, and is not waited for longer."""
 
 
-def connect_ray(settings: ClusterSettings) -> bool:
+def connect_ray(settings: ClusterSettings, source: str = "cluster.address") -> bool:
     """Join the Ray cluster that the settings name, or start one on this machine; nothing if this process is in one.
+
+    Args:
+        settings: of the cluster.
+        source: who set ``cluster.address``, for the text of an error.
 
     Returns:
         Whether a cluster was started here: then ``ray.shutdown()`` ends it.
 
     Raises:
+        ConfigError: what is named is no address.
         ClusterError: there is no such cluster, or Ray cannot start.
     """
     if ray.is_initialized():
         return False
-    starts = settings.address == "local" or (settings.address is None and "RAY_ADDRESS" not in os.environ)
-    options: dict[str, Any] = _local_options(settings) if starts else {"address": settings.address}
+    address = chosen_address(settings, source)
+    if address is not None:
+        check_joinable(address)  # ray.init would wait for minutes without a word
+    options: dict[str, Any] = _local_options(settings) if address is None else {"address": address.text}
     try:
         ray.init(namespace=settings.namespace, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(f"Ray could not be started or joined: {error}") from error
-    return starts
+    return address is None
 
 
 def ensure_cluster(settings: Settings) -> Actor:

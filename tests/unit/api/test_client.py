@@ -1,6 +1,8 @@
 """The Python client against the application on a socket."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -12,6 +14,7 @@ from hermes_ray.api.schemas import AnswerResponse, TokenEvent
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import (
     ApiUnreachable,
+    ConfigError,
     InvalidQuestion,
     InvalidRequest,
     InvalidStreamId,
@@ -96,8 +99,28 @@ async def test_closing_the_iterator_cancels_the_answer(client: HermesClient, eng
 
 
 def test_no_server():
-    with HermesClient("http://127.0.0.1:9") as client, pytest.raises(ApiUnreachable):
-        client.streams()
+    with HermesClient("http://127.0.0.1:9") as client:
+        with pytest.raises(ApiUnreachable):
+            client.alive()
+        with pytest.raises(ApiUnreachable):
+            client.streams()
+
+
+def test_a_server_that_lives(client: HermesClient):
+    client.alive()
+
+
+def test_somebody_who_never_answers():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with HermesClient(f"http://127.0.0.1:{silent.getsockname()[1]}") as client, pytest.raises(ApiUnreachable):
+            client.alive()
+    assert time.monotonic() - began < 30
+
+
+def test_what_is_no_url():
+    with pytest.raises(ConfigError, match="no URL"):
+        HermesClient("http://host:port")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"streams": [{"id": "x"}]}'])
