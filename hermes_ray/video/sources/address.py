@@ -15,7 +15,8 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from hermes_ray.errors import SourceError
 
-_SCHEMES = ("rtsp", "rtsps")
+RTSP_SCHEMES = ("rtsp", "rtsps")
+"""Plain, and over TLS."""
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%-]+)?\])(?::([0-9]{{1,5}}))?")
@@ -59,7 +60,7 @@ class CameraAddress:
             SourceError: another scheme, no host, or no telling where the password ends; never shows it.
         """
         scheme = scheme_of(text)
-        if scheme not in _SCHEMES:
+        if scheme not in RTSP_SCHEMES:
             raise SourceError(f"{without_secrets(text)} is no RTSP address; it must start with rtsp:// or rtsps://")
         hidden = without_secrets(text)
         if _CONTROL.search(text):

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from hermes_ray.cli.publish import open_source
+from hermes_ray.cli.publish_source import open_source
 from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
 from hermes_ray.errors import MediaTooLarge, PublishFailed, SourceError
 from hermes_ray.video.codec import DecodeLimits, decode
