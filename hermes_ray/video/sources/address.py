@@ -24,6 +24,7 @@ _AFTER_HOST = re.compile(r"[/?#]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 _MAX_PORT = 65535
+_SHOWN_CHARACTERS = 200
 _MAX_CREDENTIALS_BYTES = 127
 """libav's RTSP client cuts longer ones off, percent-encoding included, without a word."""
 _HOW_TO_WRITE = (
@@ -112,7 +113,7 @@ def without_secrets(text: str) -> str:
     is_path = Path(text).is_absolute() or text.startswith(".")
     if not is_path and any(character in text for character in "@?:"):
         return "the source (hidden, as it may hold a password)"
-    return text
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def _readings(rest: str) -> Iterator[tuple[str | None, str, str]]:
