@@ -147,9 +147,8 @@ class MessagePacker:
 
 def _longest_side(width: int, height: int, max_side_px: int, max_pixels: int) -> int:
     """The longer side, at most ``max_side_px``, at which a picture of this shape has at most ``max_pixels``."""
-    side_px = min(max_side_px, max(width, height))
-    if math.prod(fit(width, height, side_px)) > max_pixels:
-        side_px = min(side_px, math.isqrt(max_pixels * max(width, height) // min(width, height)))
+    longer, shorter = max(width, height), min(width, height)
+    side_px = min(max_side_px, longer, math.isqrt(max_pixels * longer // shorter) + 1)
     while math.prod(fit(width, height, side_px)) > max_pixels and side_px > 1:  # sides are rounded
         side_px -= 1
     return side_px

@@ -86,6 +86,17 @@ def test_the_settings_limits_bound_what_is_published(hermes, settings):
     assert report["frames"] == len(capture_times(settings, limits)) == 40
 
 
+def test_segments_that_are_too_large_for_a_record_are_cut(hermes, settings, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (480, 640, 3), dtype=np.uint8) for _ in range(5)]
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(SegmentEncoder(640, 480, 5).encode(noise))
+    assert path.stat().st_size > settings.max_record_bytes
+    report = json.loads(hermes(path, "--fast", "--json").stdout)
+    assert report["messages"] > 1
+    assert report["frames"] == len(capture_times(settings)) == 5
+
+
 def test_nothing_usable_published_is_a_failure(hermes, settings, timelapse):
     said = hermes(timelapse, "--fast", "--set", "video.max_encoded_bytes=1024", "--max-side", "4096", code=1).output
     assert "media-too-large" in said

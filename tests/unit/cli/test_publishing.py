@@ -4,6 +4,8 @@ from concurrent.futures import Future
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hermes_ray.cli.publish_source import open_source
 from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
@@ -79,6 +81,12 @@ def test_segments_are_no_longer_than_the_consumer_takes(encoding, limits):
     assert max(check_all_arrive(frames(40), packer, limits)) == 7
 
 
+def test_a_slow_camera_fills_segments_up_to_the_consumers_limit():
+    limits = DecodeLimits(max_seconds=1.5)
+    packer = MessagePacker("cam", Encoding.MP4, fps=5.0, segment_seconds=30, limits=limits)
+    assert check_all_arrive(frames_at(*range(0, 4200, 700)), packer, limits) == [2, 2, 2]
+
+
 @pytest.mark.parametrize("max_record_bytes", [None, 20_000], ids=["payload", "record"])
 def test_a_segment_of_too_many_bytes_is_cut(max_record_bytes):
     rng = np.random.default_rng(0)
@@ -106,6 +114,18 @@ def test_pictures_are_no_larger_than_the_consumer_takes(encoding, height, width)
     for frame in decoded(messages, limits):
         assert 4500 < frame.width * frame.height <= 5000
         assert frame.width / frame.height == pytest.approx(width / height, rel=0.1)
+
+
+@given(st.integers(2, 300), st.integers(2, 300), st.integers(1024, 8000))
+@settings(max_examples=50, deadline=None)
+def test_a_picture_of_any_shape_fits(height, width, max_pixels):
+    limits = DecodeLimits(max_pixels=max_pixels)
+    packer = MessagePacker("cam", Encoding.JPEG, fps=5.0, max_side_px=10_000, limits=limits)
+    picture = Frame(np.zeros((height, width, 3), np.uint8), START_MS)
+    (frame,) = decoded((message for message, _ in packer.pack([picture])), limits)
+    assert max(frame.width, frame.height) <= max(width, height)
+    if height * width <= max_pixels:
+        assert (frame.width, frame.height) == (width // 2 * 2, height // 2 * 2)
 
 
 def test_a_frame_waits_no_longer_than_a_segment_lasts():
