@@ -1,6 +1,6 @@
 """The whole configuration: one typed tree. Unknown keys are refused by name; secrets print masked."""
 
-from hermes_ray.config.loading import CONFIG_FILE_VARIABLE, LoadedSettings, load, load_with_sources
+from hermes_ray.config.loading import CONFIG_FILE_VARIABLE, SOURCE_VARIABLE, LoadedSettings, load, load_with_sources
 from hermes_ray.config.tree import (
     ENV_DELIMITER,
     ENV_PREFIX,
@@ -25,6 +25,7 @@ __all__ = [
     "ENV_DELIMITER",
     "ENV_PREFIX",
     "HERMES_PRESETS",
+    "SOURCE_VARIABLE",
     "ApiSettings",
     "ClusterSettings",
     "EngineSettings",

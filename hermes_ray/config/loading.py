@@ -20,6 +20,8 @@ from hermes_ray.errors import ConfigError
 
 CONFIG_FILE_VARIABLE = "HERMES_CONFIG"
 """Environment variable that names the YAML file when the caller names none."""
+SOURCE_VARIABLE = "HERMES_SOURCE"
+"""Environment variable that names what ``hermes publish`` publishes; no setting, but one of ours all the same."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _read_environment() -> Mapping[str, Any]:
         path = variable.removeprefix(ENV_PREFIX).lower().replace(ENV_DELIMITER, ".")
         if (
             variable.startswith(ENV_PREFIX)
-            and variable != CONFIG_FILE_VARIABLE
+            and variable not in (CONFIG_FILE_VARIABLE, SOURCE_VARIABLE)
             and path.split(".")[0] not in Settings.model_fields
         ):
             raise ConfigError(f"environment variable {variable}: {unknown_key(path)}")

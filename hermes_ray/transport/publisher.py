@@ -92,12 +92,7 @@ class RecordPublisher:
             PublishFailed: the buffer stayed full, or the topic does not exist.
             BrokerUnavailable: no broker told where the topic lives.
         """
-        size = len(key or b"") + len(value or b"") + sum(len(name.encode()) + len(text) for name, text in headers)
-        if size > self._settings.max_record_bytes:
-            raise MediaTooLarge(
-                f"a record of {size} bytes for {topic} exceeds kafka.max_record_bytes "
-                f"({self._settings.max_record_bytes}): encode smaller, or raise that and the topic's max.message.bytes"
-            )
+        size = check_record_size(key, value, headers, self._settings.max_record_bytes)
         self._reserve(size)
         delivery: Future[Delivery] = Future()
         delivery.set_running_or_notify_cancel()  # a record on its way cannot be called back
@@ -171,3 +166,20 @@ class RecordPublisher:
         self._release(size, failed=True)
         said = f"the broker did not confirm the record: {describe(error)}"
         delivery.set_exception(PublishFailed(said, retriable=isinstance(error, RetriableError)))
+
+
+def check_record_size(
+    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], max_record_bytes: int
+) -> int:
+    """Return the size of a record, bytes.
+
+    Raises:
+        MediaTooLarge: it exceeds ``max_record_bytes``.
+    """
+    size = len(key or b"") + len(value or b"") + sum(len(name.encode()) + len(text) for name, text in headers)
+    if size > max_record_bytes:
+        raise MediaTooLarge(
+            f"a record of {size} bytes exceeds kafka.max_record_bytes ({max_record_bytes}): encode smaller, or raise "
+            f"that and the topic's max.message.bytes"
+        )
+    return size

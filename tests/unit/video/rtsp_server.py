@@ -1,7 +1,9 @@
 """A camera in a thread: just enough RTSP (RFC 2326) and RTP over TCP (RFC 6184) for a real client."""
 
 import base64
+import hashlib
 import re
+import socket
 import socketserver
 import struct
 import threading
@@ -17,17 +19,36 @@ def split_nal_units(stream: bytes) -> list[bytes]:
 class RtspCamera(socketserver.ThreadingTCPServer):
     """Serves ``segment`` (Annex B, one slice per picture) at ``fps`` to each client, then hangs up.
 
-    ``password`` turns every request without it away; ``silent`` accepts and then says nothing.
+    ``login`` (``user:password``) turns every request without it away, by ``scheme`` ``Basic`` or ``Digest`` (RFC 7617,
+    RFC 2069); ``status`` is the answer to DESCRIBE; ``silent`` accepts and then says nothing.
     """
 
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, segment: bytes, fps: int, *, port: int = 0, locked: bool = False, silent: bool = False) -> None:
-        super().__init__(("127.0.0.1", port), _Session)
-        self.units, self.fps, self.locked, self.silent = split_nal_units(segment), fps, locked, silent
+    def __init__(
+        self,
+        segment: bytes,
+        fps: int,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        login: str | None = None,
+        scheme: str = "Basic",
+        status: str = "200 OK",
+        silent: bool = False,
+    ) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Session)
+        self.units, self.fps, self.login, self.silent = split_nal_units(segment), fps, login, silent
+        self.scheme, self.status = scheme, status
         self.sessions = 0
-        self.url = f"rtsp://127.0.0.1:{self.server_address[1]}/camera"
+        self.port = self.server_address[1]
+        self.url = f"rtsp://{f'[{host}]' if ':' in host else host}:{self.port}/camera"
+
+    def with_user(self, userinfo: str) -> str:
+        """The URL with ``userinfo`` as it is written there."""
+        return self.url.replace("rtsp://", f"rtsp://{userinfo}@")
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -36,6 +57,10 @@ class RtspCamera(socketserver.ThreadingTCPServer):
     def __exit__(self, *_):
         self.shutdown()
         self.server_close()
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -52,16 +77,30 @@ class _Session(socketserver.StreamRequestHandler):
                 name, _, value = field.decode().partition(":")
                 headers[name.lower()] = value.strip()
             method = line.split()[0].decode()
-            self._answer(method, headers["cseq"])
-            if method == "PLAY":
+            allowed = self._may(method, headers.get("authorization", ""))
+            self._answer(method, headers["cseq"], allowed=allowed)
+            if method == "PLAY" and allowed:
                 self.server.sessions += 1
                 return self._play()
         return None
 
-    def _answer(self, method: str, sequence: str) -> None:
+    def _may(self, method: str, authorization: str) -> bool:
+        if self.server.login is None or method == "OPTIONS":
+            return True
+        if self.server.scheme == "Basic":
+            return authorization == f"Basic {base64.b64encode(self.server.login.encode()).decode()}"
+        given = dict(re.findall(r'(\w+)="([^"]*)"', authorization))
+        user, _, password = self.server.login.partition(":")
+        secret, request = _md5(f"{user}:camera:{password}"), _md5(f"{method}:{given.get('uri')}")
+        return (given.get("username"), given.get("response")) == (user, _md5(f"{secret}:once:{request}"))
+
+    def _answer(self, method: str, sequence: str, *, allowed: bool) -> None:
         status, extra, body = "200 OK", "", ""
-        if self.server.locked and method != "OPTIONS":
-            status, extra = "401 Unauthorized", 'WWW-Authenticate: Basic realm="camera"\r\n'
+        if not allowed:
+            nonce = ', nonce="once"' if self.server.scheme == "Digest" else ""
+            status, extra = "401 Unauthorized", f'WWW-Authenticate: {self.server.scheme} realm="camera"{nonce}\r\n'
+        elif method == "DESCRIBE" and self.server.status != "200 OK":
+            status = self.server.status
         elif method == "OPTIONS":
             extra = "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n"
         elif method == "DESCRIBE":

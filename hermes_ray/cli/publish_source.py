@@ -1,0 +1,83 @@
+"""Which source ``hermes publish`` publishes: how it may be named, and what the name opens."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hermes_ray.config import SOURCE_VARIABLE
+from hermes_ray.errors import ConfigError, SourceError
+from hermes_ray.video.sources.address import RTSP_SCHEMES, scheme_of, without_secrets
+
+if TYPE_CHECKING:
+    from hermes_ray.video.sources.base import Source
+
+_SIMULATED = "sim"
+_MAX_SEED_DIGITS = 18
+
+
+def named_source(argument: str | None, file: Path | None) -> str:
+    """Return the source that the command line, a file or the environment names, in this order.
+
+    Raises:
+        ConfigError: none does, two do, or the file holds something else than one line.
+    """
+    if argument is not None and file is not None:
+        raise ConfigError("SOURCE and --source-file both name a source; give one of them")
+    if file is not None:
+        return _read_source(file)
+    source = os.environ.get(SOURCE_VARIABLE, "") if argument is None else argument
+    if not source:
+        raise ConfigError(f"no source: name one as SOURCE, by --source-file, or in the variable {SOURCE_VARIABLE}")
+    return source
+
+
+def open_source(
+    source: str, *, fps: float, loop: bool, realtime: bool, on_fault: Callable[[str], object] | None = None
+) -> "Source":
+    """Make the source of that name; it is opened at its first frame.
+
+    Args:
+        source: a path, ``rtsp://...`` or ``sim://SEED``.
+        fps: frame rate of a simulated camera.
+        loop: start a file over at its end.
+        realtime: pace a file or a simulated camera by its own clock.
+        on_fault: told why an RTSP camera is not watched, whenever a connection fails.
+
+    Raises:
+        SourceError: no such file, an address that cannot be used, or a seed that is no number. Never shows a password.
+    """
+    from hermes_ray.video.sources.file import FileSource
+    from hermes_ray.video.sources.rtsp import RtspSource
+    from hermes_ray.video.sources.simulated import SimulatedCamera
+
+    scheme = scheme_of(source)
+    if scheme == _SIMULATED:
+        seed = source.partition("://")[2]
+        if not seed.isdecimal() or len(seed) > _MAX_SEED_DIGITS:
+            raise SourceError("write a simulated camera as sim://SEED with a whole number, such as sim://7")
+        return SimulatedCamera(int(seed), fps=fps, realtime=realtime)
+    if scheme in RTSP_SCHEMES:
+        return RtspSource(source, on_fault=on_fault)
+    if not _is_file(source):
+        raise SourceError(f"{without_secrets(source)} is neither a file nor an rtsp:// or sim:// address")
+    return FileSource(Path(source), loop=loop, realtime=realtime)
+
+
+def _read_source(file: Path) -> str:
+    try:
+        lines = file.read_text(encoding="utf-8").strip().splitlines()
+    except OSError as error:
+        raise ConfigError(f"--source-file {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--source-file {file} is not UTF-8 text") from error
+    if len(lines) != 1:
+        raise ConfigError(f"--source-file {file} must hold one line, the source, and holds {len(lines)}")
+    return lines[0]
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise SourceError(f"{without_secrets(source)} cannot be looked at: {error.strerror}") from error
