@@ -212,10 +212,16 @@ class IngestResponse(Schema):
     """Frames decoded from them."""
     frames_selected: int
     """Frames that sampling kept."""
+    frames_skipped: int
+    """Frames left out because there are more than ``video.target_fps``."""
     frames_shed: int
     """Frames left out because the stream was behind (``video.when_behind: shed``)."""
     frames_late: int
     """Frames left out because they came behind newer ones."""
+    frames_doubted: int
+    """Frames left out because their capture times were far from the stream's, and too few agreed with one another."""
+    clock_steps: int
+    """How often the camera's clock was found to have been set, forwards by over a year or back."""
     frames_applied: int
     """Of the selected, frames that are in the memory."""
     dead_letters: int

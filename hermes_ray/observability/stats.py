@@ -127,6 +127,8 @@ class IngestTotals:
         frames_selected: of these, frames that sampling kept and sent on.
         frames_shed: frames left out because their stream was behind (``video.when_behind``).
         frames_late: frames left out because they came behind newer ones of their stream.
+        frames_doubted: frames left out because their record's time was far from their stream's.
+        clock_steps: how often a stream's clock was found to have been set.
         frames_confirmed: of the selected, frames that the owner has in its memory.
         batches_postponed: batches that an owner did not take yet, by error code: backpressure.
         dead_letters: records sent to the dead-letter topic, by error code.
@@ -140,6 +142,8 @@ class IngestTotals:
     frames_selected: int = 0
     frames_shed: int = 0
     frames_late: int = 0
+    frames_doubted: int = 0
+    clock_steps: int = 0
     frames_confirmed: int = 0
     batches_postponed: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Mapping[str, int] = field(default_factory=dict)

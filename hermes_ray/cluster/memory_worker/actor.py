@@ -214,7 +214,7 @@ class StreamMemoryActor:
         async with self._hosted.turn(batch.stream_id, batch.epoch):
             cursor = self._keeper.cursor(batch.stream_id)
             repeats = cursor.repeats(batch.mark.log, batch.positions)
-            if cursor.is_past(batch.ts_ms[repeats:]):
+            if cursor.is_past(batch.ts_ms[repeats:], batch.clock_steps[repeats:]):
                 raise NotReady(f"stream {batch.stream_id!r} has newer frames from another partition: resume it")
             if repeats:
                 self._meters.repeated(repeats)
