@@ -62,6 +62,15 @@ class EngineBackend:
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
         return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None)
 
+    async def reset(self, stream_id: str) -> Location:
+        """Forget a stream; its next frame begins another memory.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        await asyncio.to_thread(self._engine.drop, stream_id)
+        return self.HERE
+
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
     ) -> AsyncGenerator[AnswerToken | Answer, None]:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.schema import Schema
-from hermes_ray.cluster.wire.contracts import IngestCounts, StreamStatus
+from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
 
@@ -292,6 +292,22 @@ class StreamResponse(Schema):
             snapshot_age_s=status.snapshot_age_s,
             ingest=None if status.ingest is None else IngestResponse.of(status.ingest),
         )
+
+
+class StreamResetResponse(Schema):
+    """The stream's memory is empty."""
+
+    id: str
+    """The stream's id."""
+    worker: str
+    """The worker that holds its memory."""
+    epoch: int
+    """The owner's new epoch."""
+
+    @classmethod
+    def of(cls, stream_id: str, location: Location) -> Self:
+        """The response once the memory is empty."""
+        return cls(id=stream_id, worker=location.worker, epoch=location.epoch)
 
 
 class StreamListResponse(Schema):

@@ -143,6 +143,11 @@ class StreamMemoryActor:
         return await self._hosted.release(stream_id, epoch)
 
     @ray.method(concurrency_group="ingest")
+    async def reset(self, stream_id: str, epoch: int) -> None:
+        """A person wants a stream to begin with an empty memory; raises as :meth:`HostedStreams.reset`."""
+        await self._hosted.reset(stream_id, epoch)
+
+    @ray.method(concurrency_group="ingest")
     async def lose(self, stream_id: str, epoch: int) -> None:
         """The Coordinator has given a stream to another worker under that epoch, while this one was out of touch."""
         await self._hosted.lose(stream_id, epoch)

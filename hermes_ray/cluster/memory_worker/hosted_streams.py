@@ -145,6 +145,21 @@ class HostedStreams:
         log.info("stream handed over", stream_id=stream_id, stored=stored)
         return stored
 
+    async def reset(self, stream_id: str, epoch: int) -> None:
+        """Give a stream an empty memory, and its snapshot too; it goes on with its next frame.
+
+        Raises:
+            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`.
+            SnapshotError: the store did not take it; the memory is as it was.
+        """
+        async with self._storing, self.turn(stream_id, epoch):
+            if stream_id not in self._ready:
+                raise NotReady(f"stream {stream_id!r} is leaving {self._name}", retry_after_s=_RECOVERING_S)
+            await asyncio.to_thread(self._keeper.reset, stream_id, epoch)
+            self._reports.pop(stream_id, None)
+            await self._drop(stream_id)
+        log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
+
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker while this one was out of touch: forget it, writing nothing.
 
@@ -239,6 +254,9 @@ class HostedStreams:
         self._ready.discard(stream_id)
         self._reports.pop(stream_id, None)
         self._keeper.forget(stream_id)
+        await self._drop(stream_id)
+
+    async def _drop(self, stream_id: str) -> None:
         try:
             await asyncio.to_thread(self._engine().drop, stream_id)
         except UnknownStream:

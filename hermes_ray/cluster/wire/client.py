@@ -21,6 +21,8 @@ log = get_logger(__name__)
 
 _ANSWER_LIMIT_S = 5.0
 """For everything but answers; these calls wait for no model."""
+_RESET_LIMIT_S = 40.0
+"""Longer than the Coordinator waits for the stream's owner."""
 _STATS_LIMIT_S = 1.0
 """A scrape must end well within Prometheus' own limit of 10 s."""
 
@@ -120,6 +122,18 @@ class ClusterClient:
             report = await self._report(stream_id)
         return self._status(stream_id, report, await self._counts(await self._call(COORDINATOR, "view")))
 
+    async def reset(self, stream_id: str) -> Location:
+        """Give a stream an empty memory; its owner stays, under a new epoch.
+
+        Raises:
+            UnknownStream: no frame of it has come.
+            NotReady: it is moving or being restored.
+            SnapshotError: the snapshot store did not take the empty memory; the stream is as it was.
+            WorkerUnavailable: its owner is away.
+        """
+        self._locations[stream_id] = await self._call(COORDINATOR, "reset", stream_id, limit_s=_RESET_LIMIT_S)
+        return self._locations[stream_id]
+
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
@@ -214,11 +228,11 @@ class ClusterClient:
                 result[name] = answer
         return result
 
-    async def _call(self, actor: str, method: str, *args: object) -> Any:
+    async def _call(self, actor: str, method: str, *args: object, limit_s: float = _ANSWER_LIMIT_S) -> Any:
         try:
             with typed_errors(actor):
                 call = getattr(self._handle(actor), method).remote(*args)
-                return await asyncio.wait_for(call, _ANSWER_LIMIT_S)
+                return await asyncio.wait_for(call, limit_s)
         except WorkerUnavailable:
             self._handles.pop(actor, None)
             raise

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
 from ray.exceptions import RayTaskError
 
@@ -19,7 +20,7 @@ from hermes_ray.errors import (
     QuestionTimeout,
     UnknownStream,
 )
-from tests.unit.api.conftest import FRAMES, STREAM, eventually
+from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM, eventually
 
 
 @pytest.fixture
@@ -33,6 +34,16 @@ def test_streams(client: HermesClient):
     (listed,) = client.streams()
     assert (listed.id, listed.frames_seen) == (STREAM, FRAMES)
     assert client.stream(STREAM) == listed
+
+
+def test_a_stream_that_was_reset_is_gone_until_its_next_frame(client: HermesClient, engine: StreamEngine):
+    engine.ingest("spare", [np.zeros((64, 64, 3), np.uint8)], [FIRST_TS_MS]).result(60)
+    assert client.stream("spare").frames_seen == 1
+    assert client.reset("spare").id == "spare"
+    for act in (client.stream, client.reset):
+        with pytest.raises(UnknownStream):
+            act("spare")
+    assert [stream.id for stream in client.streams()] == [STREAM]
 
 
 def test_tokens_then_the_answer(client: HermesClient):
