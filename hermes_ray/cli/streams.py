@@ -78,12 +78,24 @@ def reset(
 
 def streams_table(found: Sequence["StreamResponse"]) -> Table:
     """One row per stream."""
-    columns = ("stream", "frames", "lag", "left out", "tokens / limit", "compactions", "snapshot", "policy", "worker")
+    columns = (
+        "stream",
+        "frames",
+        "age",
+        "lag",
+        "left out",
+        "tokens / limit",
+        "compactions",
+        "snapshot",
+        "policy",
+        "worker",
+    )
     table = Table(*columns, box=None)
     for stream in found:
         table.add_row(
             stream.id,
             str(stream.frames_seen),
+            format_milliseconds(stream.age_ms),
             format_milliseconds(stream.lag_ms),
             left_out(stream),
             tokens_held(stream.kv_tokens_per_layer, stream.kv_prefix, stream.kv_budget),

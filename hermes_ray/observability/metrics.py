@@ -231,6 +231,12 @@ _MEMORY = (
         _each(_places),
         labels=("worker", "place"),
     ),
+    _gauge(
+        "hermes_streams_silent",
+        "Streams whose newest frame was captured at least so many `seconds` ago; a recording counts by its own times.",
+        _each(lambda w: w.silent_streams),
+        labels=("worker", "seconds"),
+    ),
     _gauge("hermes_slots", "Memories that fit on the device at once.", _engine(lambda s: s.slots)),
     _gauge(
         "hermes_slab_bytes",
@@ -361,6 +367,12 @@ _PER_STREAM = (
         "hermes_stream_lag_seconds",
         "From capture to askable, of the stream's newest frame.",
         _streams(lambda s: s.lag_seconds),
+        labels=("stream", "worker"),
+    ),
+    _gauge(
+        "hermes_stream_age_seconds",
+        "Since the capture of the stream's newest frame; grows while nothing arrives.",
+        _streams(lambda s: s.age_seconds),
         labels=("stream", "worker"),
     ),
     _gauge(

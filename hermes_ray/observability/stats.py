@@ -177,6 +177,8 @@ class WorkerStats:
         memory: of a memory worker; ``None`` before the first answer.
         engine: of a memory worker that is up and has loaded its model.
         snapshots: of a memory worker that is up and writes any.
+        silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
+            least so old.
         ingest: of an ingest worker; ``None`` before the first answer.
         reading: of an ingest worker that is up.
     """
@@ -187,6 +189,7 @@ class WorkerStats:
     memory: MemoryCounts | None = None
     engine: EngineState | None = None
     snapshots: SnapshotState | None = None
+    silent_streams: Mapping[int, int] = field(default_factory=dict)
     ingest: IngestTotals | None = None
     reading: IngestState | None = None
 
@@ -203,6 +206,7 @@ class StreamFigures:
         dead_letters: of its records, since the ingest worker's process started.
         lag_seconds: capture to askable, of the newest frame; ``None`` where that is unknown.
         snapshot_age_seconds: of its newest stored snapshot; ``None`` if there is none.
+        age_seconds: since the capture of its newest frame; ``None`` before the first.
     """
 
     worker: str
@@ -212,6 +216,7 @@ class StreamFigures:
     dead_letters: int
     lag_seconds: float | None
     snapshot_age_seconds: float | None = None
+    age_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class StreamMemoryActor:
             counts=self._meters.read(counts, self._keeper.counts()),
             engine=state,
             snapshots=self._keeper.state(),
+            silent_streams=self._hosted.silent(),
         )
 
     @ray.method(concurrency_group="ingest")

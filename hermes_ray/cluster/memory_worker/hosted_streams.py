@@ -18,6 +18,7 @@ from hermes_ray.cluster.wire.protocol import Durability, StreamReport
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
+from hermes_ray.observability.silence import silent_streams
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
@@ -121,6 +122,11 @@ class HostedStreams:
     def reports(self) -> Mapping[str, StreamReport]:
         """Every stream that has frames here."""
         return {stream: self._aged(stream, report) for stream, report in list(self._reports.items())}
+
+    def silent(self) -> Mapping[int, int]:
+        """How many streams have sent nothing for how long; see :func:`silent_streams`."""
+        newest = [report.memory.as_of_ms for report in list(self._reports.values())]
+        return silent_streams(newest, time.time() * 1000)
 
     def durability(self) -> Mapping[str, Durability]:
         """How far each stream would be after this process' death; those being restored are left out."""

@@ -253,6 +253,7 @@ class ClusterClient:
             memory=report.memory,
             ingest=counts.get(stream_id),
             lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
+            age_ms=age_ms(report.memory.as_of_ms),
             snapshot_age_s=report.snapshot_age_s,
             lost_records=report.lost_records,
         )
@@ -268,7 +269,13 @@ def figures_of(status: StreamStatus) -> StreamFigures:
         dead_letters=status.ingest.dead_letters if status.ingest is not None else 0,
         lag_seconds=None if status.lag_ms is None else status.lag_ms / 1000,
         snapshot_age_seconds=status.snapshot_age_s,
+        age_seconds=None if status.age_ms is None else status.age_ms / 1000,
     )
+
+
+def age_ms(as_of_ms: int | None) -> float | None:
+    """How long ago a frame was captured, by this machine's clock, milliseconds; ``None`` if there is no frame."""
+    return None if as_of_ms is None else time.time() * 1000 - as_of_ms
 
 
 def _lag_ms(applied_ms: float | None, counts: IngestCounts | None) -> float | None:

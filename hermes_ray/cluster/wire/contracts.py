@@ -65,6 +65,8 @@ class StreamStatus:
         lag_ms: how far the memory is behind, milliseconds: the moment that its newest frame became askable minus that
             frame's capture time, or how long frames have been waiting since, whichever is more. ``None`` before the
             first.
+        age_ms: since the capture of the memory's newest frame, milliseconds: grows while nothing arrives. ``None``
+            before the first.
         snapshot_age_s: how old the newest snapshot of its memory is, seconds; ``None`` if there is none.
         lost_records: Kafka records that retention removed before they were read, since the stream began; of its
             partition, so an upper bound for the stream.
@@ -75,6 +77,7 @@ class StreamStatus:
     memory: StreamStats
     ingest: IngestCounts | None
     lag_ms: float | None
+    age_ms: float | None = None
     snapshot_age_s: float | None = None
     lost_records: int = 0
 

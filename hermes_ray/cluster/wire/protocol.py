@@ -112,6 +112,7 @@ class WorkerHealth:
         counts: what the process has done.
         engine: the engine's state; ``None`` while the model loads.
         snapshots: how far they are behind; ``None`` without a store.
+        silent_streams: by length of silence in seconds, its streams whose newest frame is at least so old.
     """
 
     loaded: bool
@@ -127,6 +128,7 @@ class WorkerHealth:
     counts: MemoryCounts
     engine: EngineState | None
     snapshots: SnapshotState | None
+    silent_streams: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def stream(**changes) -> StreamResponse:
         "as_of": "2026-01-02T03:04:05.678Z",
         "as_of_ms": 1767323045678,
         "lag_ms": 12.0,
+        "age_ms": 400.0,
         "kv_tokens_per_layer": [30, 30],
         "kv_budget": 20,
         "kv_prefix": 10,
