@@ -28,8 +28,8 @@ demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" fo
 test: $(STAMP) lint ## check the code and run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-chaos: $(STAMP) ## kill processes and nodes under load; KILLS=200 for the long form; writes build/chaos-report.json
-	CHAOS_KILLS=$(or $(KILLS),20) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos
+chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long form; writes build/chaos-report.json
+	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos
 
 lint: $(STAMP) ## formatting, lint, types and the import rules between rooms
 	$(BIN)/ruff format --check .

@@ -25,6 +25,8 @@
     ├── EngineError
     │   ├── UnknownStream         no memory of that stream
     │   ├── InvalidQuestion       empty, too long, or with impossible options
+    │   ├── QuestionFailed        something unexpected, with one question alone
+    │   ├── FramesFailed          something unexpected, with the frames of one stream alone
     │   ├── NoFreeSlot            every slot of the slab holds a stream
     │   ├── MemoryFull            policy `full` and no room for another frame
     │   ├── Overloaded            a queue is full; try again after a moment
@@ -218,6 +220,23 @@ class QuestionFailed(EngineError):
     code = "question-failed"
 
 
+class FramesFailed(EngineError):
+    """Something that nobody expected went wrong with the frames of one stream; the engine's log has the cause.
+
+    Attributes:
+        applied: so many of the frames handed over together are in the memory; it is as if the others had not come.
+    """
+
+    code = "frames-failed"
+
+    def __init__(self, message: str, *, applied: int = 0) -> None:
+        super().__init__(message)
+        self.applied = applied
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_with_applied, (str(self), self.applied)
+
+
 class NoFreeSlot(EngineError):
     """Every slot of the slab holds a stream already."""
 
@@ -319,6 +338,10 @@ class ApiUnreachable(ApiError):
 
 def _rebuild_with_retry_after(cls: type, message: str, retry_after_s: float) -> HermesError:
     return cls(message, retry_after_s=retry_after_s)
+
+
+def _rebuild_with_applied(message: str, applied: int) -> HermesError:
+    return FramesFailed(message, applied=applied)
 
 
 def codes_of(*roots: type[HermesError]) -> frozenset[str]:

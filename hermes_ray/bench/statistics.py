@@ -19,44 +19,44 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return float(np.percentile(values, percent, method="inverted_cdf"))
 
 
-def wilson_interval(right: int, asked: int, z: float = _Z_95) -> tuple[float, float]:
+def wilson_interval(successes: int, trials: int, z: float = _Z_95) -> tuple[float, float]:
     """Confidence interval of a share (Wilson, 1927), by default 95 %.
 
     Unlike the normal approximation it stays within [0, 1] and means something at 0 % and 100 % too.
 
     Args:
-        right: successes.
-        asked: trials; with 0 the interval is everything.
+        successes: how many trials succeeded.
+        trials: how many there were; with 0 the interval is everything.
         z: quantile of the standard normal distribution.
     """
-    if asked == 0:
+    if trials == 0:
         return 0.0, 1.0
-    share = right / asked
-    shrink = 1 + z * z / asked
-    centre = (share + z * z / (2 * asked)) / shrink
-    half = z / shrink * math.sqrt(share * (1 - share) / asked + z * z / (4 * asked * asked))
+    share = successes / trials
+    shrink = 1 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     # The formula touches the borders exactly; floating point may miss them by a rounding.
-    low = 0.0 if right == 0 else centre - half
-    high = 1.0 if right == asked else centre + half
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == trials else centre + half
     return low, high
 
 
 def bootstrap_interval(
-    right: Sequence[int], asked: Sequence[int], *, resamples: int = 2000, seed: int = 0
+    successes: Sequence[int], trials: Sequence[int], *, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
     """95 % interval of a share whose trials come in groups (a stream's questions share its world): resample groups.
 
     Args:
-        right: successes of each group.
-        asked: trials of each group, 0 or more.
+        successes: of each group.
+        trials: of each group, 0 or more.
         resamples: how many.
         seed: makes the interval repeatable.
     """
-    hits, trials = np.asarray(right, dtype=np.int64), np.asarray(asked, dtype=np.int64)
-    if trials.sum() == 0:
+    won, tried = np.asarray(successes, dtype=np.int64), np.asarray(trials, dtype=np.int64)
+    if tried.sum() == 0:
         return 0.0, 1.0
-    picks = np.random.default_rng(seed).integers(len(hits), size=(resamples, len(hits)))
-    shares = hits[picks].sum(axis=1) / np.maximum(1, trials[picks].sum(axis=1))
+    picks = np.random.default_rng(seed).integers(len(won), size=(resamples, len(won)))
+    shares = won[picks].sum(axis=1) / np.maximum(1, tried[picks].sum(axis=1))
     low, high = np.percentile(shares, (2.5, 97.5))
     return float(low), float(high)
 

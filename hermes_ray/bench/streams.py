@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import EngineSettings, MemorySettings
-from hermes_ray.engine.answering import AnswerSlab
-from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.residency import StreamMemory, slot_of
+from hermes_ray.engine.answering.answer_slab import AnswerSlab
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter, VisualBlock
@@ -51,7 +51,8 @@ class DirectStreams:
 
     def write(self, blocks: Mapping[str, Sequence[VisualBlock]]) -> None:
         """Append frames, all streams in one batch."""
-        self.writer.write({name: self._memories[name] for name in blocks}, blocks)
+        for error in self.writer.write({name: self._memories[name] for name in blocks}, blocks).values():
+            raise error
 
     def tokens(self, name: str) -> int:
         """Visual tokens per layer of a stream."""

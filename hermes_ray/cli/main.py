@@ -6,7 +6,7 @@ import typer
 
 from hermes_ray import __version__
 from hermes_ray.cli.ask import ask
-from hermes_ray.cli.bench import bench
+from hermes_ray.cli.bench.command import bench
 from hermes_ray.cli.config import config
 from hermes_ray.cli.dead_letters import dead_letters
 from hermes_ray.cli.demo.command import demo

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hermes_ray.api.schemas import StreamResponse
 
 
+_WHOLE_ID = 24
+"""Longest stream id that is shown on one line in a narrow terminal."""
+
 streams = typer.Typer(help="List the streams; give one an empty memory.")
 
 
@@ -90,7 +93,7 @@ def streams_table(found: Sequence["StreamResponse"]) -> Table:
         "policy",
         "worker",
     )
-    table = Table(*columns, box=None)
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for stream in found:
         table.add_row(
             stream.id,
@@ -105,8 +108,17 @@ def streams_table(found: Sequence["StreamResponse"]) -> Table:
             stream.worker,
         )
     if not found:
-        table.add_row("no stream has been seen yet")
+        return Table("no stream has been seen yet", box=None)
+    _keep_names_whole(table, longest_id=max(len(stream.id) for stream in found))
     return table
+
+
+def _keep_names_whole(table: Table, longest_id: int) -> None:
+    """Where a line is too short for everything, it is not names that are folded, unless they are very long."""
+    whole = {"policy", "worker"} | ({"stream"} if longest_id <= _WHOLE_ID else set())
+    for column in table.columns:
+        column.overflow = "fold"
+        column.no_wrap = column.header in whole
 
 
 def left_out(stream: "StreamResponse") -> str:

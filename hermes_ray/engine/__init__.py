@@ -1,11 +1,17 @@
-"""Batched forward passes over the slab, scheduling, sampling, and the ``StreamEngine`` front."""
+"""Many streams and their questions on one device. ``StreamEngine`` (``engine.py``) is the front, with its thread.
+
+- ``encoding/``: waiting frames, what a step takes of them, the batched pass that writes them, compaction.
+- ``answering/``: waiting questions, prompts, private copies of memories, the batched passes that write answers.
+- ``residency/``: which memories are in the slab, and where the others wait.
+- ``attention/``: what both kinds of pass compute over the cache.
+"""
 
 from typing import TYPE_CHECKING, Any
 
 from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
 
 if TYPE_CHECKING:
-    from hermes_ray.engine.answer_stream import AnswerStream
+    from hermes_ray.engine.answering.answer_stream import AnswerStream
     from hermes_ray.engine.engine import StreamEngine
 
 __all__ = ["Answer", "AnswerStream", "AnswerToken", "EngineStats", "Question", "StreamEngine", "StreamStats"]

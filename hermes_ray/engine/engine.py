@@ -1,32 +1,31 @@
 """``StreamEngine``: many streams and their questions on one device, usable from any thread, without Ray or Kafka."""
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Thread
 from time import perf_counter
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.config import EngineSettings, MemorySettings
-from hermes_ray.engine.answer_stream import AnswerStream
-from hermes_ray.engine.answers import AnswerBatch, AnswerEvent, check_question
+from hermes_ray.engine.answering.answer_stream import AnswerStream
+from hermes_ray.engine.answering.batch import AnswerBatch
+from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
+from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, Question, StreamStats
-from hermes_ray.engine.ingest import FrameBatch, FrameIngest
-from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.meters import StepMeter, tokens_by_tier
-from hermes_ray.engine.scheduler import FrameScheduler
-from hermes_ray.errors import EngineClosed, EngineError, HermesError, Overloaded, UnknownStream
+from hermes_ray.engine.encoding.ingest import FrameBatch, FrameIngest
+from hermes_ray.engine.encoding.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.monitoring import EngineMonitor
+from hermes_ray.errors import EngineClosed, EngineError, Overloaded, UnknownStream
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.holdings import TierHoldings
 from hermes_ray.memory.tiers import Tier
 from hermes_ray.models import ModelAdapter, load
 from hermes_ray.observability.stats import EngineCounts, EngineState
-
-_T = TypeVar("_T")
 
 
 class StreamEngine:
@@ -55,14 +54,10 @@ class StreamEngine:
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
         self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
         self._answers = AnswerBatch(adapter, self._writer, self._ingest, self._settings)
-        self._frame_steps, self._answer_steps = StepMeter(), StepMeter()
-        self._monitored = self._measure()
-        self._wake = Condition()
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._monitor = EngineMonitor(adapter, self._writer, self._ingest, self._answers)
+        self._commands = CommandQueue()
         self._frames_promised = 0
         self._questions_promised = 0
-        self._closing = False
-        self._failure: EngineError | None = None
         self._thread = Thread(target=self._run, name="hermes-engine", daemon=True)
         self._thread.start()
 
@@ -93,7 +88,9 @@ class StreamEngine:
             ts_ms: capture times, ms since epoch, one per image.
 
         Returns:
-            Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot`` or ``MemoryFull``.
+            Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot``, ``MemoryFull``, or
+            ``FramesFailed``: something unexpected went wrong with these frames or others of the stream before them. The
+            memory then holds so many of them as the error says, and takes more.
 
         Raises:
             Overloaded: too many frames wait already; nothing was taken, try again.
@@ -103,13 +100,13 @@ class StreamEngine:
         if len(images) != len(ts_ms):
             raise ValueError(f"{len(images)} images and {len(ts_ms)} capture times")
         batch = FrameBatch([self.adapter.preprocess(image) for image in images], list(ts_ms))
-        with self._wake:
+        with self._commands.lock:
             if self._frames_promised + len(images) > self._settings.max_frames_waiting and self._frames_promised > 0:
                 raise Overloaded(
                     f"{self._frames_promised} frames wait already (engine.max_frames_waiting)", retry_after_s=0.1
                 )
             self._frames_promised += len(images)
-            self._submit(lambda: self._ingest.enqueue(stream_id, batch))
+            self._commands.submit(lambda: self._ingest.enqueue(stream_id, batch))
         batch.applied.add_done_callback(lambda _: self._frames_done(len(images)))
         return batch.applied
 
@@ -137,17 +134,17 @@ class StreamEngine:
         asked = Question(question) if isinstance(question, str) else question
         check_question(asked)
         stream = AnswerStream(stream_id, asked, on_event)
-        with self._wake:
+        with self._commands.lock:
             if self._questions_promised >= self._settings.max_questions + self._settings.max_questions_waiting:
                 raise Overloaded(f"{self._questions_promised} questions are waiting or being answered already")
             self._questions_promised += 1
-            self._submit(lambda: self._answers.submit(stream.job))
+            self._commands.submit(lambda: self._answers.submit(stream.job))
         stream.outcome.add_done_callback(lambda _: self._question_done())
         return stream
 
     def streams(self) -> list[str]:
         """Streams with a memory, in the order in which they came."""
-        return self._call(self._ingest.streams)
+        return self._commands.call(self._ingest.streams)
 
     def stream_stats(self, stream_id: str) -> StreamStats:
         """The state of one stream.
@@ -155,7 +152,7 @@ class StreamEngine:
         Raises:
             UnknownStream: no frame of it was shown.
         """
-        return self._call(lambda: self._ingest.stats(stream_id))
+        return self._commands.call(lambda: self._ingest.stats(stream_id))
 
     def memory_map(self, stream_id: str) -> dict[Tier, TierHoldings]:
         """What each tier of a stream's memory still holds of every frame.
@@ -163,7 +160,7 @@ class StreamEngine:
         Raises:
             UnknownStream: no frame of it was shown.
         """
-        return self._call(lambda: self._ingest.memory_map(stream_id))
+        return self._commands.call(lambda: self._ingest.memory_map(stream_id))
 
     def snapshot(self, stream_id: str, extra: Mapping[str, Any] | None = None) -> bytes:
         """A stream as bytes: its memory, and all that it takes to go on as if nothing had happened.
@@ -179,7 +176,7 @@ class StreamEngine:
             UnknownStream: no frame of it was applied.
             TypeError: ``extra`` holds something that JSON does not.
         """
-        cut = self._call(lambda: self._ingest.cut(stream_id, extra or {}))
+        cut = self._commands.call(lambda: self._ingest.cut(stream_id, extra or {}))
         return snapshot_format.dump(cut, self._writer.fingerprint)
 
     def restore(self, stream_id: str, data: bytes) -> dict[str, Any]:
@@ -194,7 +191,7 @@ class StreamEngine:
             NoFreeSlot: there is no room for another stream.
         """
         loaded = snapshot_format.load(data, self._writer.fingerprint)
-        self._call(lambda: self._ingest.restore(stream_id, loaded))
+        self._commands.call(lambda: self._ingest.restore(stream_id, loaded))
         return dict(loaded.extra["caller"])
 
     def drop(self, stream_id: str) -> None:
@@ -203,21 +200,19 @@ class StreamEngine:
         Raises:
             UnknownStream: no frame of it was shown.
         """
-        self._call(lambda: self._drop(stream_id))
+        self._commands.call(lambda: self._drop(stream_id))
 
     def stats(self) -> EngineStats:
         """The state of the engine."""
-        return self._call(self._stats)
+        return self._commands.call(self._monitor.stats)
 
     def monitor(self) -> tuple[EngineCounts, EngineState]:
         """Counts and state after the last step, for metrics. Waits for nothing, not even for a running step."""
-        return self._monitored
+        return self._monitor.latest
 
     def close(self) -> None:
         """Stop. What waits is refused with ``EngineClosed``. Idempotent."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._commands.close()
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -231,110 +226,27 @@ class StreamEngine:
         self._answers.sessions.forget(stream_id)
         self._answers.refuse(stream_id, UnknownStream(f"stream {stream_id!r} was forgotten while the question waited"))
 
-    def _stats(self) -> EngineStats:
-        slab = self._writer.slab
-        return EngineStats(
-            model=self.adapter.name,
-            device=str(self.adapter.device),
-            policy=self._writer.policy.name,
-            slots=slab.shape.slots,
-            slots_used=slab.shape.slots - slab.slots_free,
-            slab_bytes=slab.nbytes,
-            frames_waiting=self._ingest.frames_waiting,
-            questions_waiting=self._answers.waiting,
-            questions_active=self._answers.active,
-            frames_applied=self._ingest.frames_applied,
-            questions_answered=self._answers.answered,
-            streams_parked=self._writer.residency.parked,
-        )
-
-    def _measure(self) -> tuple[EngineCounts, EngineState]:
-        tokens = self._answers.tokens
-        counts = EngineCounts(
-            frames_applied=self._ingest.frames_applied,
-            answers=self._answers.answered,
-            prompt_tokens=tokens.prompt_tokens,
-            answer_tokens=tokens.answer_tokens,
-            frame_step=self._frame_steps.seconds,
-            frames_per_step=self._frame_steps.sizes,
-            answer_step=self._answer_steps.seconds,
-            answers_per_step=self._answer_steps.sizes,
-            compaction=self._writer.compaction_seconds.read(),
-            first_token=tokens.first.read(),
-            next_token=tokens.next.read(),
-        )
-        stats = self._stats()
-        state = EngineState(
-            model=stats.model,
-            device=stats.device,
-            policy=stats.policy,
-            slots=stats.slots,
-            slab_bytes=stats.slab_bytes,
-            kv_tokens=tokens_by_tier(self._writer.slab),
-            streams_resident=stats.slots_used,
-            streams_parked=stats.streams_parked,
-            frames_waiting=stats.frames_waiting,
-            questions_waiting=stats.questions_waiting,
-            questions_active=stats.questions_active,
-        )
-        return counts, state
-
-    def _call(self, function: Callable[[], _T]) -> _T:
-        """Run a function in the engine's thread, between two steps, and return what it returns."""
-        outcome: Future[_T] = Future()
-
-        def run() -> None:
-            try:
-                outcome.set_result(function())
-            except HermesError as error:
-                outcome.set_exception(error)
-
-        with self._wake:
-            self._submit(run)
-        return outcome.result()
-
-    def _submit(self, command: Callable[[], None]) -> None:
-        """Hand a command to the engine's thread; the caller holds the lock."""
-        if self._failure is not None:
-            raise self._failure
-        if self._closing:
-            raise EngineClosed("the engine is shutting down")
-        self._inbox.append(command)
-        self._wake.notify()
-
     def _frames_done(self, count: int) -> None:
-        with self._wake:
+        with self._commands.lock:
             self._frames_promised -= count
 
     def _question_done(self) -> None:
-        with self._wake:
+        with self._commands.lock:
             self._questions_promised -= 1
 
     def _run(self) -> None:
         try:
-            while self._obey():
-                self._answer_steps.run(self._answers.step)
-                self._frame_steps.run(self._ingest.step)
-                self._monitored = self._measure()
+            while self._commands.obey(self._has_work, self._seconds_to_deadline):
+                self._monitor.answer_steps.run(self._answers.step)
+                self._monitor.frame_steps.run(self._ingest.step)
+                self._monitor.update()
         except Exception as error:
-            self._failure = EngineError(f"the engine failed: {type(error).__name__}: {error}")
-            self._end(self._failure)
+            failure = EngineError(f"the engine failed: {type(error).__name__}: {error}")
+            self._commands.end(failure)
+            self._abandon(failure)
             raise
-        self._end(EngineClosed("the engine was closed"))
-
-    def _obey(self) -> bool:
-        """Run the commands that came in; sleep while there is nothing to do at all. False when closing."""
-        with self._wake:
-            while not (self._inbox or self._closing or self._has_work()):
-                self._wake.wait(self._seconds_to_deadline())
-                if self._seconds_to_deadline() == 0:
-                    break
-            if self._closing:
-                return False
-            commands, self._inbox = self._inbox, deque()
-        for command in commands:
-            command()
-        return True
+        self._commands.end()
+        self._abandon(EngineClosed("the engine was closed"))
 
     def _has_work(self) -> bool:
         return bool(self._ingest.frames_waiting or self._answers.ready)
@@ -343,12 +255,7 @@ class StreamEngine:
         deadline = self._answers.next_deadline_s
         return None if deadline is None else max(0.0, deadline - perf_counter())
 
-    def _end(self, error: EngineError) -> None:
-        with self._wake:
-            self._closing = True
-            commands, self._inbox = self._inbox, deque()
-        for command in commands:  # so that their callers are among those who are told
-            command()
+    def _abandon(self, error: EngineError) -> None:
         self._ingest.abandon(error)
         self._answers.abandon(error)
         self._writer.residency.close()

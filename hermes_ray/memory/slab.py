@@ -119,6 +119,15 @@ class KVSlab:
         self._free.append(slot)
         self._free.sort(reverse=True)
 
+    def truncate(self, slot: int, visual_tokens: int) -> None:
+        """Forget all but the first visual tokens of a slot, and wipe what lies behind them.
+
+        A mask hides what lies behind a slot's tokens, but a NaN there would pass it: 0 times NaN is NaN.
+        """
+        self.lengths[slot] = end = self.prefix + visual_tokens
+        self.keys[:, slot, :, end:] = 0
+        self.values[:, slot, :, end:] = 0
+
     def visual_tokens(self, slot: int) -> int:
         """Visual tokens that each layer of a slot holds."""
         return max(0, self.lengths[slot] - self.prefix)
@@ -162,11 +171,12 @@ class KVSlab:
         if end > self.shape.capacity:
             raise ValueError(f"{memory.tokens} tokens do not fit a slot of {self.shape.capacity - start}")
         target = self._read(slot, slice(start, end))
-        for field in fields(MemoryView):
-            # Cloned where it aliases the slab: a copy onto an overlapping part of itself is undefined.
-            written, new = getattr(target, field.name), getattr(memory, field.name)
-            shared = new.untyped_storage().data_ptr() == written.untyped_storage().data_ptr()
-            written.copy_(new.clone() if shared else new)
+        pairs = [(getattr(target, field.name), getattr(memory, field.name)) for field in fields(MemoryView)]
+        # Cloned where it aliases the slab: a copy onto an overlapping part of itself is undefined. All of that before
+        # the first write, so that a device without room for it leaves the slot as it was.
+        sources = [new.clone() if _share_storage(written, new) else new for written, new in pairs]
+        for (written, _), source in zip(pairs, sources, strict=True):
+            written.copy_(source)
         self.lengths[slot] = end
 
     def largest_positions(self, slots: Sequence[int]) -> Tensor:
@@ -185,3 +195,7 @@ class KVSlab:
         held = torch.arange(longest, device=lengths.device)[None, :] < lengths[:, None]
         positions = self.positions[:, list(slots), :longest]
         return positions.masked_fill(~held[None, :, :, None], -1).amax(dim=2)
+
+
+def _share_storage(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()

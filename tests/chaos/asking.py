@@ -35,7 +35,7 @@ class Users:
         self._stopping = threading.Event()
         self.answers: list[GivenAnswer] = []
         self.outcomes: Counter[str] = Counter()
-        self.faults: list[str] = []
+        self.unexpected: list[str] = []
         self._known: set[str] = set()
         self._threads = [
             threading.Thread(target=self._run, args=(random.Random(seed + patience), bool(patience)))
@@ -87,4 +87,4 @@ class Users:
             unknown = problem["code"] == "unknown-stream" and stream not in self._known
             passes = response.status_code in _PASSING or unknown
         if not passes:
-            self.faults.append(f"{stream}: {response.status_code} {response.text}")
+            self.unexpected.append(f"{stream}: {response.status_code} {response.text}")

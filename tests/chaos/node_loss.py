@@ -90,7 +90,7 @@ async def scenario(settings: Settings, nodes: RayNodes, url: str) -> None:
         expected = {stream: len(kept) for stream, kept in frames.items()}
         applied = await watch.until_seen(expected)
     assert {stream: status.memory.frames_seen for stream, status in applied.items()} == expected
-    assert not users.faults, users.faults
+    assert not users.unexpected, users.unexpected
     assert_in_order(frames, ((s, sight.frames_seen, sight.as_of_ms) for s in STREAMS for sight in watch.sights[s]))
     await asyncio.to_thread(commits.until_all_committed, settings, cameras)
     with undisturbed(settings, len(STREAMS)) as oracle:

@@ -1,4 +1,4 @@
-"""What a run of blows came to: a table for people, JSON for programs."""
+"""What a run of faults came to: a table for people, JSON for programs."""
 
 import json
 import platform
@@ -16,19 +16,19 @@ from tests.chaos.watching import Sight, first_at
 
 
 @dataclass(frozen=True, slots=True)
-class Blow:
-    """One blow.
+class Fault:
+    """One fault.
 
     Attributes:
         kind: of victim.
-        hit: there was somebody to hit.
-        recovering: it came before the blow in front of it was recovered from.
+        injected: there was a victim.
+        recovering: it came before the fault in front of it was recovered from.
         at_s: when, on the monotonic clock.
         newest_ms: capture time of every stream's newest record at that moment.
     """
 
     kind: str
-    hit: bool
+    injected: bool
     recovering: bool
     at_s: float
     newest_ms: Mapping[str, int]
@@ -36,7 +36,7 @@ class Blow:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds from blows of one kind to the end of what they did."""
+    """Seconds from faults of one kind to the end of what they did."""
 
     count: int
     min: float
@@ -65,7 +65,7 @@ class Report:
         frames_duplicate: applied more often than expected.
         answers_compared: with those of an undisturbed engine; all were equal.
         questions: how many ended how.
-        blows: what happened, in order.
+        faults: what happened, in order.
     """
 
     seconds: float
@@ -77,7 +77,7 @@ class Report:
     frames_duplicate: int
     answers_compared: int = 0
     questions: Mapping[str, int] = field(default_factory=dict)
-    blows: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[dict[str, Any]] = field(default_factory=list)
     kinds: dict[str, dict[str, Any]] = field(default_factory=dict)
     machine: str = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
 
@@ -101,16 +101,16 @@ class Report:
             frames_duplicate=sum(max(0, applied[stream] - count) for stream, count in expected.items()),
         )
 
-    def add_blows(
-        self, blows: Iterable[Blow], sights: Mapping[str, Sequence[Sight]], answers: Sequence[GivenAnswer]
+    def add_faults(
+        self, faults: Iterable[Fault], sights: Mapping[str, Sequence[Sight]], answers: Sequence[GivenAnswer]
     ) -> None:
-        """Work out how long each blow was felt."""
-        for blow in blows:
-            applied_s, answered_s = _applied_after_s(blow, sights), _answered_after_s(blow, answers)
-            described = {"kind": blow.kind, "hit": blow.hit, "recovering": blow.recovering}
-            self.blows.append(described | {"applied_again_s": applied_s, "answered_again_s": answered_s})
-        for kind in dict.fromkeys(blow["kind"] for blow in self.blows):
-            self.kinds[kind] = _summary([blow for blow in self.blows if blow["kind"] == kind])
+        """Work out how long each fault had an effect."""
+        for fault in faults:
+            applied_s, answered_s = _applied_after_s(fault, sights), _answered_after_s(fault, answers)
+            described = {"kind": fault.kind, "injected": fault.injected, "recovering": fault.recovering}
+            self.faults.append(described | {"applied_again_s": applied_s, "answered_again_s": answered_s})
+        for kind in dict.fromkeys(fault["kind"] for fault in self.faults):
+            self.kinds[kind] = _summary([fault for fault in self.faults if fault["kind"] == kind])
 
     def write(self, path: Path) -> None:
         """As JSON; says where it is."""
@@ -120,14 +120,14 @@ class Report:
 
     def show(self, console: Console) -> None:
         """As a table."""
-        table = Table(title=f"{len(self.blows)} blows in {self.seconds:.0f} s, {self.streams} streams")
+        table = Table(title=f"{len(self.faults)} faults in {self.seconds:.0f} s, {self.streams} streams")
         table.add_column("victim")
-        for heading in ("blows", "hit", "while recovering"):
+        for heading in ("faults", "injected", "while recovering"):
             table.add_column(heading, justify="right")
         table.add_column("frames again after s\nmin / median / p95 / max", justify="right")
         table.add_column("an answer again after s\nmin / median / p95 / max", justify="right")
         for kind, summary in self.kinds.items():
-            counts = [str(summary[name]) for name in ("blows", "hit", "while_recovering")]
+            counts = [str(summary[name]) for name in ("faults", "injected", "while_recovering")]
             table.add_row(kind, *counts, _cell(summary["applied_again_s"]), _cell(summary["answered_again_s"]))
         console.print(table)
         console.print(
@@ -137,25 +137,25 @@ class Report:
         console.print(f"questions: {dict(self.questions)}")
 
 
-def _applied_after_s(blow: Blow, sights: Mapping[str, Sequence[Sight]]) -> float:
-    """Until of every stream a frame was applied that was published after the blow."""
-    ends = [first_at(sights[stream], ts_ms + 1) for stream, ts_ms in blow.newest_ms.items()]
-    return round(max(end for end in ends if end is not None) - blow.at_s, 2)
+def _applied_after_s(fault: Fault, sights: Mapping[str, Sequence[Sight]]) -> float:
+    """Until of every stream a frame was applied that was published after the fault."""
+    ends = [first_at(sights[stream], ts_ms + 1) for stream, ts_ms in fault.newest_ms.items()]
+    return round(max(end for end in ends if end is not None) - fault.at_s, 2)
 
 
-def _answered_after_s(blow: Blow, answers: Sequence[GivenAnswer]) -> float | None:
+def _answered_after_s(fault: Fault, answers: Sequence[GivenAnswer]) -> float | None:
     """Until a user got an answer; to a question asked since, at the latest."""
-    return next((round(answer.at_s - blow.at_s, 2) for answer in answers if answer.at_s > blow.at_s), None)
+    return next((round(answer.at_s - fault.at_s, 2) for answer in answers if answer.at_s > fault.at_s), None)
 
 
-def _summary(blows: list[dict[str, Any]]) -> dict[str, Any]:
-    hits = [blow for blow in blows if blow["hit"]]
+def _summary(faults: list[dict[str, Any]]) -> dict[str, Any]:
+    injected = [fault for fault in faults if fault["injected"]]
     return {
-        "blows": len(blows),
-        "hit": len(hits),
-        "while_recovering": sum(blow["recovering"] for blow in blows),
-        "applied_again_s": _times(blow["applied_again_s"] for blow in hits),
-        "answered_again_s": _times(blow["answered_again_s"] for blow in hits),
+        "faults": len(faults),
+        "injected": len(injected),
+        "while_recovering": sum(fault["recovering"] for fault in faults),
+        "applied_again_s": _times(fault["applied_again_s"] for fault in injected),
+        "answered_again_s": _times(fault["answered_again_s"] for fault in injected),
     }
 
 

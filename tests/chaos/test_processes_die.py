@@ -1,7 +1,7 @@
 """Processes are killed and streams move under steady ingest and questions; nothing is lost, nothing comes twice
 and every answer is as if nothing had happened.
 
-``CHAOS_KILLS`` says how many blows there are: 20 by default, 200 are the long form (``make chaos KILLS=200``), whose
+``CHAOS_FAULTS`` says how many faults there are: 20 by default, 200 are the long form (``make chaos FAULTS=200``), whose
 report goes to ``CHAOS_REPORT``.
 """
 
@@ -23,14 +23,14 @@ from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
 from tests.chaos import commits
 from tests.chaos.asking import Users
-from tests.chaos.blows import Striker, plan
 from tests.chaos.cameras import Cameras
-from tests.chaos.report import Blow, Report
+from tests.chaos.faults import FaultInjector, plan
+from tests.chaos.report import Fault, Report
 from tests.chaos.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
 from tests.chaos.watching import Watch, watching
 from tests.own_cluster import own_cluster
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
+FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
 REPORT = os.environ.get("CHAOS_REPORT")
 STREAMS = tuple(f"cam-{number}" for number in range(8))
 ROUND_S = 0.25
@@ -39,7 +39,7 @@ AT_REST_S = (0.1, 0.8)
 WHILE_RECOVERING_S = (0.3, 2.0)
 READY_S = 120
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 40 * KILLS)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 40 * FAULTS)]
 
 
 @pytest.fixture
@@ -66,27 +66,28 @@ def api(settings: Settings) -> Iterator[str]:
         server.stop(settings)
 
 
-async def strike_again_and_again(settings: Settings, cameras: Cameras, watch: Watch) -> list[Blow]:
-    """Every other blow hits a system that works again, the rest one that is still recovering."""
+async def inject_faults(settings: Settings, cameras: Cameras, watch: Watch) -> list[Fault]:
+    """Every other fault comes to a system that works again, the rest one that is still recovering."""
     chance = random.Random(SEED)
-    striker = Striker(settings, chance)
+    injector = FaultInjector(settings, chance)
     fingerprint = models.fingerprint(models.load(settings.model.name, device="cpu").decoder)
     began_s = time.monotonic()
-    blows: list[Blow] = []
-    for number, kind in enumerate(plan(KILLS, chance)):
+    faults: list[Fault] = []
+    for number, kind in enumerate(plan(FAULTS, chance)):
         recovering = number % 2 == 1
         if not recovering:
             await watch.until_applied({stream: ts_ms + 1 for stream, ts_ms in cameras.newest_ms().items()})
         await asyncio.sleep(chance.uniform(*(WHILE_RECOVERING_S if recovering else AT_REST_S)))
         await asyncio.to_thread(commits.assert_behind_snapshots, settings, cameras, fingerprint)
-        hit = await striker.strike(kind)
-        blows.append(Blow(kind, hit, recovering, time.monotonic(), cameras.newest_ms()))
-        left_s = (time.monotonic() - began_s) / len(blows) * (KILLS - len(blows))
-        print(f"blow {len(blows)} of {KILLS}: {kind}, {'hit' if hit else 'was down'}; about {left_s:.0f} s left")
-    await striker.rest()
+        injected = await injector.inject(kind)
+        faults.append(Fault(kind, injected, recovering, time.monotonic(), cameras.newest_ms()))
+        left_s = (time.monotonic() - began_s) / len(faults) * (FAULTS - len(faults))
+        outcome = "injected" if injected else "victim was down"
+        print(f"fault {len(faults)} of {FAULTS}: {kind}, {outcome}; about {left_s:.0f} s left")
+    await injector.rest()
     await watch.until_applied({stream: ts_ms + 1 for stream, ts_ms in cameras.newest_ms().items()})
     await asyncio.to_thread(commits.assert_behind_snapshots, settings, cameras, fingerprint)
-    return blows
+    return faults
 
 
 async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_processes_die(
@@ -98,7 +99,7 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
         with Cameras(settings, STREAMS, ROUND_S, watch.newest_ms) as cameras:
             await watch.until_applied(dict.fromkeys(STREAMS, 0))
             with Users(api, STREAMS) as users:
-                blows = await strike_again_and_again(settings, cameras, watch)
+                faults = await inject_faults(settings, cameras, watch)
         took_s = time.monotonic() - began_s
         frames = {stream: selected(settings, messages) for stream, messages in cameras.published.items()}
         expected = {stream: len(kept) for stream, kept in frames.items()}
@@ -108,12 +109,12 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     applied = {stream: status.memory.frames_seen for stream, status in streams.items()}
     report = Report.of_frames(took_s, cameras.records, expected, applied)
     report.questions = dict(users.outcomes)
-    report.add_blows(blows, watch.sights, users.answers)
+    report.add_faults(faults, watch.sights, users.answers)
     report.show(Console(width=120))
 
     assert applied == expected
     assert all(status.memory.compactions > 0 for status in streams.values())
-    assert not users.faults
+    assert not users.unexpected
     assert {answer.stream for answer in users.answers} == set(STREAMS)
     assert_in_order(frames, ((s, sight.frames_seen, sight.as_of_ms) for s in STREAMS for sight in watch.sights[s]))
     with undisturbed(settings, len(STREAMS)) as oracle:

@@ -12,7 +12,7 @@ from tests.e2e.runs import RUN_LIMIT_S, STOP_LIMIT_S
 pytestmark = pytest.mark.integration
 
 _SCHEMA = Path(__file__).parents[2] / "benchmarks" / "recovery.schema.json"
-_SHORT = ("bench", "recovery", "--quick", "--blows", "1", "--kind", "ingest-worker")
+_SHORT = ("bench", "recovery", "--quick", "--faults", "1", "--kind", "ingest-worker")
 
 
 def test_one_kill_is_measured_and_loses_no_frame(hermes, tmp_path):
@@ -23,12 +23,12 @@ def test_one_kill_is_measured_and_loses_no_frame(hermes, tmp_path):
     assert run.survivors() == []
     document = json.loads(file.read_text())
     jsonschema.validate(document, json.loads(_SCHEMA.read_text()))
-    (blow,) = document["blows"]
-    assert blow["victim"] == "ingest-0"
-    assert len(blow["recovery_s"]) == document["plan"]["streams"]
+    (fault,) = document["faults"]
+    assert fault["victim"] == "ingest-0"
+    assert len(fault["recovery_s"]) == document["plan"]["streams"]
     # Its successor's process must start, so it cannot be back as soon as an ordinary frame is.
-    assert min(blow["recovery_s"].values()) > 0.3
-    assert 0 < sum(blow["steps_s"].values()) < RUN_LIMIT_S
+    assert min(fault["recovery_s"].values()) > 0.3
+    assert 0 < sum(fault["steps_s"].values()) < RUN_LIMIT_S
     figures = {figure["name"]: figure for figure in document["figures"]}
     assert all(figures[name]["passed"] for name in ("frames_lost", "frames_applied_twice", "frames_amiss_at_end"))
     assert figures["frames_amiss_at_end"]["detail"]["published"] > 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_ray.bench.accuracy.marks import Mark, Result
+from hermes_ray.bench.accuracy.scores import Result, Score
 
 _WINDOW = "recent_only"
 
@@ -37,14 +37,14 @@ def bars(found: Sequence[Result]) -> list[Bar]:
     compared = [result for result in found if result.past.ahead is not None]
     rivals = [result for result in compared if result.variant.same_budget and not result.variant.is_of_default]
     windows = [result for result in rivals if result.variant.policy == _WINDOW]
-    now = _bar("now", [(result, result.marks["now"]) for result in windows])
+    now = _bar("now", [(result, result.scores["now"]) for result in windows])
     past = _bar("past", [(result, result.past) for result in rivals])
     return [bar for bar in (now, past) if bar.rivals]
 
 
-def _bar(questions: str, compared: Sequence[tuple[Result, Mark]]) -> Bar:
+def _bar(questions: str, compared: Sequence[tuple[Result, Score]]) -> Bar:
     return Bar(
         questions,
         rivals=tuple(dict.fromkeys(result.variant.policy for result, _ in compared)),
-        lost_to=tuple((r.variant.policy, r.variant.budget_percent) for r, mark in compared if mark.is_better),
+        lost_to=tuple((r.variant.policy, r.variant.budget_percent) for r, score in compared if score.is_better),
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hermes_ray.bench.accuracy.sitting import Outcome
+from hermes_ray.bench.accuracy.evaluation import Outcome
 from hermes_ray.errors import ConfigError
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hermes_ray.bench.accuracy.exam import CATEGORIES, Category
-from hermes_ray.bench.accuracy.marks import Result
+from hermes_ray.bench.accuracy.items import CATEGORIES, Category
+from hermes_ray.bench.accuracy.scores import Result
 from hermes_ray.bench.accuracy.variants import DEFAULT
 from hermes_ray.errors import ConfigError
 
@@ -53,19 +53,19 @@ def draw(found: Sequence[Result], path: Path) -> None:
 def _draw_policy(axes: Any, own: Sequence[Result], category: Category, style: tuple[str, str]) -> None:
     if own[0].variant.highlights:
         label = f"{own[0].variant.policy}: the model's limit"
-        axes.axhline(own[0].marks[category].share, label=label, color="grey", linestyle="--")
+        axes.axhline(own[0].scores[category].accuracy, label=label, color="grey", linestyle="--")
         return
-    marks = [result.marks[category] for result in own]
-    shares = [mark.share for mark in marks]
-    below = [mark.share - mark.interval[0] for mark in marks]
-    above = [mark.interval[1] - mark.share for mark in marks]
+    scores = [result.scores[category] for result in own]
+    accuracies = [score.accuracy for score in scores]
+    below = [score.accuracy - score.interval[0] for score in scores]
+    above = [score.interval[1] - score.accuracy for score in scores]
     policy = own[0].variant.policy
     budgets = [result.variant.budget_percent for result in own]
     colour, marker = style
     width, layer = (2.5, 3) if policy == DEFAULT else (1.0, 2)
     axes.errorbar(
         budgets,
-        shares,
+        accuracies,
         yerr=(below, above),
         label=policy,
         color=colour,

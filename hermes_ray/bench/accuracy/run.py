@@ -12,10 +12,10 @@ import torch
 
 from hermes_ray import models
 from hermes_ray.bench.accuracy.bars import bars
-from hermes_ray.bench.accuracy.exam import FIRST_SEED, Exam, count_by_category, set_exam
+from hermes_ray.bench.accuracy.evaluation import EncodedStream, Outcome, encode_stream, evaluate
+from hermes_ray.bench.accuracy.items import FIRST_SEED, EvaluationStream, count_by_category, evaluation_stream
 from hermes_ray.bench.accuracy.journal import Journal, Unit
-from hermes_ray.bench.accuracy.marks import Result
-from hermes_ray.bench.accuracy.sitting import Outcome, SeenStream, see, sit
+from hermes_ray.bench.accuracy.scores import Result
 from hermes_ray.bench.accuracy.variants import Variant, variants
 from hermes_ray.bench.machine import Machine
 from hermes_ray.models import ModelAdapter, fingerprint
@@ -34,7 +34,7 @@ class Plan:
         budgets_percent: cached tokens as a share of the stream's, percent.
         policies: only these; ``None`` for all.
         moments: frames of each stream at which it is asked.
-        per_category: questions per category at each of them.
+        per_category: items per category at each of them.
         batch: streams that are watched together; changes speed, not results.
     """
 
@@ -48,10 +48,10 @@ class Plan:
     batch: int = 10
 
 
-def exams(plan: Plan) -> list[Exam]:
-    """The streams and questions of a plan."""
+def evaluation_streams(plan: Plan) -> list[EvaluationStream]:
+    """The streams of a plan."""
     seeds = range(FIRST_SEED, FIRST_SEED + plan.streams)
-    return [set_exam(seed, plan.frames, plan.moments, plan.per_category) for seed in seeds]
+    return [evaluation_stream(seed, plan.frames, plan.moments, plan.per_category) for seed in seeds]
 
 
 def plan_variants(plan: Plan, adapter: ModelAdapter) -> list[Variant]:
@@ -66,24 +66,24 @@ class Part:
     """One batch of streams under one policy.
 
     Attributes:
-        exams: its streams.
+        streams: which ones.
         variant: the policy.
     """
 
-    exams: tuple[Exam, ...]
+    streams: tuple[EvaluationStream, ...]
     variant: Variant
 
     @property
     def unit(self) -> Unit:
         """What it is called in a journal."""
         settings = json.dumps(dict(self.variant.settings), sort_keys=True)
-        seeds = tuple(exam.seed for exam in self.exams)
+        seeds = tuple(stream.seed for stream in self.streams)
         return Unit(seeds, self.variant.policy, self.variant.budget_percent, settings)
 
 
 def outcomes(
     plan: Plan,
-    of: Sequence[Exam],
+    streams: Sequence[EvaluationStream],
     compared: Sequence[Variant],
     *,
     workers: int,
@@ -94,57 +94,57 @@ def outcomes(
 
     Args:
         plan: its size.
-        of: the streams.
+        streams: which ones.
         compared: the policies.
         workers: processes, each with one torch thread; 1 works in this process.
         finished: told, in this process, what has just been done: each batch under each policy, :func:`units` in all.
         journal: what is in it is not done again, and what is done is written into it.
     """
     done = journal.done if journal else {}
-    parts = [Part(batch, variant) for batch in _batches(plan, of) for variant in compared]
+    parts = [Part(batch, variant) for batch in _batches(plan, streams) for variant in compared]
     for part in parts:
         if part.unit in done:
             yield from done[part.unit]
             finished(part.variant.policy)
-    for part, found in _sit_all(plan.model, [part for part in parts if part.unit not in done], workers):
+    for part, found in _evaluate_all(plan.model, [part for part in parts if part.unit not in done], workers):
         if journal:
             journal.record(part.unit, found)
         yield from found
         finished(part.variant.policy)
 
 
-def _sit_all(model: str, parts: Sequence[Part], workers: int) -> Iterator[tuple[Part, list[Outcome]]]:
+def _evaluate_all(model: str, parts: Sequence[Part], workers: int) -> Iterator[tuple[Part, list[Outcome]]]:
     if workers == 1:
         for part in parts:
-            yield part, _sit(model, part)
+            yield part, _evaluate(model, part)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_use_one_thread) as pool:
-        running = {pool.submit(_sit, model, part): part for part in parts}
+        running = {pool.submit(_evaluate, model, part): part for part in parts}
         for future in as_completed(running):
             yield running[future], future.result()
 
 
-def units(plan: Plan, of: Sequence[Exam], compared: Sequence[Variant]) -> int:
+def units(plan: Plan, streams: Sequence[EvaluationStream], compared: Sequence[Variant]) -> int:
     """How often :func:`outcomes` reports progress."""
-    return len(_batches(plan, of)) * len(compared)
+    return len(_batches(plan, streams)) * len(compared)
 
 
-def _batches(plan: Plan, of: Sequence[Exam]) -> list[tuple[Exam, ...]]:
-    return [tuple(of[first : first + plan.batch]) for first in range(0, len(of), plan.batch)]
+def _batches(plan: Plan, streams: Sequence[EvaluationStream]) -> list[tuple[EvaluationStream, ...]]:
+    return [tuple(streams[first : first + plan.batch]) for first in range(0, len(streams), plan.batch)]
 
 
 def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _sit(model: str, part: Part) -> list[Outcome]:
-    return sit(_load(model), _see(model, part.exams), part.variant)
+def _evaluate(model: str, part: Part) -> list[Outcome]:
+    return evaluate(_load(model), _encode(model, part.streams), part.variant)
 
 
 @lru_cache(maxsize=1)
-def _see(model: str, batch: tuple[Exam, ...]) -> tuple[SeenStream, ...]:
-    """One batch behind the vision tower; all policies sit it before the next one, so one is enough to remember."""
-    return tuple(see(_load(model), exam) for exam in batch)
+def _encode(model: str, batch: tuple[EvaluationStream, ...]) -> tuple[EncodedStream, ...]:
+    """One batch behind the vision tower; the next comes when all policies are evaluated, so one is remembered."""
+    return tuple(encode_stream(_load(model), stream) for stream in batch)
 
 
 @lru_cache(maxsize=1)
@@ -163,12 +163,18 @@ def load_model(plan: Plan) -> ModelAdapter:
 
 def subject(plan: Plan, adapter: ModelAdapter) -> dict[str, Any]:
     """Everything beside streams and policies that decides the outcomes of a plan, for its journal."""
-    exam = {name: getattr(plan, name) for name in ("frames", "moments", "per_category")}
-    return {"schema": SCHEMA, **exam, "weights": fingerprint(adapter.decoder)}
+    size = {name: getattr(plan, name) for name in ("frames", "moments", "per_category")}
+    return {"schema": SCHEMA, **size, "weights": fingerprint(adapter.decoder)}
 
 
 def report(
-    machine: Machine, plan: Plan, of: Sequence[Exam], found: Sequence[Result], *, quick: bool, seconds: float
+    machine: Machine,
+    plan: Plan,
+    streams: Sequence[EvaluationStream],
+    found: Sequence[Result],
+    *,
+    quick: bool,
+    seconds: float,
 ) -> dict[str, Any]:
     """All of one comparison as a JSON document."""
     return {
@@ -177,7 +183,7 @@ def report(
         "seconds": round(seconds, 1),
         "machine": asdict(machine),
         "plan": asdict(plan),
-        "questions": count_by_category(of),
+        "items": count_by_category(streams),
         "results": [result.to_dict() for result in found],
         "bars": [bar.to_dict() for bar in bars(found)],
     }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hermes_ray.bench.peers.livevlm import PagedCache
 from hermes_ray.bench.peers.reading import Cache, Sight, joined, read, rotated
-from hermes_ray.engine.attention import attention_weights
+from hermes_ray.engine.attention.dot_product import attention_weights
 from hermes_ray.models import ModelAdapter
 
 _FREED_SHARE = 0.375  # of the budget by each compaction, as the engine's default

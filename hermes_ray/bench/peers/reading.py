@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention import additive_mask, attend
+from hermes_ray.engine.attention.dot_product import additive_mask, attend
 from hermes_ray.models import ModelAdapter
 
 Cache = tuple[Tensor, Tensor]

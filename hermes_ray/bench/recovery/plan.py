@@ -30,19 +30,19 @@ class Plan:
 
     Attributes:
         model: what watches the streams: a directory, hub name or bundled name.
-        blows: of each kind.
+        faults: of each kind.
         kinds: what happens, in turns.
         streams: over both memory workers.
         fps: frames per second that each camera publishes and the memory sees.
         budget_tokens: the most tokens of each stream in a layer.
         snapshot_interval_s: as in the settings; by default theirs.
-        before_s: quiet time before each blow that it is compared with.
+        before_s: quiet time before each fault that it is compared with.
         question_every_s: between two questions to one stream.
-        seed: of the moments of the blows within the snapshots' interval.
+        seed: of the moments of the faults within the snapshots' interval.
     """
 
     model: str = "hermes-tiny"
-    blows: int = 20
+    faults: int = 20
     kinds: tuple[Kind, ...] = tuple(Kind)
     streams: int = 6
     fps: float = 2.0
@@ -53,8 +53,8 @@ class Plan:
     seed: int = 0
 
     def rounds(self) -> Iterator[tuple[Kind, int]]:
-        """Every blow in order, with its number within its kind; kinds take turns, so that all meet the same load."""
-        return ((kind, number) for number in range(self.blows) for kind in self.kinds)
+        """Every fault in order, with its number within its kind; kinds take turns, so that all meet the same load."""
+        return ((kind, number) for number in range(self.faults) for kind in self.kinds)
 
     def stream_ids(self) -> tuple[str, ...]:
         """The streams' names."""
@@ -85,4 +85,4 @@ class Plan:
 
 
 FULL = Plan()
-QUICK = Plan(blows=3, snapshot_interval_s=5.0, before_s=2.0)
+QUICK = Plan(faults=3, snapshot_interval_s=5.0, before_s=2.0)

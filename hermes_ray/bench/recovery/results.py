@@ -1,4 +1,4 @@
-"""From all blows of one kind to the figures that are quoted."""
+"""From all faults of one kind to the figures that are quoted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ _STEP_NOTES: Mapping[str, str] = {
 
 
 def figures(kind: Kind, measured: Sequence[Measured]) -> Iterator[Figure]:
-    """The figures of all blows of one kind."""
+    """The figures of all faults of one kind."""
     yield _recovery(kind, measured)
     if any(each.answered_s for each in measured):
         yield _answered(kind, measured)
@@ -35,7 +35,7 @@ def figures(kind: Kind, measured: Sequence[Measured]) -> Iterator[Figure]:
         ("frames_lost", sum(each.lost for each in measured)),
         ("frames_applied_twice", sum(each.twice for each in measured)),
     ):
-        yield Figure(name, kind, count, "frames", _NONE_AT_ALL, {"blows": len(measured)}, note)
+        yield Figure(name, kind, count, "frames", _NONE_AT_ALL, {"faults": len(measured)}, note)
 
 
 def _recovery(kind: Kind, measured: Sequence[Measured]) -> Figure:
@@ -52,7 +52,7 @@ def _recovery(kind: Kind, measured: Sequence[Measured]) -> Figure:
             "max_s": max(taken),
             "ordinary_p95_s": percentile(ordinary, 95),
             "over_ordinary": median(taken) / median(ordinary),
-            "blows": len(measured),
+            "faults": len(measured),
             "streams": len(taken),
         },
         note="until the first frame taken after the kill can be asked about; ordinary: at a moment without one"
@@ -63,7 +63,7 @@ def _recovery(kind: Kind, measured: Sequence[Measured]) -> Figure:
 
 def _answered(kind: Kind, measured: Sequence[Measured]) -> Figure:
     again = _all(each.answered_s for each in measured)
-    patient = [reply.took_s for each in measured for reply in each.blow.patient.values() if reply.problem is None]
+    waited = [reply.took_s for each in measured for reply in each.fault.waiting.values() if reply.problem is None]
     return Figure(
         "answered_again",
         kind,
@@ -71,13 +71,13 @@ def _answered(kind: Kind, measured: Sequence[Measured]) -> Figure:
         "s",
         detail={
             "p95_s": percentile(again, 95),
-            "refused_per_blow": median([each.refused for each in measured]),
+            "refused_per_fault": median([each.refused for each in measured]),
             "max_s": max(again),
-            "waiting_median_s": median(patient),
-            "waiting_max_s": max(patient),
-            "waited": len(patient),
+            "waiting_median_s": median(waited),
+            "waiting_max_s": max(waited),
+            "waited": len(waited),
         },
-        note="first token behind the last refusal; waiting: a question sent at the blow with timeout_s",
+        note="first token behind the last refusal; waiting: a question sent at the fault with timeout_s",
     )
 
 
@@ -105,15 +105,15 @@ def _ttft(kind: Kind, measured: Sequence[Measured]) -> Iterator[Figure]:
 
 
 def _steps(kind: Kind, measured: Sequence[Measured]) -> Iterator[Figure]:
-    for step in STEPS[measured[0].blow.victim.partition("-")[0]] if kind.is_kill else ():
+    for step in STEPS[measured[0].fault.victim.partition("-")[0]] if kind.is_kill else ():
         taken = [each.steps_s[step] for each in measured if step in each.steps_s]
         detail = {"p95_s": percentile(taken, 95), "max_s": max(taken)}
         yield Figure(f"step_{step.replace('-', '_')}", kind, median(taken), "s", None, detail, _STEP_NOTES[step])
 
 
 def _replayed(kind: Kind, measured: Sequence[Measured]) -> Figure:
-    frames = _all(each.blow.replayed for each in measured)
-    ages = [age for each in measured for age in each.blow.snapshot_ages_s.values() if age is not None]
+    frames = _all(each.fault.replayed for each in measured)
+    ages = [age for each in measured for age in each.fault.snapshot_ages_s.values() if age is not None]
     return Figure(
         "frames_replayed",
         kind,

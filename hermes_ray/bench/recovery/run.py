@@ -1,4 +1,4 @@
-"""One run: cameras and users on a system that runs, blow after blow, and a last count of frames."""
+"""One run: cameras and users on a system that runs, fault after fault, and a last count of frames."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,9 +11,9 @@ from hermes_ray.bench import figures
 from hermes_ray.bench.figures import Bar, Figure
 from hermes_ray.bench.machine import Machine
 from hermes_ray.bench.recovery import results
-from hermes_ray.bench.recovery.audience import Audience
-from hermes_ray.bench.recovery.blow import Arena
 from hermes_ray.bench.recovery.cameras import Cameras
+from hermes_ray.bench.recovery.injector import FaultInjector
+from hermes_ray.bench.recovery.load_generator import LoadGenerator
 from hermes_ray.bench.recovery.measures import Measured, measure
 from hermes_ray.bench.recovery.plan import Kind, Plan
 from hermes_ray.bench.recovery.timeline import excess_frames
@@ -34,12 +34,12 @@ class RecoveryRun:
     def __init__(self, plan: Plan, settings: Settings, url: str) -> None:
         self._plan = plan
         self._cameras = Cameras(settings.kafka, plan.stream_ids(), plan.fps)
-        self._audience = Audience(url, self._cameras.grids, plan.question_every_s)
-        self._arena = Arena(plan, settings, self._cameras, self._audience, url)
+        self._load_generator = LoadGenerator(url, self._cameras.grids, plan.question_every_s)
+        self._injector = FaultInjector(plan, settings, self._cameras, self._load_generator, url)
         self._ending = ExitStack()
 
     def __enter__(self) -> Self:
-        for part in (self._cameras, self._audience):
+        for part in (self._cameras, self._load_generator):
             self._ending.callback(part.close)
             part.start()
         return self
@@ -47,8 +47,8 @@ class RecoveryRun:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._ending.close()
 
-    def blows(self, doing: Callable[[str], None]) -> Iterator[Measured]:
-        """Strike as planned; each blow comes when the system is at rest behind it.
+    def measure_faults(self, doing: Callable[[str], None]) -> Iterator[Measured]:
+        """Inject faults as planned; each one comes when the system is at rest behind it.
 
         Args:
             doing: told what comes next.
@@ -57,10 +57,10 @@ class RecoveryRun:
             HermesError: the system did not become itself again.
         """
         for kind, number in self._plan.rounds():
-            doing(f"{kind} {number + 1} of {self._plan.blows}")
-            blow = self._arena.strike(kind, number)
-            self._arena.wait_until_settled()
-            yield measure(blow, self._audience.arrivals, self._audience.replies, time())
+            doing(f"{kind} {number + 1} of {self._plan.faults}")
+            fault = self._injector.inject(kind, number)
+            self._injector.wait_until_settled()
+            yield measure(fault, self._load_generator.arrivals, self._load_generator.replies, time())
 
     def last_count(self) -> Figure:
         """Stop the cameras and hold every memory against what was published.
@@ -69,14 +69,14 @@ class RecoveryRun:
             HermesError: the last frames do not arrive.
         """
         self._cameras.close()
-        self._arena.wait_until_all_seen()
+        self._injector.wait_until_all_seen()
         streams = self._plan.stream_ids()
         published = {stream: self._cameras.published(stream) for stream in streams}
-        seen = {stream.id: stream.frames_seen for stream in self._arena.look()}
+        seen = {stream.id: stream.frames_seen for stream in self._injector.look()}
         answers = [
             excess
             for stream in streams
-            for excess in excess_frames(self._cameras.grids[stream], self._audience.replies[stream])
+            for excess in excess_frames(self._cameras.grids[stream], self._load_generator.replies[stream])
         ]
         return Figure(
             "frames_amiss_at_end",
@@ -92,8 +92,8 @@ class RecoveryRun:
 def all_figures(measured: Sequence[Measured]) -> list[Figure]:
     """The figures of every kind, in the plan's order."""
     order = list(Kind)
-    by_kind = groupby(sorted(measured, key=lambda each: order.index(each.blow.kind)), key=lambda each: each.blow.kind)
-    return [figure for kind, blows in by_kind for figure in results.figures(kind, list(blows))]
+    by_kind = groupby(sorted(measured, key=lambda each: order.index(each.fault.kind)), key=lambda each: each.fault.kind)
+    return [figure for kind, faults in by_kind for figure in results.figures(kind, list(faults))]
 
 
 def report(
@@ -101,4 +101,4 @@ def report(
 ) -> dict[str, Any]:
     """All of one run as a JSON document."""
     document = figures.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA)
-    return document | {"plan": plan.to_dict(), "blows": [each.to_dict() for each in measured]}
+    return document | {"plan": plan.to_dict(), "faults": [each.to_dict() for each in measured]}

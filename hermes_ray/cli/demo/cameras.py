@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hermes_ray.cli.demo import scenario
-from hermes_ray.cli.demo.examiner import Examiner, FootageExaminer, SimulatedExaminer
+from hermes_ray.cli.demo.questions import FootageQuestions, QuestionSource, SimulatedQuestions
 from hermes_ray.cli.demo.scenario import Scenario
 from hermes_ray.cli.publishing import Encoding, MessagePacker, Send, excerpt, publish_all
 from hermes_ray.errors import HermesError
@@ -20,15 +20,17 @@ class Camera:
     """One source that publishes to Kafka until it ends or is closed.
 
     Attributes:
-        examiner: knows what to ask about it.
+        questions: knows what to ask about it.
         turns: how many questions ``--once`` asks about it.
         frames_published: frames that the broker has confirmed.
         error: why it stopped early, if it did.
     """
 
-    def __init__(self, stream_id: str, source: Source, packer: MessagePacker, examiner: Examiner, turns: int) -> None:
+    def __init__(
+        self, stream_id: str, source: Source, packer: MessagePacker, questions: QuestionSource, turns: int
+    ) -> None:
         self.stream_id = stream_id
-        self.examiner = examiner
+        self.questions = questions
         self.turns = turns
         self.frames_published = 0
         self.error: HermesError | None = None
@@ -97,13 +99,13 @@ def _simulated(stream_id: str, seed: int, plan: Scenario, start_ts_ms: int) -> C
         seconds=plan.seconds,
     )
     packer = _packer(stream_id, Encoding.H264)
-    return Camera(stream_id, source, packer, SimulatedExaminer(source), scenario.SIMULATED_TURNS)
+    return Camera(stream_id, source, packer, SimulatedQuestions(source), scenario.SIMULATED_TURNS)
 
 
 def _footage(stream_id: str, clip: Path, plan: Scenario, start_ts_ms: int) -> Camera:
     source = FileSource(clip, loop=True, realtime=plan.realtime, start_ts_ms=start_ts_ms, max_side_px=scenario.WIDTH_PX)
     packer = _packer(stream_id, Encoding.MP4)
-    return Camera(stream_id, _Excerpt(source, plan.seconds), packer, FootageExaminer(), scenario.FOOTAGE_TURNS)
+    return Camera(stream_id, _Excerpt(source, plan.seconds), packer, FootageQuestions(), scenario.FOOTAGE_TURNS)
 
 
 def _packer(stream_id: str, encoding: Encoding) -> MessagePacker:

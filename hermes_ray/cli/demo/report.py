@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hermes_ray.api.schemas import StreamResponse
-from hermes_ray.cli.demo.examiner import Exchange
+from hermes_ray.cli.demo.questions import Exchange
 
 NOTE_RANDOM = (
     "The model's weights are random: its words mean nothing. What this run shows is the path from camera to answer."

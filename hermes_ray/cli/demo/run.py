@@ -13,9 +13,9 @@ from hermes_ray import config
 from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import StreamResponse
 from hermes_ray.cli.demo import report, screen
+from hermes_ray.cli.demo.asking import QuestionLoop, ask_about
 from hermes_ray.cli.demo.cameras import Camera, footage_cameras, simulated_cameras
-from hermes_ray.cli.demo.examiner import Exchange
-from hermes_ray.cli.demo.interview import Interview, ask_about
+from hermes_ray.cli.demo.questions import Exchange
 from hermes_ray.cli.demo.scenario import FOOTAGE, Scenario, settings_overrides
 from hermes_ray.cli.exits import CommandFailed, say_failure
 from hermes_ray.cli.lifecycle import Lifecycle
@@ -132,7 +132,7 @@ def _run_once(demo: Demo, client: HermesClient, steps: Steps) -> list[Exchange]:
             exchange
             for camera in demo.cameras
             if camera.stream_id in streams
-            for exchange in ask_about(client, streams[camera.stream_id], camera.examiner, range(camera.turns))
+            for exchange in ask_about(client, streams[camera.stream_id], camera.questions, range(camera.turns))
         ]
 
 
@@ -144,14 +144,14 @@ def _wait_until_settled(demo: Demo, client: HermesClient) -> None:
 
 
 def _run_live(demo: Demo, client: HermesClient, lifecycle: Lifecycle, console: Console) -> Sequence[Exchange]:
-    examiners = {camera.stream_id: camera.examiner for camera in demo.cameras}
-    interview = Interview(demo.url, examiners, _PAUSE_BETWEEN_QUESTIONS_S, say_failure)
-    lifecycle.at_end(interview.close)
-    interview.start()
+    questions = {camera.stream_id: camera.questions for camera in demo.cameras}
+    loop = QuestionLoop(demo.url, questions, _PAUSE_BETWEEN_QUESTIONS_S, say_failure)
+    lifecycle.at_end(loop.close)
+    loop.start()
     footer = [*_notes(demo), *screen.where_to_ask(demo.url, demo.cameras[0].stream_id)]
 
     def picture() -> Any:
-        return screen.picture(demo.look(client), demo.published, list(interview.exchanges), footer)
+        return screen.picture(demo.look(client), demo.published, list(loop.exchanges), footer)
 
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
@@ -159,8 +159,8 @@ def _run_live(demo: Demo, client: HermesClient, lifecycle: Lifecycle, console: C
     else:
         console.print(*footer, sep="\n", soft_wrap=True)
         lifecycle.wait_until_stopped(lambda: console.print(picture()), _LINES_EVERY_S)
-    interview.close()
-    return interview.exchanges
+    loop.close()
+    return loop.exchanges
 
 
 def _notes(demo: Demo) -> list[str]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_ray.api.schemas import StreamResponse
-from hermes_ray.cli.demo.examiner import Exchange
+from hermes_ray.cli.demo.questions import Exchange
 from hermes_ray.cli.output import format_milliseconds
 from hermes_ray.cli.streams import tokens_held
 

@@ -1,7 +1,8 @@
-"""The small model, loaded once."""
+"""The small model, loaded once, and the figures of a short run."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import jsonschema
 import pytest
 
 from hermes_ray import models
+from hermes_ray.bench.figures import Figure
+from hermes_ray.bench.memory.plan import SMOKE
+from hermes_ray.bench.memory.run import parts
 from hermes_ray.models import ModelAdapter
 
 _BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
@@ -28,3 +32,12 @@ def check_schema() -> Callable[[str, Any], None]:
         jsonschema.validate(document, schema)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def memory_figures() -> list[Figure]:
+    """Every figure of the memory benchmark, measured on sizes that mean nothing."""
+    plan = replace(
+        SMOKE, stream_frames=(90, 100), questions=2, load_questions=2, repetitions=1, layers=2, vocabulary=100
+    )
+    return [figure for part in parts(plan) for figure in part.measure(lambda _: None)]

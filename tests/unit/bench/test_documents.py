@@ -2,34 +2,23 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from hermes_ray.bench.figures import report
+from hermes_ray.bench.figures import Figure, report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.memory import footprint
-from hermes_ray.bench.memory.plan import SMOKE
-from hermes_ray.bench.memory.run import parts
 from hermes_ray.bench.memory.workload import large_workload, small_workload
 from hermes_ray.cli.main import app
 
 _RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 
 
-def _quiet(_: str) -> None:
-    pass
-
-
-def test_memory_figures_keep_to_their_schema(check_schema: Callable[[str, Any], None]):
-    plan = replace(
-        SMOKE, stream_frames=(90, 100), questions=2, load_questions=2, repetitions=1, layers=2, vocabulary=100
-    )
-    figures = [figure for part in parts(plan) for figure in part.measure(_quiet)]
-    document = json.loads(json.dumps(report(describe_machine(), figures, quick=True, seconds=1.0)))
+def test_memory_figures_keep_to_their_schema(memory_figures: list[Figure], check_schema: Callable[[str, Any], None]):
+    document = json.loads(json.dumps(report(describe_machine(), memory_figures, quick=True, seconds=1.0)))
     check_schema("memory", document)
     names = {(figure["model"], figure["name"]) for figure in document["figures"]}
     assert len(names) == len(document["figures"])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hermes_ray.bench.accuracy.evaluation import Outcome
 from hermes_ray.bench.accuracy.journal import Journal, Unit
-from hermes_ray.bench.accuracy.sitting import Outcome
 from hermes_ray.cli.main import app
 from hermes_ray.errors import ConfigError
 

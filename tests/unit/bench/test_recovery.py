@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hermes_ray.bench.machine import describe_machine
-from hermes_ray.bench.recovery.blow import Blow
+from hermes_ray.bench.recovery.fault import Fault
 from hermes_ray.bench.recovery.measures import Measured, measure
 from hermes_ray.bench.recovery.picture import draw
 from hermes_ray.bench.recovery.plan import Kind, Plan
@@ -91,20 +91,20 @@ def killed_worker(after: list[Reply]) -> Measured:
         "cam-1": [*[reply(at_s, 0.1, newest=1) for at_s in (1.0, 2.0, 3.0)], *[reply(5.0, 0.2), reply(6.0, 0.4)]],
     }
     steps = {"process": 4.6, "constructed": 5.6, "loaded": 8.6, "restored": 9.1}
-    blow = Blow(
+    fault = Fault(
         kind=Kind.MEMORY,
         victim="memory-0",
         quiet_s=START_S + 0.1,
         at_s=START_S + 4.1,
         over_s=START_S + 10.1,
-        hit=("cam-0",),
+        affected=("cam-0",),
         others=("cam-1",),
         restart_s={name: START_S + at_s for name, at_s in steps.items()},
         snapshot_ages_s={"cam-0": 2.5},
         replayed={"cam-0": 5},
-        patient={"cam-0": reply(4.1, 6.0)},
+        waiting={"cam-0": reply(4.1, 6.0)},
     )
-    return measure(blow, seen, replies, START_S + 14.0)
+    return measure(fault, seen, replies, START_S + 14.0)
 
 
 def test_a_kill_is_measured_as_by_hand():

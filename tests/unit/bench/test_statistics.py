@@ -6,11 +6,11 @@ from hermes_ray.bench.statistics import bootstrap_interval, percentile, wilson_i
 
 # Published values: Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I, method 3.
 @pytest.mark.parametrize(
-    ("right", "asked", "low", "high"),
+    ("successes", "trials", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_wilson_interval_has_the_published_values(right: int, asked: int, low: float, high: float):
-    assert wilson_interval(right, asked) == pytest.approx((low, high), abs=1e-4)
+def test_wilson_interval_has_the_published_values(successes: int, trials: int, low: float, high: float):
+    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_all_right_still_leaves_doubt():

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from hermes_ray.bench.accuracy.exam import set_exam
-from hermes_ray.bench.accuracy.sitting import see, sit
+from hermes_ray.bench.accuracy.evaluation import encode_stream, evaluate
+from hermes_ray.bench.accuracy.items import evaluation_stream
 from hermes_ray.bench.accuracy.variants import override, policy_names, variants
 from hermes_ray.config import HERMES_PRESETS, MemorySettings
 from hermes_ray.memory.policies import hermes_parameters
@@ -31,10 +31,10 @@ def test_all_presets_and_bounded_policies_are_compared():
 
 
 def test_every_policy_holds_the_same_number_of_tokens_when_it_is_asked(adapter: ModelAdapter):
-    seen = see(adapter, set_exam(seed=1, frames=24, moments=1, per_category=1))
+    seen = encode_stream(adapter, evaluation_stream(seed=1, frames=24, moments=1, per_category=1))
     compared = variants([12], stream_tokens=450, frame_tokens=9)
     held = {
-        v.policy: {o.cached_tokens for o in sit(adapter, [seen], v)}
+        v.policy: {o.cached_tokens for o in evaluate(adapter, [seen], v)}
         for v in compared
         if v.same_budget and not v.is_peer
     }

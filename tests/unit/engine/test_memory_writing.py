@@ -7,7 +7,7 @@ import torch
 
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.engine.memories import MemoryWriter
+from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.errors import ConfigError, MemoryFull, NoFreeSlot
 from hermes_ray.memory.slab import SlabShape
 from hermes_ray.memory.view import MemoryView

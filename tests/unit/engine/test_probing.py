@@ -8,10 +8,10 @@ from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from hermes_ray.config import MemorySettings
-from hermes_ray.engine.encoding import Encoder
-from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.probing import ProbeSet
-from hermes_ray.engine.rows import EncodeRow
+from hermes_ray.engine.encoding.decoder_pass import Encoder
+from hermes_ray.engine.encoding.probing import ProbeSet
+from hermes_ray.engine.encoding.rows import EncodeRow
+from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.memory.policies import Probe
 from hermes_ray.memory.tiers import layout
 from hermes_ray.models import ModelAdapter

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import Question, StreamEngine
-from hermes_ray.engine.memories import MemoryWriter
+from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.errors import NoFreeSlot, SnapshotError
 from hermes_ray.memory.view import MemoryView, copied
 from hermes_ray.models import FrameGroup, ModelAdapter

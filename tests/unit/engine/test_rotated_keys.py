@@ -11,9 +11,9 @@ from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 from hermes_ray import models
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.engine.answering import AnswerSlab
-from hermes_ray.engine.memories import MemoryWriter
-from hermes_ray.engine.residency import slot_of
+from hermes_ray.engine.answering.answer_slab import AnswerSlab
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.residency.residency import slot_of
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter

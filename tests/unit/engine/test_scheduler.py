@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_ray.engine.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.scheduler import FrameScheduler
 
 WAITING = st.dictionaries(st.text("abcdef", min_size=1, max_size=2), st.integers(0, 40), max_size=8)
 

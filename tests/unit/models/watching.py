@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import MemorySettings
-from hermes_ray.engine.answering import AnswerSlab
-from hermes_ray.engine.ingest import FrameBatch, FrameIngest
-from hermes_ray.engine.memories import MemoryWriter, StreamMemory
-from hermes_ray.engine.scheduler import FrameScheduler
+from hermes_ray.engine.answering.answer_slab import AnswerSlab
+from hermes_ray.engine.encoding.ingest import FrameBatch, FrameIngest
+from hermes_ray.engine.encoding.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.writer import MemoryWriter, StreamMemory
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter
 from tests.unit.models.whole_video import QUESTION, Clip, chunked

@@ -1,0 +1,101 @@
+"""``hermes bench``: what this system claims of cost, accuracy and recovery, measured beside what it is held against."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hermes_ray.bench.recovery.plan import Kind
+from hermes_ray.cli.exits import CommandFailed
+
+bench = typer.Typer(no_args_is_help=True, help="Measure cost, accuracy and recovery on this machine.")
+
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured as JSON.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print the measurements behind every figure too.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of one torch operation (default: torch's own choice).")
+]
+
+
+@bench.command()
+def memory(
+    quick: Annotated[bool, typer.Option("--quick", help="A few minutes: smaller sizes, the same bars.")] = False,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    threads: Threads = None,
+) -> None:
+    """Cost of the memory: time to first token, compaction, ingest, bytes.
+
+    On hermes-tiny's shape and on a random decoder of LLaVA-OneVision-0.5B's shape, beside re-encoding per question and
+    what ReKV, LiveVLM and DSCache do at a question. Vision features are computed before the clock starts, on all
+    sides. Exit code 0 whether the bars are cleared or not: the table tells.
+    """
+    from hermes_ray.cli.bench.memory import run_memory
+
+    document = run_memory(quick=quick, threads=threads, verbose=verbose)
+    _write(document, json_file)
+
+
+@bench.command()
+def accuracy(
+    model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")] = "hermes-tiny",
+    quick: Annotated[bool, typer.Option("--quick", help="Few streams, the smallest budget.")] = False,
+    streams: Annotated[int | None, typer.Option(min=1, help="Streams; their seeds are fixed.")] = None,
+    frames: Annotated[int | None, typer.Option(min=20, help="Frames of each stream.")] = None,
+    budget: Annotated[
+        list[float] | None, typer.Option(min=0.1, max=100, help="Cached tokens, percent of the stream's. Repeatable.")
+    ] = None,
+    policy: Annotated[list[str] | None, typer.Option(help="Only this policy. Repeatable.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: one per core).")] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep what is finished in this file, and go on from it.")
+    ] = None,
+) -> None:
+    """Accuracy of every memory policy on long streams of the simulated camera, at the same number of cached tokens.
+
+    The bundled model was trained on short clips of other worlds of the same kind. An answer is right if it has exactly
+    the right words.
+    """
+    from hermes_ray.cli.bench.accuracy import run_accuracy
+
+    changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
+    document = run_accuracy(
+        model, changes, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
+    )
+    _write(document, json_file)
+
+
+@bench.command()
+def recovery(
+    quick: Annotated[bool, typer.Option("--quick", help="3 faults of each kind, and snapshots more often.")] = False,
+    faults: Annotated[int | None, typer.Option(min=1, help="Faults of each kind (default 20).")] = None,
+    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of fault. Repeatable.")] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+) -> None:
+    """How soon the system is itself again after kill -9 of a process, and what questions to other streams notice.
+
+    Starts a broker, a Ray and the whole system of its own; touches none that runs. Streams are published and asked over
+    HTTP all the time. Faults of all kinds take turns: a memory worker, the ingest worker or the Coordinator dies, or a
+    memory worker is drained. Ctrl-C ends everything, at any moment. Exit code 0 whether the bars are cleared or not.
+    """
+    from hermes_ray.cli.bench.recovery import run_recovery
+
+    changes = {"faults": faults, "kinds": tuple(kind) if kind else None}
+    document = run_recovery(changes, quick=quick, picture=picture, verbose=verbose)
+    _write(document, json_file)
+
+
+def _write(document: dict[str, object], path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandFailed(f"cannot write {path}: {error}") from error

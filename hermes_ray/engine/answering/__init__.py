@@ -1,0 +1,1 @@
+"""From waiting questions to tokens of answers."""

@@ -1,0 +1,67 @@
+"""Questions as what the model reads: the template around them, and the conversation before them."""
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from hermes_ray.config import EngineSettings
+from hermes_ray.engine.answering.sessions import Sessions
+from hermes_ray.engine.contracts import Question
+from hermes_ray.errors import InvalidQuestion
+from hermes_ray.models import ModelAdapter
+
+
+class Prompts:
+    """Builds prompts within the engine's limits.
+
+    Args:
+        adapter: the model, with its template and tokenizer.
+        sessions: the conversations so far.
+        settings: the limits.
+    """
+
+    def __init__(self, adapter: ModelAdapter, sessions: Sessions, settings: EngineSettings) -> None:
+        self._adapter = adapter
+        self._sessions = sessions
+        self._max_tokens = settings.max_question_tokens
+        self._max_answer_tokens = settings.max_answer_tokens
+        self._control_tokens = _control_tokens(adapter.tokenizer)
+
+    @torch.inference_mode()
+    def build(self, stream_id: str, question: Question) -> Tensor:
+        """The question with as much of its conversation as fits, newest turns first: ``[tokens, hidden]``.
+
+        Raises:
+            InvalidQuestion: it is too long by itself, forges the template's control tokens, or an option is too long.
+        """
+        if forged := [token for token in self._control_tokens if token in question.text]:
+            raise InvalidQuestion(f"question: contains the model's control token {forged[0]!r}")
+        self._check_options(question)
+        history = self._sessions.history(stream_id, question.session_id)
+        while (prompt := self._adapter.question(question.text, history)).shape[0] > self._max_tokens:
+            if not history:
+                raise InvalidQuestion(
+                    f"question: has {prompt.shape[0]} tokens with its template; "
+                    f"at most {self._max_tokens} are allowed (engine.max_question_tokens)"
+                )
+            history = history[1:]
+        return prompt
+
+    def _check_options(self, question: Question) -> None:
+        for option in question.options:
+            tokens = len(self.ids(option))
+            if not 1 <= tokens <= self._max_answer_tokens:
+                raise InvalidQuestion(
+                    f"options: {option!r} has {tokens} tokens; "
+                    f"1 to {self._max_answer_tokens} are allowed (engine.max_answer_tokens)"
+                )
+
+    def ids(self, text: str) -> list[int]:
+        """A text as token ids, without a template."""
+        return list(self._adapter.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    """Texts that the tokenizer turns into special tokens: in a question they could end a turn and begin another."""
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return tuple(sorted(special | set(tokenizer.all_special_tokens)))

@@ -1,0 +1,68 @@
+"""A question on its way, and what may be asked at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from time import perf_counter
+from uuid import uuid4
+
+from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.errors import HermesError, InvalidQuestion
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+AnswerEvent = AnswerToken | Answer | HermesError
+"""What a question's listener hears: tokens, and last either the answer or an error."""
+
+
+@dataclass(slots=True)
+class QuestionJob:
+    """A question on its way.
+
+    Attributes:
+        stream_id: the stream that is asked.
+        question: checked by :func:`check_question`.
+        on_event: called from the engine's thread; must not block.
+        cancelled: set by the caller when nobody wants the answer any more.
+        received_s: ``perf_counter`` when the engine took it.
+        id: a random name, which the log and a failure mention.
+    """
+
+    stream_id: str
+    question: Question
+    on_event: Callable[[AnswerEvent], None]
+    cancelled: Event = field(default_factory=Event)
+    received_s: float = field(default_factory=perf_counter)
+    id: str = field(default_factory=lambda: uuid4().hex[:12])
+
+    @property
+    def deadline_s(self) -> float | None:
+        """``perf_counter`` at which a question that waits for a frame gives up; ``None`` if it waits for none."""
+        return None if self.question.as_of_ms is None else self.received_s + self.question.timeout_s
+
+    def tell(self, event: AnswerEvent) -> None:
+        """Say what became of it. Whatever the caller's end does with it: one that breaks is nobody else's concern."""
+        try:
+            self.on_event(event)
+        except Exception:
+            log.exception("nobody takes an answer any more", stream_id=self.stream_id, question=self.id)
+            self.cancelled.set()
+
+
+def check_question(question: Question) -> None:
+    """Refuse what can be refused without the model.
+
+    Raises:
+        InvalidQuestion: blank text, no tokens wanted, a negative temperature, or options that are no choice.
+    """
+    if not question.text.strip():
+        raise InvalidQuestion("question: is blank; ask something about the stream")
+    if question.max_tokens < 1:
+        raise InvalidQuestion(f"max_tokens: must be at least 1, not {question.max_tokens}")
+    if not question.temperature >= 0:
+        raise InvalidQuestion(f"temperature: must be 0 or more, not {question.temperature}")
+    if any(not option.strip() for option in question.options):
+        raise InvalidQuestion("options: one is blank")
+    if question.options and len(set(question.options)) < max(2, len(question.options)):
+        raise InvalidQuestion("options: give at least two, all different")

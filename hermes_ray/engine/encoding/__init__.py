@@ -1,0 +1,1 @@
+"""From waiting frames to tokens in memories."""

@@ -1,0 +1,74 @@
+"""A stream between two steps, as a snapshot and back: its visual tokens and what is not in the slab."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
+from hermes_ray.errors import SnapshotError
+from hermes_ray.memory.snapshot import Snapshot
+from hermes_ray.memory.view import copied
+
+_STREAM = "stream"
+_CALLER = "caller"
+
+
+def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mapping[str, Any]) -> Snapshot:
+    """Copy a stream to the CPU; it shares nothing that later frames change.
+
+    Args:
+        memory: in a slot.
+        as_of_ms: capture time of its newest frame.
+        writer: which wrote it.
+        extra: a JSON object of the caller's.
+    """
+    state = {
+        "as_of_ms": as_of_ms,
+        "compactions": memory.compactions,
+        "started_ms": memory.started_ms,
+        "newest_block_ms": memory.newest_block_ms,
+        "held_back_ms": [frame.elapsed_ms for frame in memory.held_back],
+    }
+    return Snapshot(
+        view=copied(writer.slab.view(slot_of(memory)), "cpu"),
+        policy=writer.policy.name,
+        budget_tokens=writer.budget,
+        next_frame=memory.frames,
+        extra={_STREAM: state, _CALLER: dict(extra)},
+        attached={str(index): frame.pixels for index, frame in enumerate(memory.held_back)},
+    )
+
+
+def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter) -> int:
+    """Make a new stream's memory what it was when it was cut.
+
+    Policy and budget may be others than then: the stream goes on under those of the writer.
+
+    Args:
+        snapshot: from :func:`cut`.
+        memory: empty and in a slot; changed.
+        writer: which goes on with it.
+
+    Returns:
+        Capture time of its newest frame, ms since epoch.
+
+    Raises:
+        SnapshotError: it is no stream, or holds more than the budget; the memory is as before.
+    """
+    if _STREAM not in snapshot.extra:
+        raise SnapshotError("the snapshot holds a memory, but not the state of a stream")
+    if snapshot.view.tokens > writer.budget:
+        raise SnapshotError(
+            f"the snapshot holds {snapshot.view.tokens} tokens a layer, more than memory.budget_tokens {writer.budget}"
+        )
+    state = snapshot.extra[_STREAM]
+    writer.slab.replace(slot_of(memory), snapshot.view)
+    memory.tokens = snapshot.view.tokens
+    memory.frames = snapshot.next_frame
+    memory.compactions = state["compactions"]
+    memory.started_ms = state["started_ms"]
+    memory.newest_block_ms = state["newest_block_ms"]
+    memory.held_back = tuple(
+        TimedPixels(snapshot.attached[str(index)], elapsed_ms) for index, elapsed_ms in enumerate(state["held_back_ms"])
+    )
+    return state["as_of_ms"]

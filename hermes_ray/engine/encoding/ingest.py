@@ -1,0 +1,300 @@
+"""The frames that wait for the engine, and the steps that bring them into their memories."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from torch import Tensor
+
+from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.engine.encoding import cuts
+from hermes_ray.engine.encoding.grouping import group_frames
+from hermes_ray.engine.encoding.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.isolation import together_or_each
+from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
+from hermes_ray.errors import EngineError, FramesFailed, HermesError, SnapshotError, UnknownStream
+from hermes_ray.memory.holdings import TierHoldings, holdings
+from hermes_ray.memory.snapshot import Snapshot
+from hermes_ray.memory.tiers import Tier, layout
+from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class FrameBatch:
+    """Frames handed over together; ``applied`` resolves when a question would see the last of them.
+
+    Attributes:
+        pixels: preprocessed pictures.
+        ts_ms: their capture times.
+        applied: the stream's state with all of them in it.
+        applied_frames: how many are in the memory so far.
+    """
+
+    pixels: list[Tensor]
+    ts_ms: list[int]
+    applied: Future[StreamStats] = field(default_factory=Future)
+    applied_frames: int = 0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    pixels: Tensor
+    ts_ms: int
+    batch: FrameBatch
+
+
+@dataclass(slots=True)
+class _Stream:
+    memory: StreamMemory
+    as_of_ms: int | None = None
+    waiting: deque[_Waiting] = field(default_factory=deque)
+
+
+class FrameIngest:
+    """All streams of one engine: their queues and memories. Belongs to the engine's thread."""
+
+    def __init__(self, adapter: ModelAdapter, writer: MemoryWriter, scheduler: FrameScheduler) -> None:
+        self._adapter = adapter
+        self._writer = writer
+        self._scheduler = scheduler
+        self._streams: dict[str, _Stream] = {}
+        self.frames_applied = 0
+
+    @property
+    def frames_waiting(self) -> int:
+        """Frames that are accepted and not yet applied."""
+        return sum(len(stream.waiting) for stream in self._streams.values())
+
+    def streams(self) -> list[str]:
+        """Streams with a memory, in the order in which they came."""
+        return list(self._streams)
+
+    def enqueue(self, stream_id: str, batch: FrameBatch) -> None:
+        """Queue frames behind those of the same stream; a new stream gets a memory. Errors go to ``batch.applied``."""
+        try:
+            stream = self._open(stream_id)
+            self._check_room(stream, batch.pixels)
+        except HermesError as error:
+            batch.applied.set_exception(error)
+            return
+        if not batch.pixels:
+            batch.applied.set_result(self.stats(stream_id))
+        stream.waiting.extend(
+            _Waiting(pixels, ts_ms, batch) for pixels, ts_ms in zip(batch.pixels, batch.ts_ms, strict=True)
+        )
+
+    def step(self) -> int:
+        """Encode some of the waiting frames, of all streams in turn.
+
+        What goes wrong with a stream's frames is told to those who sent them, together with all that waits behind
+        them; the memory is as if they had not come, and the other streams go on.
+
+        Returns:
+            How many.
+
+        Raises:
+            Exception: the device is unusable.
+        """
+        plan = self._scheduler.plan({name: len(stream.waiting) for name, stream in self._streams.items()})
+        if not plan:
+            return 0
+        taken = {name: [self._streams[name].waiting.popleft() for _ in range(n)] for name, n in plan.items()}
+        before = {name: _Before.of(self._streams[name].memory) for name in taken}
+        groups = {name: self._group(self._streams[name].memory, frames) for name, frames in taken.items()}
+        try:
+            failed = self._encode({name: complete for name, complete in groups.items() if complete})
+        except Exception:
+            for name, frames in taken.items():  # so that those who sent them are told how the engine ends
+                self._streams[name].waiting.extendleft(reversed(frames))
+            raise
+        for name, frames in taken.items():
+            if name in failed:
+                done = before[name].recover(self._streams[name].memory)
+                self._confirm(name, frames[:done])
+                self._give_up(name, frames[done:], failed[name])
+            else:
+                self._confirm(name, frames)
+        return sum(plan.values())
+
+    def memory(self, stream_id: str) -> tuple[StreamMemory, int]:
+        """A stream's memory, brought into a slot, and the capture time of its newest frame.
+
+        Raises:
+            UnknownStream: no such stream, or none of its frames is applied yet.
+            SnapshotError: it was parked on disk and cannot be read back.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.as_of_ms is None:
+            raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
+        self._writer.residency.bring([stream.memory])
+        return stream.memory, stream.as_of_ms
+
+    def has_reached(self, stream_id: str, as_of_ms: int | None) -> bool:
+        """Whether a question need not wait: no moment is asked for, or a frame of it or later is applied.
+
+        A stream without a memory is not worth waiting for unless a moment is asked for.
+        """
+        stream = self._streams.get(stream_id)
+        newest = stream.as_of_ms if stream is not None else None
+        return as_of_ms is None or (newest is not None and newest >= as_of_ms)
+
+    def stats(self, stream_id: str) -> StreamStats:
+        """The state of one stream.
+
+        Raises:
+            UnknownStream: no such stream.
+        """
+        if stream_id not in self._streams:
+            raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
+        stream = self._streams[stream_id]
+        prefix = self._writer.slab.prefix
+        return StreamStats(
+            stream_id=stream_id,
+            frames_seen=stream.memory.frames_seen,
+            as_of_ms=stream.as_of_ms,
+            kv_tokens_per_layer=(prefix + stream.memory.tokens,) * self._writer.slab.shape.layers,
+            kv_prefix=prefix,
+            kv_budget=self._writer.budget if self._writer.evicts else None,
+            policy=self._writer.policy.name,
+            compactions=stream.memory.compactions,
+        )
+
+    def memory_map(self, stream_id: str) -> dict[Tier, TierHoldings]:
+        """What each tier of a stream's memory still holds of every frame.
+
+        Raises:
+            UnknownStream: no such stream, or none of its frames is applied yet.
+        """
+        memory, _ = self.memory(stream_id)
+        slab = self._writer.slab
+        return holdings(slab.view(slot_of(memory)), layout(slab.shape.layers))
+
+    def cut(self, stream_id: str, extra: Mapping[str, Any]) -> Snapshot:
+        """A stream as it is between two steps, copied off the device; frames that still wait are not in it.
+
+        Raises:
+            UnknownStream: no such stream, or none of its frames is applied yet.
+        """
+        memory, as_of_ms = self.memory(stream_id)
+        return cuts.cut(memory, as_of_ms, self._writer, extra)
+
+    def restore(self, stream_id: str, snapshot: Snapshot) -> None:
+        """Begin a stream where a cut was made.
+
+        Raises:
+            SnapshotError: it is no cut of a stream, it does not fit, or the stream has frames already.
+            NoFreeSlot: there is no room.
+        """
+        known = self._streams.get(stream_id)
+        if known is not None and (known.as_of_ms is not None or known.waiting):
+            raise SnapshotError(f"stream {stream_id!r} has frames already; only a stream without any can be restored")
+        stream = self._open(stream_id)
+        try:
+            stream.as_of_ms = cuts.paste(snapshot, stream.memory, self._writer)
+        except SnapshotError:
+            self._writer.close(self._streams.pop(stream_id).memory)
+            raise
+
+    def drop(self, stream_id: str) -> None:
+        """Forget a stream; frames of it that still wait are refused.
+
+        Raises:
+            UnknownStream: no such stream.
+        """
+        self.stats(stream_id)
+        stream = self._streams.pop(stream_id)
+        self._writer.close(stream.memory)
+        self._fail(stream, UnknownStream(f"stream {stream_id!r} was dropped"))
+
+    def abandon(self, error: EngineError) -> None:
+        """Refuse everything that waits."""
+        for stream in self._streams.values():
+            self._fail(stream, error)
+            stream.waiting.clear()
+
+    def _open(self, stream_id: str) -> _Stream:
+        if stream_id not in self._streams:
+            self._streams[stream_id] = _Stream(self._writer.open(stream_id))
+        return self._streams[stream_id]
+
+    def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:
+        if not self._writer.evicts:
+            ahead = [*(frame.pixels for frame in stream.memory.held_back), *(frame.pixels for frame in stream.waiting)]
+            untimed = [TimedPixels(picture, 0) for picture in (*ahead, *pixels)]
+            self._writer.check_room(stream.memory, len(group_frames(untimed, self._adapter.frames_per_block)[0]))
+
+    def _group(self, memory: StreamMemory, frames: list[_Waiting]) -> list[FrameGroup]:
+        """Complete groups of what a stream held back and its new frames; the rest is held back."""
+        if memory.started_ms is None:
+            memory.started_ms = frames[0].ts_ms
+        # A clock that was set back must not lay a frame before the stream's start.
+        timed = [TimedPixels(frame.pixels, max(0, frame.ts_ms - memory.started_ms)) for frame in frames]
+        groups, memory.held_back = group_frames([*memory.held_back, *timed], self._adapter.frames_per_block)
+        return groups
+
+    def _encode(self, groups: dict[str, list[FrameGroup]]) -> dict[str, Exception]:
+        """Vision tower over the groups of all streams at once, then the decoder. Returns the streams that failed."""
+        if not groups:
+            return {}
+        blocks: dict[str, list[VisualBlock]] = {}
+
+        def look(names: Sequence[str]) -> None:
+            encoded = iter(self._adapter.encode([group for name in names for group in groups[name]]))
+            blocks.update({name: [next(encoded) for _ in groups[name]] for name in names})
+
+        unseen = dict(together_or_each(list(groups), look, lambda _: None))
+        return unseen | self._writer.write({name: self._streams[name].memory for name in blocks}, blocks)
+
+    def _confirm(self, stream_id: str, frames: list[_Waiting]) -> None:
+        if frames:
+            self._streams[stream_id].as_of_ms = frames[-1].ts_ms
+        self.frames_applied += len(frames)
+        for frame in frames:
+            frame.batch.applied_frames += 1
+            if frame.batch.applied_frames == len(frame.batch.pixels):
+                frame.batch.applied.set_result(self.stats(stream_id))
+
+    def _give_up(self, stream_id: str, frames: list[_Waiting], error: Exception) -> None:
+        """Refuse frames and all that waits behind them, or the memory would have a hole that nobody knows of."""
+        stream = self._streams[stream_id]
+        log.error("frames failed", exc_info=error, stream_id=stream_id, frames=len(frames))
+        stream.waiting.extendleft(reversed(frames))
+        self._fail(stream, error)
+        stream.waiting.clear()
+
+    def _fail(self, stream: _Stream, error: Exception) -> None:
+        for batch in {id(frame.batch): frame.batch for frame in stream.waiting}.values():
+            batch.applied.set_exception(error if isinstance(error, HermesError) else _failed(error, batch))
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a memory was before a step, beside what is in its slot."""
+
+    seen: int
+    encoded: int
+    started_ms: int | None
+    held_back: tuple[TimedPixels, ...]
+
+    @classmethod
+    def of(cls, memory: StreamMemory) -> Self:
+        return cls(memory.frames_seen, memory.frames, memory.started_ms, memory.held_back)
+
+    def recover(self, memory: StreamMemory) -> int:
+        """Hold back no frame that the memory's sender is told to be not in it; returns how many of the new ones are."""
+        if memory.frames == self.encoded:  # not even the first group, which begins with those held back before
+            memory.held_back, memory.started_ms = self.held_back, self.started_ms
+        else:
+            memory.held_back = ()
+        return memory.frames_seen - self.seen
+
+
+def _failed(error: Exception, batch: FrameBatch) -> FramesFailed:
+    said = f"{type(error).__name__}: {error}"
+    return FramesFailed(f"the frames cannot be encoded: {said}", applied=batch.applied_frames)

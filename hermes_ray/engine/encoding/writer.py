@@ -1,0 +1,292 @@
+"""Writing frames into memories: batches over streams, and compaction when a stream's own token count says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from hermes_ray.config import MemorySettings
+from hermes_ray.engine.attention.cached_keys import rotated, unrotated
+from hermes_ray.engine.encoding.decoder_pass import Encoder
+from hermes_ray.engine.encoding.grouping import as_group
+from hermes_ray.engine.encoding.probing import ProbeSet
+from hermes_ray.engine.encoding.rows import EncodeRow
+from hermes_ray.engine.isolation import together_or_each
+from hermes_ray.engine.residency.parking import ParkingLot
+from hermes_ray.engine.residency.residency import Residency
+from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
+from hermes_ray.errors import ConfigError, MemoryFull
+from hermes_ray.memory.compaction import compact
+from hermes_ray.memory.policies import Policy, Probe, build
+from hermes_ray.memory.positions import PositionRule, lazy_limit, position_mode
+from hermes_ray.memory.slab import KVSlab, SlabShape
+from hermes_ray.memory.tiers import layout
+from hermes_ray.memory.view import MemoryView, copied
+from hermes_ray.models import ModelAdapter, VisualBlock, fingerprint
+from hermes_ray.observability.distribution import SECONDS, Meter
+
+
+@dataclass(slots=True)
+class _Pending:
+    memory: StreamMemory
+    blocks: list[VisualBlock] = field(default_factory=list)
+
+
+class MemoryWriter:
+    """Owns the slab and the policy. Belongs to the engine's thread.
+
+    At rest a layer never holds more than ``budget_tokens`` visual tokens. The frame that exceeds them is encoded into
+    the headroom behind, and the memory is compacted at once to ``budget_tokens`` less a slack, so that the cost of
+    compaction is shared by the frames that fill the slack. This depends on the stream's own tokens alone, never on
+    timing or on what else is in the batch: the same frames always give the same memory.
+
+    Args:
+        adapter: the model.
+        settings: policy, budget and slots.
+        text_tokens: positions to keep free for the longest question and answer.
+
+    Raises:
+        ConfigError: budget and model do not fit together.
+    """
+
+    def __init__(self, adapter: ModelAdapter, settings: MemorySettings, text_tokens: int) -> None:
+        shape = adapter.decoder.shape
+        with torch.inference_mode():
+            self._prefix = adapter.prefix()
+        self.budget = settings.budget_tokens
+        self.compaction_seconds = Meter(SECONDS)
+        self._slack = int(settings.budget_tokens * settings.compaction_slack)
+        prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
+        self._check(adapter, prefix + self.budget + headroom + text_tokens)
+        self.policy: Policy = build(settings, shape.layers, k_end=adapter.k_end)
+        self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
+        self._rule = PositionRule(
+            mode=position_mode(settings, shape.axes),
+            first=prefix,
+            limit=lazy_limit(shape.max_positions, self._slack + headroom + text_tokens),
+        )
+        self.slab = KVSlab(
+            SlabShape(
+                layers=shape.layers,
+                slots=settings.slots,
+                kv_heads=shape.kv_heads,
+                capacity=prefix + self.budget + headroom,
+                head_dim=shape.head_dim,
+                axes=shape.axes,
+            ),
+            prefix=prefix,
+            dtype=adapter.dtype,
+            device=adapter.device,
+            keys_rotated=settings.keys == "rotated",
+        )
+        self._adapter = adapter
+        self._encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
+        # Memories of the other form are foreign, as those of another model are.
+        self.fingerprint = fingerprint(adapter.decoder) + ("-rotated-keys" if self.slab.keys_rotated else "")
+        self.residency = Residency(
+            self.slab,
+            ParkingLot(
+                host_streams=settings.host_streams, directory=settings.spill_directory, fingerprint=self.fingerprint
+            ),
+            self._encode_prefix(),
+        )
+
+    @property
+    def evicts(self) -> bool:
+        """False under policy ``full``."""
+        return self.policy.name != "full"
+
+    def open(self, name: str) -> StreamMemory:
+        """Begin a stream's memory.
+
+        Raises:
+            NoFreeSlot: every slot is taken, and none of the memories in them can be parked.
+        """
+        memory = StreamMemory(name)
+        self.residency.bring([memory])
+        return memory
+
+    def close(self, memory: StreamMemory) -> None:
+        """Forget a stream."""
+        self.residency.forget(memory)
+
+    def check_room(self, memory: StreamMemory, blocks: int) -> None:
+        """Under policy ``full``, refuse blocks that might not fit.
+
+        Raises:
+            MemoryFull: they would not.
+        """
+        needed = blocks * self._adapter.max_tokens_per_block
+        if not self.evicts and memory.tokens + needed > self.budget:
+            raise MemoryFull(
+                f"policy full keeps everything: {memory.tokens} of {self.budget} tokens are held and {needed} more "
+                "do not fit; raise memory.budget_tokens or choose a policy that evicts"
+            )
+
+    def write(
+        self, memories: Mapping[str, StreamMemory], blocks: Mapping[str, Sequence[VisualBlock]]
+    ) -> dict[str, Exception]:
+        """Append blocks to memories, compacting as needed.
+
+        Args:
+            memories: by stream.
+            blocks: of each stream, in order.
+
+        Returns:
+            Streams of which not all blocks are written, and why. Such a memory holds the blocks before, as its
+            ``frames`` say.
+
+        Raises:
+            Exception: the device is unusable.
+        """
+        pending = [_Pending(memories[stream], list(frames)) for stream, frames in blocks.items()]
+        failed: dict[str, Exception] = {}
+        while pending := [item for item in pending if item.blocks and item.memory.name not in failed]:
+            # More streams than slots take turns; what is in a pass changes no memory.
+            failed |= self._pass(pending[: self.slab.shape.slots])
+        return failed
+
+    @torch.inference_mode()
+    def preview(self, memory: StreamMemory) -> tuple[VisualBlock, Tensor] | None:
+        """The frames held back as a question sees them: their group filled up, placed behind the memory, not stored.
+
+        The vision tower sees them once, however many questions come before the next frame.
+
+        Args:
+            memory: in a slot.
+
+        Returns:
+            The block and its positions ``[layers, tokens, axes]`` int32; ``None`` when nothing is held back.
+        """
+        if not memory.held_back:
+            return None
+        if memory.previewed is None or memory.previewed[0] is not memory.held_back:
+            (block,) = self._adapter.encode([as_group(memory.held_back)])
+            memory.previewed = memory.held_back, block
+        _, block = memory.previewed
+        largest = self.slab.largest_positions([slot_of(memory)])[:, 0]
+        return block, self._adapter.place(block, largest, memory.newest_block_ms)
+
+    def _pass(self, pending: Sequence[_Pending]) -> dict[str, Exception]:
+        """One batched pass: of every stream, the blocks up to the first that exceeds its budget. Returns failures."""
+        before = {item.memory.name: (item.memory.state, list(item.blocks)) for item in pending}
+        full: list[tuple[_Pending, Tensor | None]] = []
+
+        def undo(items: Sequence[_Pending]) -> None:
+            for item in items:
+                state, item.blocks = before[item.memory.name][0], list(before[item.memory.name][1])
+                item.memory.go_back(state)
+                if item.memory.slot is not None:
+                    self.slab.truncate(item.memory.slot, state.tokens)
+
+        def squeeze(items: Sequence[tuple[_Pending, Tensor | None]]) -> None:
+            for item, observed in items:
+                self._compact(item.memory, observed)
+
+        failed = together_or_each(pending, lambda items: full.extend(self._append(items)), undo)
+        for appended in full:
+            for (item, _), error in together_or_each([appended], squeeze, lambda _: None):
+                undo([item])
+                failed.append((item, error))
+        return {item.memory.name: error for item, error in failed}
+
+    def _append(self, items: Sequence[_Pending]) -> list[tuple[_Pending, Tensor | None]]:
+        """Encode into the slots; returns the streams to compact, with what their probes observed."""
+        self.residency.bring([item.memory for item in items])
+        largest = self.slab.largest_positions([slot_of(item.memory) for item in items])
+        roomy, full = [], []
+        for index, item in enumerate(items):
+            blocks, exceeds = self._take(item)
+            row = self._row(item.memory, blocks, largest[:, index], exceeds)
+            (full if exceeds else roomy).append((item, row))
+        # Apart, or the probes of one stream would widen the rows of all.
+        self._encode(roomy)
+        return self._encode(full)
+
+    def _encode(self, rows: Sequence[tuple[_Pending, EncodeRow]]) -> list[tuple[_Pending, Tensor | None]]:
+        """Encode one row for each memory; returns what their probes observed."""
+        if not rows:
+            return []
+        observed = self._encoder.run([row for _, row in rows])
+        for item, _ in rows:
+            item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
+        return [(item, attention) for (item, _), attention in zip(rows, observed, strict=True)]
+
+    def _take(self, item: _Pending) -> tuple[list[VisualBlock], bool]:
+        held = item.memory.tokens
+        taken: list[VisualBlock] = []
+        while item.blocks and held <= self.budget:
+            block = item.blocks.pop(0)
+            taken.append(block)
+            held += block.tokens
+        return taken, held > self.budget
+
+    def _row(self, memory: StreamMemory, blocks: Sequence[VisualBlock], largest: Tensor, probed: bool) -> EncodeRow:
+        """Lay blocks out behind a memory, and count them in."""
+        positions, frames, patches = [], [], []
+        for block in blocks:
+            placed = self._adapter.place(block, largest, memory.newest_block_ms)
+            largest = torch.maximum(largest, placed.amax(dim=1))
+            positions.append(placed)
+            frames.append(torch.full((block.tokens,), memory.frames, dtype=torch.int32, device=placed.device))
+            patches.append(_patches(block))
+            memory.frames += block.frames
+            memory.newest_block_ms = block.elapsed_ms
+        embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
+        spans = ()
+        if probed and self._probes.rides_along:
+            embeds, placed, spans = self._probes.append(embeds, placed, largest)
+        deepstack = _join_deepstack(blocks)
+        return EncodeRow(slot_of(memory), embeds, placed, torch.cat(frames), torch.cat(patches), spans, deepstack)
+
+    @torch.inference_mode()
+    def _compact(self, memory: StreamMemory, attention: Tensor | None) -> None:
+        started_s = perf_counter()
+        slot = slot_of(memory)
+        if self._probes.probe is Probe.EMBEDDINGS:
+            attention = self._probes.from_embeddings(self.slab, slot)
+        view, rotary = self.slab.view(slot), self._adapter.rotary
+        bare = unrotated(view, rotary) if self.slab.keys_rotated else view
+        kept = compact(bare, self.policy, attention, max(1, self.budget - self._slack), self._rule)
+        self.slab.replace(slot, rotated(kept, rotary, like=view.keys) if self.slab.keys_rotated else kept)
+        memory.tokens = self.slab.visual_tokens(slot)
+        memory.compactions += 1
+        self.compaction_seconds.observe(perf_counter() - started_s)
+
+    def _encode_prefix(self) -> MemoryView:
+        """The prefix is the same for every stream: encoded once, copied from then on."""
+        slot = self.slab.allocate()
+        count = self._prefix.shape[0]
+        if count > 0:
+            outside = torch.full((count,), -1, dtype=torch.int32, device=self._prefix.device)
+            steps = torch.arange(count, dtype=torch.int32, device=self._prefix.device)[None, :, None]
+            positions = steps.expand(self.slab.shape.layers, -1, self.slab.shape.axes)
+            self._encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
+        prefix = copied(self.slab.prefix_view(slot))
+        self.slab.release(slot)
+        return prefix
+
+    def _check(self, adapter: ModelAdapter, positions: int) -> None:
+        if self.budget < adapter.max_tokens_per_block:
+            raise ConfigError(
+                f"memory.budget_tokens is {self.budget}, less than one block of {adapter.name} "
+                f"({adapter.max_tokens_per_block} tokens)"
+            )
+        if positions > adapter.decoder.shape.max_positions:
+            raise ConfigError(
+                f"memory.budget_tokens {self.budget} with the longest question and answer needs {positions} "
+                f"positions; {adapter.name} has {adapter.decoder.shape.max_positions}"
+            )
+
+
+def _patches(block: VisualBlock) -> Tensor:
+    if block.patches is not None:
+        return block.patches
+    return torch.arange(block.tokens, dtype=torch.int32, device=block.embeds.device)
+
+
+def _join_deepstack(blocks: Sequence[VisualBlock]) -> Tensor | None:
+    levels = [block.deepstack for block in blocks if block.deepstack is not None]
+    return torch.cat(levels, dim=1) if levels else None

@@ -1,0 +1,1 @@
+"""Where each stream's memory is: in the slab, in host memory or on disk."""

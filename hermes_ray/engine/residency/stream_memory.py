@@ -1,0 +1,84 @@
+"""What is known of one stream's memory beside its keys and values, which are in the slab or parked."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from hermes_ray.models import VisualBlock
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPixels:
+    """One preprocessed frame.
+
+    Attributes:
+        pixels: ``[3, height, width]`` float32 on the CPU.
+        elapsed_ms: when it was captured, milliseconds since the stream's first frame.
+    """
+
+    pixels: Tensor
+    elapsed_ms: int
+
+
+@dataclass(slots=True)
+class StreamMemory:
+    """One stream's memory: where it is, and what about it is not in the slab.
+
+    A family whose vision tower joins frames cannot encode an incomplete group for good. Its frames are held back
+    until the group is complete; a question sees them all the same, in its private copy (:meth:`MemoryWriter.preview`).
+
+    Attributes:
+        name: the stream's.
+        slot: its slot; ``None`` while it is parked.
+        tokens: visual tokens that each layer holds.
+        frames: frames encoded so far; the number of the next one. All tokens of a group carry its first frame's number.
+        compactions: how often it was compacted.
+        started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
+        newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
+        held_back: frames whose group is not complete.
+        previewed: the frames held back when a question last came, and the block they made; on the device, so it is
+            forgotten when the memory is parked.
+    """
+
+    name: str
+    slot: int | None = None
+    tokens: int = 0
+    frames: int = 0
+    compactions: int = 0
+    started_ms: int | None = None
+    newest_block_ms: int | None = None
+    held_back: tuple[TimedPixels, ...] = ()
+    previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
+
+    @property
+    def frames_seen(self) -> int:
+        """Frames that a question can see."""
+        return self.frames + len(self.held_back)
+
+    @property
+    def state(self) -> "MemoryState":
+        """How far it is. Going back is possible until it is compacted."""
+        return MemoryState(self.tokens, self.frames, self.newest_block_ms)
+
+    def go_back(self, state: "MemoryState") -> None:
+        """Be as far as it was; the slab has to follow."""
+        self.tokens, self.frames, self.newest_block_ms = state.tokens, state.frames, state.newest_block_ms
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryState:
+    """How far a memory is, to go back to.
+
+    Attributes:
+        tokens, frames, newest_block_ms: those of :class:`StreamMemory`.
+    """
+
+    tokens: int
+    frames: int
+    newest_block_ms: int | None
+
+
+def slot_of(memory: StreamMemory) -> int:
+    """The slot of a memory that :meth:`Residency.bring` has just brought in."""
+    assert memory.slot is not None, f"the memory of {memory.name} is parked"
+    return memory.slot
