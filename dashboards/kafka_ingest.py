@@ -70,7 +70,7 @@ _FRAMES = (
     Panel(
         "Frames",
         "cps",
-        "Decoded, left out (by sampling, shed, or late), and confirmed by their owners.",
+        "Decoded, left out (by sampling, shed, late, or of a doubted time), and confirmed by their owners.",
         ("hermes_frames_decoded_total", "hermes_frames_dropped_total", "hermes_frames_ingested_total"),
         (
             Query(per_second("hermes_frames_decoded_total", "job"), "decoded {{job}}"),
@@ -101,6 +101,13 @@ _TROUBLE = (
         "Records that could not be used, by error code.",
         ("hermes_dead_letters_total",),
         (Query(per_second("hermes_dead_letters_total", "reason"), "{{reason}}"),),
+    ),
+    Panel(
+        "Clocks set",
+        "short",
+        "Times that a camera's clock was found to have been set, in the time shown. The ingest worker's log names it.",
+        ("hermes_clock_steps_total",),
+        (Query(f"sum by (worker) (increase(hermes_clock_steps_total{{{SELECTED}}}[$__range]))", "{{worker}}"),),
     ),
     Panel(
         "Batches postponed",

@@ -64,6 +64,13 @@ _MEMORY = (
         (Query(total("hermes_streams", "worker, place"), "{{worker}} {{place}}"),),
     ),
     Panel(
+        "Silent streams",
+        "short",
+        "Streams whose newest frame is at least a minute, five, an hour or a day old. Recordings are old.",
+        ("hermes_streams_silent",),
+        (Query(total("hermes_streams_silent", "seconds"), "{{seconds}} s"),),
+    ),
+    Panel(
         "Tokens held",
         "short",
         "Visual tokens in slots, over the layers of each tier. Flat once every stream has reached its budget.",

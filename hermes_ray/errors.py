@@ -11,6 +11,7 @@
     ├── MessageError              a Kafka record breaks the message format
     │   ├── InvalidStreamId       key missing or not a stream id
     │   ├── InvalidHeader         a header is missing or has a wrong value
+    │   ├── ImplausibleTime       a capture time that cannot be right
     │   └── EmptyPayload          no bytes of a picture or segment
     ├── TransportError
     │   ├── BrokerUnavailable     no broker answers
@@ -100,6 +101,12 @@ class InvalidHeader(MessageError):
     """A header is missing or carries a wrong value."""
 
     code = "invalid-header"
+
+
+class ImplausibleTime(MessageError):
+    """The capture time cannot be right: in another unit, or of a clock that is ahead."""
+
+    code = "implausible-time"
 
 
 class EmptyPayload(MessageError):

@@ -57,6 +57,18 @@ class Backend(Protocol):
         """
         ...
 
+    async def reset(self, stream_id: str) -> Location:
+        """Forget what a stream's memory has seen, for good; it goes on with its next frame.
+
+        Returns:
+            Who answers for it now.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+            SnapshotError: the old memory would come back after a restart; the stream is as it was.
+        """
+        ...
+
     def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
     ) -> AsyncGenerator[AnswerToken | Answer, None]:

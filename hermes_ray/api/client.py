@@ -10,7 +10,7 @@ import httpx
 from pydantic import ValidationError
 
 from hermes_ray.api.problems import KINDS, MEDIA_TYPE
-from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResponse, TokenEvent
+from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResetResponse, StreamResponse, TokenEvent
 from hermes_ray.errors import (
     ApiError,
     ApiUnreachable,
@@ -31,6 +31,9 @@ _OWN_MODULES = "hermes_ray."
 
 QUIET_TIMEOUT_S = 30.0
 """Longest silence of a list request or an event stream, seconds: three heartbeats of the server."""
+
+RESET_TIMEOUT_S = 60.0
+"""For frames that are being applied, and a slow snapshot store, seconds."""
 
 _ANSWER_MARGIN_S = 10.0
 # The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
@@ -108,6 +111,13 @@ class HermesClient:
         """One stream."""
         with _valid():
             return StreamResponse.model_validate(self._get(_path(stream_id)))
+
+    def reset(self, stream_id: str) -> StreamResetResponse:
+        """Forget all that a stream's memory has seen, for good."""
+        with _reachable():
+            response = self._http.post(f"{_path(stream_id)}/reset", timeout=RESET_TIMEOUT_S)
+        with _valid():
+            return StreamResetResponse.model_validate(_checked(response))
 
     def ask(
         self,

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
-from hermes_ray.cluster.wire.client import figures_of
+from hermes_ray.cluster.wire.client import age_ms, figures_of
 from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
@@ -60,7 +60,16 @@ class EngineBackend:
             UnknownStream: no frame of it was shown.
         """
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
-        return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None)
+        return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age_ms(stats.as_of_ms))
+
+    async def reset(self, stream_id: str) -> Location:
+        """Forget a stream; its next frame begins another memory.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        await asyncio.to_thread(self._engine.drop, stream_id)
+        return self.HERE
 
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.schema import Schema
-from hermes_ray.cluster.wire.contracts import IngestCounts, StreamStatus
+from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
 
@@ -132,6 +132,7 @@ class AnswerResponse(Schema):
                     "answer": "A red cup.",
                     "as_of": "2026-01-02T03:04:05.678Z",
                     "as_of_ms": 1767323045678,
+                    "age_ms": 412.0,
                     "frames_seen": 1200,
                     "ttft_ms": 84.2,
                     "usage": {"prompt_tokens": 17, "completion_tokens": 5},
@@ -154,6 +155,9 @@ class AnswerResponse(Schema):
     """Capture time of the newest frame that the answer knows of, RFC 3339."""
     as_of_ms: int
     """The same, milliseconds since the Unix epoch."""
+    age_ms: float
+    """How long before the end of the answer that was, milliseconds. If large, the camera is silent or the workers are
+    behind."""
     frames_seen: int
     """Frames that the memory had seen."""
     ttft_ms: float
@@ -170,8 +174,8 @@ class AnswerResponse(Schema):
     """For a question with options, their probabilities in the order given; else empty."""
 
     @classmethod
-    def of(cls, stream: str, query: QueryRequest, answer: Answer, worker: str) -> Self:
-        """The response for an engine's answer."""
+    def of(cls, stream: str, query: QueryRequest, answer: Answer, worker: str, now_ms: float) -> Self:
+        """The response for an engine's answer, finished at ``now_ms``, ms since epoch."""
         options = zip(query.options or (), answer.option_probabilities, strict=True)
         return cls(
             stream=stream,
@@ -179,6 +183,7 @@ class AnswerResponse(Schema):
             answer=answer.text,
             as_of=rfc3339(answer.as_of_ms),
             as_of_ms=answer.as_of_ms,
+            age_ms=now_ms - answer.as_of_ms,
             frames_seen=answer.frames_seen,
             ttft_ms=answer.ttft_ms,
             usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
@@ -212,10 +217,16 @@ class IngestResponse(Schema):
     """Frames decoded from them."""
     frames_selected: int
     """Frames that sampling kept."""
+    frames_skipped: int
+    """Frames left out because there are more than ``video.target_fps``."""
     frames_shed: int
     """Frames left out because the stream was behind (``video.when_behind: shed``)."""
     frames_late: int
     """Frames left out because they came behind newer ones."""
+    frames_doubted: int
+    """Frames left out because their capture times were far from the stream's, and too few agreed with one another."""
+    clock_steps: int
+    """How often the camera's clock was found to have been set, forwards by over a year or back."""
     frames_applied: int
     """Of the selected, frames that are in the memory."""
     dead_letters: int
@@ -243,6 +254,9 @@ class StreamResponse(Schema):
     lag_ms: float | None
     """How far the memory is behind, milliseconds: the newest frame's way from capture to memory, or how long frames
     have been waiting for theirs since, whichever is more. Null before the first."""
+    age_ms: float | None
+    """How long ago the newest frame in the memory was captured, milliseconds: grows while nothing arrives. Null before
+    the first."""
     kv_tokens_per_layer: list[int]
     """Tokens in the memory, per decoder layer, prefix included."""
     kv_budget: int | None
@@ -275,6 +289,7 @@ class StreamResponse(Schema):
             as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
             as_of_ms=memory.as_of_ms,
             lag_ms=status.lag_ms,
+            age_ms=status.age_ms,
             kv_tokens_per_layer=list(memory.kv_tokens_per_layer),
             kv_budget=memory.kv_budget,
             kv_prefix=memory.kv_prefix,
@@ -286,6 +301,22 @@ class StreamResponse(Schema):
             snapshot_age_s=status.snapshot_age_s,
             ingest=None if status.ingest is None else IngestResponse.of(status.ingest),
         )
+
+
+class StreamResetResponse(Schema):
+    """The stream's memory is empty."""
+
+    id: str
+    """The stream's id."""
+    worker: str
+    """The worker that holds its memory."""
+    epoch: int
+    """The owner's new epoch."""
+
+    @classmethod
+    def of(cls, stream_id: str, location: Location) -> Self:
+        """The response once the memory is empty."""
+        return cls(id=stream_id, worker=location.worker, epoch=location.epoch)
 
 
 class StreamListResponse(Schema):

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from hermes_ray.cli.options import DEFAULT_URL, AsJson, Url
-from hermes_ray.cli.output import progress_console, write_json
+from hermes_ray.cli.output import format_milliseconds, progress_console, write_json
 from hermes_ray.errors import ApiUnreachable
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def ask(
     if no_stream:
         typer.echo(answer.answer)
     progress_console().print(
-        f"[dim]as of {escape(answer.as_of)}, {answer.frames_seen} frames seen, "
+        f"[dim]as of {escape(answer.as_of)}, {format_milliseconds(answer.age_ms)} ago, "
+        f"{answer.frames_seen} frames seen, "
         f"first token after {answer.ttft_ms:.0f} ms, {answer.usage.completion_tokens} tokens[/]"
     )
     for choice in answer.options:

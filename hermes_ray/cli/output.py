@@ -31,11 +31,14 @@ def write_json_line(value: Any, file: TextIO | None = None) -> None:
 
 
 def format_milliseconds(value: float | None) -> str:
-    """Format a duration for a table: ``-``, ``12 ms``, ``3.4 s`` or ``2 min``."""
+    """Format a duration for a table: ``-``, ``12 ms``, ``3.4 s``, ``2 min``, ``5 h`` or ``3 d``."""
     if value is None or math.isnan(value):
         return "-"
     if value < 1000:
         return f"{value:.0f} ms"
     if value < 120_000:
         return f"{value / 1000:.1f} s"
-    return f"{value / 60_000:.0f} min"
+    for unit, length, most in (("min", 60_000, 120), ("h", 3_600_000, 48)):
+        if value < most * length:
+            return f"{value / length:.0f} {unit}"
+    return f"{value / 86_400_000:.0f} d"

@@ -16,6 +16,7 @@ from hermes_ray.cli.output import (
     write_json,
     write_json_line,
 )
+from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
     from hermes_ray.api.client import HermesClient
@@ -25,14 +26,27 @@ if TYPE_CHECKING:
 _WHOLE_ID = 24
 """Longest stream id that is shown on one line in a narrow terminal."""
 
+streams = typer.Typer(help="List the streams; give one an empty memory.")
 
-def streams(
+
+@streams.callback(invoke_without_command=True)
+def list_streams(
+    context: typer.Context,
     url: Url = DEFAULT_URL,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between refreshes.")] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """List the streams. With --watch --json: one JSON line per refresh."""
+    if context.invoked_subcommand is not None:
+        for name in context.params:  # they would count for nothing
+            source = context.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE":
+                raise ConfigError(
+                    f"--{name.removeprefix('as_')} is for the list here; write options of "
+                    f"{context.invoked_subcommand} behind it"
+                )
+        return
     from hermes_ray.cli.connection import connect
 
     with connect(url) as client:
@@ -44,14 +58,47 @@ def streams(
             result_console().print(streams_table(client.streams()))
 
 
+@streams.command()
+def reset(
+    names: Annotated[list[str], typer.Argument(metavar="STREAM...", help="Whose memories to empty.")],
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Forget all that a stream has seen, for good, its snapshots included; it goes on with its next frame.
+
+    For a memory that is of no use any more, such as after a camera was hung up elsewhere.
+    """
+    from hermes_ray.cli.connection import connect
+
+    with connect(url) as client:
+        done = [client.reset(name) for name in names]
+    if as_json:
+        write_json({"streams": [stream.model_dump() for stream in done]})
+    else:
+        for stream in done:
+            result_console().print(f"{stream.id}: empty memory on {stream.worker}", markup=False)
+
+
 def streams_table(found: Sequence["StreamResponse"]) -> Table:
     """One row per stream."""
-    columns = ("stream", "frames", "lag", "left out", "tokens / limit", "compactions", "snapshot", "policy", "worker")
+    columns = (
+        "stream",
+        "frames",
+        "age",
+        "lag",
+        "left out",
+        "tokens / limit",
+        "compactions",
+        "snapshot",
+        "policy",
+        "worker",
+    )
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for stream in found:
         table.add_row(
             stream.id,
             str(stream.frames_seen),
+            format_milliseconds(stream.age_ms),
             format_milliseconds(stream.lag_ms),
             left_out(stream),
             tokens_held(stream.kv_tokens_per_layer, stream.kv_prefix, stream.kv_budget),
@@ -75,11 +122,17 @@ def _keep_names_whole(table: Table, longest_id: int) -> None:
 
 
 def left_out(stream: "StreamResponse") -> str:
-    """What a memory should have seen and has not: ``12 shed, 3 lost``."""
+    """Frames and records that are not in a memory, and why: ``3 lost, 480 skipped, 12 shed``."""
     counts = {"lost": stream.lost_records}
     if stream.ingest is not None:
         ingest = stream.ingest
-        counts |= {"shed": ingest.frames_shed, "late": ingest.frames_late, "dead letters": ingest.dead_letters}
+        counts |= {
+            "skipped": ingest.frames_skipped,
+            "shed": ingest.frames_shed,
+            "late": ingest.frames_late,
+            "doubted": ingest.frames_doubted,
+            "dead letters": ingest.dead_letters,
+        }
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "-"
 
 

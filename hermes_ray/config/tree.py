@@ -176,6 +176,10 @@ class VideoSettings(_Section):
     wait; ``shed`` lowers the stream's frame rate until it has caught up."""
     max_lag_s: Annotated[float, Field(gt=0)] = 10.0
     """How long records of a live stream may wait in Kafka before ``shed`` leaves frames out, seconds."""
+    max_clock_skew_s: Annotated[float, Field(gt=0)] = 300.0
+    """How far a camera's clock may be ahead of its records' timestamps in Kafka, seconds; beyond it they become dead
+    letters. A stream whose capture times fall back by more goes on with them after about 3 s: a clock was set back;
+    by less, its frames are left out as late until they have caught up."""
     max_side_px: Annotated[int, Field(ge=32)] = 640
     """Decoded frames are shrunk so that their longer side is at most this, pixels, before they travel to a worker."""
     max_encoded_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024

@@ -98,9 +98,10 @@ def _streams(read: Callable[[StreamFigures], Value | None]) -> Callable[[SystemS
 def _dropped(ingest: IngestTotals) -> Mapping[str, int]:
     left_out = ingest.frames_decoded - ingest.frames_selected
     return {
-        "sampling": left_out - ingest.frames_shed - ingest.frames_late,
+        "sampling": left_out - ingest.frames_shed - ingest.frames_late - ingest.frames_doubted,
         "shed": ingest.frames_shed,
         "late": ingest.frames_late,
+        "doubted": ingest.frames_doubted,
     }
 
 
@@ -157,9 +158,15 @@ _INGEST = (
     ),
     _counter(
         "hermes_frames_dropped_total",
-        "Frames left out: `sampling`, above video.target_fps; `shed`, their stream was behind; `late`, out of order.",
+        "Frames left out: `sampling`, above video.target_fps; `shed`, their stream was behind; `late`, out of order; "
+        "`doubted`, of a time far from their stream's.",
         _each(lambda w: _dropped(w.ingest) if w.ingest else {}),
         labels=("worker", "reason"),
+    ),
+    _counter(
+        "hermes_clock_steps_total",
+        "How often a camera's clock was found to have been set, forwards by over a year or back.",
+        _ingest(lambda c: c.clock_steps),
     ),
     _counter(
         "hermes_frames_ingested_total",
@@ -223,6 +230,12 @@ _MEMORY = (
         "Streams with a memory: in a `slot`, or `parked` in host memory or on disk.",
         _each(_places),
         labels=("worker", "place"),
+    ),
+    _gauge(
+        "hermes_streams_silent",
+        "Streams whose newest frame was captured at least so many `seconds` ago; a recording counts by its own times.",
+        _each(lambda w: w.silent_streams),
+        labels=("worker", "seconds"),
     ),
     _gauge("hermes_slots", "Memories that fit on the device at once.", _engine(lambda s: s.slots)),
     _gauge(
@@ -354,6 +367,12 @@ _PER_STREAM = (
         "hermes_stream_lag_seconds",
         "From capture to askable, of the stream's newest frame.",
         _streams(lambda s: s.lag_seconds),
+        labels=("stream", "worker"),
+    ),
+    _gauge(
+        "hermes_stream_age_seconds",
+        "Since the capture of the stream's newest frame; grows while nothing arrives.",
+        _streams(lambda s: s.age_seconds),
         labels=("stream", "worker"),
     ),
     _gauge(

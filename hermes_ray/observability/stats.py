@@ -127,6 +127,8 @@ class IngestTotals:
         frames_selected: of these, frames that sampling kept and sent on.
         frames_shed: frames left out because their stream was behind (``video.when_behind``).
         frames_late: frames left out because they came behind newer ones of their stream.
+        frames_doubted: frames left out because their record's time was far from their stream's.
+        clock_steps: how often a stream's clock was found to have been set.
         frames_confirmed: of the selected, frames that the owner has in its memory.
         batches_postponed: batches that an owner did not take yet, by error code: backpressure.
         dead_letters: records sent to the dead-letter topic, by error code.
@@ -140,6 +142,8 @@ class IngestTotals:
     frames_selected: int = 0
     frames_shed: int = 0
     frames_late: int = 0
+    frames_doubted: int = 0
+    clock_steps: int = 0
     frames_confirmed: int = 0
     batches_postponed: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Mapping[str, int] = field(default_factory=dict)
@@ -173,6 +177,8 @@ class WorkerStats:
         memory: of a memory worker; ``None`` before the first answer.
         engine: of a memory worker that is up and has loaded its model.
         snapshots: of a memory worker that is up and writes any.
+        silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
+            least so old.
         ingest: of an ingest worker; ``None`` before the first answer.
         reading: of an ingest worker that is up.
     """
@@ -183,6 +189,7 @@ class WorkerStats:
     memory: MemoryCounts | None = None
     engine: EngineState | None = None
     snapshots: SnapshotState | None = None
+    silent_streams: Mapping[int, int] = field(default_factory=dict)
     ingest: IngestTotals | None = None
     reading: IngestState | None = None
 
@@ -199,6 +206,7 @@ class StreamFigures:
         dead_letters: of its records, since the ingest worker's process started.
         lag_seconds: capture to askable, of the newest frame; ``None`` where that is unknown.
         snapshot_age_seconds: of its newest stored snapshot; ``None`` if there is none.
+        age_seconds: since the capture of its newest frame; ``None`` before the first.
     """
 
     worker: str
@@ -208,6 +216,7 @@ class StreamFigures:
     dead_letters: int
     lag_seconds: float | None
     snapshot_age_seconds: float | None = None
+    age_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

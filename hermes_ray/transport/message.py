@@ -158,6 +158,8 @@ def _capture_time(headers: dict[str, str], timestamp_ms: int) -> int:
 def _parse_number(name: str, text: str, pattern: re.Pattern[str]) -> int:
     if not pattern.fullmatch(text):
         unit = "milliseconds since epoch, 1 to 14 digits" if name == TS else "a count, 1 to 18 digits"
+        if name == TS and text.isdecimal():
+            unit += "; this one is in microseconds or nanoseconds?"
         raise InvalidHeader(f"header {name} is {_shorten(text)}: write a decimal number, {unit}")
     return int(text)
 

@@ -61,6 +61,8 @@ ZERO_WITHOUT_A_FAILURE = {
     "Restarts": "counts processes that died",
     "Streams restored": "needs a worker that died",
     "Snapshots failed": "needs a store that is full or damaged",
+    "Clocks set": "needs a camera whose clock goes back",
+    "Silent streams": "needs a camera that stops",
     "Records lost": "needs Kafka to delete records that nobody has read",
     "Batches postponed": "needs a worker that is overloaded or away",
     "Frames repeated": "needs a worker that dies between applying and confirming",

@@ -122,7 +122,7 @@ async def test_frames_older_than_what_another_ingest_worker_brought_are_not_appl
     elsewhere = FramePosition(AFTER, 0, 0)  # on a partition on which the stream was never seen
     mark = Mark("", elsewhere, FrameSampler(TARGET_FPS).state())
     late = FrameBatch(
-        "other", status.location.epoch, [np.zeros((48, 64, 3), np.uint8)], [START_MS + 250], [elsewhere], mark
+        "other", status.location.epoch, [np.zeros((48, 64, 3), np.uint8)], [START_MS + 250], [0], [elsewhere], mark
     )
     owner = find_actor(status.location.worker, settings.cluster.namespace)
     with pytest.raises(NotReady, match="newer frames"):

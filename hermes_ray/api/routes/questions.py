@@ -1,5 +1,6 @@
 """Asking a stream, with one JSON answer or token by token."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
@@ -74,7 +75,7 @@ async def _answer(stream_id: str, query: QueryRequest, request: Request, backend
     async def finished(answer: Answer) -> AnswerResponse:
         # Asked now: before, a stream that is moving or recovering has no owner, and the question may wait for one.
         location = await backend.locate(stream_id)
-        return AnswerResponse.of(stream_id, query, answer, location.worker)
+        return AnswerResponse.of(stream_id, query, answer, location.worker, time.time() * 1000)
 
     if query.stream:
         answer_events = _server_sent(await started(events), finished, request)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
-from hermes_ray.api.schemas import StreamListResponse, StreamResponse
+from hermes_ray.api.schemas import StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.transport.message import validate_stream_id
 
 _PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
@@ -41,3 +41,18 @@ async def list_streams(backend: CurrentBackend) -> StreamListResponse:
 async def get_stream(stream_id: StreamId, backend: CurrentBackend) -> StreamResponse:
     """One stream and the state of its memory."""
     return StreamResponse.of(await backend.stream(stream_id))
+
+
+@router.post(
+    "/{id}/reset",
+    operation_id="resetStream",
+    responses=documentation.problems(
+        "unknown-stream", "invalid-stream-id", "not-ready", "worker-unavailable", "stale-epoch", "snapshot"
+    ),
+)
+async def reset_stream(stream_id: StreamId, backend: CurrentBackend) -> StreamResetResponse:
+    """Forget all that the stream's memory has seen, for good, its snapshots included.
+
+    Records go on being read where they were, and the next frame begins a new memory. Until then questions get 503.
+    """
+    return StreamResetResponse.of(stream_id, await backend.reset(stream_id))

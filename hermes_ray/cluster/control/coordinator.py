@@ -21,6 +21,8 @@ log = get_logger(__name__)
 
 _ROUND_S = 0.25
 _OWN_LIMIT_S = 3.0
+_RESET_LIMIT_S = 30.0
+"""For frames that are being applied, and a slow snapshot store."""
 _EXPIRY_S = 600.0
 """How often to look for snapshots that are too old."""
 
@@ -77,6 +79,23 @@ class Coordinator:
             if not self._reclaimed.is_set():
                 raise NotReady("the Coordinator is still finding out which streams there are") from error
             raise
+
+    async def reset(self, stream_id: str) -> Location:
+        """Give a stream an empty memory; it goes on with its next frame. Its owner stays, under a new epoch.
+
+        By that epoch its ingest worker finds out, and asks where to go on: so it forgets the stream's times too.
+
+        Raises:
+            UnknownStream, NotReady: as :meth:`locate`; not ready either while it moves or is being restored.
+            SnapshotError: the store did not take the empty memory; the stream is as it was.
+            WorkerUnavailable: the owner does not answer.
+        """
+        await self.locate(stream_id)
+        if self._mover.moves(stream_id):
+            raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
+        location = self._directory.renew(stream_id)
+        await call(location.worker, self._namespace, "reset", stream_id, location.epoch, limit_s=_RESET_LIMIT_S)
+        return location
 
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""

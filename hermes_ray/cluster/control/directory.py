@@ -106,9 +106,17 @@ class StreamDirectory:
         return next_move(self._loads(lambda worker: worker.up and worker.settled))
 
     def move(self, stream_id: str, target: str) -> Location:
-        """Another worker owns a stream from now on."""
+        """That worker owns a stream from now on, under a new epoch."""
         self._locations[stream_id] = Location(target, self._clock.next())
         return self._locations[stream_id]
+
+    def renew(self, stream_id: str) -> Location:
+        """A stream stays where it is, under a new epoch: whoever knows it asks again.
+
+        Raises:
+            UnknownStream: it was never placed.
+        """
+        return self.move(stream_id, self.locate(stream_id).worker)
 
     def forget(self, stream_id: str) -> None:
         """A stream is no more; a worker that still has it is told by :meth:`adopt` that it is lost."""

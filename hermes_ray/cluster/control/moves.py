@@ -37,6 +37,7 @@ class StreamMover:
         self._namespace = namespace
         self._answers = answers
         self._moving: asyncio.Task[None] | None = None
+        self._stream_id = ""
         self._not_before_s = 0.0
         self._turn = 0
 
@@ -49,11 +50,15 @@ class StreamMover:
         move = self._directory.next_move()
         self._moving = None if move is None else asyncio.create_task(self._move(move))
 
+    def moves(self, stream_id: str) -> bool:
+        """Whether a stream is being moved now."""
+        return self._moving is not None and not self._moving.done() and stream_id == self._stream_id
+
     async def _move(self, move: Move) -> None:
         streams = self._directory.streams_of(move.source)
         # By turns: one that cannot leave now must not keep the others.
         self._turn += 1
-        stream_id = streams[self._turn % len(streams)]
+        stream_id = self._stream_id = streams[self._turn % len(streams)]
         try:
             stored = await self._release(stream_id, self._directory.locate(stream_id))
             location = self._directory.move(stream_id, move.target)

@@ -67,6 +67,7 @@ class StatsBoard:
                 memory=health.counts,
                 engine=health.engine,
                 snapshots=health.snapshots,
+                silent_streams=health.silent_streams,
             )
         else:
             reading = IngestState(health.broker_reachable, health.lag_records, health.frames_inflight)
@@ -76,4 +77,6 @@ class StatsBoard:
 
     def silent(self, worker: str) -> None:
         """A worker did not answer: what it has counted stays true, its state does not."""
-        self._workers[worker] = replace(self._workers[worker], up=False, engine=None, snapshots=None, reading=None)
+        self._workers[worker] = replace(
+            self._workers[worker], up=False, engine=None, snapshots=None, silent_streams={}, reading=None
+        )

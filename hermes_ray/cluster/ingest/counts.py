@@ -14,9 +14,12 @@ class _Counts:
     records: int = 0
     frames_decoded: int = 0
     frames_selected: int = 0
+    frames_skipped: int = 0
     frames_shed: int = 0
     frames_late: int = 0
+    frames_doubted: int = 0
     frames_applied: int = 0
+    clock_steps: int = 0
     dead_letters: int = 0
     next_offset: dict[int, int] = field(default_factory=dict)
 
@@ -33,8 +36,11 @@ class StreamCounts:
         counts.records += 1
         counts.frames_decoded += intake.frames_decoded
         counts.frames_selected += len(intake.frames)
+        counts.frames_skipped += intake.frames_skipped
         counts.frames_shed += intake.frames_shed
         counts.frames_late += intake.frames_late
+        counts.frames_doubted += intake.frames_doubted
+        counts.clock_steps += intake.clock_stepped
         counts.next_offset[record.partition] = record.offset + 1
 
     def unusable(self, record: Record) -> None:
@@ -68,8 +74,11 @@ class StreamCounts:
                 records=counts.records,
                 frames_decoded=counts.frames_decoded,
                 frames_selected=counts.frames_selected,
+                frames_skipped=counts.frames_skipped,
                 frames_shed=counts.frames_shed,
                 frames_late=counts.frames_late,
+                frames_doubted=counts.frames_doubted,
+                clock_steps=counts.clock_steps,
                 frames_applied=counts.frames_applied,
                 dead_letters=counts.dead_letters,
                 next_offset=dict(counts.next_offset),

@@ -81,12 +81,14 @@ class Delivery:
             NotReady: no worker is up.
         """
         location = self._locate(stream_id)
+        pictures = [frame for frame in frames if frame.image is not None]
         batch = FrameBatch(
             stream_id=stream_id,
             epoch=location.epoch,
-            images=[frame.image for frame in frames if frame.image is not None],
-            ts_ms=[frame.ts_ms for frame in frames if frame.image is not None],
-            positions=[frame.position for frame in frames if frame.image is not None],
+            images=[frame.image for frame in pictures if frame.image is not None],
+            ts_ms=[frame.ts_ms for frame in pictures],
+            clock_steps=[frame.mark.sampler.clock_steps for frame in pictures],
+            positions=[frame.position for frame in pictures],
             mark=frames[-1].mark,
         )
         self._under_way[self._worker(location.worker).ingest.remote(batch)] = stream_id

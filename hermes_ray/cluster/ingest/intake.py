@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from sys import maxsize
 
+from hermes_ray.cluster.ingest.capture_time import check_capture_time
 from hermes_ray.cluster.ingest.outbox import QueuedFrame
 from hermes_ray.cluster.ingest.shedding import Shedding
 from hermes_ray.cluster.ingest.streams import IngestStream, IngestStreams
 from hermes_ray.cluster.wire.protocol import FramePosition, Mark
 from hermes_ray.config import VideoSettings
 from hermes_ray.observability.logs import get_logger
+from hermes_ray.transport.dead_letter_topic import REPUBLISHED_FROM
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
 from hermes_ray.video.codec import DecodeLimits, decode
@@ -25,21 +27,27 @@ class Intake:
     """What one record holds.
 
     Attributes:
-        frames_decoded: before sampling.
-        frames_shed: left out because the stream is behind.
-        frames_late: left out because they are older than one kept before.
-        frames: those that sampling kept, shrunk.
         end: the record's last frame.
         mark: how far the stream is with this record; ``None`` for a record that the stream has seen before.
+        frames: those that sampling kept, shrunk.
+        frames_decoded: before sampling.
+        frames_skipped: left out because there are more than the target rate.
+        frames_shed: left out because the stream is behind.
+        frames_late: left out because they are older than one kept before.
+        frames_doubted: left out because the record's time is far from the stream's.
+        clock_stepped: the record's time was believed to be that of a clock that was set.
     """
 
     stream_id: str
-    frames_decoded: int
-    frames_shed: int
-    frames_late: int
-    frames: tuple[QueuedFrame, ...]
     end: FramePosition
-    mark: Mark | None
+    mark: Mark | None = None
+    frames: tuple[QueuedFrame, ...] = ()
+    frames_decoded: int = 0
+    frames_skipped: int = 0
+    frames_shed: int = 0
+    frames_late: int = 0
+    frames_doubted: int = 0
+    clock_stepped: bool = False
 
 
 class RecordIntake:
@@ -76,7 +84,7 @@ class RecordIntake:
 
     def check(self, record: Record) -> None:
         """Decode a record to no end but its errors, which are those of :meth:`open`."""
-        message = FrameMessage.from_record(record)
+        message = self._message(record)
         for _ in decode(message.payload, message.content_type, message.ts_ms, self._limits):
             pass
 
@@ -84,22 +92,39 @@ class RecordIntake:
         """Take a record apart.
 
         Raises:
-            MessageError: it breaks the message format.
+            MessageError: it breaks the message format, or its capture time cannot be right.
             MediaError: its payload cannot be used; the stream's sampling is as if it had never come.
         """
-        message = FrameMessage.from_record(record)
+        message = self._message(record)
         stream = self._streams.get(message.stream_id)
-        if stream.cursor.covers(self._streams.log, FramePosition(record.partition, record.offset, maxsize)):
+        whole = FramePosition(record.partition, record.offset, maxsize)
+        if stream.cursor.covers(self._streams.log, whole):
             # Read again, below what is known; how many frames it has does not matter any more.
-            return Intake(message.stream_id, 0, 0, 0, (), FramePosition(record.partition, record.offset, maxsize), None)
+            return Intake(message.stream_id, whole)
         sampler = FrameSampler(self._settings.target_fps)
         if stream.sampler is not None:
             sampler.restore(stream.sampler)
-        sampler.shed(self._divisor(stream, message, record, sampler.state().divisor))
+        former_ms = sampler.state().newest_kept_ms
         intake = self._decode(message, record, sampler, stream)
+        if intake.clock_stepped:
+            log.warning("a stream's clock was set", stream_id=message.stream_id, from_ms=former_ms, to_ms=message.ts_ms)
         stream.looked_at(intake.mark, sampler.state(), message.ts_ms)
         self._streams.keep(message.stream_id, stream)
         return intake
+
+    def _message(self, record: Record) -> FrameMessage:
+        message = FrameMessage.from_record(record)
+        check_capture_time(message.ts_ms, record.timestamp_ms, self._settings.max_clock_skew_s)
+        return message
+
+    def _doubts(self, message: FrameMessage, record: Record, sampler: FrameSampler, stream: IngestStream) -> bool:
+        """Whether the record is to be left out because of its time. May set the stream's clock."""
+        if stream.cursor.covers(self._streams.log, FramePosition(record.partition, record.offset, 0)):
+            return False  # its first frames are in the memory, so it was believed
+        republished = any(name == REPUBLISHED_FROM for name, _ in record.headers)
+        if republished and message.ts_ms <= sampler.state().newest_kept_ms:
+            return False  # late because a person sent it again, and no sign of a clock
+        return sampler.doubts(message.ts_ms, record.timestamp_ms, self._settings.max_clock_skew_s * 1000)
 
     def _lost_before(self, stream_id: str, stream: IngestStream, record: Record) -> int:
         """Records that are missing between what the stream's memory has and this one."""
@@ -119,16 +144,24 @@ class RecordIntake:
 
     def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, stream: IngestStream) -> Intake:
         cursor, topic = stream.cursor, self._streams.log
+        before = sampler.state()
+        doubted = self._doubts(message, record, sampler, stream)
+        if not doubted:
+            sampler.shed(self._divisor(stream, message, record, before.divisor))
         lost_records = cursor.lost_records + self._lost_before(message.stream_id, stream, record)
         kept: list[Mark] = []  # in step with what decode yields
         decoded = 0
-        before = sampler.state()
 
         def select(ts_ms: int) -> bool:
             nonlocal decoded
             position = FramePosition(record.partition, record.offset, decoded)
             decoded += 1
-            if cursor.covers(topic, position) or not sampler.keep(ts_ms):
+            if cursor.covers(topic, position):
+                return False
+            if doubted:
+                sampler.leave_out()
+                return False
+            if not sampler.keep(ts_ms):
                 return False
             kept.append(Mark(topic, position, sampler.state(), lost_records))
             return True
@@ -152,5 +185,15 @@ class RecordIntake:
         ]
         if queued and mark is not None:
             queued[-1] = replace(queued[-1], mark=mark)  # unselected frames behind it are seen with it
-        shed, late = after.shed - before.shed, after.late - before.late
-        return Intake(message.stream_id, decoded, shed, late, tuple(queued), end, mark)
+        return Intake(
+            message.stream_id,
+            end,
+            mark,
+            tuple(queued),
+            decoded,
+            frames_skipped=after.skipped - before.skipped,
+            frames_shed=after.shed - before.shed,
+            frames_late=after.late - before.late,
+            frames_doubted=after.doubted - before.doubted,
+            clock_stepped=after.clock_steps > before.clock_steps,
+        )

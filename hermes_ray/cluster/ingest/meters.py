@@ -19,6 +19,8 @@ class IngestMeters:
         self._selected = 0
         self._shed = 0
         self._late = 0
+        self._doubted = 0
+        self._clock_steps = 0
         self._confirmed = 0
         self._postponed = Counter(dict.fromkeys(codes_of(Overloaded, ClusterError), 0))
         self._dead_letters = Counter(dict.fromkeys(codes_of(MessageError, MediaError, UnreadableRecord), 0))
@@ -35,6 +37,8 @@ class IngestMeters:
         self._selected += len(intake.frames)
         self._shed += intake.frames_shed
         self._late += intake.frames_late
+        self._doubted += intake.frames_doubted
+        self._clock_steps += intake.clock_stepped
 
     def confirmed(self, frames: int) -> None:
         """Frames are in their owner's memory."""
@@ -57,6 +61,8 @@ class IngestMeters:
             frames_selected=self._selected,
             frames_shed=self._shed,
             frames_late=self._late,
+            frames_doubted=self._doubted,
+            clock_steps=self._clock_steps,
             frames_confirmed=self._confirmed,
             batches_postponed=dict(self._postponed),
             dead_letters=dict(self._dead_letters),

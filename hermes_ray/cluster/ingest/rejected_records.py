@@ -44,7 +44,7 @@ class RejectedRecords:
             if not self._letters.holds(record):
                 self._reader.done(record)
             return
-        log.warning("unusable record", partition=record.partition, offset=record.offset, reason=error.code)
+        log.warning("unusable record", partition=place[0], offset=place[1], reason=error.code, error=str(error))
         self._known.add(place)
         self._letters.add(record, error)
         self._stream_counts.unusable(record)

@@ -44,6 +44,7 @@ class IngestStream:
         sampler: sampling behind the cursor; ``None`` before the first frame.
         behind: its memory is of an older snapshot than what was committed rests on.
         replayed_until_ms: capture time up to which records may have been read before, ms since epoch.
+        replay_ms: how much that is after a resumption, in capture time.
         durable: how far it would be after its owner's death; ``None`` until the owner has said so.
         ask_not_before_s: when its owner may be asked again where it goes on, on the caller's clock, seconds.
         former: by partition the offset up to which it must be read before this stream goes on; empty if none.
@@ -55,6 +56,7 @@ class IngestStream:
     sampler: SamplerState | None = None
     behind: bool = False
     replayed_until_ms: float | None = None
+    replay_ms: float = 0.0
     durable: Durability | None = None
     ask_not_before_s: float = 0.0
     former: Mapping[int, int] = field(default_factory=dict)
@@ -76,7 +78,8 @@ class IngestStream:
         self.sampler = at.sampler
         self.behind = at.behind
         self.ask_not_before_s = 0.0
-        self.replayed_until_ms = None if at.sampler is None else at.sampler.newest_seen_ms + replay_s * 1000
+        self.replay_ms = replay_s * 1000
+        self.replayed_until_ms = None if at.sampler is None else at.sampler.newest_seen_ms + self.replay_ms
         self.state = self._going_on()
 
     def refuse(self, not_before_s: float) -> None:
@@ -108,10 +111,14 @@ class IngestStream:
             sampler: sampling behind the record.
             newest_ms: the record's capture time, ms since epoch.
         """
+        if self.sampler is not None and self.sampler.clock_steps != sampler.clock_steps:
+            # What was known of the replay was in the times of a clock that has been set.
+            self.replayed_until_ms = None if self.state is StreamState.LIVE else newest_ms + self.replay_ms
         self.sampler = sampler
         if mark is not None:
             self.cursor = self.cursor.advanced(mark)
-        if self.state is not StreamState.FOLLOWING and not self.is_replayed(newest_ms):
+        is_believed = sampler.run is None
+        if is_believed and self.state is not StreamState.FOLLOWING and not self.is_replayed(newest_ms):
             self.state = StreamState.LIVE
 
     def is_replayed(self, ts_ms: int) -> bool:

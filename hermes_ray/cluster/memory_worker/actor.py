@@ -102,6 +102,7 @@ class StreamMemoryActor:
             counts=self._meters.read(counts, self._keeper.counts()),
             engine=state,
             snapshots=self._keeper.state(),
+            silent_streams=self._hosted.silent(),
         )
 
     @ray.method(concurrency_group="ingest")
@@ -141,6 +142,11 @@ class StreamMemoryActor:
             StaleEpoch, NotReady, WorkerUnavailable, SnapshotError, EngineError: not now; the stream stays.
         """
         return await self._hosted.release(stream_id, epoch)
+
+    @ray.method(concurrency_group="ingest")
+    async def reset(self, stream_id: str, epoch: int) -> None:
+        """A person wants a stream to begin with an empty memory; raises as :meth:`HostedStreams.reset`."""
+        await self._hosted.reset(stream_id, epoch)
 
     @ray.method(concurrency_group="ingest")
     async def lose(self, stream_id: str, epoch: int) -> None:
@@ -214,7 +220,7 @@ class StreamMemoryActor:
         async with self._hosted.turn(batch.stream_id, batch.epoch):
             cursor = self._keeper.cursor(batch.stream_id)
             repeats = cursor.repeats(batch.mark.log, batch.positions)
-            if cursor.is_past(batch.ts_ms[repeats:]):
+            if cursor.is_past(batch.ts_ms[repeats:], batch.clock_steps[repeats:]):
                 raise NotReady(f"stream {batch.stream_id!r} has newer frames from another partition: resume it")
             if repeats:
                 self._meters.repeated(repeats)

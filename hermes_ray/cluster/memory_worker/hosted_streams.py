@@ -18,6 +18,7 @@ from hermes_ray.cluster.wire.protocol import Durability, StreamReport
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
+from hermes_ray.observability.silence import silent_streams
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
@@ -122,6 +123,11 @@ class HostedStreams:
         """Every stream that has frames here."""
         return {stream: self._aged(stream, report) for stream, report in list(self._reports.items())}
 
+    def silent(self) -> Mapping[int, int]:
+        """How many streams have sent nothing for how long; see :func:`silent_streams`."""
+        newest = [report.memory.as_of_ms for report in list(self._reports.values())]
+        return silent_streams(newest, time.time() * 1000)
+
     def durability(self) -> Mapping[str, Durability]:
         """How far each stream would be after this process' death; those being restored are left out."""
         epochs = self._fence.streams
@@ -144,6 +150,21 @@ class HostedStreams:
             await self._forget(stream_id, epoch)
         log.info("stream handed over", stream_id=stream_id, stored=stored)
         return stored
+
+    async def reset(self, stream_id: str, epoch: int) -> None:
+        """Give a stream an empty memory, and its snapshot too; it goes on with its next frame.
+
+        Raises:
+            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`.
+            SnapshotError: the store did not take it; the memory is as it was.
+        """
+        async with self._storing, self.turn(stream_id, epoch):
+            if stream_id not in self._ready:
+                raise NotReady(f"stream {stream_id!r} is leaving {self._name}", retry_after_s=_RECOVERING_S)
+            await asyncio.to_thread(self._keeper.reset, stream_id, epoch)
+            self._reports.pop(stream_id, None)
+            await self._drop(stream_id)
+        log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
 
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker while this one was out of touch: forget it, writing nothing.
@@ -239,6 +260,9 @@ class HostedStreams:
         self._ready.discard(stream_id)
         self._reports.pop(stream_id, None)
         self._keeper.forget(stream_id)
+        await self._drop(stream_id)
+
+    async def _drop(self, stream_id: str) -> None:
         try:
             await asyncio.to_thread(self._engine().drop, stream_id)
         except UnknownStream:

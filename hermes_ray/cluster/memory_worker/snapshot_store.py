@@ -93,13 +93,17 @@ class SnapshotStore:
         with _translated(f"writing a snapshot of stream {stream_id!r}"):
             self._write(self._directory(stream_id), str(name), data)
 
-    def prune(self, stream_id: str) -> None:
+    def prune(self, stream_id: str, keep: int | None = None) -> None:
         """Remove a stream's snapshots that are too many, the oldest first. For its owner, who writes no other now.
+
+        Args:
+            stream_id: whose.
+            keep: how many of them stay; by default as many as the settings say.
 
         Raises:
             SnapshotError: not all could be removed; the newest are still there.
         """
-        self._remove(stream_id, reversed(self.names(stream_id)[self._keep :]))
+        self._remove(stream_id, reversed(self.names(stream_id)[self._keep if keep is None else keep :]))
 
     def expire(self, older_than_s: float) -> list[str]:
         """Remove all snapshots of streams that have had none newer for so long.

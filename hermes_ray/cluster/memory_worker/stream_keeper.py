@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from hermes_ray.cluster.memory_worker.empty_memory import dump_empty, is_empty, load_empty
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotName, SnapshotStore
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Durability, Mark, Resumption
@@ -144,6 +145,27 @@ class StreamKeeper:
             self._unsaved_s[stream_id] = began_s
         self._tidy(stream_id, self._now_s() - began_s)
 
+    def reset(self, stream_id: str, epoch: int) -> None:
+        """The stream begins anew behind what its memory has seen; the snapshots of that memory are removed.
+
+        Args:
+            stream_id: whose.
+            epoch: under which the stream is owned.
+
+        Raises:
+            SnapshotError: the store did not take it; nothing has changed.
+        """
+        known = self.cursor(stream_id)
+        empty = StreamCursor(known.log, known.positions)
+        if self._store is not None:
+            self.save(stream_id, epoch, empty, dump_empty(empty))
+            try:
+                self._store.prune(stream_id, keep=1)
+            except SnapshotError as error:
+                log.error("old snapshots stay; the empty one counts", stream_id=stream_id, error=str(error))
+        self._cursors[stream_id] = empty
+        self._unsaved_s.pop(stream_id, None)
+
     @staticmethod
     def beside(cursor: StreamCursor) -> Mapping[str, object]:
         """What goes into a snapshot beside the memory."""
@@ -166,7 +188,7 @@ class StreamKeeper:
             stored: there should be one; if there is not, everything that Kafka still holds of the stream is read again.
 
         Returns:
-            Whether there was one. If not, the stream begins with its next frame.
+            Whether there is a memory. If not, the stream begins with its next frame.
 
         Raises:
             SnapshotError: the store cannot be read; nothing is known, try again.
@@ -179,7 +201,7 @@ class StreamKeeper:
             if data is None:
                 unreadable.append(name)
             elif self._restore_one(engine, stream_id, name, data):
-                return True
+                return not is_empty(data)
             self._behind.add(stream_id)  # what is committed may be ahead of an older snapshot
         if unreadable:
             # To begin anew would cost the memory, and soon the store the snapshots that may become readable again.
@@ -214,7 +236,7 @@ class StreamKeeper:
 
     def _restore_one(self, engine: "StreamEngine", stream_id: str, name: SnapshotName, data: bytes) -> bool:
         try:
-            cursor = _restored(engine, stream_id, data)
+            cursor = load_empty(data) if is_empty(data) else _restored(engine, stream_id, data)
         except SnapshotError as error:
             self._count(refused=1)
             log.error("snapshot refused, trying an older one", stream_id=stream_id, name=str(name), error=str(error))

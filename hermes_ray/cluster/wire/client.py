@@ -21,6 +21,8 @@ log = get_logger(__name__)
 
 _ANSWER_LIMIT_S = 5.0
 """For everything but answers; these calls wait for no model."""
+_RESET_LIMIT_S = 40.0
+"""Longer than the Coordinator waits for the stream's owner."""
 _STATS_LIMIT_S = 1.0
 """A scrape must end well within Prometheus' own limit of 10 s."""
 
@@ -120,6 +122,18 @@ class ClusterClient:
             report = await self._report(stream_id)
         return self._status(stream_id, report, await self._counts(await self._call(COORDINATOR, "view")))
 
+    async def reset(self, stream_id: str) -> Location:
+        """Give a stream an empty memory; its owner stays, under a new epoch.
+
+        Raises:
+            UnknownStream: no frame of it has come.
+            NotReady: it is moving or being restored.
+            SnapshotError: the snapshot store did not take the empty memory; the stream is as it was.
+            WorkerUnavailable: its owner is away.
+        """
+        self._locations[stream_id] = await self._call(COORDINATOR, "reset", stream_id, limit_s=_RESET_LIMIT_S)
+        return self._locations[stream_id]
+
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
@@ -214,11 +228,11 @@ class ClusterClient:
                 result[name] = answer
         return result
 
-    async def _call(self, actor: str, method: str, *args: object) -> Any:
+    async def _call(self, actor: str, method: str, *args: object, limit_s: float = _ANSWER_LIMIT_S) -> Any:
         try:
             with typed_errors(actor):
                 call = getattr(self._handle(actor), method).remote(*args)
-                return await asyncio.wait_for(call, _ANSWER_LIMIT_S)
+                return await asyncio.wait_for(call, limit_s)
         except WorkerUnavailable:
             self._handles.pop(actor, None)
             raise
@@ -239,6 +253,7 @@ class ClusterClient:
             memory=report.memory,
             ingest=counts.get(stream_id),
             lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
+            age_ms=age_ms(report.memory.as_of_ms),
             snapshot_age_s=report.snapshot_age_s,
             lost_records=report.lost_records,
         )
@@ -254,7 +269,13 @@ def figures_of(status: StreamStatus) -> StreamFigures:
         dead_letters=status.ingest.dead_letters if status.ingest is not None else 0,
         lag_seconds=None if status.lag_ms is None else status.lag_ms / 1000,
         snapshot_age_seconds=status.snapshot_age_s,
+        age_seconds=None if status.age_ms is None else status.age_ms / 1000,
     )
+
+
+def age_ms(as_of_ms: int | None) -> float | None:
+    """How long ago a frame was captured, by this machine's clock, milliseconds; ``None`` if there is no frame."""
+    return None if as_of_ms is None else time.time() * 1000 - as_of_ms
 
 
 def _lag_ms(applied_ms: float | None, counts: IngestCounts | None) -> float | None:
@@ -270,8 +291,11 @@ def _sum(one: IngestCounts, other: IngestCounts) -> IngestCounts:
         records=one.records + other.records,
         frames_decoded=one.frames_decoded + other.frames_decoded,
         frames_selected=one.frames_selected + other.frames_selected,
+        frames_skipped=one.frames_skipped + other.frames_skipped,
         frames_shed=one.frames_shed + other.frames_shed,
         frames_late=one.frames_late + other.frames_late,
+        frames_doubted=one.frames_doubted + other.frames_doubted,
+        clock_steps=one.clock_steps + other.clock_steps,
         frames_applied=one.frames_applied + other.frames_applied,
         dead_letters=one.dead_letters + other.dead_letters,
         next_offset={**one.next_offset, **other.next_offset},

@@ -26,8 +26,11 @@ class IngestCounts:
         records: Kafka records read, good or bad.
         frames_decoded: frames decoded from them.
         frames_selected: frames that sampling kept and sent on.
+        frames_skipped: frames left out because there are more than ``video.target_fps``.
         frames_shed: frames left out because the stream was behind (``video.when_behind``).
         frames_late: frames left out because they came behind newer ones.
+        frames_doubted: frames left out because their record's time was far from the stream's.
+        clock_steps: how often the stream's clock was found to have been set.
         frames_applied: of the selected, frames that the owning worker confirmed.
         dead_letters: records sent to the dead-letter topic.
         next_offset: per partition, the Kafka offset after the last record read.
@@ -40,8 +43,11 @@ class IngestCounts:
     records: int
     frames_decoded: int
     frames_selected: int
+    frames_skipped: int
     frames_shed: int
     frames_late: int
+    frames_doubted: int
+    clock_steps: int
     frames_applied: int
     dead_letters: int
     next_offset: dict[int, int]
@@ -59,6 +65,8 @@ class StreamStatus:
         lag_ms: how far the memory is behind, milliseconds: the moment that its newest frame became askable minus that
             frame's capture time, or how long frames have been waiting since, whichever is more. ``None`` before the
             first.
+        age_ms: since the capture of the memory's newest frame, milliseconds: grows while nothing arrives. ``None``
+            before the first.
         snapshot_age_s: how old the newest snapshot of its memory is, seconds; ``None`` if there is none.
         lost_records: Kafka records that retention removed before they were read, since the stream began; of its
             partition, so an upper bound for the stream.
@@ -69,6 +77,7 @@ class StreamStatus:
     memory: StreamStats
     ingest: IngestCounts | None
     lag_ms: float | None
+    age_ms: float | None = None
     snapshot_age_s: float | None = None
     lost_records: int = 0
 

@@ -33,17 +33,18 @@ class StreamCursor:
         """How many frames at the head of a batch are covered; positions are in the stream's order."""
         return next((n for n, position in enumerate(positions) if not self.covers(log, position)), len(positions))
 
-    def is_past(self, ts_ms: Sequence[int]) -> bool:
+    def is_past(self, ts_ms: Sequence[int], clock_steps: Sequence[int]) -> bool:
         """Whether the stream's memory has a frame that is not older than the first of these.
 
         Whoever resumes the stream samples behind that frame; so they come from one who did not know of it.
+
+        Args:
+            ts_ms: capture times, ms since epoch.
+            clock_steps: how often the clock of the stream had been set by then. After a step times may be earlier.
         """
-        return (
-            bool(ts_ms)
-            and self.sampler is not None
-            and self.sampler.kept > 0
-            and ts_ms[0] <= self.sampler.newest_kept_ms
-        )
+        if not ts_ms or self.sampler is None or self.sampler.kept == 0:
+            return False
+        return (clock_steps[0], ts_ms[0]) <= (self.sampler.clock_steps, self.sampler.newest_kept_ms)
 
     def advanced(self, mark: Mark) -> Self:
         """The cursor after a mark. One that is covered changes nothing; one of another topic voids the positions."""
@@ -66,6 +67,6 @@ class StreamCursor:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """From what :meth:`to_json` returned, in this release or an earlier one."""
         positions = [FramePosition(*position) for position in value["positions"]]
-        sampler = None if value["sampler"] is None else SamplerState(**value["sampler"])
+        sampler = None if value["sampler"] is None else SamplerState.from_json(value["sampler"])
         lost_records = value.get("lost_records", 0)
         return cls(value["log"], {position.partition: position for position in positions}, sampler, lost_records)

@@ -67,6 +67,7 @@ class FrameBatch:
         epoch: the owner's epoch as the sender knows it.
         images: ``[height, width, 3]`` uint8 RGB each.
         ts_ms: capture times, ms since epoch.
+        clock_steps: of each frame, how often the stream's clock had been set by then.
         positions: where each frame came from.
         mark: how far the stream is with this batch.
     """
@@ -75,6 +76,7 @@ class FrameBatch:
     epoch: int
     images: Sequence[NDArray[np.uint8]]
     ts_ms: Sequence[int]
+    clock_steps: Sequence[int]
     positions: Sequence[FramePosition]
     mark: Mark
 
@@ -110,6 +112,7 @@ class WorkerHealth:
         counts: what the process has done.
         engine: the engine's state; ``None`` while the model loads.
         snapshots: how far they are behind; ``None`` without a store.
+        silent_streams: by length of silence in seconds, its streams whose newest frame is at least so old.
     """
 
     loaded: bool
@@ -125,6 +128,7 @@ class WorkerHealth:
     counts: MemoryCounts
     engine: EngineState | None
     snapshots: SnapshotState | None
+    silent_streams: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

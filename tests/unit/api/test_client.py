@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
 from ray.exceptions import RayTaskError
 
@@ -22,7 +23,7 @@ from hermes_ray.errors import (
     QuestionTimeout,
     UnknownStream,
 )
-from tests.unit.api.conftest import FRAMES, STREAM, eventually
+from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM, eventually
 
 
 @pytest.fixture
@@ -35,7 +36,17 @@ def test_streams(client: HermesClient):
     client.ready()
     (listed,) = client.streams()
     assert (listed.id, listed.frames_seen) == (STREAM, FRAMES)
-    assert client.stream(STREAM) == listed
+    assert client.stream(STREAM).model_copy(update={"age_ms": listed.age_ms}) == listed
+
+
+def test_a_stream_that_was_reset_is_gone_until_its_next_frame(client: HermesClient, engine: StreamEngine):
+    engine.ingest("spare", [np.zeros((64, 64, 3), np.uint8)], [FIRST_TS_MS]).result(60)
+    assert client.stream("spare").frames_seen == 1
+    assert client.reset("spare").id == "spare"
+    for act in (client.stream, client.reset):
+        with pytest.raises(UnknownStream):
+            act("spare")
+    assert [stream.id for stream in client.streams()] == [STREAM]
 
 
 def test_tokens_then_the_answer(client: HermesClient):

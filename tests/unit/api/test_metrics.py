@@ -42,7 +42,7 @@ async def test_an_answer_shows_in_the_scrapes_after_it(http: httpx.AsyncClient):
     tokens = answer.json()["usage"]["completion_tokens"]
     assert grown("hermes_answer_tokens_total") == tokens
     assert grown("hermes_time_per_token_seconds_count") == tokens - 1
-    assert after["hermes_frames_applied_total",] == FRAMES
+    assert after["hermes_frames_applied_total",] == before["hermes_frames_applied_total",] >= FRAMES
 
 
 async def test_a_failed_question_shows_under_its_code(http: httpx.AsyncClient):

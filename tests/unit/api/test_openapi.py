@@ -17,6 +17,7 @@ OPERATIONS = {
     "getMetrics": ("get", "/metrics"),
     "listStreams": ("get", "/v1/streams"),
     "getStream": ("get", "/v1/streams/{id}"),
+    "resetStream": ("post", "/v1/streams/{id}/reset"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "listModels": ("get", "/v1/models"),
     "createChatCompletion": ("post", "/v1/chat/completions"),

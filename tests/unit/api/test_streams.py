@@ -1,5 +1,7 @@
 """Listing streams."""
 
+import time
+
 import httpx
 import pytest
 
@@ -22,7 +24,22 @@ async def test_a_stream_shows_its_memory_against_its_budget(http: httpx.AsyncCli
 
 async def test_the_list_holds_each_stream_as_its_own_page_shows_it(http: httpx.AsyncClient):
     listed = (await http.get("/v1/streams")).json()
-    assert listed == {"streams": [(await http.get(f"/v1/streams/{STREAM}")).json()]}
+    alone = (await http.get(f"/v1/streams/{STREAM}")).json()
+    assert listed == {"streams": [alone | {"age_ms": listed["streams"][0]["age_ms"]}]}
+
+
+async def test_a_silent_stream_grows_older_from_look_to_look_and_so_do_its_answers(http: httpx.AsyncClient):
+    """The newest frame is the same in all of them; only time has passed."""
+    newest_ms = FIRST_TS_MS + 1000 * (FRAMES - 1)
+    began_ms = time.time() * 1000
+    stream = (await http.get(f"/v1/streams/{STREAM}")).json()
+    answer = (await http.post(f"/v1/streams/{STREAM}/query", json={"question": "Who?", "max_tokens": 2})).json()
+    later = (await http.get(f"/v1/streams/{STREAM}")).json()
+    ended_ms = time.time() * 1000
+    ages = [shown["age_ms"] + newest_ms for shown in (stream, answer, later)]
+    assert [began_ms, *ages, ended_ms] == sorted([began_ms, *ages, ended_ms])
+    assert ages[0] < ages[2]
+    assert {shown["as_of_ms"] for shown in (stream, answer, later)} == {newest_ms}
 
 
 @pytest.mark.parametrize("stream_id", ["a%20b", "%C3%BC", "x" * 129, "a%0A", "a:b"])
@@ -42,8 +59,11 @@ def test_a_stream_with_ingest_counts_and_one_before_its_first_frame():
         records=9,
         frames_decoded=8,
         frames_selected=7,
+        frames_skipped=5,
         frames_shed=3,
         frames_late=2,
+        frames_doubted=11,
+        clock_steps=13,
         frames_applied=6,
         dead_letters=1,
         next_offset={0: 10},
@@ -58,8 +78,11 @@ def test_a_stream_with_ingest_counts_and_one_before_its_first_frame():
         "records": 9,
         "frames_decoded": 8,
         "frames_selected": 7,
+        "frames_skipped": 5,
         "frames_shed": 3,
         "frames_late": 2,
+        "frames_doubted": 11,
+        "clock_steps": 13,
         "frames_applied": 6,
         "dead_letters": 1,
         "lag_records": 4,

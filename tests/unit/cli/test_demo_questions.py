@@ -19,8 +19,8 @@ def camera() -> SimulatedCamera:
 def answer(text: str) -> AnswerResponse:
     usage = {"prompt_tokens": 1, "completion_tokens": 1}
     return AnswerResponse(
-        stream="s", question="q", answer=text, as_of="2026-01-02T03:04:05.000Z", as_of_ms=0, frames_seen=1, ttft_ms=1.0,
-        usage=usage, finish_reason="stop", worker="w", evidence=[], options=[],
+        stream="s", question="q", answer=text, as_of="2026-01-02T03:04:05.000Z", as_of_ms=0, age_ms=9.0, frames_seen=1,
+        ttft_ms=1.0, usage=usage, finish_reason="stop", worker="w", evidence=[], options=[],
     )  # fmt: skip
 
 

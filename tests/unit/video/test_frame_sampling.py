@@ -91,7 +91,7 @@ def test_sampler_restored_from_json_goes_on_as_if_nothing_happened(stamps, targe
     first = FrameSampler(target)
     before = [ts for ts in stamps[:cut] if first.keep(ts)]
     second = FrameSampler(target)
-    second.restore(SamplerState(**json.loads(json.dumps(asdict(first.state())))))
+    second.restore(SamplerState.from_json(json.loads(json.dumps(asdict(first.state())))))
     after = [ts for ts in stamps[cut:] if second.keep(ts)]
     assert before + after == kept(target, stamps)
 
@@ -143,7 +143,7 @@ def test_a_replay_from_a_state_in_the_middle_of_shedding_selects_the_same():
     first.shed(3)
     chosen = [ts for ts in stamps[:140] if first.keep(ts)]
     resumed = FrameSampler(2)
-    resumed.restore(SamplerState(**json.loads(json.dumps(asdict(first.state())))))
+    resumed.restore(SamplerState.from_json(json.loads(json.dumps(asdict(first.state())))))
     chosen += [ts for ts in stamps[140:] if resumed.keep(ts)]
     whole = FrameSampler(2)
     whole.shed(3)

@@ -173,3 +173,13 @@ def test_a_forgotten_stream_does_not_come_back_by_the_worker_that_held_it():
     with pytest.raises(UnknownStream):
         streams.locate("cam")
     assert streams.place("cam").epoch > lost["cam"]
+
+
+def test_a_stream_under_a_new_epoch_stays_where_it_is():
+    streams = directory({"a": 2, "b": 2})
+    before = streams.place("cam")
+    after = streams.renew("cam")
+    assert (after.worker, streams.locate("cam")) == (before.worker, after)
+    assert after.epoch > before.epoch
+    with pytest.raises(UnknownStream):
+        streams.renew("nobody")

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from hermes_ray import models
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
-from hermes_ray.cluster.wire.protocol import FramePosition, Mark
+from hermes_ray.cluster.wire.protocol import FramePosition, Mark, Resumption
 from hermes_ray.config import MemorySettings, SnapshotSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import SnapshotError
@@ -222,6 +222,60 @@ def test_a_store_that_lets_nothing_be_removed_keeps_everything_and_the_new_snaps
     successor = keeper_of(remote)
     assert successor.restore(make_engine(), "cam")
     assert len(FaultyFileSystem().ls(f"{remote}/stream=cam")) == 2, "what was too much is gone"
+
+
+def test_a_stream_that_was_reset_goes_on_where_it_was_with_an_empty_memory_and_the_old_one_is_gone(
+    tmp_path, make_engine
+):
+    keeper, engine = keeper_of(tmp_path), make_engine()
+    watch_and_save(engine, keeper, 0)
+    watch_and_save(engine, keeper, 1)
+    keeper.reset("cam", 8)
+    assert keeper.changed() == []
+    assert len(list((tmp_path / "stream=cam").iterdir())) == 1
+    for at in (keeper.resumption("cam"), restored(tmp_path, make_engine)):
+        assert (at.positions, at.sampler, at.behind) == ({0: FramePosition(0, 1, 0)}, None, False)
+    assert keeper.durability("cam", 8).positions == {0: FramePosition(0, 1, 0)}
+
+    engine.drop("cam")
+    watch_and_save(engine, keeper, 2, epoch=8)
+    successor, fresh = keeper_of(tmp_path), make_engine()
+    assert successor.restore(fresh, "cam")
+    assert (fresh.stream_stats("cam").frames_seen, successor.resumption("cam").positions[0].offset) == (1, 2)
+
+
+def restored(place: Path, make_engine: Callable[[], StreamEngine]) -> Resumption:
+    """What a successor tells ingest about a stream without a memory."""
+    successor, fresh = keeper_of(place), make_engine()
+    assert not successor.restore(fresh, "cam")
+    assert fresh.streams() == []
+    return successor.resumption("cam")
+
+
+def test_a_reset_that_the_store_does_not_take_changes_nothing(remote, make_engine):
+    keeper, engine = keeper_of(remote), make_engine()
+    watch_and_save(engine, keeper, 0)
+    full = on("write", OSError(28, "No space left on device"))
+    with FaultyFileSystem.failing(full), pytest.raises(SnapshotError, match="No space"):
+        keeper.reset("cam", 8)
+    assert keeper.resumption("cam").sampler == mark(0).sampler
+    assert keeper_of(remote).restore(make_engine(), "cam")
+
+
+def test_a_damaged_empty_memory_is_refused_and_ingest_is_told(tmp_path, make_engine):
+    keeper = keeper_of(tmp_path)
+    watch_and_save(make_engine(), keeper, 0)
+    keeper.reset("cam", 8)
+    (stored,) = (tmp_path / "stream=cam").iterdir()
+    stored.write_bytes(stored.read_bytes().replace(b"[0, 0, 0]", b"[0, 9, 0]"))
+    assert restored(tmp_path, make_engine).behind
+
+
+def test_a_reset_without_a_store_is_as_good_as_the_memory_was():
+    keeper = StreamKeeper(None, interval_s=10)
+    keeper.advance("cam", mark(3))
+    keeper.reset("cam", 8)
+    assert (keeper.resumption("cam").sampler, keeper.durability("cam", 8).positions[0].offset) == (None, 3)
 
 
 def test_a_slow_store_is_told(remote, make_engine):
