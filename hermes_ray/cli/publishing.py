@@ -18,6 +18,8 @@ Send = Callable[[FrameMessage], Future[Any]]
 
 _MAX_UNCONFIRMED = 8
 """Messages on their way at once; encoding goes on while the broker works on them."""
+_JITTER = 1.125
+"""The next frame may come so much later than the one before did."""
 
 
 class Encoding(StrEnum):
@@ -48,24 +50,35 @@ class MessagePacker:
         self._encoding = encoding
         self._fps = fps
         self._frames_per_message = 1 if encoding is Encoding.JPEG else max(1, round(fps * segment_seconds))
+        self._segment_ms = 1000 * segment_seconds
         self._max_side_px = max_side_px
         self._sequence = 0
 
     def pack(self, frames: Iterable[Frame]) -> Iterator[tuple[FrameMessage, int]]:
         """Yield messages, each with the number of frames in it."""
         group: list[Frame] = []
+        gap_ms = 1000 / self._fps
+        last_ms: int | None = None
         for frame in frames:
             frame = _even(Frame(shrink(frame.image, self._max_side_px), frame.ts_ms))
-            if group and frame.image.shape != group[0].image.shape:
-                # A camera that changes its resolution starts a new segment: one segment has one size.
+            gap_ms = gap_ms if last_ms is None else frame.ts_ms - last_ms
+            last_ms = frame.ts_ms
+            if group and not self._belongs(frame, group):
                 yield self._message(group), len(group)
                 group = []
             group.append(frame)
-            if len(group) == self._frames_per_message:
+            # A source may be much slower than `fps`: nothing waits for a frame that will come too late.
+            next_ms = frame.ts_ms + _JITTER * gap_ms - group[0].ts_ms
+            if len(group) == self._frames_per_message or next_ms >= self._segment_ms:
                 yield self._message(group), len(group)
                 group = []
         if group:
             yield self._message(group), len(group)
+
+    def _belongs(self, frame: Frame, group: list[Frame]) -> bool:
+        # A camera that changes its resolution starts a new segment: one segment has one size.
+        same_size = frame.image.shape == group[0].image.shape
+        return same_size and frame.ts_ms - group[0].ts_ms < self._segment_ms
 
     def _message(self, group: list[Frame]) -> FrameMessage:
         payload, content_type = self._encode(group)

@@ -125,6 +125,8 @@ class IngestTotals:
         payload_bytes: of these records' values.
         frames_decoded: frames found in them; of a segment, those that sampling skips too.
         frames_selected: of these, frames that sampling kept and sent on.
+        frames_skipped: besides, pictures that decoders must leave out: they lead to a segment's first whole one, or
+            container or codec marks them so.
         frames_shed: frames left out because their stream was behind (``video.when_behind``).
         frames_late: frames left out because they came behind newer ones of their stream.
         frames_confirmed: of the selected, frames that the owner has in its memory.
@@ -138,6 +140,7 @@ class IngestTotals:
     payload_bytes: int = 0
     frames_decoded: int = 0
     frames_selected: int = 0
+    frames_skipped: int = 0
     frames_shed: int = 0
     frames_late: int = 0
     frames_confirmed: int = 0

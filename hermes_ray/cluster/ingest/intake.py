@@ -13,7 +13,7 @@ from hermes_ray.config import VideoSettings
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
-from hermes_ray.video.codec import DecodeLimits, decode
+from hermes_ray.video.codec import DecodeLimits, Decoding, decode
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
 
@@ -26,6 +26,7 @@ class Intake:
 
     Attributes:
         frames_decoded: before sampling.
+        frames_skipped: pictures that a decoder must leave out, such as those that lead to a segment's first whole one.
         frames_shed: left out because the stream is behind.
         frames_late: left out because they are older than one kept before.
         frames: those that sampling kept, shrunk.
@@ -35,6 +36,7 @@ class Intake:
 
     stream_id: str
     frames_decoded: int
+    frames_skipped: int
     frames_shed: int
     frames_late: int
     frames: tuple[QueuedFrame, ...]
@@ -77,7 +79,7 @@ class RecordIntake:
     def check(self, record: Record) -> None:
         """Decode a record to no end but its errors, which are those of :meth:`open`."""
         message = FrameMessage.from_record(record)
-        for _ in decode(message.payload, message.content_type, message.ts_ms, self._limits):
+        for _ in self._decode_with(message, record, select=lambda ts_ms: False):
             pass
 
     def open(self, record: Record) -> Intake:
@@ -91,7 +93,8 @@ class RecordIntake:
         stream = self._streams.get(message.stream_id)
         if stream.cursor.covers(self._streams.log, FramePosition(record.partition, record.offset, maxsize)):
             # Read again, below what is known; how many frames it has does not matter any more.
-            return Intake(message.stream_id, 0, 0, 0, (), FramePosition(record.partition, record.offset, maxsize), None)
+            end = FramePosition(record.partition, record.offset, maxsize)
+            return Intake(message.stream_id, 0, 0, 0, 0, (), end, None)
         sampler = FrameSampler(self._settings.target_fps)
         if stream.sampler is not None:
             sampler.restore(stream.sampler)
@@ -133,16 +136,10 @@ class RecordIntake:
             kept.append(Mark(topic, position, sampler.state(), lost_records))
             return True
 
-        frames: list[Frame] = list(
-            decode(
-                message.payload,
-                message.content_type,
-                message.ts_ms,
-                self._limits,
-                max_side_px=self._settings.max_side_px,
-                select=select,
-            )
-        )
+        decoding = self._decode_with(message, record, select)
+        frames: list[Frame] = list(decoding)
+        if decoding.refused_fps is not None:
+            log.warning("frame rate cannot be right", stream_id=message.stream_id, claimed=float(decoding.refused_fps))
         end = FramePosition(record.partition, record.offset, decoded - 1)
         after = sampler.state()
         mark = None if cursor.covers(topic, end) else Mark(topic, end, after, lost_records)
@@ -153,4 +150,15 @@ class RecordIntake:
         if queued and mark is not None:
             queued[-1] = replace(queued[-1], mark=mark)  # unselected frames behind it are seen with it
         shed, late = after.shed - before.shed, after.late - before.late
-        return Intake(message.stream_id, decoded, shed, late, tuple(queued), end, mark)
+        return Intake(message.stream_id, decoded, decoding.skipped, shed, late, tuple(queued), end, mark)
+
+    def _decode_with(self, message: FrameMessage, record: Record, select: Callable[[int], bool]) -> Decoding:
+        return decode(
+            message.payload,
+            message.content_type,
+            message.ts_ms,
+            self._limits,
+            max_side_px=self._settings.max_side_px,
+            select=select,
+            written_ms=record.timestamp_ms,
+        )

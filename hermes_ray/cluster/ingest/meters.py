@@ -17,6 +17,7 @@ class IngestMeters:
         self._bytes = 0
         self._decoded = 0
         self._selected = 0
+        self._skipped = 0
         self._shed = 0
         self._late = 0
         self._confirmed = 0
@@ -33,6 +34,7 @@ class IngestMeters:
         """What a good record held."""
         self._decoded += intake.frames_decoded
         self._selected += len(intake.frames)
+        self._skipped += intake.frames_skipped
         self._shed += intake.frames_shed
         self._late += intake.frames_late
 
@@ -55,6 +57,7 @@ class IngestMeters:
             payload_bytes=self._bytes,
             frames_decoded=self._decoded,
             frames_selected=self._selected,
+            frames_skipped=self._skipped,
             frames_shed=self._shed,
             frames_late=self._late,
             frames_confirmed=self._confirmed,

@@ -104,6 +104,8 @@ class Decoding(Iterator[Frame]):
                 if picture.pts is None or not 0 <= picture.pts < len(self._segment.packets):
                     raise UndecodableMedia(f"{self._segment.name} has a picture that belongs to no packet")
                 self._limits.check_resolution(picture.width, picture.height)
+                if self._segment.packets[picture.pts].is_discard:
+                    continue  # libav leaves it out only where the packet is still the container's own
                 shown.append(picture.pts)
                 yield picture.pts, picture
         check_missing(self._segment, shown)
@@ -159,7 +161,6 @@ def _numbered(packet: "av.Packet[Any]", data: bytes | None, index: int) -> "av.P
         changed: av.Packet[Any] = av.Packet(data)
         for side_data in packet.iter_sidedata():
             side_data.to_packet(changed)
-        changed.is_discard, changed.is_keyframe = packet.is_discard, packet.is_keyframe
         packet = changed
     packet.pts = packet.dts = index
     return packet
