@@ -75,7 +75,8 @@ class H264Reader:
         coded = [unit for unit in units if _kind(unit) in (_SLICE, _DATA_PARTITION, _IDR)]
         if not coded:
             harmless = all(_is_without_picture(unit) for unit in units)
-            return PacketContents(picture=False, coded=not harmless, shown=False)
+            # Otherwise it may be a damaged picture: one is owed.
+            return PacketContents(picture=not harmless, coded=not harmless, shown=not harmless)
         idr = _kind(coded[0]) == _IDR
         contents = PacketContents(
             shown=True,

@@ -72,7 +72,8 @@ class HevcReader:
         if not coded:
             self._ended |= ends
             harmless = all(_kind(unit) in _WITHOUT_PICTURE for unit in units)
-            return PacketContents(picture=False, coded=not harmless, shown=False, data=data)
+            # Otherwise it may be a damaged picture: one is owed.
+            return PacketContents(picture=not harmless, coded=not harmless, shown=not harmless, data=data)
         kind = _kind(coded[0])
         if kind in _IRAP:
             self._skips_leading = kind in _BROKEN_LINK or (kind == _CRA and self._ended)
