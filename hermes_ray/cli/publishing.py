@@ -123,7 +123,7 @@ class MessagePacker:
     def _message(self, run: list[Frame]) -> FrameMessage:
         payload, content_type = self._encode(run)
         # What a consumer would refuse must not be published, let alone be counted as published: it judges here already.
-        decode(payload, content_type, run[0].ts_ms, self._limits)
+        decode(payload, content_type, run[0].ts_ms, self._limits, written_ms=run[-1].ts_ms)
         message = FrameMessage(self._stream_id, payload, content_type, run[0].ts_ms, self._sequence)
         if self._max_record_bytes is not None:
             check_record_size(message.stream_id.encode(), payload, message.to_headers(), self._max_record_bytes)

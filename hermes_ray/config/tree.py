@@ -190,6 +190,9 @@ class VideoSettings(_Section):
     """Most frames decoded from one segment."""
     max_segment_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Longest segment, seconds of video."""
+    max_decode_load: Annotated[float, Field(gt=0)] = 1.0
+    """CPU seconds that decoding a record may take for each second of its video, and for a shorter one or a picture. A
+    camera beyond it would hold up all others of its ingest worker."""
 
 
 class ClusterSettings(_Section):

@@ -99,6 +99,7 @@ def _dropped(ingest: IngestTotals) -> Mapping[str, int]:
     left_out = ingest.frames_decoded - ingest.frames_selected
     return {
         "sampling": left_out - ingest.frames_shed - ingest.frames_late - ingest.frames_doubted,
+        "undecodable": ingest.frames_undecodable,
         "shed": ingest.frames_shed,
         "late": ingest.frames_late,
         "doubted": ingest.frames_doubted,
@@ -158,8 +159,8 @@ _INGEST = (
     ),
     _counter(
         "hermes_frames_dropped_total",
-        "Frames left out: `sampling`, above video.target_fps; `shed`, their stream was behind; `late`, out of order; "
-        "`doubted`, of a time far from their stream's.",
+        "Frames left out: `sampling`, above video.target_fps; `undecodable`, before a segment's first whole picture; "
+        "`shed`, their stream was behind; `late`, out of order; `doubted`, of a time far from their stream's.",
         _each(lambda w: _dropped(w.ingest) if w.ingest else {}),
         labels=("worker", "reason"),
     ),

@@ -125,6 +125,8 @@ class IngestTotals:
         payload_bytes: of these records' values.
         frames_decoded: frames found in them; of a segment, those that sampling skips too.
         frames_selected: of these, frames that sampling kept and sent on.
+        frames_undecodable: besides, pictures that decoders must leave out: they lead to a segment's first whole one, or
+            container or codec marks them so.
         frames_shed: frames left out because their stream was behind (``video.when_behind``).
         frames_late: frames left out because they came behind newer ones of their stream.
         frames_doubted: frames left out because their record's time was far from their stream's.
@@ -140,6 +142,7 @@ class IngestTotals:
     payload_bytes: int = 0
     frames_decoded: int = 0
     frames_selected: int = 0
+    frames_undecodable: int = 0
     frames_shed: int = 0
     frames_late: int = 0
     frames_doubted: int = 0

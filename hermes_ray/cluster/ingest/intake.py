@@ -15,7 +15,7 @@ from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.dead_letter_topic import REPUBLISHED_FROM
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
-from hermes_ray.video.codec import DecodeLimits, decode
+from hermes_ray.video.codec import DecodeLimits, Decoding, decode
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
 
@@ -35,6 +35,7 @@ class Intake:
         frames_shed: left out because the stream is behind.
         frames_late: left out because they are older than one kept before.
         frames_doubted: left out because the record's time is far from the stream's.
+        frames_undecodable: besides, pictures that a decoder must leave out, as those before a segment's first whole one.
         clock_stepped: the record's time was believed to be that of a clock that was set.
     """
 
@@ -47,6 +48,7 @@ class Intake:
     frames_shed: int = 0
     frames_late: int = 0
     frames_doubted: int = 0
+    frames_undecodable: int = 0
     clock_stepped: bool = False
 
 
@@ -85,7 +87,7 @@ class RecordIntake:
     def check(self, record: Record) -> None:
         """Decode a record to no end but its errors, which are those of :meth:`open`."""
         message = self._message(record)
-        for _ in decode(message.payload, message.content_type, message.ts_ms, self._limits):
+        for _ in self._decode_with(message, record, select=lambda ts_ms: False):
             pass
 
     def open(self, record: Record) -> Intake:
@@ -166,16 +168,10 @@ class RecordIntake:
             kept.append(Mark(topic, position, sampler.state(), lost_records))
             return True
 
-        frames: list[Frame] = list(
-            decode(
-                message.payload,
-                message.content_type,
-                message.ts_ms,
-                self._limits,
-                max_side_px=self._settings.max_side_px,
-                select=select,
-            )
-        )
+        decoding = self._decode_with(message, record, select)
+        frames: list[Frame] = list(decoding)
+        if decoding.refused_fps is not None:
+            log.warning("frame rate cannot be right", stream_id=message.stream_id, claimed=float(decoding.refused_fps))
         end = FramePosition(record.partition, record.offset, decoded - 1)
         after = sampler.state()
         mark = None if cursor.covers(topic, end) else Mark(topic, end, after, lost_records)
@@ -196,4 +192,16 @@ class RecordIntake:
             frames_late=after.late - before.late,
             frames_doubted=after.doubted - before.doubted,
             clock_stepped=after.clock_steps > before.clock_steps,
+            frames_undecodable=decoding.skipped,
+        )
+
+    def _decode_with(self, message: FrameMessage, record: Record, select: Callable[[int], bool]) -> Decoding:
+        return decode(
+            message.payload,
+            message.content_type,
+            message.ts_ms,
+            self._limits,
+            max_side_px=self._settings.max_side_px,
+            select=select,
+            written_ms=record.timestamp_ms,
         )

@@ -17,6 +17,7 @@ class IngestMeters:
         self._bytes = 0
         self._decoded = 0
         self._selected = 0
+        self._undecodable = 0
         self._shed = 0
         self._late = 0
         self._doubted = 0
@@ -35,6 +36,7 @@ class IngestMeters:
         """What a good record held."""
         self._decoded += intake.frames_decoded
         self._selected += len(intake.frames)
+        self._undecodable += intake.frames_undecodable
         self._shed += intake.frames_shed
         self._late += intake.frames_late
         self._doubted += intake.frames_doubted
@@ -59,6 +61,7 @@ class IngestMeters:
             payload_bytes=self._bytes,
             frames_decoded=self._decoded,
             frames_selected=self._selected,
+            frames_undecodable=self._undecodable,
             frames_shed=self._shed,
             frames_late=self._late,
             frames_doubted=self._doubted,

@@ -9,19 +9,21 @@ from hermes_ray.errors import MediaTooLarge
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """Bounds on one payload. Every one is judged before the pixels it would cost are decoded.
+    """Bounds on one payload. All but the last are judged before the pixels that they would cost are decoded.
 
     Attributes:
         max_encoded_bytes: largest payload, bytes.
         max_pixels: largest picture, width times height.
         max_frames: most frames in one segment.
         max_seconds: longest segment, seconds of video.
+        max_load: CPU seconds that decoding may take for each second of video; one second's worth at least.
     """
 
     max_encoded_bytes: int = 8 * 1024 * 1024
     max_pixels: int = 3840 * 2160
     max_frames: int = 600
     max_seconds: float = 60.0
+    max_load: float = 1.0
 
     @classmethod
     def from_settings(cls, settings: VideoSettings) -> Self:
@@ -31,6 +33,7 @@ class DecodeLimits:
             max_pixels=settings.max_pixels,
             max_frames=settings.max_segment_frames,
             max_seconds=settings.max_segment_seconds,
+            max_load=settings.max_decode_load,
         )
 
     def check_encoded(self, size: int) -> None:

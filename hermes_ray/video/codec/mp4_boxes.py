@@ -4,29 +4,74 @@ libav reads a file whose end is missing as a shorter one, and allocates an index
 table *claims*, even when no byte of the file backs them. Both are refused here.
 """
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from hermes_ray.errors import UndecodableMedia
+from hermes_ray.video.codec.orientation import Orientation, from_matrix
 
 _CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"})
 _MAX_DEPTH = 8
+_HEADER_BYTES = 128
+_Matrix = tuple[int, int, int, int]
 
 
-def check_boxes(payload: bytes) -> None:
+@dataclass(frozen=True, slots=True)
+class Mp4Boxes:
+    """What the boxes say that libav's interface does not.
+
+    Attributes:
+        orientations: how to turn the pictures of each track, by its id, where they are not upright.
+    """
+
+    orientations: Mapping[int, Orientation]
+
+
+def read_boxes(payload: bytes) -> Mp4Boxes:
     """Check that every box lies within the file and no table claims more samples than the file has bytes.
 
     Raises:
         UndecodableMedia: not an mp4, cut off, or with impossible tables.
     """
-    kinds = []
+    kinds = set()
     claimed = 0
+    movie: _Matrix = (1, 0, 0, 1)
+    tracks: dict[int, _Matrix] = {}
     for kind, start, end in _walk(payload, 0, len(payload), depth=0):
-        kinds.append(kind)
+        kinds.add(kind)
         claimed += _claimed_samples(kind, payload[start : min(end, start + 20)])
         if claimed > len(payload):
             raise UndecodableMedia("mp4 claims more samples than it has bytes")
+        body = payload[start : min(end, start + _HEADER_BYTES)]
+        if kind == b"mvhd":
+            movie = _matrix(body, 36 if body[:1] != b"\1" else 48)
+        elif kind == b"tkhd":
+            at = 12 if body[:1] != b"\1" else 20
+            tracks[int.from_bytes(body[at : at + 4], "big")] = _matrix(body, at + 28 if at == 12 else at + 32)
     if b"moov" not in kinds:
+        if b"moof" in kinds:
+            raise UndecodableMedia(
+                "mp4 fragment comes without its initialization segment (the moov box); "
+                "put that in front of every fragment: cat init.mp4 fragment.m4s"
+            )
         raise UndecodableMedia("not an mp4, or cut off: it has no moov box")
+    turned = {track: from_matrix(*_product(matrix, movie)) for track, matrix in tracks.items()}
+    return Mp4Boxes({track: each for track, each in turned.items() if each is not Orientation.UPRIGHT})
+
+
+def _matrix(body: bytes, start: int) -> _Matrix:
+    """Return a, b, c, d of a transformation matrix (clause 6.2.2); the rest of it moves the picture or is constant."""
+    if start + 20 > len(body):
+        return 1, 0, 0, 1
+    a, b, _, c, d = struct.unpack_from(">5i", body, start)
+    return (a, b, c, d) if (a, b, c, d) != (0, 0, 0, 0) else (1, 0, 0, 1)
+
+
+def _product(first: _Matrix, second: _Matrix) -> _Matrix:
+    """Return the matrix that transforms by ``first`` and then by ``second``."""
+    (a, b, c, d), (e, f, g, h) = first, second
+    return a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h
 
 
 def _walk(payload: bytes, start: int, end: int, *, depth: int) -> Iterator[tuple[bytes, int, int]]:
