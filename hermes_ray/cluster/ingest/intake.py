@@ -35,7 +35,7 @@ class Intake:
         frames_shed: left out because the stream is behind.
         frames_late: left out because they are older than one kept before.
         frames_doubted: left out because the record's time is far from the stream's.
-        frames_undecodable: besides, pictures that a decoder must leave out, as those before a segment's first whole one.
+        frames_undecodable: besides, pictures that a decoder must leave out, such as before a segment's first whole one.
         clock_stepped: the record's time was believed to be that of a clock that was set.
     """
 
