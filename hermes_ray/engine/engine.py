@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine.answering.answer_stream import AnswerStream
@@ -20,7 +21,7 @@ from hermes_ray.engine.encoding.ingest import FrameBatch, FrameIngest
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.monitoring import EngineMonitor
-from hermes_ray.errors import EngineClosed, EngineError, Overloaded, UnknownStream
+from hermes_ray.errors import EngineClosed, EngineError, FramesFailed, HermesError, Overloaded, UnknownStream
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.holdings import TierHoldings
 from hermes_ray.memory.tiers import Tier
@@ -95,11 +96,12 @@ class StreamEngine:
         Raises:
             Overloaded: too many frames wait already; nothing was taken, try again.
             UnsupportedMedia: a picture of a shape that the model cannot take; nothing was taken.
+            FramesFailed: a picture cannot be prepared, unexpectedly; nothing was taken.
             EngineClosed: the engine is shutting down.
         """
         if len(images) != len(ts_ms):
             raise ValueError(f"{len(images)} images and {len(ts_ms)} capture times")
-        batch = FrameBatch([self.adapter.preprocess(image) for image in images], list(ts_ms))
+        batch = FrameBatch([self._preprocessed(image) for image in images], list(ts_ms))
         with self._commands.lock:
             if self._frames_promised + len(images) > self._settings.max_frames_waiting and self._frames_promised > 0:
                 raise Overloaded(
@@ -220,6 +222,14 @@ class StreamEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _preprocessed(self, image: NDArray[np.uint8]) -> Tensor:
+        try:
+            return self.adapter.preprocess(image)
+        except HermesError:
+            raise
+        except Exception as error:
+            raise FramesFailed(f"a picture cannot be prepared: {type(error).__name__}: {error}") from error
 
     def _drop(self, stream_id: str) -> None:
         self._ingest.drop(stream_id)

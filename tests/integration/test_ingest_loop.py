@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from hermes_ray.cluster.ingest.loop import IngestLoop
 from hermes_ray.cluster.wire.contracts import Location
-from hermes_ray.cluster.wire.protocol import COORDINATOR, Assignment, Durability, FrameBatch, Resumption
+from hermes_ray.cluster.wire.protocol import COORDINATOR, Assignment, Durability, FrameBatch, RefusedFrame, Resumption
 from hermes_ray.config import KafkaSettings, Settings, load
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetter
@@ -178,8 +178,9 @@ class DefectiveOwner:
             raise ZeroDivisionError("a defect")
         return Resumption("", {}, None, behind=False)
 
-    def ingest(self, batch: FrameBatch) -> None:
+    def ingest(self, batch: FrameBatch) -> tuple[RefusedFrame, ...]:
         self.frames[batch.stream_id] += len(batch.images)
+        return ()
 
     def durability(self) -> dict[str, Durability]:
         return {"good": Durability(1, "", {})}

@@ -10,7 +10,7 @@ import ray
 from hermes_ray.cluster.ingest.outbox import QueuedFrame
 from hermes_ray.cluster.wire.calls import Actor, fetch, find_actor
 from hermes_ray.cluster.wire.contracts import Location
-from hermes_ray.cluster.wire.protocol import COORDINATOR, Durability, FrameBatch, Resumption
+from hermes_ray.cluster.wire.protocol import COORDINATOR, Durability, FrameBatch, RefusedFrame, Resumption
 from hermes_ray.errors import HermesError, StaleEpoch, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 
@@ -24,10 +24,16 @@ _PLACEMENT_LIMIT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a batch ended: applied, or with the error of its owner."""
+    """How a batch ended: applied, or with the error of its owner.
+
+    Attributes:
+        error: nothing of it was applied, and why.
+        refused: frames that were left out when the others were applied.
+    """
 
     stream_id: str
     error: HermesError | None
+    refused: tuple[RefusedFrame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +176,10 @@ class Delivery:
     def _outcome(self, ref: ray.ObjectRef, stream_id: str) -> Outcome:
         location = self._locations.get(stream_id)
         try:
-            fetch(ref, location.worker if location else "the former owner")
+            refused = fetch(ref, location.worker if location else "the former owner")
         except HermesError as error:
             return Outcome(stream_id, error)
-        return Outcome(stream_id, None)
+        return Outcome(stream_id, None, refused)
 
     def _locate(self, stream_id: str) -> Location:
         if stream_id not in self._locations:

@@ -258,7 +258,7 @@ class IngestLoop:
     def _conclude(self, outcome: Outcome) -> None:
         error = outcome.error
         if error is None:
-            self._confirm(outcome.stream_id)
+            self._confirm(outcome)
         elif isinstance(error, ClusterError):
             # The owner has changed, died, or does not answer: whatever it has of the batch, it or its successor knows.
             self._meters.postponed(error.code)
@@ -271,10 +271,14 @@ class IngestLoop:
             frames = _pictures(self._outbox.discard(outcome.stream_id))
             self._rejected.refuse(outcome.stream_id, (frame.record for frame in frames), error)
 
-    def _confirm(self, stream_id: str) -> None:
-        frames = _pictures(self._outbox.finish(stream_id))
-        self._stream_counts.applied(stream_id, len(frames))
-        self._meters.confirmed(len(frames))
+    def _confirm(self, outcome: Outcome) -> None:
+        frames = _pictures(self._outbox.finish(outcome.stream_id))
+        for refused in outcome.refused:
+            records = (frame.record for frame in frames if frame.position == refused.position)
+            self._rejected.refuse(outcome.stream_id, records, refused.error)
+        applied = len(frames) - len(outcome.refused)
+        self._stream_counts.applied(outcome.stream_id, applied)
+        self._meters.confirmed(applied)
 
     def _keep_house(self, consumer: PartitionConsumer) -> None:
         self._outbox.queue_notes()

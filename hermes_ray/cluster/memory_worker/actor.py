@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import numpy as np
 import ray
 
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
+from hermes_ray.cluster.memory_worker.frame_applier import FrameApplier
 from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
 from hermes_ray.cluster.memory_worker.loading import LoadingEngine
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
@@ -18,10 +17,18 @@ from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
-from hermes_ray.cluster.wire.protocol import Admission, Durability, FrameBatch, Resumption, StreamReport, WorkerHealth
+from hermes_ray.cluster.wire.protocol import (
+    Admission,
+    Durability,
+    FrameBatch,
+    RefusedFrame,
+    Resumption,
+    StreamReport,
+    WorkerHealth,
+)
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
-from hermes_ray.errors import EngineError, HermesError, NotReady, UnknownStream, WorkerUnavailable
+from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question
+from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
 
@@ -32,7 +39,6 @@ log = get_logger(__name__)
 
 _TOKENS_AHEAD = 8
 """Tokens that an answer may be ahead of its reader; a slow reader holds no more than that in the object store."""
-_PREPROCESSING_THREADS = 2
 _DRAIN_LIMIT_S = 20.0
 """Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
 
@@ -70,7 +76,7 @@ class StreamMemoryActor:
         self._frames_loop: asyncio.AbstractEventLoop | None = None
         self._snapshots: asyncio.Task[None] | None = None
         self._draining = False
-        self._preprocessing = ThreadPoolExecutor(_PREPROCESSING_THREADS, thread_name_prefix="preprocessing")
+        self._applier = FrameApplier()
 
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
@@ -206,8 +212,11 @@ class StreamMemoryActor:
         return await asyncio.to_thread(self._loading.loaded().stats)
 
     @ray.method(concurrency_group="ingest")
-    async def ingest(self, batch: FrameBatch) -> None:
+    async def ingest(self, batch: FrameBatch) -> tuple[RefusedFrame, ...]:
         """Apply frames to a stream's memory; returns when they can be asked about. Frames applied before are skipped.
+
+        Returns:
+            Frames that failed whenever they were tried, also alone: refused for good.
 
         Raises:
             StaleEpoch: the sender takes this worker for an owner that it is no more, or not yet.
@@ -225,9 +234,9 @@ class StreamMemoryActor:
             if repeats:
                 self._meters.repeated(repeats)
                 log.info("frames sent again are skipped", stream_id=batch.stream_id, frames=repeats)
-            if repeats < len(batch.positions):
-                await self._take_in(engine, batch, repeats)
+            refused = await self._take_in(engine, batch, repeats) if repeats < len(batch.positions) else ()
             self._keeper.advance(batch.stream_id, batch.mark)
+            return refused
 
     @ray.method(concurrency_group="ask", num_returns="streaming", _generator_backpressure_num_objects=_TOKENS_AHEAD)
     async def ask(self, stream_id: str, question: Question, epoch: int) -> AsyncIterator[AnswerItem]:
@@ -278,24 +287,20 @@ class StreamMemoryActor:
                 log.error("not all last snapshots were written; Kafka will be read again", error=repr(error))
         engine.close()
 
-    async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> None:
+    async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> tuple[RefusedFrame, ...]:
+        images, ts_ms, positions = batch.images[skip:], batch.ts_ms[skip:], batch.positions[skip:]
         try:
-            stats = await self._apply(engine, batch, skip)
+            applied = await self._applier.apply(engine, batch.stream_id, images, ts_ms)
         except EngineError as error:
             end_if_broken(error)
             raise
-        self._meters.askable(batch.ts_ms[skip:])
-        self._hosted.applied(batch.stream_id, stats)
-
-    async def _apply(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> StreamStats:
-        def submit() -> Future[StreamStats]:
-            # Copies: what comes out of the object store is read-only, which torch does not take, and is freed sooner.
-            images = [np.array(image) for image in batch.images[skip:]]
-            return engine.ingest(batch.stream_id, images, batch.ts_ms[skip:])
-
-        # Preprocessing is torch work of milliseconds per frame, in the thread that calls ingest.
-        accepted = await asyncio.get_running_loop().run_in_executor(self._preprocessing, submit)
-        return await asyncio.wrap_future(accepted)
+        except SnapshotError as error:  # of a memory that was parked
+            await self._hosted.bring_back(batch.stream_id, error)
+            raise NotReady(f"stream {batch.stream_id!r} lost its memory and is being restored: {error}") from error
+        self._meters.askable([captured_ms for index, captured_ms in enumerate(ts_ms) if index not in applied.refused])
+        if applied.stats is not None:
+            self._hosted.applied(batch.stream_id, applied.stats)
+        return tuple(RefusedFrame(positions[index], error) for index, error in applied.refused.items())
 
     def _detail(self) -> str:
         if self._loading.engine is not None and self._fence.epoch is None:

@@ -178,6 +178,17 @@ class HostedStreams:
                 log.warning("stream is owned elsewhere by now", stream_id=stream_id, epoch=epoch)
                 await self._forget(stream_id, epoch - 1)
 
+    async def bring_back(self, stream_id: str, cause: HermesError) -> None:
+        """A stream's memory is lost: restore it from its snapshot. The caller holds its turn.
+
+        Args:
+            stream_id: whose.
+            cause: what became of the memory.
+        """
+        log.error("a memory is lost, restoring it from its snapshot", stream_id=stream_id, error=str(cause))
+        await self._clear(stream_id)
+        self.welcome(stream_id, stored=True)
+
     async def keep_snapshots(self) -> None:
         """Write what is due, for ever."""
         try:
@@ -257,6 +268,9 @@ class HostedStreams:
 
     async def _forget(self, stream_id: str, through: int) -> None:
         self._fence.release(stream_id, through)
+        await self._clear(stream_id)
+
+    async def _clear(self, stream_id: str) -> None:
         self._ready.discard(stream_id)
         self._reports.pop(stream_id, None)
         self._keeper.forget(stream_id)

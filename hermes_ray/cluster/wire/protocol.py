@@ -82,6 +82,19 @@ class FrameBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedFrame:
+    """A frame of a batch that its owner could not apply, and never will; the others of the batch are in the memory.
+
+    Attributes:
+        position: where it came from.
+        error: why.
+    """
+
+    position: FramePosition
+    error: HermesError
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """What a worker process is told when it joins.
 
