@@ -5,17 +5,17 @@ from typing import Annotated
 import typer
 
 from hermes_ray import __version__
-from hermes_ray.cli.ask import ask
 from hermes_ray.cli.bench.command import bench
-from hermes_ray.cli.config import config
-from hermes_ray.cli.dead_letters import dead_letters
+from hermes_ray.cli.commands.ask import ask
+from hermes_ray.cli.commands.doctor import doctor
+from hermes_ray.cli.commands.drain import drain
+from hermes_ray.cli.commands.streams import streams
+from hermes_ray.cli.commands.up import up
+from hermes_ray.cli.console.exits import HermesGroup
+from hermes_ray.cli.dead_letters.command import dead_letters
 from hermes_ray.cli.demo.command import demo
-from hermes_ray.cli.doctor import doctor
-from hermes_ray.cli.drain import drain
-from hermes_ray.cli.exits import HermesGroup
-from hermes_ray.cli.publish import publish
-from hermes_ray.cli.streams import streams
-from hermes_ray.cli.up import up
+from hermes_ray.cli.publish.command import publish
+from hermes_ray.cli.settings.command import config
 
 app = typer.Typer(
     cls=HermesGroup,

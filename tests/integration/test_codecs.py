@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka import codec as kafka_codec
 from kafka.record import default_records
 
-from hermes_ray.cli.checks import check_compression
+from hermes_ray.cli.running.checks import check_compression
 from hermes_ray.cluster.ingest.loop import IngestLoop
 from hermes_ray.cluster.wire.protocol import Assignment
 from hermes_ray.config import KafkaSettings, load

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import s3fs
 
-from hermes_ray.cli.checks import check_snapshots
+from hermes_ray.cli.running.checks import check_snapshots
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotName, SnapshotStore
 from hermes_ray.config import MemorySettings, SnapshotSettings
 from hermes_ray.engine import StreamEngine

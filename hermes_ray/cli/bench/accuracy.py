@@ -15,7 +15,7 @@ from hermes_ray.bench.accuracy.variants import policy_names
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.cli.bench.progress import count_progress
 from hermes_ray.cli.bench.score_tables import print_scores
-from hermes_ray.cli.output import result_console
+from hermes_ray.cli.console.output import result_console
 from hermes_ray.errors import ConfigError
 
 _QUICK = {"streams": 4, "budgets_percent": (12.0,), "moments": 6, "batch": 4}

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hermes_ray.bench.recovery.plan import Kind
-from hermes_ray.cli.exits import CommandFailed
+from hermes_ray.cli.console.exits import CommandFailed
 
 bench = typer.Typer(no_args_is_help=True, help="Measure cost, accuracy and recovery on this machine.")
 

@@ -13,7 +13,7 @@ from hermes_ray.bench.memory.plan import FULL, QUICK
 from hermes_ray.bench.memory.run import parts as memory_parts
 from hermes_ray.cli.bench.figure_tables import figure_line, print_figures
 from hermes_ray.cli.bench.progress import time_progress
-from hermes_ray.cli.output import result_console
+from hermes_ray.cli.console.output import result_console
 
 
 def run_memory(*, quick: bool, threads: int | None, verbose: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from hermes_ray.cli.output import progress_console
+from hermes_ray.cli.console.output import progress_console
 
 
 def time_progress() -> Progress:

@@ -21,10 +21,10 @@ from hermes_ray.bench.recovery.plan import FULL, QUICK, Plan
 from hermes_ray.bench.statistics import median
 from hermes_ray.cli.bench.figure_tables import print_figures
 from hermes_ray.cli.bench.progress import time_progress
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.output import progress_console, result_console
-from hermes_ray.cli.steps import Steps
-from hermes_ray.cli.system import start_system
+from hermes_ray.cli.console.output import progress_console, result_console
+from hermes_ray.cli.console.steps import Steps
+from hermes_ray.cli.running.lifecycle import Lifecycle
+from hermes_ray.cli.running.system import start_system
 from hermes_ray.config import LogSettings
 from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.embedded import EmbeddedBroker

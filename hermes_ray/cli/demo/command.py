@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hermes_ray.cli.options import AsJson, Assignments, parse_assignments
+from hermes_ray.cli.console.options import AsJson, Assignments, parse_assignments
 
 
 def demo(

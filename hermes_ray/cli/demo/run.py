@@ -12,16 +12,16 @@ from rich.live import Live
 from hermes_ray import config
 from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.cli.console.exits import CommandFailed, say_failure
+from hermes_ray.cli.console.output import progress_console, write_json
+from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.demo import report, screen
 from hermes_ray.cli.demo.asking import QuestionLoop, ask_about
 from hermes_ray.cli.demo.cameras import Camera, footage_cameras, simulated_cameras
 from hermes_ray.cli.demo.questions import Exchange
 from hermes_ray.cli.demo.scenario import FOOTAGE, Scenario, settings_overrides
-from hermes_ray.cli.exits import CommandFailed, say_failure
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.output import progress_console, write_json
-from hermes_ray.cli.steps import Steps
-from hermes_ray.cli.system import preferred_or_free, start_system
+from hermes_ray.cli.running.lifecycle import Lifecycle
+from hermes_ray.cli.running.system import preferred_or_free, start_system
 from hermes_ray.config import LogSettings, Settings
 from hermes_ray.errors import ApiUnreachable, ClusterError, Overloaded, SourceError
 from hermes_ray.observability.logs import configure_logs

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.cli.commands.streams import tokens_held
+from hermes_ray.cli.console.output import format_milliseconds
 from hermes_ray.cli.demo.questions import Exchange
-from hermes_ray.cli.output import format_milliseconds
-from hermes_ray.cli.streams import tokens_held
 
 
 def picture(

@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from hermes_ray.cli.main import app
-from hermes_ray.cli.settings_reference import setting_fields
+from hermes_ray.cli.settings.reference import setting_fields
 from hermes_ray.config import load
 
 REPOSITORY = Path(__file__).parents[3]

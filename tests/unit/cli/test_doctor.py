@@ -5,8 +5,8 @@ import socket
 
 from typer.testing import CliRunner
 
-from hermes_ray.cli.checks import check_device, check_model, check_port, check_tool
 from hermes_ray.cli.main import app
+from hermes_ray.cli.running.checks import check_device, check_model, check_port, check_tool
 from hermes_ray.config import ModelSettings
 
 QUICK = ("--set", "kafka.request_timeout_s=0.5", "--bootstrap", "127.0.0.1:9", "--set", "api.port=0")

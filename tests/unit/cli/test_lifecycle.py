@@ -13,7 +13,7 @@ import pytest
 PREAMBLE = """
 import subprocess, sys, time
 from pathlib import Path
-from hermes_ray.cli.lifecycle import Interrupted, Lifecycle
+from hermes_ray.cli.running.lifecycle import Interrupted, Lifecycle
 
 say = lambda text: print(text, flush=True)
 

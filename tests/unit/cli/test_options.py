@@ -2,7 +2,7 @@
 
 import pytest
 
-from hermes_ray.cli.options import load_settings, parse_assignments
+from hermes_ray.cli.console.options import load_settings, parse_assignments
 from hermes_ray.errors import ConfigError
 
 

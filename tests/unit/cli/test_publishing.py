@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_ray.cli.publish_source import open_source
-from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
+from hermes_ray.cli.publish.packing import Encoding, MessagePacker, excerpt, publish_all
+from hermes_ray.cli.publish.source import open_source
 from hermes_ray.errors import MediaTooLarge, PublishFailed, SourceError
 from hermes_ray.video.codec import DecodeLimits, decode
 from hermes_ray.video.frame import Frame

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from hermes_ray.cli.streams import streams_table
+from hermes_ray.cli.commands.streams import streams_table
 from hermes_ray.cluster.wire.protocol import memory_worker_name
 from hermes_ray.config import PolicyName
 from tests.terminal import lines_of, lines_with

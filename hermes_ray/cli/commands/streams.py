@@ -7,15 +7,15 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.options import DEFAULT_URL, AsJson, Url
-from hermes_ray.cli.output import (
+from hermes_ray.cli.console.options import DEFAULT_URL, AsJson, Url
+from hermes_ray.cli.console.output import (
     format_milliseconds,
     progress_console,
     result_console,
     write_json,
     write_json_line,
 )
+from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def list_streams(
                     f"{context.invoked_subcommand} behind it"
                 )
         return
-    from hermes_ray.cli.connection import connect
+    from hermes_ray.cli.running.connection import connect
 
     with connect(url) as client:
         if watch:
@@ -68,7 +68,7 @@ def reset(
 
     For a memory that is of no use any more, such as after a camera was hung up elsewhere.
     """
-    from hermes_ray.cli.connection import connect
+    from hermes_ray.cli.running.connection import connect
 
     with connect(url) as client:
         done = [client.reset(name) for name in names]

@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hermes_ray.cli.exits import CommandFailed
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
-from hermes_ray.cli.output import progress_console, write_json
-from hermes_ray.cli.publish_progress import PublishProgress
-from hermes_ray.cli.publish_source import named_source, open_source
-from hermes_ray.cli.publishing import Encoding, MessagePacker, excerpt, publish_all
+from hermes_ray.cli.console.exits import CommandFailed
+from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.console.output import progress_console, write_json
+from hermes_ray.cli.publish.packing import Encoding, MessagePacker, excerpt, publish_all
+from hermes_ray.cli.publish.progress import PublishProgress
+from hermes_ray.cli.publish.source import named_source, open_source
+from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import SOURCE_VARIABLE, KafkaSettings
 from hermes_ray.errors import PublishFailed
 from hermes_ray.observability.logs import configure_logs

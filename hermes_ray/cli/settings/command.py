@@ -8,9 +8,9 @@ import typer
 import yaml
 from rich.table import Table
 
-from hermes_ray.cli.options import Assignments, ConfigFile, load_settings
-from hermes_ray.cli.output import result_console, write_json
-from hermes_ray.cli.settings_reference import reference_page
+from hermes_ray.cli.console.options import Assignments, ConfigFile, load_settings
+from hermes_ray.cli.console.output import result_console, write_json
+from hermes_ray.cli.settings.reference import reference_page
 from hermes_ray.config import LoadedSettings, Settings
 
 

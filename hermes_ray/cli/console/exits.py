@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from hermes_ray.cli.output import progress_console
+from hermes_ray.cli.console.output import progress_console
 from hermes_ray.errors import ConfigError, HermesError
 
 FAILED = 1

@@ -5,8 +5,8 @@ import socket
 import sys
 from contextlib import redirect_stdout
 
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.steps import Steps
+from hermes_ray.cli.console.steps import Steps
+from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import KafkaSettings, Settings, SnapshotSettings
 
 

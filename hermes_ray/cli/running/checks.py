@@ -113,7 +113,7 @@ def check_embedded_broker() -> Check:
 
 def check_broker(settings: KafkaSettings) -> Check:
     """Check that a Kafka broker answers."""
-    from hermes_ray.cli.system import check_broker as reach
+    from hermes_ray.cli.running.system import check_broker as reach
 
     name = f"Kafka {settings.bootstrap_servers}"
     try:
@@ -150,7 +150,7 @@ def check_compression(settings: KafkaSettings) -> Check:
 
 def check_snapshots(settings: SnapshotSettings) -> Check:
     """Check that snapshots can be stored."""
-    from hermes_ray.cli.system import check_snapshots as store
+    from hermes_ray.cli.running.system import check_snapshots as store
 
     name = f"snapshots {settings.url}"
     try:
@@ -171,7 +171,7 @@ def check_ray() -> Check:
 
 def check_ray_cluster(settings: ClusterSettings, source: str) -> Check:
     """Check that the Ray cluster that is named can be joined."""
-    from hermes_ray.cli.system import quiet_ray
+    from hermes_ray.cli.running.system import quiet_ray
     from hermes_ray.cluster.control.ray_address import check_joinable, chosen_address
 
     name = "Ray cluster"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from hermes_ray.cli.options import DEFAULT_URL, AsJson, Url
-from hermes_ray.cli.output import format_milliseconds, progress_console, write_json
+from hermes_ray.cli.console.options import DEFAULT_URL, AsJson, Url
+from hermes_ray.cli.console.output import format_milliseconds, progress_console, write_json
 from hermes_ray.errors import ApiUnreachable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask a stream. The answer goes to stdout token by token; what it rests on goes to stderr."""
-    from hermes_ray.cli.connection import connect
+    from hermes_ray.cli.running.connection import connect
 
     options = {
         "max_tokens": max_tokens,

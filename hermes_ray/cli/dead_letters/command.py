@@ -10,12 +10,12 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from hermes_ray.cli.dead_letter_choice import LetterFilter, Republication, choose
-from hermes_ray.cli.dead_letter_tables import as_json_row, letters_table
-from hermes_ray.cli.exits import CommandFailed
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
-from hermes_ray.cli.output import progress_console, result_console, write_json
+from hermes_ray.cli.console.exits import CommandFailed
+from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.console.output import progress_console, result_console, write_json
+from hermes_ray.cli.dead_letters.choice import LetterFilter, Republication, choose
+from hermes_ray.cli.dead_letters.tables import as_json_row, letters_table
+from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import KafkaSettings
 from hermes_ray.observability.logs import configure_logs
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
-from hermes_ray.cli.output import progress_console, write_json_line
-from hermes_ray.cli.steps import Steps
-from hermes_ray.cli.system import check_broker, check_snapshots, start_system
+from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.console.output import progress_console, write_json_line
+from hermes_ray.cli.console.steps import Steps
+from hermes_ray.cli.running.lifecycle import Lifecycle
+from hermes_ray.cli.running.system import check_broker, check_snapshots, start_system
 from hermes_ray.observability.logs import configure_logs
 
 

@@ -6,10 +6,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hermes_ray.cli.checks import Check, run_checks
-from hermes_ray.cli.exits import FAILED
-from hermes_ray.cli.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
-from hermes_ray.cli.output import result_console, write_json
+from hermes_ray.cli.console.exits import FAILED
+from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.console.output import result_console, write_json
+from hermes_ray.cli.running.checks import Check, run_checks
 
 
 def doctor(

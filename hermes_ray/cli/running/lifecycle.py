@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
-from hermes_ray.cli.processes import ChildProcesses
+from hermes_ray.cli.running.processes import ChildProcesses
 from hermes_ray.errors import HermesError
 
 T = TypeVar("T")

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from hermes_ray.cli.lifecycle import Lifecycle
-from hermes_ray.cli.options import AsJson, Assignments, ConfigFile, load_settings
-from hermes_ray.cli.output import progress_console, write_json
-from hermes_ray.cli.steps import Steps
-from hermes_ray.cli.system import quiet_ray
+from hermes_ray.cli.console.options import AsJson, Assignments, ConfigFile, load_settings
+from hermes_ray.cli.console.output import progress_console, write_json
+from hermes_ray.cli.console.steps import Steps
+from hermes_ray.cli.running.lifecycle import Lifecycle
+from hermes_ray.cli.running.system import quiet_ray
 from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError
 

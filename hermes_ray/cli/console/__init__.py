@@ -1,0 +1,1 @@
+"""What all commands share towards people: options, output, progress and exit codes."""

@@ -1,0 +1,1 @@
+"""``hermes publish``: from a camera or file to Kafka."""

@@ -1,0 +1,1 @@
+"""Starting, finding and checking a system."""

@@ -1,0 +1,1 @@
+"""``hermes config``, and the reference of settings that it prints."""
