@@ -140,6 +140,7 @@ def as_mp4(samples, h264):
         for number, data in enumerate(samples):
             packet = av.Packet(data)
             packet.pts = packet.dts = 48 * number
+            packet.duration = 48
             packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 1200), copy, number == 0
             output.mux(packet)
     return buffer.getvalue()
