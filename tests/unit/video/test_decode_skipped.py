@@ -82,11 +82,11 @@ def test_hidden_pictures_of_vp9_are_not_expected_to_come(profile, show_existing_
     assert Vp9Reader().read(packet).picture == shown
 
 
-@pytest.mark.parametrize("lost", [3, 12, 22])
+@pytest.mark.parametrize("lost", [3, 7, -1])
 def test_temporal_unit_of_av1_without_a_picture_is_damage(lost):
     payload = bytearray(ffmpeg_segment("mp4", "libaom-av1", "-cpu-used", "8", "-b:v", "100k", count=24))
     with av.open(io.BytesIO(payload)) as source:
-        packet = [packet for packet in source.demux(video=0) if packet.size][lost]
+        packet = [packet for packet in source.demux(video=0) if packet.size > 50][lost]
         start, padding = packet.pos, packet.size - 6
     leb128 = 0x80 | padding & 0x7F, 0x80 | padding >> 7 & 0x7F, padding >> 14
     # A temporal delimiter and padding (AV1 bitstream specification, clause 6.2.2) in the picture's place.
