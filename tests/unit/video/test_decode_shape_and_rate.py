@@ -41,6 +41,13 @@ def test_true_shape_is_what_is_shrunk():
     assert shapes(wide, max_side_px=160) == {(60, 160, 3)}
 
 
+@pytest.mark.parametrize("aspect, shape", [("2", (120, 320)), ("1/2", (240, 160))])
+def test_largest_picture_is_not_made_larger_than_allowed(aspect, shape):
+    payload = ffmpeg_segment("mp4", "libx264", "-vf", f"setsar={aspect}", count=2)
+    (frame, _) = decode(payload, "video/mp4", 0, DecodeLimits(max_pixels=320 * 240))
+    assert frame.image.shape == (*shape, 3)
+
+
 def raw(fps, pictures=50):
     """A stream of so many pictures that claims a frame rate."""
     options = ("-bsf:v", f"h264_metadata=tick_rate={2 * Fraction(fps)}")
