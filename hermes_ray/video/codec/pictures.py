@@ -9,11 +9,11 @@ from av.error import FFmpegError, InvalidDataError
 from av.video.codeccontext import VideoCodecContext
 
 from hermes_ray.errors import UndecodableMedia
-from hermes_ray.video.codec.contents import PacketContents
 from hermes_ray.video.codec.cpu_budget import CpuBudget
 from hermes_ray.video.codec.limits import DecodeLimits
 from hermes_ray.video.codec.missing import check_missing
 from hermes_ray.video.codec.orientation import Orientation, turned, upright
+from hermes_ray.video.codec.packets.contents import PacketContents
 from hermes_ray.video.codec.pixel_aspect import shown_size
 from hermes_ray.video.codec.resize import fit, to_rgb
 from hermes_ray.video.codec.segment import Segment

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from hermes_ray.errors import MediaError, UndecodableMedia
 from hermes_ray.video.codec import CONTENT_TYPES, DecodeLimits, decode, encode_jpeg, encode_png
-from hermes_ray.video.codec.h264 import H264Reader
-from hermes_ray.video.codec.hevc import HevcReader
-from hermes_ray.video.codec.nal_units import Framing, escaped, unescaped
+from hermes_ray.video.codec.packets.h264 import H264Reader
+from hermes_ray.video.codec.packets.hevc import HevcReader
+from hermes_ray.video.codec.packets.nal_units import Framing, escaped, unescaped
 from tests.unit.video.muxing import ffmpeg_segment, remuxed
 
 LIMITS = DecodeLimits(max_encoded_bytes=100_000, max_pixels=200 * 200, max_frames=30, max_seconds=10)

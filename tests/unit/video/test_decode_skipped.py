@@ -7,7 +7,7 @@ import pytest
 
 from hermes_ray.errors import UndecodableMedia
 from hermes_ray.video.codec import DecodeLimits, decode
-from hermes_ray.video.codec.contents import Vp9Reader
+from hermes_ray.video.codec.packets.contents import Vp9Reader
 from tests.unit.video.muxing import ffmpeg_segment, remuxed, units_of
 from tests.unit.video.oracles import coarse, ffmpeg, ffmpeg_pictures
 
