@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Test processes; 0 runs one test after the other. Several want more than two cores: each may run a whole system.
-WORKERS ?= 0
+# Test processes; 0 runs one test after the other.
+WORKERS ?= 2
 
 .PHONY: help setup demo test chaos lint format clean
 .DEFAULT_GOAL := help
@@ -26,7 +26,7 @@ demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" fo
 	@$(BIN)/hermes demo $(ARGS)
 
 test: $(STAMP) lint ## check the code and run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long form; writes build/chaos-report.json
 	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos

@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import ray
+from xdist.scheduler import LoadScopeScheduling
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
@@ -29,14 +30,28 @@ for _variable in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "
 # Test processes run side by side: none may find another's Ray by the address that Ray notes there.
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 
-_LONGEST_FIRST = ("chaos", "e2e", "integration", "deploy", "unit")
+_TESTS = Path(__file__).parent
+_WHOLE_SYSTEMS = ("chaos", "integration", "e2e", "deploy")
+"""Folders of which one process runs all tests, the longest first: more systems at once would starve each other."""
 
 
 def pytest_collection_modifyitems(items):
     """Side by side, what waits longest begins first, so that the rest can run beside it."""
-    tests = Path(__file__).parent
+    order = (*_WHOLE_SYSTEMS, "unit")
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: _LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
+        items.sort(key=lambda item: order.index(item.path.relative_to(_TESTS).parts[0]))
+
+
+class _ByFolderOrFile(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = Path(file).relative_to("tests").parts[0]
+        return folder if folder in _WHOLE_SYSTEMS else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """What a test process is given at once."""
+    return _ByFolderOrFile(config, log)
 
 
 def pytest_unconfigure():

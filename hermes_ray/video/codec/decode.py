@@ -7,7 +7,7 @@ from hermes_ray.video.codec.cpu_budget import CpuBudget
 from hermes_ray.video.codec.limits import DecodeLimits
 from hermes_ray.video.codec.pictures import Decoding
 from hermes_ray.video.codec.segment import Segment
-from hermes_ray.video.codec.segments import open_h264, open_jpeg, open_mp4, open_png
+from hermes_ray.video.codec.splitting import open_h264, open_jpeg, open_mp4, open_png
 
 DEFAULT_FPS = 25.0
 """Frame rate of a raw H.264 segment that does not carry one."""

@@ -9,11 +9,11 @@ from av.error import FFmpegError, InvalidDataError
 from av.video.codeccontext import VideoCodecContext
 
 from hermes_ray.errors import UndecodableMedia
-from hermes_ray.video.codec.contents import PacketContents
 from hermes_ray.video.codec.cpu_budget import CpuBudget
 from hermes_ray.video.codec.limits import DecodeLimits
 from hermes_ray.video.codec.missing import check_missing
 from hermes_ray.video.codec.orientation import Orientation, turned, upright
+from hermes_ray.video.codec.packets.contents import PacketContents
 from hermes_ray.video.codec.pixel_aspect import shown_size
 from hermes_ray.video.codec.resize import fit, to_rgb
 from hermes_ray.video.codec.segment import Segment
@@ -89,6 +89,7 @@ class Decoding(Iterator[Frame]):
             capture_ms,
             self._max_side_px,
             pixel_aspect=segment.context.sample_aspect_ratio if aspect is None else aspect,
+            max_pixels=self._limits.max_pixels,
             orientation=segment.orientation or segment.contents[packet].orientation or Orientation.UPRIGHT,
         )
 
@@ -172,6 +173,7 @@ def to_frame(
     max_side_px: int | None,
     *,
     pixel_aspect: Fraction | None = None,
+    max_pixels: int | None = None,
     orientation: Orientation | None = None,
 ) -> Frame:
     """Convert a decoded picture to RGB in its true shape, shrunk and turned upright.
@@ -181,9 +183,10 @@ def to_frame(
         capture_ms: its capture time, ms since the Unix epoch.
         max_side_px: the longest side allowed, pixels.
         pixel_aspect: width of a stored pixel over its height; square if unknown.
+        max_pixels: the most that it may have in its true shape; ``None`` for no bound.
         orientation: how to turn it; by default what libav makes of its side data, which misses mirrored pictures.
     """
-    width, height = shown_size(picture.width, picture.height, pixel_aspect)
+    width, height = shown_size(picture.width, picture.height, pixel_aspect, max_pixels)
     image = to_rgb(picture, fit(width, height, max_side_px))
     if orientation is None:
         orientation = turned(round(picture.rotation / 90))

@@ -9,8 +9,8 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from hermes_ray.errors import UndecodableMedia
-from hermes_ray.video.codec.contents import PacketContents
 from hermes_ray.video.codec.orientation import Orientation
+from hermes_ray.video.codec.packets.contents import PacketContents
 
 _SQUARE = Fraction(1)
 

@@ -1,6 +1,8 @@
 """From frames to messages: nothing lost, every segment decodable on its own."""
 
 from concurrent.futures import Future
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ from hermes_ray.cli.publish.source import open_source
 from hermes_ray.errors import MediaTooLarge, PublishFailed, SourceError
 from hermes_ray.video.codec import DecodeLimits, decode
 from hermes_ray.video.frame import Frame
+from hermes_ray.video.sources.file import FileSource
 from hermes_ray.video.sources.simulated import SimulatedCamera
 
 START_MS = 1_700_000_000_000
+TIMELAPSE = Path(__file__).parents[2] / "data" / "field_cases" / "timelapse_20s.mp4"
 
 
 def frames_at(*offsets_ms: int, height: int = 48, width: int = 64) -> list[Frame]:
@@ -165,6 +169,38 @@ def test_what_came_before_a_fault_of_the_source_is_published():
 def test_segments_last_as_long_as_asked():
     counts = [count for _, count in MessagePacker("cam", Encoding.MP4, fps=5.0, segment_seconds=0.8).pack(frames(10))]
     assert counts == [4, 4, 2]
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+@pytest.mark.parametrize("gap_s", [0.7, 20, 90])
+def test_source_far_slower_than_its_rate_makes_segments_that_ingest_takes(encoding, gap_s):
+    source = frames(5, fps=1 / gap_s)
+    packed = list(MessagePacker("cam", encoding, fps=5.0).pack(source))
+    times = decoded_times(message for message, _ in packed)
+    assert [times[0], len(times)] == [START_MS, 5]
+    if encoding is not Encoding.H264:  # which knows one rate only
+        assert times == [frame.ts_ms for frame in source]
+    assert max(count for _, count in packed) <= (2 if gap_s < 1 else 1)
+
+
+def test_time_lapse_file_is_published_in_segments_bounded_in_time():
+    source = FileSource(TIMELAPSE, start_ts_ms=START_MS)
+    packed = list(MessagePacker("cam", Encoding.MP4, fps=5.0, segment_seconds=1.0).pack(source.frames()))
+    times = decoded_times(message for message, _ in packed)
+    assert len(times) > 3
+    assert all(later - earlier == 20_000 for earlier, later in pairwise(times))
+
+
+def test_frame_of_a_slow_source_does_not_wait_for_the_next():
+    taken = []
+
+    def slow():
+        for frame in frames(4, fps=1 / 20):
+            taken.append(frame)
+            yield frame
+
+    for published, _ in enumerate(MessagePacker("cam", Encoding.MP4, fps=5.0).pack(slow())):
+        assert len(taken) - published <= 2  # only the first cannot know how slow the source is
 
 
 def test_a_camera_that_changes_its_resolution_goes_on():

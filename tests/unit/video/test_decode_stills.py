@@ -7,7 +7,7 @@ import pytest
 from hermes_ray.config import VideoSettings
 from hermes_ray.errors import MediaTooLarge, UndecodableMedia, UnsupportedMedia
 from hermes_ray.video.codec import DecodeLimits, decode, encode_jpeg, encode_png
-from hermes_ray.video.codec.stills import read_png_header
+from hermes_ray.video.codec.formats.stills import read_png_header
 
 LIMITS = DecodeLimits()
 

@@ -121,6 +121,17 @@ def test_damage_stays_damage_behind_a_truncated_sei():
         times(remuxed(avc(), damage))
 
 
+@pytest.mark.parametrize(
+    "segment, box, unit",
+    [(avc, b"avcC", b"\x67"), (avc, b"avcC", b"\x68"), (hevc, b"hvcC", b"\x42\1"), (hevc, b"hvcC", b"\x44\1")],
+)
+def test_mp4_without_one_of_its_parameter_sets_says_so(segment, box, unit):
+    start = segment().index(unit, segment().index(box) + 10)
+    filler = {b"avcC": b"\x0c", b"hvcC": b"\x4c\1"}[box]
+    with pytest.raises(UndecodableMedia, match="lacks the parameter sets"):
+        decode(segment()[:start] + filler + segment()[start + len(unit) :], "video/mp4", 0, LIMITS)
+
+
 def test_thousands_of_units_in_one_picture_are_refused(h264):
     with pytest.raises(UndecodableMedia, match="more than 4096 NAL units"):
         decode(h264 + 5000 * (START + b"\x09\xf0"), "video/h264", 0, LIMITS)
@@ -140,6 +151,7 @@ def as_mp4(samples, h264):
         for number, data in enumerate(samples):
             packet = av.Packet(data)
             packet.pts = packet.dts = 48 * number
+            packet.duration = 48
             packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 1200), copy, number == 0
             output.mux(packet)
     return buffer.getvalue()

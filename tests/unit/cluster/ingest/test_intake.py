@@ -1,5 +1,7 @@
 import json
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
 from hermes_ray.video.sampling import SamplerState
 
 START_MS = 1_700_000_000_000
+FIELD_CASES = Path(__file__).parents[3] / "data" / "field_cases"
 
 
 def picture(shade: int = 128, height: int = 48, width: int = 64) -> np.ndarray:
@@ -78,6 +81,28 @@ def test_a_segment_cut_off_in_the_middle_gives_nothing_and_leaves_sampling_as_it
         intake.open(record(cut))
     # Had the damaged one counted, these frames would be late.
     assert len(intake.open(record(whole)).frames) == 2
+
+
+def case(name: str, ts_ms: int, written_ms: int, offset: int = 0) -> Record:
+    content_type = {".mp4": "video/mp4", ".h264": "video/h264"}[Path(name).suffix]
+    message = FrameMessage("cam", (FIELD_CASES / name).read_bytes(), content_type, ts_ms)
+    return replace(record(message, offset), timestamp_ms=written_ms)
+
+
+@pytest.mark.parametrize("name", ["vui_1fps.h264", "vui_45000fps.h264"])
+def test_a_frame_rate_that_cannot_be_right_makes_no_later_record_late(name):
+    intake = RecordIntake(VideoSettings(target_fps=10), IngestStreams())
+    for number in range(3):
+        at_ms = START_MS + 2000 * number
+        opened = intake.open(case(name, at_ms, written_ms=at_ms + 2050, offset=number))
+        assert (opened.frames_late, len(opened.frames)) == (0, 20)
+        assert max(frame.ts_ms for frame in opened.frames) <= at_ms + 2000
+
+
+def test_pictures_that_are_not_to_be_shown_are_counted_and_the_rest_is_taken():
+    fragment = case("hevc_open_gop_fragment_1.mp4", START_MS, START_MS + 1000)
+    opened = RecordIntake(VideoSettings(target_fps=60), IngestStreams()).open(fragment)
+    assert (opened.frames_decoded, opened.frames_skipped, len(opened.frames)) == (9, 3, 9)
 
 
 def kept(intake: RecordIntake, records: list[Record]) -> list[tuple[int, int, int]]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from hermes_ray.video.codec.bits import BitReader
 from hermes_ray.video.codec.orientation import Orientation, turned
+from hermes_ray.video.codec.packets.bits import BitReader
 
 _RECOVERY_POINT = 6
 _DISPLAY_ORIENTATION = 47

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from hermes_ray.video.codec.bits import BitReader
-from hermes_ray.video.codec.contents import PacketContents
-from hermes_ray.video.codec.nal_units import Framing, escaped, unescaped
 from hermes_ray.video.codec.orientation import Orientation
-from hermes_ray.video.codec.sei import MAX_SEI_BYTES, read_sei
+from hermes_ray.video.codec.packets.bits import BitReader
+from hermes_ray.video.codec.packets.contents import PacketContents
+from hermes_ray.video.codec.packets.nal_units import Framing, escaped, unescaped
+from hermes_ray.video.codec.packets.sei import MAX_SEI_BYTES, read_sei
 
 _RASL = frozenset({8, 9})
 _BROKEN_LINK = frozenset({16, 17, 18})

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from hermes_ray.video.codec.bits import BitReader
-from hermes_ray.video.codec.contents import PacketContents
-from hermes_ray.video.codec.nal_units import Framing, unescaped
 from hermes_ray.video.codec.orientation import Orientation
-from hermes_ray.video.codec.sei import MAX_SEI_BYTES, read_sei
+from hermes_ray.video.codec.packets.bits import BitReader
+from hermes_ray.video.codec.packets.contents import PacketContents
+from hermes_ray.video.codec.packets.nal_units import Framing, unescaped
+from hermes_ray.video.codec.packets.sei import MAX_SEI_BYTES, read_sei
 
 _SLICE, _DATA_PARTITION, _IDR, _SEI, _SPS, _PPS, _DELIMITER = 1, 2, 5, 6, 7, 8, 9
 _WITHOUT_PICTURE = frozenset({_SEI, _SPS, _PPS, _DELIMITER, 10, 11, 12})  # and ends of sequence and stream, filler

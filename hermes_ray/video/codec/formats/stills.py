@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hermes_ray.errors import UndecodableMedia
-from hermes_ray.video.codec.exif import exif_orientation
+from hermes_ray.video.codec.formats.exif import exif_orientation
 from hermes_ray.video.codec.orientation import Orientation
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -13,16 +13,16 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from hermes_ray.errors import UndecodableMedia, UnsupportedMedia
-from hermes_ray.video.codec.contents import ContentsReader, PacketContents, PlainReader, Vp9Reader
+from hermes_ray.video.codec.formats.mp4_boxes import read_boxes
+from hermes_ray.video.codec.formats.stills import StillHeader, read_jpeg_header, read_png_header
 from hermes_ray.video.codec.frame_rate import believable
-from hermes_ray.video.codec.h264 import H264Reader
-from hermes_ray.video.codec.hevc import HevcReader
 from hermes_ray.video.codec.limits import DecodeLimits
-from hermes_ray.video.codec.mp4_boxes import read_boxes
-from hermes_ray.video.codec.nal_units import Framing
+from hermes_ray.video.codec.packets.contents import ContentsReader, PacketContents, PlainReader, Vp9Reader
+from hermes_ray.video.codec.packets.h264 import H264Reader
+from hermes_ray.video.codec.packets.hevc import HevcReader
+from hermes_ray.video.codec.packets.nal_units import Framing
 from hermes_ray.video.codec.pictures import harden, size_option
 from hermes_ray.video.codec.segment import Segment
-from hermes_ray.video.codec.stills import StillHeader, read_jpeg_header, read_png_header
 
 _READERS: dict[str, Callable[[], ContentsReader]] = {
     "h264": lambda: H264Reader(Framing(None)),

@@ -1,0 +1,1 @@
+"""What JPEG, PNG and mp4 files say about themselves, checked before libav reads them."""
