@@ -8,10 +8,11 @@ signal while things are being ended kills what is left at once.
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
@@ -95,13 +96,26 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
 
     @contextmanager
     def while_others_take_signals(self) -> Iterator[None]:
-        """Run code that installs its own SIGTERM handler, as ``ray.init`` does: one that raises SystemExit."""
-        try:
-            yield
-        except SystemExit:
-            raise Interrupted(signal.SIGTERM) from None
-        finally:
-            self._take_signals()
+        """Run code that installs its own SIGTERM handler, as ``ray.init`` does: one that raises SystemExit.
+
+        What a handler raises inside a finaliser or a callback is dropped, and with it the signal. So the interpreter
+        notes by itself which signals came (:func:`signal.set_wakeup_fd`), and a SIGTERM counts at the end at the latest.
+        """
+        noted, note = socket.socketpair()
+        with noted, note:
+            noted.setblocking(False)
+            note.setblocking(False)
+            former = signal.set_wakeup_fd(note.fileno(), warn_on_full_buffer=False)
+            try:
+                yield
+            except SystemExit:
+                raise Interrupted(signal.SIGTERM) from None
+            finally:
+                signal.set_wakeup_fd(former)
+                self._take_signals()
+            with suppress(BlockingIOError):
+                if signal.SIGTERM in noted.recv(4096):
+                    raise Interrupted(signal.SIGTERM)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -250,3 +250,30 @@ def is_running(pid: int) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def test_a_signal_whose_exception_is_dropped_while_others_take_signals_still_ends_the_program(program):
+    process = program("""
+        import os, signal
+
+        class DropsWhatIsRaised:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def raises(signum, frame):
+            raise SystemExit
+
+        def body():
+            with Lifecycle(say) as lifecycle:
+                lifecycle.at_end(lambda: say("ended"))
+                with lifecycle.while_others_take_signals():
+                    signal.signal(signal.SIGTERM, raises)
+                    DropsWhatIsRaised()
+                    say("dropped")
+                say("never said")
+
+        run(body)
+    """)
+    said, _ = process.communicate(timeout=60)
+    assert said.split() == ["dropped", "ended"]
+    assert process.returncode == 143
