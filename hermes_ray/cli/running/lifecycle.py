@@ -98,8 +98,8 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
     def while_others_take_signals(self) -> Iterator[None]:
         """Run code that installs its own SIGTERM handler, as ``ray.init`` does: one that raises SystemExit.
 
-        What a handler raises inside a finaliser or a callback is dropped, and with it the signal. So the interpreter notes
-        which signals came (:func:`signal.set_wakeup_fd`), and a SIGTERM counts at the end at the latest.
+        What a handler raises inside a finaliser or a callback is dropped, and with it the signal. So the interpreter
+        notes which signals came (:func:`signal.set_wakeup_fd`), and a SIGTERM counts at the end at the latest.
         """
         noted, note = socket.socketpair()
         with noted, note:
