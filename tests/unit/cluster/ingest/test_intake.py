@@ -102,7 +102,7 @@ def test_a_frame_rate_that_cannot_be_right_makes_no_later_record_late(name):
 def test_pictures_that_are_not_to_be_shown_are_counted_and_the_rest_is_taken():
     fragment = case("hevc_open_gop_fragment_1.mp4", START_MS, START_MS + 1000)
     opened = RecordIntake(VideoSettings(target_fps=60), IngestStreams()).open(fragment)
-    assert (opened.frames_decoded, opened.frames_skipped, len(opened.frames)) == (9, 3, 9)
+    assert (opened.frames_decoded, opened.frames_undecodable, len(opened.frames)) == (9, 3, 9)
 
 
 def kept(intake: RecordIntake, records: list[Record]) -> list[tuple[int, int, int]]:
