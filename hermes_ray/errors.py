@@ -31,13 +31,15 @@
     │   ├── MemoryFull            policy `full` and no room for another frame
     │   ├── Overloaded            a queue is full; try again after a moment
     │   ├── QuestionTimeout       the caller's timeout passed first
-    │   └── EngineClosed          the engine is shutting down
+    │   ├── EngineClosed          the engine is shutting down
+    │   └── EngineFailed          the engine's thread has ended; its process is replaced
     ├── SnapshotError             a snapshot is damaged, foreign or of another version
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
     │   ├── UnknownWorker         no worker of that name
     │   └── WorkerUnavailable     the owning worker is dead or restarting
+    │       └── WorkerLost        and the request may have been under way there
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
         └── ApiUnreachable        nothing answers at the API's address
@@ -275,6 +277,12 @@ class EngineClosed(EngineError):
     code = "engine-closed"
 
 
+class EngineFailed(EngineError):
+    """The engine's thread has ended with something that leaves the device unusable. Its process is to be replaced."""
+
+    code = "engine-failed"
+
+
 class SnapshotError(HermesError):
     """A snapshot is damaged, foreign, or of a version that this release does not read."""
 
@@ -316,6 +324,10 @@ class WorkerUnavailable(ClusterError):
     """The worker that owns the stream is dead or restarting."""
 
     code = "worker-unavailable"
+
+
+class WorkerLost(WorkerUnavailable):
+    """The worker's process ended or was cut off while the request was under way, or just before."""
 
 
 class ApiError(HermesError):

@@ -159,6 +159,10 @@ class Delivery:
             self._surveys[worker] = _Question(ref, time.monotonic(), asked)
         return answers
 
+    def owner(self, stream_id: str) -> Location | None:
+        """The stream's owner as it is known here."""
+        return self._locations.get(stream_id)
+
     def owns(self, stream_id: str, epoch: int) -> bool:
         """Whether that is still the epoch under which the stream's owner is known here."""
         location = self._locations.get(stream_id)
