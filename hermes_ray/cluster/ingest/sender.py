@@ -17,6 +17,7 @@ from hermes_ray.errors import (
     HermesError,
     Overloaded,
     WorkerLost,
+    WorkerUnavailable,
 )
 from hermes_ray.observability.logs import get_logger
 
@@ -57,16 +58,14 @@ class BatchSender:
     def send(self) -> None:
         """Send a batch of every stream that may have one under way."""
         for stream_id in self._outbox.ready(time.monotonic()):
-            owner = self._delivery.owner(stream_id)
-            worker = None if owner is None else owner.worker
-            count = self._suspects.sendable(stream_id, worker, self._outbox.head(stream_id))
-            if count == 0:
-                continue
-            frames = self._outbox.begin(stream_id, count)
-            self._suspects.sent(stream_id, worker, frames)
             try:
-                self._delivery.send(stream_id, frames)
-            except HermesError as error:
+                owner = self._delivery.owner(stream_id)
+                count = self._suspects.sendable(stream_id, owner, self._outbox.head(stream_id))
+                if count > 0:
+                    frames = self._outbox.begin(stream_id, count)
+                    self._suspects.sent(stream_id, owner, frames)
+                    self._delivery.send(stream_id, owner, frames)
+            except WorkerUnavailable as error:
                 self._conclude(Outcome(stream_id, error))
 
     def settle(self, timeout_s: float) -> None:
@@ -117,11 +116,7 @@ class BatchSender:
         self._meters.confirmed(applied)
 
     def _blame(self, stream_id: str, *, announced: bool) -> None:
-        owner = self._delivery.owner(stream_id)
-        if owner is None:
-            self._suspects.dropped(stream_id)
-            return
-        frames = self._outbox.sent(stream_id)
+        owner, frames = self._delivery.owner(stream_id), self._outbox.sent(stream_id)
         for frame in self._suspects.ended(stream_id, owner, frames, announced=announced):
             log.error("a frame ends its worker and is refused", stream_id=stream_id, position=tuple(frame.position))
             error = FramesFailed(

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -17,16 +17,22 @@ from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
 
+_MOST_PAUSE_S = 10.0
+"""A suspect whose caller reads slowly holds nobody up for longer."""
+
 _Key: TypeAlias = tuple[str, Question]
 
 
 class QuestionSuspects:
-    """For one event loop."""
+    """For one event loop.
 
-    def __init__(self) -> None:
-        self._suspects: Suspects[_Key] = Suspects()
+    Args:
+        now_s: a clock that only grows, seconds.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._suspects: Suspects[_Key] = Suspects(now_s)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._ended: dict[str, int] = {}
 
     @asynccontextmanager
     async def watch(self, at: Location, stream_id: str, question: Question, deadline_s: float) -> AsyncIterator[None]:
@@ -47,16 +53,19 @@ class QuestionSuspects:
         async with AsyncExitStack() as turn:
             if key in self._suspects:
                 await self._take_turn(turn, at.worker, deadline_s)
+            elif self._turns[at.worker].locked():
+                await self._let_suspects_pass(at.worker)
             self._refuse_guilty(key)
-            # Whoever asks a process that is known to be gone was not there when it ended.
-            was_alive = at.epoch > self._ended.get(at.worker, -1)
+            came_too_late = self._suspects.is_gone(at)
             try:
                 yield
             except WorkerLost:
-                self._lost(key, at, was_alive, announced=False)
+                if not came_too_late:
+                    self._ended(key, at, announced=False)
                 raise
             except EngineFailed as error:
-                self._lost(key, at, was_alive, announced=True)
+                if not came_too_late:
+                    self._ended(key, at, announced=True)
                 raise WorkerLost(f"{at.worker}: {error}", retry_after_s=RESTART_S) from error
         self._suspects.passed(key)
 
@@ -67,9 +76,14 @@ class QuestionSuspects:
         except TimeoutError as error:
             raise QuestionTimeout("questions that may have ended the worker are asked one at a time") from error
 
-    def _lost(self, key: _Key, at: Location, was_alive: bool, *, announced: bool) -> None:
-        self._ended[at.worker] = max(at.epoch, self._ended.get(at.worker, -1))
-        if was_alive and self._suspects.ended(key, at.epoch, announced=announced):
+    async def _let_suspects_pass(self, worker: str) -> None:
+        """So that whoever is beside a suspect when the worker ends was not there by chance."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_MOST_PAUSE_S), self._turns[worker]:
+                pass
+
+    def _ended(self, key: _Key, at: Location, *, announced: bool) -> None:
+        if self._suspects.ended(key, at, announced=announced):
             log.error("a question ends its worker and is refused from now on", stream_id=key[0], worker=at.worker)
             self._refuse_guilty(key)
 

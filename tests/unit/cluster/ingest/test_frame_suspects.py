@@ -7,6 +7,7 @@ import pytest
 
 from hermes_ray.cluster.ingest.frame_suspects import FrameSuspects
 from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame
+from hermes_ray.cluster.wire.calls import RESTART_S
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import FramePosition, Mark
 from hermes_ray.transport.record import Record
@@ -29,7 +30,8 @@ class System:
     def __init__(self, guilty: set[tuple[str, int]], announces: bool) -> None:
         self._guilty = guilty
         self._announces = announces
-        self._suspects = FrameSuspects()
+        self._now_s = 0.0
+        self._suspects = FrameSuspects(lambda: self._now_s)
         self.outbox = Outbox(max_frames=100, max_batch=4)
         self.applied: dict[str, list[int]] = defaultdict(list)
         self.blamed: list[tuple[str, int]] = []
@@ -37,28 +39,37 @@ class System:
         for stream in STREAMS:
             self._read(stream, 0)
 
+    @property
+    def owner(self) -> Location:
+        return Location("memory-0", self.epoch)
+
     def step(self) -> None:
         """Send what may be sent; then the owner ends, or applies it."""
-        batches = {}
-        for stream in self.outbox.ready(0.0):
-            count = self._suspects.sendable(stream, "memory-0", self.outbox.head(stream))
-            if count:
-                batches[stream] = self.outbox.begin(stream, count)
-                self._suspects.sent(stream, "memory-0", batches[stream])
+        batches = self._send()
         pictures = {s: [f.ts_ms for f in frames if f.image is not None] for s, frames in batches.items()}
         if any((stream, number) in self._guilty for stream, numbers in pictures.items() for number in numbers):
-            self._end(batches)
+            self._fail(batches)
+            self._fail(self._send())  # to a process that has ended, before anybody knows of its successor
+            self.epoch += 1
+            self._now_s += RESTART_S
             return
         for stream, frames in batches.items():
             self._suspects.passed(stream, frames)
             self.outbox.finish(stream)
             self.applied[stream] += pictures[stream]
 
-    def _end(self, batches: dict[str, tuple[QueuedFrame, ...]]) -> None:
-        owner = Location("memory-0", self.epoch)
-        self.epoch += 1
+    def _send(self) -> dict[str, tuple[QueuedFrame, ...]]:
+        batches = {}
+        for stream in self.outbox.ready(0.0):
+            count = self._suspects.sendable(stream, self.owner, self.outbox.head(stream))
+            if count:
+                batches[stream] = self.outbox.begin(stream, count)
+                self._suspects.sent(stream, self.owner, batches[stream])
+        return batches
+
+    def _fail(self, batches: dict[str, tuple[QueuedFrame, ...]]) -> None:
         for stream, frames in batches.items():
-            blamed = self._suspects.ended(stream, owner, frames, announced=self._announces)
+            blamed = self._suspects.ended(stream, self.owner, frames, announced=self._announces)
             self.blamed += [(stream, frame.ts_ms) for frame in blamed]
             self.outbox.drop(stream)
             self._suspects.dropped(stream)
