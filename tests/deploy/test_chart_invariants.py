@@ -271,3 +271,11 @@ def test_every_file_of_rules_becomes_a_prometheus_rule(render: Callable[..., Ren
     assert all(item["metadata"]["labels"]["release"] == "prometheus" for item in rules)
     originals = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "dashboards" / "rules").glob("*.yaml"))]
     assert [item["spec"] for item in rules] == originals
+
+
+def test_alerts_lead_to_where_the_runbooks_are_published(render: Callable[..., Rendered]) -> None:
+    rules = {"enabled": True, "runbooks": "https://docs.example.com/streams/"}
+    (rendered,) = render({"monitoring": {"rules": rules}}).of_kind("PrometheusRule")
+    for rule in rendered["spec"]["groups"][0]["rules"]:
+        expected = f"https://docs.example.com/streams/{rule['alert']}.md"
+        assert rule["annotations"]["runbook_url"] == expected
