@@ -221,11 +221,6 @@ def test_serve_configuration_is_what_serve_reads(rendered: Rendered) -> None:
     assert config.http_options.request_timeout_s > MAX_TIMEOUT_S
 
 
-def test_changed_configuration_makes_another_cluster(render: Callable[..., Rendered]) -> None:
-    before, after = render(), render({"config": {"memory": {"budget_tokens": 2048}}})
-    assert before.pod_templates["memory"]["metadata"] != after.pod_templates["memory"]["metadata"]
-
-
 @pytest.mark.parametrize("name", ["hermes", "x", LONG_NAME])
 def test_names_leave_room_for_what_operators_append(name: str, render: Callable[..., Rendered]) -> None:
     assert len(LONG_NAME) == 53

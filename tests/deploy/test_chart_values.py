@@ -33,6 +33,9 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
     ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1, "replicas": 1}}),
     ("ingest.replicas", {"memory": {"enabled": False}, "ingest": {"replicas": 2}}),
+    ("config.snapshots.url.*memory.acceptLoss", {"memory": {"replicas": 2}}),
+    ("config.snapshots.url", {"memory": {"gpusPerPod": 2}, "config": {"snapshots": {"url": "auto"}}}),
+    ("config.snapshots.url: no volume", {"config": {"snapshots": {"url": "/snapshots"}}}),
 ]
 
 
@@ -95,7 +98,7 @@ def test_rendered_configuration_loads(
     path.write_text(rendered.settings_text)
     for variable in _secret_variables(rendered):
         monkeypatch.setenv(variable, "given-by-the-secret")
-    settings = load(path)
+    settings = load(path, overrides=rendered.changeable)
     gpus = sum(
         group["replicas"] * int(group["rayStartParams"].get("num-gpus", 0))
         for group in rendered.cluster["workerGroupSpecs"]

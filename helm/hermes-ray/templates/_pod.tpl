@@ -9,12 +9,10 @@ metadata:
     {{- with .values.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  {{- with .values.podAnnotations }}
   annotations:
-    # A changed configuration is a changed cluster: KubeRay starts a new one beside the old.
-    checksum/config: {{ include "hermes.config" $root | sha256sum }}
-    {{- with .values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- end }}
 spec:
   serviceAccountName: {{ include "hermes.serviceAccountName" $root }}
   automountServiceAccountToken: false
@@ -133,7 +131,8 @@ spec:
   volumes:
     - name: config
       configMap:
-        name: {{ include "hermes.fullname" $root }}
+        # Named by its content: another configuration is another cluster, which KubeRay starts beside this one.
+        name: {{ include "hermes.configName" $root }}
     {{- with $secrets.kafkaCa }}
     {{- if .name }}
     - name: kafka-ca
