@@ -23,10 +23,14 @@ EVERYTHING: dict[str, Any] = {
     },
     "environment": [{"name": "OMP_NUM_THREADS", "value": "2"}],
     "rayService": {"tokenSecret": "ray-token"},
-    "image": {"registry": "registry.example.com", "pullSecrets": ["pull"]},
+    "image": {
+        "registry": "registry.example.com",
+        "pullSecrets": ["pull"],
+        "digests": {"cuda": "sha256:" + 64 * "a"},
+    },
     "gcsFaultTolerance": {"enabled": True, "redisAddress": "redis:6379", "passwordSecret": {"name": "redis"}},
     "ingest": {"podLabels": {"team": "video"}, "affinity": {"podAntiAffinity": {}}, "nodeSelector": {"kind": "cpu"}},
-    "memory": {"replicas": 2, "gpusPerPod": 2},
+    "memory": {"replicas": 2, "gpusPerPod": 2, "runtimeClassName": "nvidia", "priorityClassName": "video"},
     "modelCache": {"existingClaim": "models"},
     "extraVolumes": [{"name": "snapshots", "persistentVolumeClaim": {"claimName": "snapshots"}}],
     "extraVolumeMounts": [{"name": "snapshots", "mountPath": "/snapshots"}],
@@ -38,7 +42,12 @@ EVERYTHING: dict[str, Any] = {
         "rules": {"enabled": True, "labels": {"release": "prometheus"}},
         "dashboards": {"enabled": True},
     },
-    "strimzi": {"enabled": True, "storageClass": "fast"},
+    "strimzi": {
+        "enabled": True,
+        "storageClass": "fast",
+        "externalListener": {"type": "loadbalancer", "configuration": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}},
+        "cameraBytesPerSecond": 50_000_000,
+    },
     "extraObjects": [
         {
             "apiVersion": "v1",

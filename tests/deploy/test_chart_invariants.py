@@ -26,8 +26,8 @@ LONG_NAME = "a-release-whose-name-is-as-long-as-helm-allows-53-cha"
 
 def test_images_are_pinned(rendered: Rendered) -> None:
     for _, container in rendered.containers():
-        tag = container["image"].rpartition(":")[2]
-        assert re.fullmatch(r"\d+\.\d+\.\d+-(cpu|cuda)", tag), container["image"]
+        image = re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+-(cpu|cuda)(@sha256:[0-9a-f]{64})?", container["image"])
+        assert image is not None, container["image"]
 
 
 def test_nothing_runs_as_root_or_writes_to_the_image(rendered: Rendered) -> None:
@@ -247,8 +247,10 @@ def test_extra_objects_are_templates(render: Callable[..., Rendered]) -> None:
 
 
 def test_notes_tell_that_random_weights_mean_nothing(render: Callable[..., Rendered]) -> None:
-    assert "mean nothing" in render().notes
-    assert "mean nothing" not in render(values_of("values-one-gpu.yaml")).notes
+    assert "mean nothing" in render({"config": {"model": {"name": "hermes-tiny-random"}}}).notes
+    assert "mean nothing" not in render().notes
+    assert "only the simulated camera's world" in render().notes
+    assert "NOTE: the model" not in render(values_of("values-one-gpu.yaml")).notes
 
 
 def test_every_dashboard_becomes_a_labelled_config_map(render: Callable[..., Rendered]) -> None:

@@ -23,6 +23,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("sasl_password", {"config": {"kafka": {"sasl_password": "hunter2"}}}),
     ("memory_workers", {"config": {"cluster": {"memory_workers": 3}}}),
     ("/image/tag", {"image": {"tag": "latest"}}),
+    ("/image/digests/cpu", {"image": {"digests": {"cpu": "latest"}}}),
     ("/ingest/replicas", {"ingest": {"replicas": 0}}),
     ("/rayService/upgradeStrategy", {"rayService": {"upgradeStrategy": "Rolling"}}),
     ("/fullnameOverride", {"fullnameOverride": "x" * 41}),
@@ -60,7 +61,16 @@ def _paths_of_schema(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list
     return [leaf for key, part in schema["properties"].items() for leaf in _paths_of_schema(part, (*path, key))]
 
 
-_OPEN = {"resources", "labels", "annotations", "nodeSelector", "affinity", "podLabels", "podAnnotations"}
+_OPEN = {
+    "resources",
+    "labels",
+    "annotations",
+    "nodeSelector",
+    "affinity",
+    "podLabels",
+    "podAnnotations",
+    "configuration",
+}
 """Values whose keys are the user's."""
 
 

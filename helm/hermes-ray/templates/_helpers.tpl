@@ -37,6 +37,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $image := .root.Values.image -}}
 {{- with $image.registry }}{{ . }}/{{ end -}}
 {{- printf "%s:%s-%s" $image.repository (default .root.Chart.AppVersion $image.tag) .variant -}}
+{{- with index $image.digests .variant }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{- define "hermes.kafkaName" -}}{{ include "hermes.fullname" . }}-kafka{{- end -}}

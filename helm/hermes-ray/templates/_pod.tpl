@@ -19,6 +19,12 @@ spec:
   # Variables of Services named hermes-* would look like settings.
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ add $root.Values.shutdown.drainSeconds $root.Values.shutdown.handOverSeconds $root.Values.shutdown.stopSeconds 15 }}
+  {{- with .values.runtimeClassName }}
+  runtimeClassName: {{ . }}
+  {{- end }}
+  {{- with .values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
   {{- with $root.Values.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
