@@ -276,3 +276,10 @@ def test_alerts_lead_to_where_the_runbooks_are_published(render: Callable[..., R
     for rule in rendered["spec"]["groups"][0]["rules"]:
         expected = f"https://docs.example.com/streams/{rule['alert']}.md"
         assert rule["annotations"]["runbook_url"] == expected
+
+
+def test_the_retention_alert_follows_the_retention_of_the_chart_s_kafka(render: Callable[..., Rendered]) -> None:
+    rules = {"monitoring": {"rules": {"enabled": True}}}
+    (rendered,) = render(rules | {"strimzi": {"enabled": True, "framesRetentionHours": 24}}).of_kind("PrometheusRule")
+    (alert,) = [rule for rule in rendered["spec"]["groups"][0]["rules"] if rule["alert"] == "HermesRetentionNear"]
+    assert alert["expr"].endswith(f" > {12 * 3600}")
