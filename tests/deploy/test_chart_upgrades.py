@@ -27,6 +27,7 @@ ANOTHER_CLUSTER: dict[str, Values] = {
     "an image": {"image": {"tag": "0.2.0"}},
     "a setting of the memories": {"config": {"memory": {"budget_tokens": 2048}}},
     "resources": {"memory": {"resources": {"limits": {"memory": "32Gi"}}}},
+    "a mark that somebody sets, for a changed Secret": {"ingest": {"podAnnotations": {"rotated": "2026-11-27"}}},
     "GPUs of a pod": {"memory": {"gpusPerPod": 2}},
     "ingest workers, whose number is fixed when a cluster starts": {"ingest": {"replicas": 3}},
 }
