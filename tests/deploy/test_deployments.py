@@ -11,7 +11,7 @@ import pytest
 import typer.main
 import yaml
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from ray.serve.schema import ServeDeploySchema
 
 from hermes_ray import __version__
@@ -118,10 +118,10 @@ def _runs(dockerfile: str) -> str:
     return " && ".join(text for name, text in _instructions(dockerfile) if name == "RUN")
 
 
-def _locked(file_name: str) -> dict[str, str]:
+def _locked(file_name: str) -> dict[NormalizedName, str]:
     """Version of each package of a hashed file."""
     text = re.sub(r"\\\n\s*", " ", (DEPLOYMENTS / file_name).read_text())
-    locked: dict[str, str] = {}
+    locked: dict[NormalizedName, str] = {}
     for line in text.splitlines():
         requirement, *hashes = line.split(" --hash=")
         assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", value) for value in hashes), line[:60]
