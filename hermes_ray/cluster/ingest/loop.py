@@ -125,6 +125,8 @@ class IngestLoop:
             frames_inflight=self._outbox.frames,
             process=self._process,
             lag_records=self._reader.backlog.records,
+            waiting_s=self._reader.backlog.waiting_s(time.time() * 1000),
+            streams_left_out=self._stream_counts.left_out,
             counts=self._meters.read(self._reader.records_lost),
         )
 
