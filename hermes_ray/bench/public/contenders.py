@@ -1,5 +1,6 @@
 """What is compared: memory policies at one budget, and the last few frames alone."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from hermes_ray.models import ModelAdapter
 
 POLICIES = ("hermes", "paper", "reference", "infinipot_v", "streammem", "uniform", "sink_window")
 """The policies that a contender may have beside ``window`` and ``window-N``."""
-DEFAULT = ("hermes", "paper", "reference", "window")
 _WINDOW = re.compile(r"window(?:-([1-9]\d{0,2}))?")
 _WINDOW_FRAMES = 4
 
@@ -34,8 +34,8 @@ class Contender:
     @property
     def settings(self) -> str:
         """All that makes it what it is, as JSON."""
-        limits = f'{{"last_frames": {self.last_frames or "null"}, "last_seconds": {self.last_seconds or "null"}}}'
-        return f"[{self.memory.model_dump_json()}, {limits}]"
+        limits = {"last_frames": self.last_frames, "last_seconds": self.last_seconds}
+        return json.dumps({**self.memory.model_dump(mode="json"), **limits}, sort_keys=True)
 
 
 def contenders(

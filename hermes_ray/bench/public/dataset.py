@@ -2,8 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+
+
+class Name(StrEnum):
+    """The public benchmarks, as the command line calls them."""
+
+    STREAMINGBENCH = "streamingbench"
+    OVO_BENCH = "ovo-bench"
+    RVS_EGO = "rvs-ego"
+    RVS_MOVIE = "rvs-movie"
+    VIDEOMME = "videomme"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,7 @@ class Dataset:
     """One public benchmark.
 
     Attributes:
-        name: on the command line.
+        name: which one.
         source: where the protocol was published.
         annotations: the annotation file, relative to the data directory.
         fps: frames per second of video time that are watched.
@@ -62,7 +73,7 @@ class Dataset:
         is_right: whether a response is the right answer; ``None`` where only a judge can say.
     """
 
-    name: str
+    name: Name
     source: str
     annotations: str
     fps: float

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hermes_ray.bench.public.dataset import Name
+
 _HERMES = "HERMES, arXiv 2601.14724"
 _SIMPLESTREAM = "SimpleStream, arXiv 2604.02317, table 1"
 
@@ -16,7 +18,7 @@ class Published:
     """What one method reached with one model, percent.
 
     Attributes:
-        dataset: name of the benchmark.
+        dataset: the benchmark.
         method: its name; ``model alone`` for the model without any memory; ``SimpleStream-4`` sees the last 4 frames.
         model: its name.
         splits: by split.
@@ -25,7 +27,7 @@ class Published:
         source: where it is published.
     """
 
-    dataset: str
+    dataset: Name
     method: str
     model: str
     source: str
@@ -46,7 +48,7 @@ class Published:
 
 
 def _streaming(method: str, model: str, overall: float, source: str) -> Published:
-    return Published("streamingbench", method, model, source, {"real-time": overall}, overall)
+    return Published(Name.STREAMINGBENCH, method, model, source, {"real-time": overall}, overall)
 
 
 def _ovo(method: str, model: str, real_time: str, backward: str, source: str = _SIMPLESTREAM) -> Published:
@@ -56,7 +58,7 @@ def _ovo(method: str, model: str, real_time: str, backward: str, source: str = _
     names = ("OCR", "ACR", "ATR", "STU", "FPD", "OJR", "EPM", "ASI", "HLD")
     tasks: dict[str, float] = dict(zip(names, [*now, *past], strict=True)) if now else {}
     return Published(
-        "ovo-bench", method, model, source, {"real-time": now_average, "backward": past_average}, tasks=tasks
+        Name.OVO_BENCH, method, model, source, {"real-time": now_average, "backward": past_average}, tasks=tasks
     )
 
 
@@ -73,11 +75,11 @@ PUBLISHED = (
     _ovo("SimpleStream-4", "Qwen3-VL-8B", "94.0 85.3 82.8 65.7 77.2 83.2 81.4", "51.9 58.1 52.1 54.0"),
     _ovo("HERMES", "LLaVA-OV-7B", "66.3", "50.2", _HERMES),
     _ovo("model alone", "LLaVA-OV-7B", "63.1", "43.6", _HERMES),
-    Published("videomme", "HERMES", "Qwen2.5-VL-7B", _HERMES, overall=60.6),
-    Published("videomme", "model alone", "Qwen2.5-VL-7B", _HERMES, overall=64.5),
+    Published(Name.VIDEOMME, "HERMES", "Qwen2.5-VL-7B", _HERMES, overall=60.6),
+    Published(Name.VIDEOMME, "model alone", "Qwen2.5-VL-7B", _HERMES, overall=64.5),
 )
 
 
-def published(dataset: str) -> list[Published]:
+def published(dataset: Name) -> list[Published]:
     """The figures for one benchmark."""
     return [each for each in PUBLISHED if each.dataset == dataset]

@@ -1,12 +1,12 @@
 """``hermes bench``: what this system claims of cost, accuracy and recovery, measured beside what it is held against."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hermes_ray.bench.public.dataset import Name
 from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.cli.console.exits import CommandFailed
 
@@ -17,16 +17,6 @@ Verbose = Annotated[bool, typer.Option("--verbose", help="Print the measurements
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads of one torch operation (default: torch's own choice).")
 ]
-
-
-class PublicDataset(StrEnum):
-    """The public benchmarks."""
-
-    STREAMINGBENCH = "streamingbench"
-    OVO_BENCH = "ovo-bench"
-    RVS_EGO = "rvs-ego"
-    RVS_MOVIE = "rvs-movie"
-    VIDEOMME = "videomme"
 
 
 @bench.command()
@@ -82,7 +72,7 @@ def accuracy(
 
 @bench.command()
 def public(
-    dataset: Annotated[PublicDataset, typer.Option(help="Which benchmark.")],
+    dataset: Annotated[Name, typer.Option(help="Which benchmark.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Its annotations and videos.")],
     model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")],
     policies: Annotated[
@@ -123,7 +113,7 @@ def public(
     from hermes_ray.cli.bench.public import parse_shard, run_public
 
     plan = Plan(
-        dataset=dataset.value,
+        dataset=dataset,
         model=model,
         policies=tuple(name.strip() for name in policies.split(",")),
         budget_tokens=budget,

@@ -12,10 +12,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from hermes_ray.bench.public.dataset import Name
 from hermes_ray.bench.public.datasets import DATASETS
 from hermes_ray.bench.public.film import Film
 from hermes_ray.cli.main import app
 from tests.unit.bench import miniature
+from tests.unit.models import families
 
 BUDGET = 45  # five frames of the bundled model, so that memories are compacted
 
@@ -34,15 +36,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return directory
 
 
-def bench(dataset: str, directory: Path, *options: str, model: str = "hermes-tiny-random") -> Result:
-    command = ["bench", "public", "--dataset", dataset, "--data", str(directory), "--model", model, "--device", "cpu"]
+def bench(dataset: str, directory: Path, *options: str) -> Result:
+    command = f"bench public --dataset {dataset} --data {directory} --device cpu --model hermes-tiny".split()
     return CliRunner().invoke(app, [*command, f"--budget={BUDGET}", *options])
 
 
-def documented(
-    dataset: str, directory: Path, file: Path, *options: str, model: str = "hermes-tiny-random"
-) -> dict[str, Any]:
-    result = bench(dataset, directory, f"--json={file}", *options, model=model)
+def documented(dataset: str, directory: Path, file: Path, *options: str) -> dict[str, Any]:
+    result = bench(dataset, directory, f"--json={file}", *options)
     assert result.exit_code == 0, result.output
     return json.loads(file.read_text())
 
@@ -61,7 +61,7 @@ def test_every_question_is_asked_once_of_a_memory_that_has_seen_the_frames_befor
     )
     check_schema("public", document)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    chosen = DATASETS[dataset]
+    chosen = DATASETS[Name(dataset)]
     items = {item.key: item for video in chosen.read(data(dataset)) for item in video.items}
     assert [result["contender"] for result in document["results"]] == ["hermes", "paper", "window-2"]
     for name, answers in document["answers"].items():
@@ -93,7 +93,6 @@ def test_a_memory_knows_what_was_in_view_when_it_was_asked_and_a_judge_says_so(
         "--policies=hermes",
         f"--judge={sys.executable} {judge}",
         f"--predictions={folder}",
-        model="hermes-tiny",
     )
     (result,) = document["results"]
     with (folder / "hermes.csv").open(newline="") as file:
@@ -136,6 +135,20 @@ def test_a_journal_of_another_rate_is_refused(data: Callable[[str], Path], tmp_p
     result = bench("videomme", data("videomme"), *options, "--fps=1")
     assert result.exit_code == 2
     assert "fps: 0.5 there, 1.0 here" in " ".join(result.output.split())
+
+
+def test_a_model_that_takes_frames_in_pairs_is_asked_about_an_odd_one_too(data: Callable[[str], Path], tmp_path: Path):
+    model = families.save("qwen2_5_vl", tmp_path / "model")
+    document = documented(
+        "ovo-bench",
+        data("ovo-bench"),
+        tmp_path / "s.json",
+        "--policies=hermes,window-3",
+        f"--model={model}",
+        "--budget=200",
+    )
+    seen = {name: [answer["frames_seen"] for answer in own] for name, own in document["answers"].items()}
+    assert seen == {"hermes": [3, 4, 6, 6, 10, 10, 11, 14], "window-3": [3] * 8}
 
 
 def test_only_the_last_seconds_are_seen_if_a_context_is_given(data: Callable[[str], Path], tmp_path: Path):
