@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hermes_ray.bench.public.dataset import Name
 from hermes_ray.bench.public.datasets import DATASETS
