@@ -1,4 +1,4 @@
-"""What a long benchmark has done already, in a file that a later run goes on from."""
+"""A file of what a long benchmark has done already, which a later run goes on from."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class JournalFile:
         lines: what the file held when it was opened.
 
     Raises:
-        ConfigError: the file is about another run, or no such file.
+        ConfigError: the file is about another run, or was not written by this class.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
@@ -44,8 +44,8 @@ class JournalFile:
         return ConfigError(f"--resume: {self._path} is not a file of this command; name a new one")
 
     def _read(self) -> None:
-        whole, _, unfinished = self._path.read_text(encoding="utf-8").rpartition("\n")
         try:
+            whole, _, unfinished = self._path.read_text(encoding="utf-8").rpartition("\n")
             about, *self.lines = [json.loads(line) for line in whole.splitlines()]
         except ValueError as error:
             raise self.foreign() from error

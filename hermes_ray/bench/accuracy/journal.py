@@ -1,4 +1,4 @@
-"""What a long comparison has done already, in a file that a later run goes on from."""
+"""Which batches of streams have been evaluated under which policy, so that a run can go on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -49,7 +49,9 @@ class Journal:
         self._file = files[0] if files else None
         self._done: dict[Unit, dict[str, Outcome]] = {}
         for file in files:
-            self._read(file)
+            self._read_outcomes(file)
+        for file in files:  # later, for a verdict may stand in another file than what it judges
+            self._read_verdicts(file)
 
     def outcomes(self, unit: Unit) -> list[Outcome] | None:
         """What is known of a unit; ``None`` if it has not been done."""
@@ -70,14 +72,20 @@ class Journal:
         if self._file is not None:
             self._file.append(line)
 
-    def _read(self, file: JournalFile) -> None:
+    def _read_outcomes(self, file: JournalFile) -> None:
         try:
             for line in file.lines:
-                unit = Unit(*line["unit"])
-                if "verdict" in line:
-                    known = self._done[unit]
-                    known[line["key"]] = replace(known[line["key"]], **line["verdict"])
-                else:
-                    self._done[unit] = {each["key"]: Outcome(**each) for each in line["outcomes"]}
+                if "outcomes" in line:
+                    outcomes = [Outcome(**each) for each in line["outcomes"]]
+                    self._done[Unit(*line["unit"])] = {each.key: each for each in outcomes}
+        except (TypeError, KeyError) as error:
+            raise file.foreign() from error
+
+    def _read_verdicts(self, file: JournalFile) -> None:
+        try:
+            for line in file.lines:
+                if "outcomes" not in line:
+                    known, key = self._done[Unit(*line["unit"])], line["key"]
+                    known[key] = replace(known[key], **line["verdict"])
         except (TypeError, KeyError) as error:
             raise file.foreign() from error

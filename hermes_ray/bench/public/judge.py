@@ -47,9 +47,12 @@ class Judge:
     """
 
     def __init__(self, command: str) -> None:
-        self._command = shlex.split(command)
+        try:
+            self._command = shlex.split(command)
+        except ValueError as error:
+            raise ConfigError(f"--judge: cannot read {command!r}: {error}") from error
         if not self._command or shutil.which(self._command[0]) is None:
-            raise ConfigError(f"--judge: no command {command!r} here")
+            raise ConfigError(f"--judge: there is no command {command!r} here")
 
     def verdict(self, item: Item, response: str) -> tuple[bool, int]:
         """Whether a response is right, and its score.

@@ -62,10 +62,8 @@ def watch(dataset: Dataset, video: Video, fps: float, watchers: Mapping[str, Wat
     outcomes: dict[str, list[Outcome]] = {name: [] for name in watchers}
     for at_s, asked in groupby(sorted(video.items, key=_time), key=_time):
         for frames in batches(film.before(at_s), _FRAMES_TOGETHER):
-            shown = [watcher.show(frames) for watcher in watchers.values()]
-            for each in shown:
-                if each is not None:
-                    each.result()
+            for watcher in watchers.values():
+                watcher.show(frames)
         items = list(asked)
         questions = [Question(item.prompt, max_tokens=dataset.max_tokens) for item in items]
         for name, watcher in watchers.items():

@@ -1,7 +1,8 @@
 """Video-MME without subtitles (arXiv 2405.21075; github.com/MME-Benchmarks/Video-MME).
 
-The prompt is that of its README; the answer is found in the response as its scoring script does. The protocol leaves
-the choice of frames to the model: here the whole video is watched at ReKV's rate, then asked about.
+The prompt is that of its README. The answer is found in the response as its scoring script finds it, known here from
+the copies in other evaluation code. The protocol leaves the choice of frames to the model: here the whole video is
+watched at ReKV's rate, then asked about.
 """
 
 import math

@@ -2,13 +2,12 @@
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from typing import Protocol
 
 from hermes_ray.bench.batches import batches
 from hermes_ray.bench.public.contenders import Contender
 from hermes_ray.config import EngineSettings
-from hermes_ray.engine import Answer, Question, StreamEngine, StreamStats
+from hermes_ray.engine import Answer, Question, StreamEngine
 from hermes_ray.models import ModelAdapter
 from hermes_ray.video.frame import Frame
 
@@ -21,8 +20,8 @@ _STREAM = "video"
 class Watcher(Protocol):
     """One contender's view of the video that runs."""
 
-    def show(self, frames: Sequence[Frame]) -> Future[StreamStats] | None:
-        """Take the next frames; resolves when they can be asked about."""
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Take the next frames; returns when they can be asked about."""
         ...
 
     def ask(self, questions: Sequence[Question]) -> tuple[list[Answer], int]:
@@ -44,9 +43,9 @@ class Running:
     def __init__(self, engine: StreamEngine) -> None:
         self._engine = engine
 
-    def show(self, frames: Sequence[Frame]) -> Future[StreamStats] | None:
+    def show(self, frames: Sequence[Frame]) -> None:
         """Show them to the memory."""
-        return _ingest(self._engine, frames)
+        _ingest(self._engine, frames)
 
     def ask(self, questions: Sequence[Question]) -> tuple[list[Answer], int]:
         """Ask the memory as it is."""
@@ -71,17 +70,16 @@ class Looking:
         self._frames: deque[Frame] = deque(maxlen=last_frames)
         self._span_ms = None if last_seconds is None else 1000 * last_seconds
 
-    def show(self, frames: Sequence[Frame]) -> Future[StreamStats] | None:
+    def show(self, frames: Sequence[Frame]) -> None:
         """Remember the pictures that may still be needed."""
         self._frames.extend(frames)
         while self._span_ms is not None and self._frames[-1].ts_ms - self._frames[0].ts_ms >= self._span_ms:
             self._frames.popleft()
-        return None
 
     def ask(self, questions: Sequence[Question]) -> tuple[list[Answer], int]:
         """Ask a memory that has seen the last frames and nothing else."""
         for some in batches(self._frames, _FRAMES_PER_STEP):
-            _ingest(self._engine, some).result()
+            _ingest(self._engine, some)
         answers = _ask(self._engine, questions)
         self._engine.drop(_STREAM)
         return answers
@@ -113,8 +111,8 @@ def watcher_for(contender: Contender, engine: StreamEngine) -> Watcher:
     return Looking(engine, contender.last_frames, contender.last_seconds)
 
 
-def _ingest(engine: StreamEngine, frames: Sequence[Frame]) -> Future[StreamStats]:
-    return engine.ingest(_STREAM, [frame.image for frame in frames], [frame.ts_ms for frame in frames])
+def _ingest(engine: StreamEngine, frames: Sequence[Frame]) -> None:
+    engine.ingest(_STREAM, [frame.image for frame in frames], [frame.ts_ms for frame in frames]).result()
 
 
 def _ask(engine: StreamEngine, questions: Sequence[Question]) -> tuple[list[Answer], int]:

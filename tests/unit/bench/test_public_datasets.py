@@ -94,7 +94,7 @@ def test_videomme_is_asked_at_the_end(tmp_path: Path):
         ("ovo-bench", "12_0", "2 times", True),
         ("ovo-bench", "12_0", "2 of 5", False),
         ("ovo-bench", "12_0", "two", False),
-        # thanku-all/parse_answer, eval_your_results.py: the first letter behind a preamble.
+        # extract_characters_regex, which evaluation code for Video-MME shares: the first letter behind a preamble.
         ("videomme", "001-1", "The best answer is C", True),
         ("videomme", "001-1", "C. A film.", True),
         ("videomme", "001-1", "Answer: (C)", True),

@@ -202,6 +202,23 @@ def test_a_judge_that_fails_costs_no_answer(reply: str, said: str, data: Callabl
     assert b"outcomes" not in journal.read_bytes().removeprefix(answered)
 
 
+def test_verdicts_and_answers_may_stand_in_different_files(data: Callable[[str], Path], tmp_path: Path):
+    judge = tmp_path / "judge.py"
+    judge.write_text("print({'pred': 'yes', 'score': 4})")
+    answers, verdicts = tmp_path / "answers", tmp_path / "verdicts"
+    options = ("--policies=window", "--videos=1")
+    assert bench("rvs-ego", data("rvs-ego"), *options, f"--resume={answers}").exit_code == 0
+    written = answers.read_bytes()
+    both = (*options, f"--resume={verdicts}", f"--resume={answers}")
+    missing = bench("rvs-ego", data("rvs-ego"), *options, f"--resume={answers}", f"--resume={verdicts}")
+    assert (missing.exit_code, "there is no file" in missing.output) == (2, True)
+    first = documented("rvs-ego", data("rvs-ego"), tmp_path / "1", *both, f"--judge={sys.executable} {judge}")
+    again = documented("rvs-ego", data("rvs-ego"), tmp_path / "2", *both)
+    assert again["results"][0]["judge_score"] == 4
+    assert again["answers"] == first["answers"]
+    assert answers.read_bytes() == written
+
+
 def test_a_film_shows_no_frame_of_a_moment_or_later_and_every_frame_once(data: Callable[[str], Path]):
     film = Film(data("streamingbench") / "videos" / "sample_1_real.mp4", 2.0)
     seen = [[frame.ts_ms for frame in film.before(at_s)] for at_s in (0.0, 1.0, 1.0, 2.6, math.inf)]
