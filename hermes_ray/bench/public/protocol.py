@@ -60,17 +60,19 @@ def watch(dataset: Dataset, video: Video, fps: float, watchers: Mapping[str, Wat
     """
     film = Film(video.path, fps)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in watchers}
-    for at_s, asked in groupby(sorted(video.items, key=_time), key=_time):
-        for frames in batches(film.before(at_s), _FRAMES_TOGETHER):
-            for watcher in watchers.values():
-                watcher.show(frames)
-        items = list(asked)
-        questions = [Question(item.prompt, max_tokens=dataset.max_tokens) for item in items]
-        for name, watcher in watchers.items():
-            answers, tokens = watcher.ask(questions)
-            outcomes[name] += _outcomes(dataset, video, items, answers, tokens)
-    for watcher in watchers.values():
-        watcher.forget()
+    try:
+        for at_s, asked in groupby(sorted(video.items, key=_time), key=_time):
+            for frames in batches(film.before(at_s), _FRAMES_TOGETHER):
+                for watcher in watchers.values():
+                    watcher.show(frames)
+            items = list(asked)
+            questions = [Question(item.prompt, max_tokens=dataset.max_tokens) for item in items]
+            for name, watcher in watchers.items():
+                answers, tokens = watcher.ask(questions)
+                outcomes[name] += _outcomes(dataset, video, items, answers, tokens)
+    finally:
+        for watcher in watchers.values():
+            watcher.forget()
     return outcomes
 
 

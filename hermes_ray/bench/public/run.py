@@ -16,7 +16,7 @@ from hermes_ray.bench.public.protocol import Outcome, watch
 from hermes_ray.bench.public.published import published
 from hermes_ray.bench.public.scores import Result
 from hermes_ray.bench.public.watching import Watcher, engine_for, watcher_for
-from hermes_ray.errors import ConfigError, DatasetError
+from hermes_ray.errors import ConfigError, DatasetError, SourceError
 from hermes_ray.models import ModelAdapter, fingerprint
 
 SCHEMA = "hermes-bench-public/1"
@@ -93,6 +93,8 @@ def watch_all(
 ) -> None:
     """Let every contender watch every video that it has not watched; outcomes go to the journal.
 
+    A video that cannot be read does not keep the others from being watched.
+
     Args:
         plan: the run.
         dataset: the benchmark.
@@ -103,10 +105,11 @@ def watch_all(
         finished: told the name of each video when all have watched it.
 
     Raises:
-        SourceError: a video cannot be read.
+        DatasetError: some videos cannot be read; all others are watched.
         ConfigError: the budget does not fit the model.
         HermesError: an engine cannot go on.
     """
+    unreadable: list[str] = []
     with ExitStack() as engines:
         watchers: dict[str, Watcher] = {}
         for video in videos:
@@ -117,10 +120,19 @@ def watch_all(
                     watchers[each.name] = watcher_for(each, engine)
             if todo:
                 own = {each.name: watchers[each.name] for each in todo}
-                outcomes = watch(dataset, video, plan.fps or dataset.fps, own)
+                try:
+                    outcomes = watch(dataset, video, plan.fps or dataset.fps, own)
+                except SourceError as error:
+                    unreadable.append(str(error))
+                    continue
                 for each in todo:
                     journal.record(Unit.of(video.name, each), outcomes[each.name])
             finished(video.name)
+    if unreadable:
+        raise DatasetError(
+            f"{len(unreadable)} of {len(videos)} videos cannot be read, the first: {unreadable[0]}; download or "
+            "re-encode them and give the same command again, which with --resume watches only these"
+        )
 
 
 def judge_all(

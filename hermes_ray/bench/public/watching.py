@@ -53,7 +53,8 @@ class Running:
 
     def forget(self) -> None:
         """Drop the memory."""
-        self._engine.drop(_STREAM)
+        if _STREAM in self._engine.streams():  # not if the video had no frame to show
+            self._engine.drop(_STREAM)
 
 
 class Looking:

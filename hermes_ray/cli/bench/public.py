@@ -40,7 +40,6 @@ def run_public(
         ConfigError: no such contender, a budget that does not fit, no matplotlib, or ``resume`` is about another run.
         DatasetError: annotations or videos are missing or not as published, or the judge failed.
         MissingWeights: no such model.
-        SourceError: a video cannot be read.
     """
     dataset = DATASETS[plan.dataset]
     if dataset.is_right is not None and (judge or predictions):

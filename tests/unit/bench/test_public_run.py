@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,26 @@ def test_missing_videos_are_counted_and_the_first_is_named(tmp_path: Path):
     assert "2 of 2 videos are missing" in said
     assert "src_videos/COIN/street one.mp4" in said
     assert "--videos or --shard" in said
+
+
+def test_a_broken_video_is_named_at_the_end_and_costs_no_other(data: Callable[[str], Path], tmp_path: Path):
+    directory, journal = tmp_path / "data", tmp_path / "journal"
+    shutil.copytree(data("streamingbench"), directory)
+    broken = directory / "videos" / "sample_1_real.mp4"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"no video")
+    result = bench("streamingbench", directory, "--policies=hermes,window", f"--resume={journal}")
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "1 of 2 videos cannot be read" in said
+    assert "sample_1_real.mp4" in said
+    assert b"sample_2_real.mp4" in journal.read_bytes()
+    broken.write_bytes(whole)
+    (directory / "videos" / "sample_2_real.mp4").write_bytes(b"not needed again")
+    document = documented(
+        "streamingbench", directory, tmp_path / "s.json", "--policies=hermes,window", f"--resume={journal}"
+    )
+    assert document["results"][0]["items"] == 4
 
 
 @pytest.mark.parametrize(
