@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 
-class Name(StrEnum):
+class DatasetName(StrEnum):
     """The public benchmarks, as the command line calls them."""
 
     STREAMINGBENCH = "streamingbench"
@@ -73,7 +73,7 @@ class Dataset:
         is_right: whether a response is the right answer; ``None`` where only a judge can say.
     """
 
-    name: Name
+    name: DatasetName
     source: str
     annotations: str
     fps: float

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hermes_ray.bench.public.annotations import Entry, by_video, load_entries
-from hermes_ray.bench.public.dataset import Dataset, Item, Name, Video, letter
+from hermes_ray.bench.public.dataset import Dataset, DatasetName, Item, Video, letter
 
 _ANNOTATIONS = "ovo_bench_new.json"
 _TASKS = {
@@ -107,7 +107,7 @@ def _item(key: str, timed: Entry, task: str, prompt: str, answer: str, question:
 
 
 OVO_BENCH = Dataset(
-    name=Name.OVO_BENCH,
+    name=DatasetName.OVO_BENCH,
     source="github.com/JoeLeelyf/OVO-Bench, arXiv 2501.05510",
     annotations=_ANNOTATIONS,
     fps=1.0,

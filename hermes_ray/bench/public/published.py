@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hermes_ray.bench.public.dataset import Name
+from hermes_ray.bench.public.dataset import DatasetName
 
 _HERMES = "HERMES, arXiv 2601.14724"
 _SIMPLESTREAM = "SimpleStream, arXiv 2604.02317, table 1"
@@ -27,7 +27,7 @@ class Published:
         source: where it is published.
     """
 
-    dataset: Name
+    dataset: DatasetName
     method: str
     model: str
     source: str
@@ -48,7 +48,7 @@ class Published:
 
 
 def _streaming(method: str, model: str, overall: float, source: str) -> Published:
-    return Published(Name.STREAMINGBENCH, method, model, source, {"real-time": overall}, overall)
+    return Published(DatasetName.STREAMINGBENCH, method, model, source, {"real-time": overall}, overall)
 
 
 def _ovo(method: str, model: str, real_time: str, backward: str, source: str = _SIMPLESTREAM) -> Published:
@@ -58,7 +58,7 @@ def _ovo(method: str, model: str, real_time: str, backward: str, source: str = _
     names = ("OCR", "ACR", "ATR", "STU", "FPD", "OJR", "EPM", "ASI", "HLD")
     tasks: dict[str, float] = dict(zip(names, [*now, *past], strict=True)) if now else {}
     return Published(
-        Name.OVO_BENCH, method, model, source, {"real-time": now_average, "backward": past_average}, tasks=tasks
+        DatasetName.OVO_BENCH, method, model, source, {"real-time": now_average, "backward": past_average}, tasks=tasks
     )
 
 
@@ -75,11 +75,11 @@ PUBLISHED = (
     _ovo("SimpleStream-4", "Qwen3-VL-8B", "94.0 85.3 82.8 65.7 77.2 83.2 81.4", "51.9 58.1 52.1 54.0"),
     _ovo("HERMES", "LLaVA-OV-7B", "66.3", "50.2", _HERMES),
     _ovo("model alone", "LLaVA-OV-7B", "63.1", "43.6", _HERMES),
-    Published(Name.VIDEOMME, "HERMES", "Qwen2.5-VL-7B", _HERMES, overall=60.6),
-    Published(Name.VIDEOMME, "model alone", "Qwen2.5-VL-7B", _HERMES, overall=64.5),
+    Published(DatasetName.VIDEOMME, "HERMES", "Qwen2.5-VL-7B", _HERMES, overall=60.6),
+    Published(DatasetName.VIDEOMME, "model alone", "Qwen2.5-VL-7B", _HERMES, overall=64.5),
 )
 
 
-def published(dataset: Name) -> list[Published]:
+def published(dataset: DatasetName) -> list[Published]:
     """The figures for one benchmark."""
     return [each for each in PUBLISHED if each.dataset == dataset]

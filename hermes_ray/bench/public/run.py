@@ -9,7 +9,7 @@ from typing import Any
 
 from hermes_ray.bench.machine import Machine
 from hermes_ray.bench.public.contenders import Contender
-from hermes_ray.bench.public.dataset import Dataset, Name, Video
+from hermes_ray.bench.public.dataset import Dataset, DatasetName, Video
 from hermes_ray.bench.public.journal import Journal, Unit
 from hermes_ray.bench.public.judge import Judge
 from hermes_ray.bench.public.protocol import Outcome, watch
@@ -38,7 +38,7 @@ class Plan:
         max_pixels_per_frame: for models that keep a frame's shape, the most pixels that they keep of it.
     """
 
-    dataset: Name
+    dataset: DatasetName
     model: str
     policies: tuple[str, ...]
     budget_tokens: int

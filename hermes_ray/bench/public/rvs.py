@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from hermes_ray.bench.public.annotations import Entry, by_video, load_entries
-from hermes_ray.bench.public.dataset import Dataset, Item, Name, Video
+from hermes_ray.bench.public.dataset import Dataset, DatasetName, Item, Video
 
 _SPLIT = "open"
 
@@ -42,7 +42,7 @@ def _items(entry: Entry, videos: Path) -> Iterator[tuple[str, Path, Item]]:
         yield name, file, item
 
 
-def _dataset(name: Name, annotations: str) -> Dataset:
+def _dataset(name: DatasetName, annotations: str) -> Dataset:
     return Dataset(
         name=name,
         source="github.com/Becomebright/ReKV, arXiv 2503.00540; questions: github.com/IVGSZ/Flash-VStream",
@@ -56,5 +56,5 @@ def _dataset(name: Name, annotations: str) -> Dataset:
     )
 
 
-RVS_EGO = _dataset(Name.RVS_EGO, "ego4d_oe.json")
-RVS_MOVIE = _dataset(Name.RVS_MOVIE, "movienet_oe.json")
+RVS_EGO = _dataset(DatasetName.RVS_EGO, "ego4d_oe.json")
+RVS_MOVIE = _dataset(DatasetName.RVS_MOVIE, "movienet_oe.json")

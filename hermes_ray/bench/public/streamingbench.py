@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from hermes_ray.bench.public.annotations import Entry, by_video, load_entries
-from hermes_ray.bench.public.dataset import Dataset, Item, Name, Video, letter
+from hermes_ray.bench.public.dataset import Dataset, DatasetName, Item, Video, letter
 
 _ANNOTATIONS = "questions_real.json"
 _SPLIT = "real-time"
@@ -77,7 +77,7 @@ def _seconds(question: Entry) -> float:
 
 
 STREAMINGBENCH = Dataset(
-    name=Name.STREAMINGBENCH,
+    name=DatasetName.STREAMINGBENCH,
     source="github.com/THUNLP-MT/StreamingBench, arXiv 2411.03628",
     annotations=_ANNOTATIONS,
     fps=1.0,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hermes_ray.bench.public.annotations import Entry, by_video, load_entries
-from hermes_ray.bench.public.dataset import Dataset, Item, Name, Video
+from hermes_ray.bench.public.dataset import Dataset, DatasetName, Item, Video
 
 _ANNOTATIONS = "test.json"
 _DURATIONS = ("short", "medium", "long")
@@ -61,7 +61,7 @@ def _items(row: Entry, videos: Path) -> Iterator[tuple[str, Path, Item]]:
 
 
 VIDEOMME = Dataset(
-    name=Name.VIDEOMME,
+    name=DatasetName.VIDEOMME,
     source="github.com/MME-Benchmarks/Video-MME, arXiv 2405.21075",
     annotations=_ANNOTATIONS,
     fps=0.5,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hermes_ray.bench.public.dataset import Name
+from hermes_ray.bench.public.dataset import DatasetName
 from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.cli.console.exits import CommandFailed
 
@@ -72,7 +72,7 @@ def accuracy(
 
 @bench.command()
 def public(
-    dataset: Annotated[Name, typer.Option(help="Which benchmark.")],
+    dataset: Annotated[DatasetName, typer.Option(help="Which benchmark.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Its annotations and videos.")],
     model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")],
     policies: Annotated[

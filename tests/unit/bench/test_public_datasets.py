@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hermes_ray.bench.public.dataset import Item, Name
+from hermes_ray.bench.public.dataset import DatasetName, Item
 from hermes_ray.bench.public.datasets import DATASETS
 from hermes_ray.errors import DatasetError
 from tests.unit.bench import miniature
@@ -15,7 +15,7 @@ from tests.unit.bench import miniature
 
 def read(name: str, folder: Path) -> dict[str, Item]:
     miniature.make(name, folder, films=False)
-    return {item.key: item for video in DATASETS[Name(name)].read(folder) for item in video.items}
+    return {item.key: item for video in DATASETS[DatasetName(name)].read(folder) for item in video.items}
 
 
 def test_streamingbench_is_asked_with_four_lettered_options_at_its_time_stamp(tmp_path: Path):
@@ -24,7 +24,7 @@ def test_streamingbench_is_asked_with_four_lettered_options_at_its_time_stamp(tm
     listed = "Options:\nA. A car.\nB. A bus.\nC. A dog.\nD. Nothing.\n\nThe best option is:"
     assert all(item.prompt.endswith(listed) for item in items.values()), "letters are put before options without them"
     assert "\n\nQuestion: What is in view right now?\n\n" in items["0.0"].prompt
-    videos = DATASETS[Name.STREAMINGBENCH].read(tmp_path)
+    videos = DATASETS[DatasetName.STREAMINGBENCH].read(tmp_path)
     assert [(video.path.relative_to(tmp_path).as_posix(), len(video.items)) for video in videos] == [
         ("videos/sample_1_real.mp4", 3),
         ("videos/sample_2_real.mp4", 1),
@@ -46,7 +46,7 @@ def test_ovo_bench_is_asked_at_the_end_of_the_second_and_forward_questions_again
     assert "Options:\nA. a bus; B. a car; C. a dog;\n" in items["7"].prompt
     assert "How many times did they jumping?" in items["12_0"].prompt
     assert "procedures: \nput it down\n" in items["11_0"].prompt
-    assert {video.path for video in DATASETS[Name.OVO_BENCH].read(tmp_path)} == {
+    assert {video.path for video in DATASETS[DatasetName.OVO_BENCH].read(tmp_path)} == {
         tmp_path / "src_videos" / "COIN" / "street one.mp4",
         tmp_path / "src_videos" / "Ego4D" / "clips" / "yard.mp4",
     }
@@ -55,10 +55,10 @@ def test_ovo_bench_is_asked_at_the_end_of_the_second_and_forward_questions_again
 @pytest.mark.parametrize("name", ["rvs-ego", "rvs-movie"])
 def test_rvs_asks_the_bare_question_at_its_end_time(name: str, tmp_path: Path):
     items = read(name, tmp_path)
-    raw = json.loads((tmp_path / DATASETS[Name(name)].annotations).read_text())
+    raw = json.loads((tmp_path / DATASETS[DatasetName(name)].annotations).read_text())
     expected = [(talk["end_time"], talk["question"], talk["answer"]) for e in raw for talk in e["conversations"]]
     assert [(item.at_s, item.prompt, item.answer) for item in items.values()] == expected
-    assert {video.path for video in DATASETS[Name(name)].read(tmp_path)} == {
+    assert {video.path for video in DATASETS[DatasetName(name)].read(tmp_path)} == {
         tmp_path / "videos" / f"world-{seed}.mp4" for seed in (5, 6, 7)
     }
 
@@ -105,7 +105,7 @@ def test_videomme_is_asked_at_the_end(tmp_path: Path):
 def test_what_is_right_is_as_the_published_scorer_has_it(
     dataset: str, key: str, response: str, right: bool, tmp_path: Path
 ):
-    is_right = DATASETS[Name(dataset)].is_right
+    is_right = DATASETS[DatasetName(dataset)].is_right
     assert is_right is not None
     assert is_right(read(dataset, tmp_path)[key], response) is right
 
@@ -129,12 +129,12 @@ def test_a_wrong_annotation_is_named_with_its_file_place_and_field(
     dataset: str, change: dict[str, Any], said: str, tmp_path: Path
 ):
     miniature.make(dataset, tmp_path, films=False)
-    file = tmp_path / DATASETS[Name(dataset)].annotations
+    file = tmp_path / DATASETS[DatasetName(dataset)].annotations
     entries = json.loads(file.read_text())
     entries[0] |= change
     file.write_text(json.dumps(entries))
     with pytest.raises(DatasetError, match=rf"{file.name}, {said}"):
-        DATASETS[Name(dataset)].read(tmp_path)
+        DATASETS[DatasetName(dataset)].read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_wrong_question_of_streamingbench_is_named(
     entry = {"video_path": "x.mp4", "questions": [question]}
     (tmp_path / "questions_real.json").write_text(json.dumps([entry]))
     with pytest.raises(DatasetError, match=rf"questions_real\.json, entry 0, questions 0: {said}"):
-        DATASETS[Name.STREAMINGBENCH].read(tmp_path)
+        DATASETS[DatasetName.STREAMINGBENCH].read(tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "{}", "[]", "[1]"])
@@ -160,4 +160,4 @@ def test_annotations_that_are_missing_or_something_else_are_refused_by_name(cont
     if content is not None:
         (tmp_path / "test.json").write_text(content)
     with pytest.raises(DatasetError, match=r"test\.json"):
-        DATASETS[Name.VIDEOMME].read(tmp_path)
+        DATASETS[DatasetName.VIDEOMME].read(tmp_path)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from hermes_ray.bench.public.dataset import Name
+from hermes_ray.bench.public.dataset import DatasetName
 from hermes_ray.bench.public.datasets import DATASETS
 from hermes_ray.bench.public.film import Film
 from hermes_ray.cli.main import app
@@ -61,7 +61,7 @@ def test_every_question_is_asked_once_of_a_memory_that_has_seen_the_frames_befor
     )
     check_schema("public", document)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    chosen = DATASETS[Name(dataset)]
+    chosen = DATASETS[DatasetName(dataset)]
     items = {item.key: item for video in chosen.read(data(dataset)) for item in video.items}
     assert [result["contender"] for result in document["results"]] == ["hermes", "paper", "window-2"]
     for name, answers in document["answers"].items():
