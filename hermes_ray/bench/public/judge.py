@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 
-from hermes_ray.bench.public.dataset import Item
+from hermes_ray.bench.public.datasets.dataset import Item
 from hermes_ray.errors import ConfigError, DatasetError
 
 _BEST = 5

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hermes_ray.bench.public.dataset import Dataset
+from hermes_ray.bench.public.datasets.dataset import Dataset
 from hermes_ray.bench.public.published import Published, published
 from hermes_ray.bench.public.scores import Result, Score
 from hermes_ray.errors import ConfigError

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hermes_ray.bench.public.dataset import Video
+from hermes_ray.bench.public.datasets.dataset import Video
 from hermes_ray.bench.public.protocol import Outcome
 from hermes_ray.errors import ConfigError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hermes_ray.bench.batches import batches
-from hermes_ray.bench.public.dataset import Dataset, Item, Video
+from hermes_ray.bench.public.datasets.dataset import Dataset, Item, Video
 from hermes_ray.bench.public.film import Film
 from hermes_ray.bench.public.watching import Watcher
 from hermes_ray.engine import Answer, Question

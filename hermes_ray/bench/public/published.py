@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hermes_ray.bench.public.dataset import DatasetName
+from hermes_ray.bench.public.datasets.dataset import DatasetName
 
 _HERMES = "HERMES, arXiv 2601.14724"
 _SIMPLESTREAM = "SimpleStream, arXiv 2604.02317, table 1"

@@ -9,7 +9,7 @@ from typing import Any
 
 from hermes_ray.bench.machine import Machine
 from hermes_ray.bench.public.contenders import Contender
-from hermes_ray.bench.public.dataset import Dataset, DatasetName, Video
+from hermes_ray.bench.public.datasets.dataset import Dataset, DatasetName, Video
 from hermes_ray.bench.public.journal import Journal, Unit
 from hermes_ray.bench.public.judge import Judge
 from hermes_ray.bench.public.protocol import Outcome, watch

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.bench.public.dataset import Dataset
+from hermes_ray.bench.public.datasets.dataset import Dataset
 from hermes_ray.bench.public.protocol import Outcome
 from hermes_ray.bench.statistics import wilson_interval
 

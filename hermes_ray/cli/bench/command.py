@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hermes_ray.bench.public.dataset import DatasetName
+from hermes_ray.bench.public.datasets.dataset import DatasetName
 from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.cli.console.exits import CommandFailed
 

@@ -10,7 +10,7 @@ from hermes_ray import models
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.public import run
 from hermes_ray.bench.public.contenders import contenders
-from hermes_ray.bench.public.datasets import DATASETS
+from hermes_ray.bench.public.datasets.registry import DATASETS
 from hermes_ray.bench.public.journal import Journal
 from hermes_ray.bench.public.judge import Judge
 from hermes_ray.bench.public.picture import draw, require_matplotlib

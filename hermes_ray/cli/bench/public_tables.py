@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hermes_ray.bench.machine import Machine
-from hermes_ray.bench.public.dataset import Dataset
+from hermes_ray.bench.public.datasets.dataset import Dataset
 from hermes_ray.bench.public.published import published
 from hermes_ray.bench.public.scores import Result, Score
 from hermes_ray.bench.statistics import wilson_interval

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hermes_ray.bench.public.dataset import DatasetName, Item
-from hermes_ray.bench.public.datasets import DATASETS
+from hermes_ray.bench.public.datasets.dataset import DatasetName, Item
+from hermes_ray.bench.public.datasets.registry import DATASETS
 from hermes_ray.errors import DatasetError
 from tests.unit.bench import miniature
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from hermes_ray.bench.public.dataset import DatasetName
-from hermes_ray.bench.public.datasets import DATASETS
+from hermes_ray.bench.public.datasets.dataset import DatasetName
+from hermes_ray.bench.public.datasets.registry import DATASETS
 from hermes_ray.bench.public.film import Film
 from hermes_ray.cli.main import app
 from tests.unit.bench import miniature
@@ -105,26 +105,19 @@ def test_a_memory_knows_what_was_in_view_when_it_was_asked_and_a_judge_says_so(
 
 
 def test_a_run_goes_on_where_it_was_stopped_and_shards_come_together(data: Callable[[str], Path], tmp_path: Path):
-    directory = data("streamingbench")
-    whole = documented("streamingbench", directory, tmp_path / "whole.json", "--policies=hermes,window")
+    directory, policies = tmp_path / "data", "--policies=hermes,window"
+    shutil.copytree(data("streamingbench"), directory)
+    whole = documented("streamingbench", directory, tmp_path / "whole.json", policies)
     one, two = tmp_path / "one.journal", tmp_path / "two.journal"
     for shard, journal in (("1/2", one), ("2/2", two)):
-        part = documented(
-            "streamingbench", directory, tmp_path / "p.json", "--policies=hermes,window", f"--shard={shard}",
-            f"--resume={journal}",
-        )  # fmt: skip
+        own = (policies, f"--shard={shard}", f"--resume={journal}")
+        part = documented("streamingbench", directory, tmp_path / "part.json", *own)
         assert {answer["video"] for answer in part["answers"]["hermes"]} == {f"sample_{shard[0]}_real.mp4"}
     before = (one.read_bytes(), two.read_bytes())
-    # Without the videos, so nothing can be watched again.
     for video in (directory / "videos").iterdir():
-        video.rename(video.with_suffix(".kept"))
-        video.touch()
-    both = documented(
-        "streamingbench", directory, tmp_path / "both.json", "--policies=hermes,window",
-        f"--resume={one}", f"--resume={two}",
-    )  # fmt: skip
-    for video in (directory / "videos").glob("*.kept"):
-        video.rename(video.with_suffix(".mp4"))
+        video.write_bytes(b"")  # so that nothing can be watched again
+    resumed = (policies, f"--resume={one}", f"--resume={two}")
+    both = documented("streamingbench", directory, tmp_path / "both.json", *resumed)
     assert (both["answers"], both["results"]) == (whole["answers"], whole["results"])
     assert (one.read_bytes(), two.read_bytes()) == before
 

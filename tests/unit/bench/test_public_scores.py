@@ -3,8 +3,8 @@
 import pytest
 
 from hermes_ray.bench.machine import describe_machine
-from hermes_ray.bench.public.dataset import DatasetName
-from hermes_ray.bench.public.datasets import DATASETS
+from hermes_ray.bench.public.datasets.dataset import DatasetName
+from hermes_ray.bench.public.datasets.registry import DATASETS
 from hermes_ray.bench.public.protocol import Outcome
 from hermes_ray.bench.public.published import PUBLISHED, published
 from hermes_ray.bench.public.scores import Result, results

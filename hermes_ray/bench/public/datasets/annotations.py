@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hermes_ray.bench.public.dataset import Item, Video
+from hermes_ray.bench.public.datasets.dataset import Item, Video
 from hermes_ray.errors import DatasetError
 
 _PAGE = "docs/public-benchmarks.md shows the layout"

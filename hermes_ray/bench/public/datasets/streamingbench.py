@@ -8,8 +8,8 @@ questions need sound, sequential ones tell the right answers so far, proactive o
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from hermes_ray.bench.public.annotations import Entry, by_video, load_entries
-from hermes_ray.bench.public.dataset import Dataset, DatasetName, Item, Video, letter
+from hermes_ray.bench.public.datasets.annotations import Entry, by_video, load_entries
+from hermes_ray.bench.public.datasets.dataset import Dataset, DatasetName, Item, Video, letter
 
 _ANNOTATIONS = "questions_real.json"
 _SPLIT = "real-time"

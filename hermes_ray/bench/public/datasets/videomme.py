@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hermes_ray.bench.public.annotations import Entry, by_video, load_entries
-from hermes_ray.bench.public.dataset import Dataset, DatasetName, Item, Video
+from hermes_ray.bench.public.datasets.annotations import Entry, by_video, load_entries
+from hermes_ray.bench.public.datasets.dataset import Dataset, DatasetName, Item, Video
 
 _ANNOTATIONS = "test.json"
 _DURATIONS = ("short", "medium", "long")

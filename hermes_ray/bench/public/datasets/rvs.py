@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from hermes_ray.bench.public.annotations import Entry, by_video, load_entries
-from hermes_ray.bench.public.dataset import Dataset, DatasetName, Item, Video
+from hermes_ray.bench.public.datasets.annotations import Entry, by_video, load_entries
+from hermes_ray.bench.public.datasets.dataset import Dataset, DatasetName, Item, Video
 
 _SPLIT = "open"
 
