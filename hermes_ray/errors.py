@@ -19,6 +19,7 @@
     │   ├── OffsetOutOfRange      the partition does not hold that offset (any more)
     │   └── UnreadableRecord      a record that the Kafka client cannot parse; skip it
     ├── SourceError               a video source cannot be opened or read
+    ├── DatasetError              a public benchmark's data, or its judge, cannot be used
     ├── ModelError
     │   ├── UnsupportedModel      a family that has no adapter
     │   └── MissingWeights        nothing to load at that name or path
@@ -178,6 +179,12 @@ class SourceError(HermesError):
     """A video source cannot be opened or has stopped for good."""
 
     code = "source"
+
+
+class DatasetError(HermesError):
+    """A public benchmark's annotations or videos are missing or not as published, or its judge does not answer."""
+
+    code = "dataset"
 
 
 class ModelError(HermesError):
