@@ -20,6 +20,7 @@ OPERATIONS = {
     "resetStream": ("post", "/v1/streams/{id}/reset"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "listModels": ("get", "/v1/models"),
+    "getModel": ("get", "/v1/models/{model}"),
     "createChatCompletion": ("post", "/v1/chat/completions"),
     "getProblemKind": ("get", "/problems/{code}"),
 }
