@@ -115,8 +115,13 @@ class ChatRequest(_Tolerant):
     """The answer ends before the first of these texts."""
     stream: bool = False
     """Answer token by token."""
-    stream_options: StreamOptions = StreamOptions()
+    stream_options: StreamOptions | None = None
     """Options of a streamed completion."""
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the last chunk has the token counts."""
+        return self.stream_options is not None and self.stream_options.include_usage
 
     def stream_id(self) -> str:
         """The stream that the model's name means, as written.

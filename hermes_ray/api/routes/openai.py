@@ -112,7 +112,7 @@ async def _chunks(
     events: AnswerEvents, chat: ChatRequest, head: dict[str, Any], warnings: list[str], problems: QuestionProblems
 ) -> AsyncIterator[ServerSentEvent]:
     # With usage, OpenAI's chunks all have that member, null in all but the last.
-    every = {"object": "chat.completion.chunk"} | ({"usage": None} if chat.stream_options.include_usage else {})
+    every = {"object": "chat.completion.chunk"} | ({"usage": None} if chat.include_usage else {})
 
     def chunk(choices: list[dict[str, Any]], **members: object) -> ServerSentEvent:
         return json_event({**head, **every, "choices": choices, **members})
@@ -130,7 +130,7 @@ async def _chunks(
                         continue
                     extension = {"hermes": _freshness(event).model_dump(), "warnings": warnings}
                     yield chunk(delta({}, event.finish_reason), **extension)
-                    if chat.stream_options.include_usage:
+                    if chat.include_usage:
                         yield chunk([], usage=CompletionUsage.of(event).model_dump())
     except HermesError as error:
         yield json_event({"error": openai_error(kind_of(error), str(error))})

@@ -94,7 +94,7 @@ def test_every_field_says_what_it_is(document: dict[str, Any]):
 async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict[str, Any]):
     chat = {"model": f"stream/{STREAM}", "messages": [{"role": "user", "content": "q"}], "max_tokens": 2}
     requests = [
-        ("get", path.replace("{id}", STREAM).replace("{code}", "internal"), path, None)
+        ("get", path.format(id=STREAM, code="internal", model=f"stream/{STREAM}"), path, None)
         for method, path in OPERATIONS.values()
         if method == "get" and path != "/metrics"  # no JSON
     ]
