@@ -1,6 +1,7 @@
 """Python clients of the HTTP API, one that blocks and one for asyncio. Loads neither torch nor Ray nor Kafka."""
 
 from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
+from hermes_ray.api.side_by_side import StreamResult
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
 from hermes_ray.client.protocol import AskParameters
@@ -12,5 +13,6 @@ __all__ = [
     "HermesClient",
     "StreamResetResponse",
     "StreamResponse",
+    "StreamResult",
     "TokenEvent",
 ]

@@ -1,14 +1,16 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncGenerator
-from typing import Self, TypeVar, Unpack
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
 from hermes_ray.api.openai.responses import Model
 from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
+from hermes_ray.api.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.client import protocol
-from hermes_ray.client.events import AnswerEvents
+from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
 from hermes_ray.client.protocol import AskParameters, Call
 from hermes_ray.errors import ApiUnreachable, ConfigError
@@ -98,18 +100,47 @@ class AsyncHermesClient:
             ApiUnreachable: also for an answer that broke off before its end.
         """
         call = protocol.ask(stream_id, question, parameters, streamed=True)
+        async with aclosing(self._events(call)) as events:
+            async for event in events:
+                item = answer_item(event)
+                yield item
+                if isinstance(item, AnswerResponse):
+                    return
+        raise ApiUnreachable(BROKEN_OFF)
+
+    async def ask_all(
+        self, streams: Sequence[str], question: str, **parameters: Unpack[AskParameters]
+    ) -> list[StreamResult]:
+        """Ask several streams at once, by ids and patterns such as ``dock-*``: an answer or a problem of each."""
+        return await self._send(protocol.ask_all(streams, question, parameters))
+
+    async def ask_all_stream(
+        self, streams: Sequence[str], question: str, **parameters: Unpack[AskParameters]
+    ) -> AsyncGenerator[StreamResult, None]:
+        """The same, each as soon as it is known. Closing the generator cancels the others.
+
+        Raises:
+            ApiUnreachable: also when it broke off before its end.
+        """
+        call = protocol.ask_all(streams, question, parameters, streamed=True)
+        async with aclosing(self._events(call)) as events:
+            async for event in events:
+                item = result_item(event)
+                if isinstance(item, StreamsQueryDone):
+                    return
+                yield item
+        raise ApiUnreachable(BROKEN_OFF)
+
+    async def _events(self, call: Call[Any]) -> AsyncGenerator[Event, None]:
         with reachable():
             async with self._http.stream(call.method, call.path, json=call.body, timeout=call.timeout) as response:
                 if response.is_error:
                     await response.aread()
                     checked(response)
-                events = AnswerEvents()
+                lines = EventLines()
                 async for line in response.aiter_lines():
-                    if (item := events.feed(line)) is not None:
-                        yield item
-                    if isinstance(item, AnswerResponse):
-                        return
-        raise ApiUnreachable("the answer broke off before its end")
+                    if (event := lines.feed(line)) is not None:
+                        yield event
 
     async def _send(self, call: Call[_Result]) -> _Result:
         with reachable():

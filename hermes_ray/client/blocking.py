@@ -1,14 +1,16 @@
 """The client that blocks."""
 
-from collections.abc import Generator
-from typing import Self, TypeVar, Unpack
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
 from hermes_ray.api.openai.responses import Model
 from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
+from hermes_ray.api.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.client import protocol
-from hermes_ray.client.events import AnswerEvents
+from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
 from hermes_ray.client.protocol import AskParameters, Call
 from hermes_ray.errors import ApiUnreachable, ConfigError
@@ -98,6 +100,36 @@ class HermesClient:
             ApiUnreachable: also for an answer that broke off before its end.
         """
         call = protocol.ask(stream_id, question, parameters, streamed=True)
+        with closing(self._events(call)) as events:
+            for event in events:
+                item = answer_item(event)
+                yield item
+                if isinstance(item, AnswerResponse):
+                    return
+        raise ApiUnreachable(BROKEN_OFF)
+
+    def ask_all(self, streams: Sequence[str], question: str, **parameters: Unpack[AskParameters]) -> list[StreamResult]:
+        """Ask several streams at once, by ids and patterns such as ``dock-*``: an answer or a problem of each."""
+        return self._send(protocol.ask_all(streams, question, parameters))
+
+    def ask_all_stream(
+        self, streams: Sequence[str], question: str, **parameters: Unpack[AskParameters]
+    ) -> Generator[StreamResult, None, None]:
+        """The same, each as soon as it is known. Closing the generator cancels the others.
+
+        Raises:
+            ApiUnreachable: also when it broke off before its end.
+        """
+        call = protocol.ask_all(streams, question, parameters, streamed=True)
+        with closing(self._events(call)) as events:
+            for event in events:
+                item = result_item(event)
+                if isinstance(item, StreamsQueryDone):
+                    return
+                yield item
+        raise ApiUnreachable(BROKEN_OFF)
+
+    def _events(self, call: Call[Any]) -> Generator[Event, None, None]:
         with (
             reachable(),
             self._http.stream(call.method, call.path, json=call.body, timeout=call.timeout) as response,
@@ -105,13 +137,10 @@ class HermesClient:
             if response.is_error:
                 response.read()
                 checked(response)
-            events = AnswerEvents()
+            lines = EventLines()
             for line in response.iter_lines():
-                if (item := events.feed(line)) is not None:
-                    yield item
-                if isinstance(item, AnswerResponse):
-                    return
-        raise ApiUnreachable("the answer broke off before its end")
+                if (event := lines.feed(line)) is not None:
+                    yield event
 
     def _send(self, call: Call[_Result]) -> _Result:
         with reachable():

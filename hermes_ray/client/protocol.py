@@ -11,6 +11,7 @@ import httpx
 
 from hermes_ray.api.openai.responses import Model, ModelList
 from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.side_by_side import StreamResult, StreamsQueryResponse
 from hermes_ray.client.failures import checked, valid
 from hermes_ray.errors import ConfigError
 
@@ -119,6 +120,17 @@ def ask(stream_id: str, question: str, parameters: AskParameters, *, streamed: b
         return Call("POST", path, AnswerResponse.model_validate, body | {"stream": True})
     silence_s = (parameters.get("timeout_s") or _SERVER_DEFAULT_TIMEOUT_S) + _ANSWER_MARGIN_S
     return Call("POST", path, AnswerResponse.model_validate, body, silence_s)
+
+
+def ask_all(
+    streams: Sequence[str], question: str, parameters: AskParameters, *, streamed: bool = False
+) -> Call[list[StreamResult]]:
+    """A question to several streams; streamed, its answers are an event stream."""
+    one = ask("", question, parameters, streamed=streamed)
+    body = {**(one.body or {}), "streams": list(streams)}
+    return Call(
+        "POST", "/v1/query", lambda found: StreamsQueryResponse.model_validate(found).results, body, one.silence_s
+    )
 
 
 def headers(api_key: str | None) -> dict[str, str]:

@@ -19,6 +19,7 @@ OPERATIONS = {
     "getStream": ("get", "/v1/streams/{id}"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
     "askStream": ("post", "/v1/streams/{id}/query"),
+    "askStreams": ("post", "/v1/query"),
     "listModels": ("get", "/v1/models"),
     "getModel": ("get", "/v1/models/{model}"),
     "createChatCompletion": ("post", "/v1/chat/completions"),
@@ -100,6 +101,7 @@ async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict
     ]
     requests += [
         ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),
+        ("post", "/v1/query", "/v1/query", {"streams": [STREAM, "nobody"], "question": "q", "max_tokens": 2}),
         ("post", "/v1/chat/completions", "/v1/chat/completions", chat),
     ]
     for method, url, path, body in requests:
