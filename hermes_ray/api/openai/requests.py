@@ -96,7 +96,7 @@ class ChatRequest(_Tolerant):
     model: str
     """``stream/`` and the stream's id."""
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    """The conversation. The last message must be the user's."""
+    """The conversation. Its last message must be the user's."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """The most tokens to answer with; the server's own limit may be lower."""
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -147,15 +147,16 @@ class ChatRequest(_Tolerant):
         return ignored + late
 
     def to_question(self) -> Question:
-        """The last message as a question, behind the conversation.
+        """The last message of the conversation as a question, behind the others.
 
         Raises:
-            InvalidRequest: the last message is not the user's.
+            InvalidRequest: it is not the user's.
             InvalidQuestion: it is blank.
         """
-        *before, (role, question) = _joined_turns(self.messages) or [("system", "")]
-        if role != "user" or self.messages[-1].role != "user":
+        turns = _joined_turns(self.messages)
+        if not turns or turns[-1][0] != "user":
             raise InvalidRequest(f"messages: the last one must have role user, not {self.messages[-1].role}")
+        *before, (_, question) = turns
         if before and before[0][0] == "assistant":  # a greeting
             before.insert(0, ("user", ""))
         texts = [text for _, text in before]

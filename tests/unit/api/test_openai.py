@@ -138,7 +138,7 @@ async def test_what_cannot_hurt_is_ignored_and_the_answer_says_so(client: openai
     late = {"role": "system", "content": "what did you see ?"}
     completion = await client.chat.completions.create(
         model=MODEL,
-        messages=[{"role": "user", "name": "ann", "content": "who came ?"}, late, *MESSAGES],
+        messages=[{"role": "user", "name": "ann", "content": "who came ?"}, late, *MESSAGES, late],
         max_tokens=2,
         frequency_penalty=0.5,
         user="ann",
@@ -150,7 +150,7 @@ async def test_what_cannot_hurt_is_ignored_and_the_answer_says_so(client: openai
     named = {warning.partition(":")[0] for warning in completion.model_extra["warnings"]}
     assert named == {
         *("frequency_penalty", "user", "metadata", "store", "reasoning_effort", "unheard_of"),
-        *("messages.0.name", "messages.1"),
+        *("messages.0.name", "messages.1", "messages.3"),
     }
 
 
@@ -185,6 +185,7 @@ async def test_errors_are_the_clients_own_with_our_reason(client: openai.AsyncOp
         ),
         ({"messages": []}, "messages: "),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "role user"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "role user"),
         ({"messages": [{"role": "user", "content": "  "}]}, "empty"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}]},
