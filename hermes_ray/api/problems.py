@@ -21,7 +21,7 @@ from hermes_ray.errors import ClusterError, HermesError, Overloaded
 from hermes_ray.observability.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
-_OPENAI_PATHS = ("/v1/chat/", "/v1/models")
+_OPENAI_PATHS = ("/v1/chat/", "/v1/models", "/v1/responses")
 
 _log = get_logger(__name__)
 

@@ -4,7 +4,7 @@ A parameter is refused where an answer without it would be wrong: the caller wou
 not. Everything else, names that nobody has heard of included, is ignored, and the answer says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,11 @@ _REFUSED: Mapping[str, _Refused] = {
     "response_format": _Refused(
         "answers are plain text, in no promised form; use {'type': 'text'}", ({"type": "text"},)
     ),
+    "text.format": _Refused("answers are plain text, in no promised form; use {'type': 'text'}", ({"type": "text"},)),
+    "previous_response_id": _Refused("nothing is stored; send the whole conversation", ()),
+    "conversation": _Refused("nothing is stored; send the whole conversation", ()),
+    "prompt": _Refused("nothing is stored; send the whole conversation", ()),
+    "background": _Refused("answers are given at once; leave it out", (False,)),
     "modalities": _Refused("answers are text; use ['text']", (["text"], [])),
     "audio": _Refused("answers are text; leave it out", ()),
     "logprobs": _Refused("probabilities of tokens are not given; leave it out", (False,)),
@@ -57,12 +62,15 @@ _REFUSED_OF_MESSAGE: Mapping[str, str] = {
 }
 
 
-def check_parameters(extra: Mapping[str, Any], messages: list[Mapping[str, Any]]) -> list[str]:
+def check_parameters(
+    extra: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], *, of: str = "messages"
+) -> list[str]:
     """Judge what a request says beyond the fields that are honoured.
 
     Args:
         extra: the request's other fields, none of them null.
         messages: the same of each message.
+        of: the field that holds the messages.
 
     Returns:
         A warning for each that was ignored, by name.
@@ -79,9 +87,9 @@ def check_parameters(extra: Mapping[str, Any], messages: list[Mapping[str, Any]]
     for number, message in enumerate(messages):
         for name, value in message.items():
             if value and name in _REFUSED_OF_MESSAGE:
-                refused["messages", number, name] = _REFUSED_OF_MESSAGE[name]
+                refused[of, number, name] = _REFUSED_OF_MESSAGE[name]
             elif value:
-                ignored.append(f"messages.{number}.{name}")
+                ignored.append(f"{of}.{number}.{name}")
     if refused:
         errors = [{"type": "unsupported", "loc": ("body", *at), "msg": reason} for at, reason in refused.items()]
         raise RequestValidationError(errors)

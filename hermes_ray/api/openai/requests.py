@@ -42,7 +42,7 @@ def _as_list(stop: object) -> object:
     return [stop] if isinstance(stop, str) else stop
 
 
-class _Tolerant(Schema):
+class Tolerant(Schema):
     """Takes fields that it does not know, and null for what was left out: OpenAI's clients send both."""
 
     model_config = ConfigDict(extra="allow")
@@ -53,7 +53,7 @@ class _Tolerant(Schema):
         return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
-class ChatMessage(_Tolerant):
+class ChatMessage(Tolerant):
     """One message of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
@@ -71,14 +71,14 @@ class ChatMessage(_Tolerant):
         return self.role in ("system", "developer")
 
 
-class StreamOptions(_Tolerant):
+class StreamOptions(Tolerant):
     """Options of a streamed completion."""
 
     include_usage: bool = False
     """Send a last chunk with the token counts."""
 
 
-class ChatRequest(_Tolerant):
+class ChatRequest(Tolerant):
     """A question to a stream, with the conversation before it.
 
     Other fields of OpenAI's are ignored, and the answer's ``warnings`` name them; those that change what an answer
@@ -110,8 +110,7 @@ class ChatRequest(_Tolerant):
     stop: Annotated[
         list[Annotated[str, Field(max_length=256)]],
         BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
-        Field(max_length=16, default_factory=list),
-    ]
+    ] = Field(default_factory=list, max_length=16)
     """The answer ends before the first of these texts."""
     stream: bool = False
     """Answer token by token."""

@@ -23,6 +23,7 @@ OPERATIONS = {
     "listModels": ("get", "/v1/models"),
     "getModel": ("get", "/v1/models/{model}"),
     "createChatCompletion": ("post", "/v1/chat/completions"),
+    "createResponse": ("post", "/v1/responses"),
     "getProblemKind": ("get", "/problems/{code}"),
 }
 QUERY = "/v1/streams/{id}/query"
@@ -103,6 +104,7 @@ async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict
         ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),
         ("post", "/v1/query", "/v1/query", {"streams": [STREAM, "nobody"], "question": "q", "max_tokens": 2}),
         ("post", "/v1/chat/completions", "/v1/chat/completions", chat),
+        ("post", "/v1/responses", "/v1/responses", {"model": chat["model"], "input": "q", "max_output_tokens": 2}),
     ]
     for method, url, path, body in requests:
         response = await http.request(method, url, json=body)
