@@ -24,6 +24,23 @@ def additive_mask(visible: Tensor, group: int, dtype: torch.dtype) -> Tensor:
     return hidden[:, None].expand(-1, group, -1, -1).flatten(1, 2)[:, None]
 
 
+def causal_mask(tokens: int, cached: int, group: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What the last tokens of a cache see of it: everything before them, and themselves. Made on the device.
+
+    Args:
+        tokens: how many they are.
+        cached: tokens of the cache, these included.
+        group: query heads that share a key/value head.
+        dtype: the queries'.
+        device: the queries'.
+
+    Returns:
+        ``[1, 1, group * tokens, cached]``, as :func:`additive_mask`.
+    """
+    hidden = torch.full((tokens, cached), -torch.inf, dtype=dtype, device=device).triu_(cached - tokens + 1)
+    return hidden.repeat(group, 1)[None, None]
+
+
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scaling: float) -> Tensor:
     """Masked attention.
 
