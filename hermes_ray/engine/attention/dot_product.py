@@ -68,18 +68,6 @@ def attention_weights(queries: Tensor, keys: Tensor, mask: Tensor, scaling: floa
     return torch.add(mask, scores, alpha=scaling).softmax(dim=-1)
 
 
-def attend_by(weights: Tensor, values: Tensor, heads: int) -> Tensor:
-    """What :func:`attend` returns, from weights that are known already.
-
-    Args:
-        weights: from :func:`attention_weights`.
-        values: ``[batch, kv_heads, cached, head_dim]``.
-        heads: query heads.
-    """
-    attended = torch.matmul(weights.to(values.dtype), values)
-    return attended.reshape(values.shape[0], heads, -1, values.shape[-1])
-
-
 def _folded(queries: Tensor, keys: Tensor) -> Tensor:
     """``[batch, kv_heads, group * tokens, head_dim]``."""
     return queries.reshape(*keys.shape[:2], -1, queries.shape[-1])

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention.dot_product import attend, attend_by, attention_weights
 from hermes_ray.engine.attention.flash import packed_attention
-from hermes_ray.engine.attention.packed import HeldRows
-from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows, PlacedProbe
+from hermes_ray.engine.attention.observed import attend_observed
+from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
@@ -68,9 +67,14 @@ class Encoder:
             if needed:
                 attended[stored] = held.attend(queries[:, stored])
             for probe in probes:
-                seen = self._attend_probe(layer, probe, held, queries, rotated, values, attended)
-                if seen is not None:
-                    observed[probe.row][layer] = seen[slab.prefix : batch.rows[probe.row].held]
+                own = rotated[:, probe.tokens], values[:, probe.tokens]
+                looked, weights = attend_observed(
+                    queries[:, probe.tokens], held.row(probe.row), own, probe.mask, self._decoder.scaling
+                )
+                if layer in probe.layers:
+                    observed[probe.row][layer] = weights[slab.prefix :]
+                if layer + 1 < probe.layers.stop:
+                    attended[probe.tokens] = looked
             if needed:
                 hidden = self._decoder.finish(layer, hidden[:, :needed], attended[None].transpose(1, 2))
                 hidden = batch.add_deepstack(layer, hidden)
@@ -83,33 +87,3 @@ class Encoder:
     def _nothing_observed(self, row: EncodeRow) -> Tensor:
         visual = self._slab.visual_tokens(row.slot) + row.stored
         return torch.zeros((self._decoder.shape.layers, visual), dtype=torch.float32, device=row.embeds.device)
-
-    def _attend_probe(
-        self,
-        layer: int,
-        probe: PlacedProbe,
-        held: HeldRows,
-        queries: Tensor,
-        rotated: Tensor,
-        values: Tensor,
-        into: Tensor,
-    ) -> Tensor | None:
-        """Attend with a probe, unless nothing needs its output.
-
-        Returns:
-            In a layer that it is for, the mean over heads and tokens of its attention to what its row's slot holds and
-            to itself.
-        """
-        held_keys, held_values = held.row(probe.row)
-        all_keys = torch.cat((held_keys, rotated[:, probe.tokens]), dim=1)[None]
-        all_values = torch.cat((held_values, values[:, probe.tokens]), dim=1)[None]
-        asking = queries[None, :, probe.tokens]
-        if layer not in probe.layers:
-            seen = attend(asking, all_keys, all_values, probe.mask, self._decoder.scaling)
-            into[probe.tokens] = seen[0].transpose(0, 1)
-            return None
-        weights = attention_weights(asking, all_keys, probe.mask, self._decoder.scaling)
-        if layer + 1 in probe.layers:
-            # The weights are known, so this is half the work of attending once more.
-            into[probe.tokens] = attend_by(weights, all_values, asking.shape[1])[0].transpose(0, 1)
-        return weights.mean(dim=(0, 1, 2))

@@ -69,7 +69,8 @@ class PlacedProbe:
         row: index of its row.
         tokens: where its tokens are among those of the pass.
         layers: layers to observe.
-        mask: what they see, which is all that the row's slot holds and causally themselves (:func:`causal_mask`).
+        mask: what they see of one another, ``[group * tokens, tokens]`` float32 (:func:`causal_mask`). Of the slot
+            they see everything.
     """
 
     row: int
@@ -146,8 +147,7 @@ class PackedRows:
         probes, start = [], self.stored
         for index, span in ordered:
             count = span.stop - span.start
-            held = self.rows[index].held
-            mask = causal_mask(count, held + count, group, self.embeds.dtype, self.embeds.device)
+            mask = causal_mask(count, count, group, torch.float32, self.embeds.device)[0, 0]
             probes.append(PlacedProbe(index, slice(start, start + count), span.layers, mask))
             start += count
         return probes
