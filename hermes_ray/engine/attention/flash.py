@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ _HALF = (torch.float16, torch.bfloat16)
 _LARGEST_HEAD = 256
 _OLDEST_CAPABILITY = (8, 0)
 # From torch 2.12 on grouped heads must be asked for; before, the kernel took them unasked.
-_GROUPED = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
+_GROUPED: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
 
 
 class Kernel(Protocol):

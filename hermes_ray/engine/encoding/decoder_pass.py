@@ -14,6 +14,7 @@ from hermes_ray.engine.attention.flash import packed_attention
 from hermes_ray.engine.attention.observed import attend_observed
 from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
 from hermes_ray.memory.slab import KVSlab
+from hermes_ray.memory.transfer import read_back
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
 
@@ -78,7 +79,7 @@ class Encoder:
             if needed:
                 hidden = self._decoder.finish(layer, hidden[:, :needed], attended[None].transpose(1, 2))
                 hidden = batch.add_deepstack(layer, hidden)
-        if finite is not None and not finite:  # the one thing that is read back from the device
+        if finite is not None and not read_back(finite):  # the one thing in a pass that is waited for
             raise ArithmeticError("a key or value of a frame is NaN or infinite")
         for row in rows:
             slab.lengths[row.slot] += row.stored
