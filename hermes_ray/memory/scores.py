@@ -113,8 +113,8 @@ def smoothed_by_identity(scores: Tensor, strength: Tensor, view: MemoryView) -> 
     identity = identities(view.frames, view.patches)
     above, found = find(identity[:-1], identity[1:])
     found &= view.patches[:-1] >= 0
+    share = found * strength[:-1, None]
     result = scores.clone()
     for layer in range(scores.shape[0] - 2, -1, -1):
-        mixed = torch.lerp(scores[layer], result[layer + 1][above[layer]], strength[layer])
-        result[layer] = torch.where(found[layer], mixed, scores[layer])
+        torch.lerp(scores[layer], result[layer + 1].gather(0, above[layer]), share[layer], out=result[layer])
     return result
