@@ -7,7 +7,7 @@ from hermes_ray.memory import tiers
 from hermes_ray.memory.policies.base import Policy, Probe
 from hermes_ray.memory.policies.hermes import Hermes
 from hermes_ray.memory.policies.infinipot_v import InfiniPotV
-from hermes_ray.memory.policies.presets import LLAVA_K_END, PRESETS, HermesParameters
+from hermes_ray.memory.policies.presets import LLAVA_K_END, HermesParameters, preset
 from hermes_ray.memory.policies.simple import Full, RecentOnly, SinkWindow, Uniform
 from hermes_ray.memory.policies.streammem import StreamMem
 
@@ -41,7 +41,7 @@ def build(settings: MemorySettings, layers: int, *, k_end: float = LLAVA_K_END) 
 
 def hermes_parameters(settings: MemorySettings, k_end: float = LLAVA_K_END) -> HermesParameters:
     """The preset that the settings name, with their overrides; the family's ``k_end`` where both leave it open."""
-    parameters = PRESETS[settings.policy]
+    parameters = preset(settings.policy, k_end)
     if settings.policy == "hermes":
         parameters = replace(parameters, recent_frames=settings.recent_frames)
     parameters = replace(parameters, **settings.hermes.model_dump(exclude_none=True))

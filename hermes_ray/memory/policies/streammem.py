@@ -19,7 +19,8 @@ class StreamMem:
     """Merge near-equal consecutive frames, keep the top tokens by attention, and one prototype per frame.
 
     Two readings of the paper are fixed here. It compares frames by their vision features before encoding; this
-    memory compares their cached keys, which carry no rotation. And prototypes, one per frame that loses tokens,
+    memory compares their cached keys, which carry no rotation, less their mean (:func:`merge_similar_frames`). And
+    prototypes, one per frame that loses tokens,
     may take at most a share of the budget (the best-attended frames first), or a long stream would consist of
     nothing else; at the next compaction a prototype is a token like any other.
 
@@ -54,7 +55,9 @@ class StreamMem:
 def merge_similar_frames(view: MemoryView, similar: float, at_most: int) -> tuple[MemoryView, Tensor]:
     """Merge each token into the same patch of the next frame, where the two frames look alike.
 
-    Chains of alike frames end up in the newest one, weighted by counts.
+    Chains of alike frames end up in the newest one, weighted by counts. Keys are compared less the mean key of their
+    layer and head, which takes the bias of the key projection away: Qwen2's is up to tens of times as long as what
+    differs between tokens, and with it any two frames would be alike.
 
     Args:
         view: the memory.
@@ -68,6 +71,7 @@ def merge_similar_frames(view: MemoryView, similar: float, at_most: int) -> tupl
     found &= (view.frames >= 0) & (view.patches >= 0)
     later = successor[:, None, :, None].expand_as(view.keys)
     keys = at_least_float32(view.keys)
+    keys = keys - keys.mean(dim=2, keepdim=True)
     cosine = cosine_similarity(keys, keys.gather(2, later), dim=-1).mean(dim=1).double()
     frame = dense_rank(view.frames.long())
     pairs = group_sum(found.double(), frame)
