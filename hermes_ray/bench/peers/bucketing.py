@@ -104,10 +104,9 @@ class BucketedCache:
 def sinks_and_buckets(scores: Tensor, *, newest: int, older: int, sinks: int) -> Tensor:
     """Choose the newest tokens, and of the older ones those that Vision Sink Bucketing keeps.
 
-    The older ones are cut into ``older`` equal buckets by their place p = 1, 2 ... in the context of length L: the bucket
-    is ceil(p * ``older`` / L). First the ``sinks`` tokens with
-    the highest scores stay; then, from the highest score down, those whose bucket is still empty, until there are
-    ``older``.
+    The older ones are cut into ``older`` equal buckets: place p = 1, 2 ... of L lies in bucket ceil(p * ``older`` / L).
+    First the ``sinks`` tokens with the highest scores stay; then, from the highest score down, those whose bucket is
+    still empty, until there are ``older``.
 
     Args:
         scores: ``[layers, tokens]``.
