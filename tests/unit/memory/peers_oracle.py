@@ -46,11 +46,9 @@ def streammem(layer: Layer, attention: np.ndarray, keep: int) -> Layer:
 def _merge_alike(layer: Layer, at_most: int) -> tuple[Layer, set[int]]:
     place = {token.identity: i for i, token in enumerate(layer) if min(token.identity) >= 0}
     successor = {i: place[f + 1, p] for (f, p), i in place.items() if (f + 1, p) in place}
-    middle = np.mean([token.key for token in layer], axis=0)
-    centred = [replace(token, key=token.key - middle) for token in layer]
     cosines: dict[int, list[float]] = {}
     for i, later in successor.items():
-        cosines.setdefault(layer[i].identity[0], []).append(cosine(centred[i], centred[later]))
+        cosines.setdefault(layer[i].identity[0], []).append(cosine(layer[i], layer[later]))
     alike = {f for f, values in cosines.items() if np.mean(values) > 0.95}
     absorbed = sorted(i for i in successor if layer[i].identity[0] in alike)[:at_most]
     members: dict[int, list[int]] = {}
