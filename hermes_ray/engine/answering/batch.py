@@ -13,6 +13,7 @@ from torch import Tensor
 from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering.answer_slab import AnswerSlab
 from hermes_ray.engine.answering.options import Branches, cut, probabilities
+from hermes_ray.engine.answering.patience import Patience
 from hermes_ray.engine.answering.prompts import Prompts
 from hermes_ray.engine.answering.question_job import QuestionJob
 from hermes_ray.engine.answering.reading import Preview, Reading
@@ -51,7 +52,14 @@ class _Active:
 
 
 class AnswerBatch:
-    """All questions of one engine. Belongs to the engine's thread."""
+    """All questions of one engine. Belongs to the engine's thread.
+
+    Attributes:
+        sessions: the conversations.
+        answered: questions with a complete answer.
+        tokens: what was read and written.
+        patience: how long steps of frames may take.
+    """
 
     def __init__(
         self, adapter: ModelAdapter, writer: MemoryWriter, ingest: FrameIngest, settings: EngineSettings
@@ -72,6 +80,7 @@ class AnswerBatch:
         self._active: list[_Active] = []
         self.answered = 0
         self.tokens = TokenMeter()
+        self.patience = Patience(settings.max_step_ms)
 
     @property
     def waiting(self) -> int:
@@ -99,6 +108,7 @@ class AnswerBatch:
     def submit(self, job: QuestionJob) -> None:
         """Queue a question."""
         self._waiting.append(job)
+        self.patience.asked(job.received_s)
 
     def step(self) -> int:
         """Read all waiting questions that find a seat, and one more token of every answer in progress, in one pass.
@@ -108,10 +118,13 @@ class AnswerBatch:
         """
         self._drop_cancelled()
         self._time_out()
+        started_s, going_on = perf_counter(), len(self._active)
         self._seat_waiting()
         reading = list(self._active)
         if reading:
             self._read(reading)
+        if len(reading) > going_on:
+            self.patience.read(perf_counter() - started_s)
         return len(reading)
 
     def refuse(self, stream_id: str, error: HermesError) -> None:
