@@ -145,12 +145,12 @@ class AnswerBatch:
         for job in [job for job in self._waiting if self._ingest.has_reached(job.stream_id, job.question.as_of_ms)]:
             if not self._copies.seats_free:
                 return
-            self._waiting.remove(job)
             with self._alone(job):
                 try:
                     self._active.append(self._seated(job))
                 except HermesError as error:
                     job.tell(error)
+            self._waiting.remove(job)  # only now: should the device be unusable, the job is told with all that wait
 
     def _seated(self, job: QuestionJob) -> _Active:
         """A question with a private copy of the memory that it is about."""

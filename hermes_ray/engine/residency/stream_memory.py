@@ -50,7 +50,7 @@ class StreamMemory:
     newest_block_ms: int | None = None
     held_back: tuple[TimedPixels, ...] = ()
     previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
-    _self: object = field(default_factory=object)
+    _self: object = field(default_factory=object, repr=False, compare=False)
 
     @property
     def version(self) -> Hashable:
