@@ -118,7 +118,7 @@ _ENGINE = (
     Panel(
         "Frames per step",
         "short",
-        "Mean size of a batch; near engine.max_frames_per_step the worker is saturated.",
+        "Mean size of a batch; near engine.max_frames_per_step the worker is saturated. Questions make it smaller.",
         ("hermes_frame_step_frames_sum", "hermes_frame_step_frames_count"),
         (Query(mean("hermes_frame_step_frames"), "{{worker}}"),),
     ),

@@ -109,7 +109,11 @@ class EngineSettings(_Section):
     """What one step of the engine may do."""
 
     max_frames_per_step: Annotated[int, Field(ge=1)] = 16
-    """Frames that one step encodes, over all streams. Bounds how long a question waits for a running step."""
+    """The most frames that one step encodes, over all streams."""
+    max_step_ms: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """How long a step of frames may take, milliseconds, and so how long a question waits for it; a step has at least
+    one frame. ``auto``: as long as reading a question, for 10 s behind every question, else any time. Longer steps
+    cost less a frame."""
     max_frames_waiting: Annotated[int, Field(ge=1)] = 256
     """Frames accepted but not applied, over all streams; beyond it ingest is refused (backpressure)."""
     max_questions: Annotated[int, Field(ge=1)] = 8

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
@@ -41,8 +42,8 @@ class StreamEngine:
     """Watches many streams and answers questions about each, on one device.
 
     All model work happens in one thread of its own. Each step first serves questions (new ones get their first
-    token, all answers in progress one more), then encodes a bounded number of frames, so that the time to first
-    token stays bounded under full ingest load. Public methods may be called from any thread.
+    token, all answers in progress one more, in one pass), then encodes frames for a bounded time, so that the time to
+    first token stays bounded under full ingest load. Public methods may be called from any thread.
 
     Args:
         adapter: the model.
@@ -256,7 +257,8 @@ class StreamEngine:
         try:
             while self._commands.obey(self._has_work, self._seconds_to_deadline):
                 self._monitor.answer_steps.run(self._answers.step)
-                self._monitor.frame_steps.run(self._ingest.step)
+                bound_s = self._answers.patience.bound_s(perf_counter())
+                self._monitor.frame_steps.run(partial(self._ingest.step, bound_s))
                 self._monitor.update()
         except Exception as error:
             failure = EngineFailed(f"the engine failed: {type(error).__name__}: {error}")

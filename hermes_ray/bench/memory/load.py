@@ -47,7 +47,7 @@ def measure(workload: Workload, progress: Progress, *, questions: int) -> Iterat
             "frames_per_step": _FRAMES_PER_STEP,
             "frames_applied_meanwhile": after - before,
         },
-        note="a question waits for at most the step that runs when it comes: max_frames_per_step bounds it",
+        note="a question waits for at most the step that runs when it comes: max_step_ms bounds it",
     )
 
 

@@ -4,17 +4,17 @@ A question copies its stream's memory and rotates the keys once; from then on no
 outside, and nothing that happens to the stream reaches it. All copies live in one preallocated block.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
 
+from hermes_ray.engine.answering.reading import PackedReadings, Reading
+from hermes_ray.engine.answering.seats import Seats, Taken
 from hermes_ray.engine.attention.cached_keys import read_rotated
-from hermes_ray.engine.attention.dot_product import additive_mask, attend, attention_weights
 from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout
-from hermes_ray.models.adapter import VisualBlock
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
 
@@ -50,7 +50,7 @@ class AnswerSlab:
         self._frames = torch.zeros(deep, dtype=torch.int32, device=decoder.device)
         self._attention = torch.zeros(deep, dtype=torch.float32, device=decoder.device)
         self._capacity = capacity
-        self._free = list(range(seats - 1, -1, -1))
+        self._seats = Seats(seats)
 
     @property
     def nbytes(self) -> int:
@@ -61,50 +61,34 @@ class AnswerSlab:
     @property
     def seats_free(self) -> int:
         """Questions that can be taken now."""
-        return len(self._free)
+        return self._seats.free
+
+    def room(self, seat: int) -> int:
+        """Tokens that a seat can still read."""
+        return self._capacity - self._lengths[seat]
 
     @torch.inference_mode()
-    def copy(self, slab: KVSlab, slot: int) -> int:
+    def copy(self, slab: KVSlab, slot: int, of: Hashable = None) -> int:
         """Copy a stream's memory into a free seat, rotating its keys; the caller has checked :attr:`seats_free`.
+
+        What any seat still holds of the same memory is not rotated again.
+
+        Args:
+            slab: where the memory is.
+            slot: its slot.
+            of: its name for as long as it only grows (:attr:`StreamMemory.version`); ``None`` copies all of it.
 
         Returns:
             The seat.
         """
-        seat = self._free.pop()
-        length = slab.lengths[slot]
-        held = slice(0, length)
-        read_rotated(slab, self._rotary, slice(None), slot, held, out=self._keys[:, seat, :, held])
-        self._values[:, seat, :, held] = slab.values[:, slot, :, held]
-        self._next[:, seat] = slab.largest_positions([slot])[:, 0].amax(dim=-1) + 1
-        self._lengths[seat] = length
-        self._visual[seat] = slice(slab.prefix, length)
-        self._frames[:, seat, held] = slab.frames[self._deep_from :, slot, held]
-        self._attention[:, seat] = 0
-        return seat
-
-    @torch.inference_mode()
-    def extend(self, seat: int, block: VisualBlock, positions: Tensor, frame: int) -> None:
-        """Show a seat frames that its memory does not hold for good (:meth:`MemoryWriter.preview`).
-
-        Args:
-            seat: a copied memory that has read nothing yet.
-            block: the frames.
-            positions: ``[layers, tokens, axes]`` int32.
-            frame: number of the block's first frame.
-        """
-        begin, text = self._lengths[seat], self._next[:, seat].clone()
-        self._forward(
-            [seat],
-            range(seat, seat + 1),
-            block.embeds[None],
-            lambda hidden: hidden,
-            observe=False,
-            positions=positions[:, None],
-            deepstack=block.deepstack,
-        )
-        self._next[:, seat] = torch.maximum(text, positions.amax(dim=(1, 2)) + 1)
-        self._visual[seat] = slice(self._visual[seat].start, self._lengths[seat])
-        self._frames[:, seat, begin : self._lengths[seat]] = frame
+        taken = self._seats.take(of, slab.lengths[slot])
+        try:
+            self._copy(slab, slot, taken)
+        except Exception:
+            self.wipe(taken.seat)
+            self.release(taken.seat)
+            raise
+        return taken.seat
 
     def wipe(self, seat: int) -> None:
         """Remove what a failed question may have left, before the seat is given back.
@@ -113,41 +97,57 @@ class AnswerSlab:
         """
         for tensor in (self._keys, self._values, self._attention):
             tensor[:, seat] = 0
+        self._seats.forget(seat)
 
     def release(self, seat: int) -> None:
         """Give a seat back."""
-        self._free.append(seat)
-        self._free.sort(reverse=True)
+        self._seats.give_back(seat)
 
-    @torch.inference_mode()
     def prefill(self, seat: int, embeds: Tensor) -> Tensor:
-        """Read a question.
+        """Read one question ``[tokens, hidden]``; returns the logits behind it, ``[vocabulary]`` float32."""
+        return self.read([Reading(seat, embeds)])[0][0]
 
-        Args:
-            seat: a copied memory.
-            embeds: ``[tokens, hidden]``.
-
-        Returns:
-            Logits behind its last token, ``[vocabulary]`` float32.
-        """
-        return self._forward([seat], range(seat, seat + 1), embeds[None], self._last_logits([0]), observe=True)[0]
+    def decode(self, seats: Sequence[int], tokens: Sequence[int]) -> Tensor:
+        """Append a token to each of several answers; returns the logits behind, ``[seats, vocabulary]`` float32."""
+        logits = self.read([Reading(seat, ids=(token,)) for seat, token in zip(seats, tokens, strict=True)])
+        return torch.cat(logits)
 
     @torch.inference_mode()
-    def score(self, seat: int, ids: Sequence[int]) -> Tensor:
-        """What would follow each of some tokens, if the answer went on with them; the seat stays as it was.
+    def read(self, readings: Sequence[Reading], *, observe: bool = True) -> list[Tensor]:
+        """Read questions and tokens of answers, all in one pass.
+
+        Nothing is kept of a pass that fails: what it has written lies behind the lengths, and the next writes over it.
 
         Args:
-            seat: a memory with its question read.
-            ids: at least one token.
+            readings: at least one; of each seat at most one.
+            observe: what the last kept token of each seat attends to becomes evidence.
 
         Returns:
-            Logits behind each of them, ``[len(ids), vocabulary]`` float32.
+            For each, logits behind its last kept token, if it keeps any, and behind every token of its branches:
+            ``[1 + branch tokens, vocabulary]`` float32.
         """
-        embeds = self._decoder.embed(torch.tensor(ids, device=self._decoder.device))
-        seats, span = [seat], range(seat, seat + 1)
-        logits = self._forward(seats, span, embeds[None], lambda hidden: self._decoder.logits(hidden[0]), observe=False)
-        self._advance(seats, -len(ids))
-        return logits
+        assert all(reading.tokens <= self.room(reading.seat) for reading in readings), "the engine's limits see to it"
+        shape = self._decoder.shape
+        batch = PackedReadings(readings, self._lengths, self._decoder)
+        cos, sin = self._rotary.angles(self._positions(readings, batch))
+        alone = readings[0] if len(readings) == 1 else None
+        observed: list[list[Tensor]] = []
+        hidden = batch.embeds
+        for layer in range(shape.layers):
+            queries, keys, values = self._decoder.project(layer, hidden)
+            queries, keys = turned(torch.cat((queries, keys), 1), cos[layer], sin[layer]).split(
+                (shape.heads, shape.kv_heads), 1
+            )
+            self._store(layer, alone, batch, keys, values)
+            held_keys, held_values = self._keys[layer], self._values[layer]
+            if observe and layer >= self._deep_from:
+                observed.append([run.observe(queries, held_keys) for run in batch.runs])
+            attended = batch.attended([run.attend(queries, held_keys, held_values) for run in batch.runs])
+            hidden = self._decoder.finish(layer, hidden, attended)
+            _add_deepstack(layer, hidden, batch)
+        logits = self._decoder.logits(hidden[0, batch.wanted])
+        self._keep(readings, batch, observed)
+        return batch.unpacked(logits)
 
     def evidence(self, seat: int) -> tuple[FrameEvidence, ...]:
         """The frames that the answer's tokens attended to most, over all long-term layers and heads."""
@@ -164,115 +164,64 @@ class AnswerSlab:
             if weight > 0
         )
 
-    @torch.inference_mode()
-    def decode(self, seats: Sequence[int], tokens: Sequence[int]) -> Tensor:
-        """Append one token to each of several answers.
+    def _copy(self, slab: KVSlab, slot: int, taken: Taken) -> None:
+        length = slab.lengths[slot]
+        seat, known = taken.seat, slice(taken.own, taken.shared)
+        if known.start < known.stop:
+            for cache in (self._keys, self._values):
+                cache[:, seat, :, known] = cache[:, taken.source, :, known]
+            self._frames[:, seat, known] = self._frames[:, taken.source, known]
+        new = slice(taken.shared, length)
+        if new.start < new.stop:
+            read_rotated(slab, self._rotary, slice(None), slot, new, out=self._keys[:, seat, :, new])
+            self._values[:, seat, :, new] = slab.values[:, slot, :, new]
+            self._frames[:, seat, new] = slab.frames[self._deep_from :, slot, new]
+        self._next[:, seat] = slab.largest_positions([slot])[:, 0].amax(dim=-1) + 1
+        self._lengths[seat] = length
+        self._visual[seat] = slice(slab.prefix, length)
+        self._attention[:, seat] = 0
 
-        Args:
-            seats: answers in progress.
-            tokens: the token of each.
+    def _positions(self, readings: Sequence[Reading], batch: PackedReadings) -> Tensor:
+        """``[layers, tokens, axes]``: text behind all that its seat holds, frames where they belong."""
+        for reading in readings:
+            if reading.preview is not None:  # the text begins behind the frames; to say so twice changes nothing
+                behind = reading.preview.positions.amax(dim=(1, 2)) + 1
+                self._next[:, reading.seat] = torch.maximum(self._next[:, reading.seat], behind)
+        text = (self._next[:, batch.seats] + batch.steps)[..., None].expand(-1, -1, self._decoder.shape.axes)
+        if not batch.previews:
+            return text
+        positions = text.clone()
+        for preview, first in batch.previews:
+            positions[:, first : first + preview.block.tokens] = preview.positions
+        return positions
 
-        Returns:
-            Logits behind them, ``[len(seats), vocabulary]`` float32.
-        """
-        # Computing a whole range of neighbouring seats, free ones included, needs no copy of any cache.
-        span = range(min(seats), max(seats) + 1)
-        ids = torch.zeros(len(span), dtype=torch.int64)
-        rows = [seat - span.start for seat in seats]
-        ids[rows] = torch.tensor(tokens)
-        embeds = self._decoder.embed(ids.to(self._decoder.device))[:, None]
-        return self._forward(seats, span, embeds, self._last_logits(rows), observe=True)
+    def _store(self, layer: int, alone: Reading | None, batch: PackedReadings, keys: Tensor, values: Tensor) -> None:
+        """Write one layer's new keys and values ``[1, kv_heads, tokens, head_dim]`` into the seats."""
+        for new, cache in ((keys, self._keys[layer]), (values, self._values[layer])):
+            if alone is not None:  # a plain copy costs less than an indexed one
+                begin = self._lengths[alone.seat]
+                cache[alone.seat, :, begin : begin + alone.tokens] = new[0]
+            else:
+                cache.transpose(1, 2)[batch.seats, batch.columns] = new[0].transpose(0, 1)
 
-    def _last_logits(self, rows: list[int]) -> Callable[[Tensor], Tensor]:
-        return lambda hidden: self._decoder.logits(hidden[rows, -1])
-
-    def _forward(
-        self,
-        seats: Sequence[int],
-        span: range,
-        embeds: Tensor,
-        read: Callable[[Tensor], Tensor],
-        *,
-        observe: bool,
-        positions: Tensor | None = None,
-        deepstack: Tensor | None = None,
-    ) -> Tensor:
-        """Run ``embeds`` ``[span, tokens, hidden]``; return what ``read`` makes of the hidden states.
-
-        The new keys and values of ``seats`` are kept.
-
-        Nothing is kept of a pass that fails: what it has written lies behind the lengths, and the next writes over it.
-
-        With ``observe``, what the last token of each seat attends to becomes evidence. Tokens without ``positions``
-        ``[layers, span, tokens, axes]`` are text. ``deepstack`` ``[levels, tokens, hidden]`` joins the first layers'
-        outputs.
-        """
-        tokens = embeds.shape[1]
-        device = embeds.device
-        past = torch.tensor([self._lengths[seat] for seat in span], device=device)
-        end = max(self._lengths[seat] for seat in seats) + tokens
-        assert end <= self._capacity, "the engine limits questions and answers so that they fit"
-        ahead = torch.arange(tokens, device=device)
-        visible = torch.arange(end, device=device) <= (past[:, None] + ahead)[..., None]
-        group = self._decoder.shape.heads // self._decoder.shape.kv_heads
-        mask, last_mask = (additive_mask(part, group, embeds.dtype) for part in (visible, visible[:, -1:]))
-        view = slice(span.start, span.stop)
-        starts = [self._lengths[seat] for seat in seats]
-        places = _Places([seat - span.start for seat in seats], starts, tokens, device)
-        if positions is None:
-            text = (self._next[:, view, None] + ahead)[..., None]
-            positions = text.expand(-1, -1, -1, self._decoder.shape.axes)
-        cos, sin = self._rotary.angles(positions)
-        hidden = embeds
-        observed: list[Tensor] = []
-        for layer in range(self._decoder.shape.layers):
-            queries, keys, values = self._decoder.project(layer, hidden)
-            queries, keys = (turned(states, cos[layer], sin[layer]) for states in (queries, keys))
-            layer_keys, layer_values = self._keys[layer, view], self._values[layer, view]
-            places.store(keys, layer_keys)
-            places.store(values, layer_values)
-            held_keys, held_values = layer_keys[:, :, :end], layer_values[:, :, :end]
-            if observe and layer >= self._deep_from:
-                weights = attention_weights(queries[:, :, -1:], held_keys, last_mask, self._decoder.scaling)
-                observed.append(weights.mean(dim=(1, 2)))
-            attended = attend(queries, held_keys, held_values, mask, self._decoder.scaling)
-            hidden = self._decoder.finish(layer, hidden, attended)
-            if deepstack is not None and layer < deepstack.shape[0]:
-                hidden = hidden + deepstack[layer]
-        result = read(hidden)
-        for depth, weights in enumerate(observed):
-            self._attention[depth, view, :end] += weights
-        self._advance(seats, tokens)
-        return result
-
-    def _advance(self, seats: Sequence[int], tokens: int) -> None:
-        for seat in seats:
-            self._lengths[seat] += tokens
-            self._next[:, seat] += tokens
+    def _keep(self, readings: Sequence[Reading], batch: PackedReadings, observed: Sequence[Sequence[Tensor]]) -> None:
+        for depth, runs in enumerate(observed):
+            for run, weights in zip(batch.runs, runs, strict=True):
+                self._attention[depth, run.seats, : run.end] += weights
+        for reading in readings:
+            begin = self._lengths[reading.seat]
+            if reading.preview is not None:
+                self._visual[reading.seat] = slice(self._visual[reading.seat].start, begin + reading.shown)
+                self._frames[:, reading.seat, begin : begin + reading.shown] = reading.preview.frame
+            self._lengths[reading.seat] = begin + reading.kept
+        seats = torch.tensor([reading.seat for reading in readings], device=self._next.device)
+        text = torch.tensor([reading.kept - reading.shown for reading in readings], device=self._next.device)
+        self._next[:, seats] += text.int()
 
 
-class _Places:
-    """Where the new tokens of some seats go, in every layer of a pass.
-
-    Args:
-        rows: the seats' rows in the pass.
-        starts: the column at which each begins to write.
-        tokens: how many each writes.
-        device: where the caches are.
-    """
-
-    def __init__(self, rows: Sequence[int], starts: Sequence[int], tokens: int, device: torch.device) -> None:
-        # A question is read alone, and a plain copy costs less than an indexed one.
-        self._alone = (rows[0], slice(starts[0], starts[0] + tokens)) if len(rows) == 1 else None
-        if self._alone is None:
-            self._ahead = torch.arange(tokens, device=device)
-            self._rows = torch.tensor(rows, device=device)[:, None]
-            self._columns = torch.tensor(starts, device=device)[:, None] + self._ahead
-
-    def store(self, new: Tensor, cache: Tensor) -> None:
-        """Write the seats' rows of ``new`` ``[rows, heads, tokens, head_dim]`` into one layer's cache."""
-        if self._alone is not None:
-            row, columns = self._alone
-            cache[row, :, columns] = new[row]
-        else:
-            cache.transpose(1, 2)[self._rows, self._columns] = new.transpose(1, 2)[self._rows, self._ahead]
+def _add_deepstack(layer: int, hidden: Tensor, batch: PackedReadings) -> None:
+    """Add to one layer's output ``[1, tokens, hidden]`` what the vision tower adds to it, in place."""
+    for preview, first in batch.previews:
+        deepstack = preview.block.deepstack
+        if deepstack is not None and layer < deepstack.shape[0]:
+            hidden[0, first : first + preview.block.tokens] += deepstack[layer]

@@ -1,10 +1,10 @@
 """Answers in progress: questions that wait, and those that decode together."""
 
-import math
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import torch
@@ -12,9 +12,12 @@ from torch import Tensor
 
 from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering.answer_slab import AnswerSlab
+from hermes_ray.engine.answering.options import Branches, cut, probabilities
+from hermes_ray.engine.answering.patience import Patience
 from hermes_ray.engine.answering.prompts import Prompts
 from hermes_ray.engine.answering.question_job import QuestionJob
-from hermes_ray.engine.answering.sampling import choose, new_generator
+from hermes_ray.engine.answering.reading import Preview, Reading
+from hermes_ray.engine.answering.sampling import Peak, choose, new_generator, peaks
 from hermes_ray.engine.answering.sessions import Sessions
 from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.answering.text import TextStream
@@ -23,7 +26,7 @@ from hermes_ray.engine.contracts import Answer, AnswerToken
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import is_devices_end
-from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
+from hermes_ray.engine.residency.stream_memory import slot_of
 from hermes_ray.errors import EngineError, HermesError, QuestionFailed, QuestionTimeout
 from hermes_ray.models import ModelAdapter, Turn
 from hermes_ray.observability.logs import get_logger
@@ -35,6 +38,8 @@ log = get_logger(__name__)
 class _Active:
     job: QuestionJob
     seat: int
+    reading: Reading
+    branches: list[Branches]
     text: StoppingText
     generator: torch.Generator | None
     as_of_ms: int
@@ -43,10 +48,19 @@ class _Active:
     tokens: list[int] = field(default_factory=list)
     ttft_ms: float = 0.0
     newest_token_s: float | None = None
+    option_probabilities: Sequence[float] = ()
+    ended: str | None = None
 
 
 class AnswerBatch:
-    """All questions of one engine. Belongs to the engine's thread."""
+    """All questions of one engine. Belongs to the engine's thread.
+
+    Attributes:
+        sessions: the conversations.
+        answered: questions with a complete answer.
+        tokens: what was read and written.
+        patience: how long steps of frames may take.
+    """
 
     def __init__(
         self, adapter: ModelAdapter, writer: MemoryWriter, ingest: FrameIngest, settings: EngineSettings
@@ -67,6 +81,7 @@ class AnswerBatch:
         self._active: list[_Active] = []
         self.answered = 0
         self.tokens = TokenMeter()
+        self.patience = Patience(settings.max_step_ms)
 
     @property
     def waiting(self) -> int:
@@ -94,25 +109,24 @@ class AnswerBatch:
     def submit(self, job: QuestionJob) -> None:
         """Queue a question."""
         self._waiting.append(job)
+        self.patience.asked(job.received_s)
 
     def step(self) -> int:
-        """Seat waiting questions, each with its first token, then decode one token of every answer in progress.
+        """Read all waiting questions that find a seat, and one more token of every answer in progress, in one pass.
 
         Returns:
             Tokens produced.
         """
         self._drop_cancelled()
         self._time_out()
-        running = list(self._active)
-        admitted = 0
-        for job in [job for job in self._waiting if self._ingest.has_reached(job.stream_id, job.question.as_of_ms)]:
-            if not self._copies.seats_free:
-                break
-            self._waiting.remove(job)
-            admitted += self._admit(job)
-        if running:
-            self._go_on(running)
-        return admitted + len(running)
+        started_s, going_on = perf_counter(), len(self._active)
+        self._seat_waiting()
+        reading = list(self._active)
+        if reading:
+            self._read(reading)
+        if len(reading) > going_on:
+            self.patience.read(perf_counter() - started_s)
+        return len(reading)
 
     def refuse(self, stream_id: str, error: HermesError) -> None:
         """Refuse the questions to one stream that have no seat yet; those that have one keep their copy."""
@@ -128,62 +142,65 @@ class AnswerBatch:
         self._waiting.clear()
         self._active.clear()
 
-    def _admit(self, job: QuestionJob) -> int:
-        try:
-            memory, as_of_ms = self._ingest.memory(job.stream_id)
-        except HermesError as error:
-            job.tell(error)
-            return 0
-        prompt, seat = None, None
-        with self._alone(job):
-            try:
-                prompt = self._prompts.build(job.stream_id, job.question)
-                seat = self._take_seat(memory)
-            except HermesError as error:
-                job.tell(error)
-        if prompt is None or seat is None:
-            return 0
-        item = _Active(
+    def _seat_waiting(self) -> None:
+        for job in [job for job in self._waiting if self._ingest.has_reached(job.stream_id, job.question.as_of_ms)]:
+            if not self._copies.seats_free:
+                return
+            with self._alone(job):
+                try:
+                    self._active.append(self._seated(job))
+                except HermesError as error:
+                    job.tell(error)
+            self._waiting.remove(job)  # only now: should the device be unusable, the job is told with all that wait
+
+    def _seated(self, job: QuestionJob) -> _Active:
+        """A question with a private copy of the memory that it is about."""
+        memory, as_of_ms = self._ingest.memory(job.stream_id)
+        prompt = self._prompts.build(job.stream_id, job.question)
+        options = tuple(tuple(self._prompts.ids(option)) for option in job.question.options)
+        generator = new_generator(job.question.seed) if job.question.temperature > 0 else None
+        preview = self._writer.preview(memory)
+        seat = self._copies.copy(self._writer.slab, slot_of(memory), memory.version)
+        asked = Reading(seat, prompt, preview=None if preview is None else Preview(*preview, frame=memory.frames))
+        branches = cut(options, self._copies.room(seat) - asked.tokens)
+        self.tokens.prompt_tokens += prompt.shape[0]
+        return _Active(
             job=job,
             seat=seat,
+            reading=replace(asked, branches=branches[0]),
+            branches=branches,
             text=StoppingText(TextStream(self._adapter.tokenizer), job.question.stop),
-            generator=new_generator(job.question.seed) if job.question.temperature > 0 else None,
+            generator=generator,
             as_of_ms=as_of_ms,
             frames_seen=memory.frames_seen,
             prompt_tokens=prompt.shape[0],
         )
-        self._active.append(item)
-        self.tokens.prompt_tokens += item.prompt_tokens
-        with self._alone(job, item):
-            logits = self._copies.prefill(item.seat, prompt)
-            if job.question.options:
-                self._choose_option(item, logits)
-            else:
-                self._take_token(item, logits)
-        return 1
 
-    def _go_on(self, running: list[_Active]) -> None:
+    def _read(self, items: Sequence[_Active]) -> None:
         """One more token for each; if they fail together, each by itself, so that the guilty one is known."""
-        if len(running) == 1:
-            (item,) = running
-            with self._alone(item.job, item):
-                self._take_token(item, self._decode(running)[0])
-            return
         try:
-            logits = self._decode(running)
+            logits = self._copies.read([item.reading for item in items])
+            likeliest = peaks([rows[0] for rows in logits])
         except Exception as error:
             if is_devices_end(error):
                 raise
-            log.exception("answers failed together, each goes on by itself", answers=len(running))
-            for item in running:
-                self._go_on([item])
+            if len(items) == 1:
+                self._fail(items[0].job, items[0])
+                return
+            log.exception("answers failed together, each goes on by itself", answers=len(items))
+            for item in items:
+                self._read([item])
             return
-        for item, row in zip(running, logits, strict=True):
+        for item, rows, peak in zip(items, logits, likeliest, strict=True):
             with self._alone(item.job, item):
-                self._take_token(item, row)
-
-    def _decode(self, running: list[_Active]) -> Tensor:
-        return self._copies.decode([item.seat for item in running], [item.tokens[-1] for item in running])
+                if item.job.question.options:
+                    self._choose_option(item, rows)
+                else:
+                    self._take_token(item, rows[0], peak)
+        # Behind all tokens, so that nobody's first one waits for what ends another's answer.
+        for item in [item for item in items if item.ended is not None]:
+            with self._alone(item.job, item):
+                self._finish(item)
 
     @contextmanager
     def _alone(self, job: QuestionJob, item: _Active | None = None) -> Iterator[None]:
@@ -193,58 +210,44 @@ class AnswerBatch:
         except Exception as error:
             if is_devices_end(error):
                 raise
-            log.exception("a question failed", stream_id=job.stream_id, question=job.id)
-            if item is not None and item in self._active:
-                self._copies.wipe(item.seat)
-                self._leave(item)
-            job.tell(QuestionFailed(f"question {job.id}: {type(error).__name__}; the worker's log has the cause"))
+            self._fail(job, item)
 
-    def _take_seat(self, memory: StreamMemory) -> int:
-        """A private copy of a memory, with the frames that wait for the rest of their group."""
-        seat = self._copies.copy(self._writer.slab, slot_of(memory))
-        try:
-            if (preview := self._writer.preview(memory)) is not None:
-                self._copies.extend(seat, *preview, frame=memory.frames)
-        except Exception:
-            self._copies.wipe(seat)
-            self._copies.release(seat)
-            raise
-        return seat
+    def _fail(self, job: QuestionJob, item: _Active | None) -> None:
+        """End a question because of the exception that is being handled."""
+        log.exception("a question failed", stream_id=job.stream_id, question=job.id)
+        if item is not None and item in self._active:
+            self._copies.wipe(item.seat)
+            self._leave(item)
+        error = type(sys.exception()).__name__
+        job.tell(QuestionFailed(f"question {job.id}: {error}; the worker's log has the cause"))
 
     def _choose_option(self, item: _Active, logits: Tensor) -> None:
-        """Answer with the likeliest option: by the probability that the model says it and then stops."""
+        """Answer with the likeliest option."""
+        further = [Reading(item.seat, branches=branches) for branches in item.branches[1:]]
+        behind = [logits[1:], *(self._copies.read([reading], observe=False)[0] for reading in further)]
+        ids = [option for branches in item.branches for option in branches]
+        item.option_probabilities = probabilities(ids, logits[0], torch.cat(behind), self._adapter.stop_ids)
         options = item.job.question.options
-        scores = [self._log_likelihood(item.seat, logits, option) for option in options]
-        probabilities = torch.tensor(scores, dtype=torch.float64).softmax(dim=0).tolist()
-        if not math.isfinite(sum(probabilities)):
-            raise ArithmeticError(f"the options' log-likelihoods are {scores}")
-        best = max(range(len(options)), key=probabilities.__getitem__)
+        item.text.text = options[max(range(len(options)), key=item.option_probabilities.__getitem__)]
         self._clock(item)
-        item.text.text = options[best]
-        item.job.tell(AnswerToken(0, options[best]))
-        self._finish(item, "stop", tuple(probabilities))
+        item.job.tell(AnswerToken(0, item.text.text))
+        item.ended = "stop"
 
-    def _log_likelihood(self, seat: int, logits: Tensor, option: str) -> float:
-        ids = self._prompts.ids(option)
-        following = torch.cat((logits[None], self._copies.score(seat, ids))).log_softmax(dim=-1)
-        said = following[torch.arange(len(ids)), torch.tensor(ids)].sum()
-        stopped = following[-1, sorted(self._adapter.stop_ids)].logsumexp(dim=0)
-        return float(said + stopped)
-
-    def _take_token(self, item: _Active, logits: Tensor) -> None:
+    def _take_token(self, item: _Active, logits: Tensor, peak: Peak) -> None:
         question = item.job.question
-        token = choose(logits, question.temperature, item.generator, question.top_p)
+        token = choose(logits, peak, question.temperature, item.generator, question.top_p)
         item.tokens.append(token)
+        item.reading = Reading(item.seat, ids=(token,))
         self.tokens.answer_tokens += 1
         self._clock(item)
         if token in self._adapter.stop_ids:
-            self._finish(item, "stop")
+            item.ended = "stop"
             return
         item.job.tell(AnswerToken(len(item.tokens) - 1, item.text.push(token)))
         if item.text.stopped:
-            self._finish(item, "stop")
+            item.ended = "stop"
         elif len(item.tokens) >= min(question.max_tokens, self._settings.max_answer_tokens):
-            self._finish(item, "length")
+            item.ended = "length"
 
     def _clock(self, item: _Active) -> None:
         now_s = self.tokens.came(item.job.received_s, item.newest_token_s)
@@ -252,7 +255,8 @@ class AnswerBatch:
             item.ttft_ms = (now_s - item.job.received_s) * 1000
         item.newest_token_s = now_s
 
-    def _finish(self, item: _Active, reason: str, option_probabilities: tuple[float, ...] = ()) -> None:
+    def _finish(self, item: _Active) -> None:
+        assert item.ended is not None, "only a complete answer is finished"
         evidence = self._copies.evidence(item.seat)
         if rest := item.text.flush():
             item.job.tell(AnswerToken(len(item.tokens), rest))
@@ -268,9 +272,9 @@ class AnswerBatch:
                 ttft_ms=item.ttft_ms,
                 prompt_tokens=item.prompt_tokens,
                 completion_tokens=len(item.tokens),
-                finish_reason=reason,
+                finish_reason=item.ended,
                 evidence=evidence,
-                option_probabilities=option_probabilities,
+                option_probabilities=tuple(item.option_probabilities),
             ),
         )
 

@@ -1,16 +1,35 @@
 """Choosing the next token from logits."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
-def choose(logits: Tensor, temperature: float, generator: torch.Generator | None, top_p: float = 1.0) -> int:
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The largest logit and its token."""
+
+    logit: float
+    token: int
+
+
+def peaks(logits: Sequence[Tensor]) -> list[Peak]:
+    """The likeliest token of each ``[vocabulary]``. Waits for the device once, however many they are."""
+    largest, tokens = torch.stack(list(logits)).max(dim=-1)
+    return [Peak(logit, token) for logit, token in zip(largest.tolist(), tokens.tolist(), strict=True)]
+
+
+def choose(
+    logits: Tensor, peak: Peak, temperature: float, generator: torch.Generator | None, top_p: float = 1.0
+) -> int:
     """Pick a token.
 
     Args:
         logits: ``[vocabulary]`` float32.
+        peak: theirs.
         temperature: 0 takes the likeliest; above 0 samples from softmax(logits / temperature).
         generator: on the CPU; needed when the temperature is above 0.
         top_p: samples among the fewest likeliest tokens that together have at least this probability (nucleus
@@ -22,13 +41,12 @@ def choose(logits: Tensor, temperature: float, generator: torch.Generator | None
     Raises:
         ArithmeticError: the logits hold NaN or plus infinity, or nothing finite.
     """
-    peak, token = logits.max(dim=-1)
-    if not math.isfinite(peak):
-        raise ArithmeticError(f"the largest logit is {float(peak)}")
+    if not math.isfinite(peak.logit):
+        raise ArithmeticError(f"the largest logit is {peak.logit}")
     if temperature == 0:
-        return int(token)
+        return peak.token
     # Below the peak and in float64, so that no temperature above 0 makes a quotient that softmax cannot take.
-    probabilities = ((logits - peak).double() / temperature).softmax(dim=-1)
+    probabilities = ((logits - peak.logit).double() / temperature).softmax(dim=-1)
     probabilities = probabilities.cpu()
     return int(torch.multinomial(_nucleus(probabilities, top_p), 1, generator=generator))
 

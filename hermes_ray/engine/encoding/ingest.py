@@ -1,9 +1,10 @@
 """The frames that wait for the engine, and the steps that bring them into their memories."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Self
 
 from torch import Tensor
@@ -52,6 +53,7 @@ class _Waiting:
 @dataclass(slots=True)
 class _Stream:
     memory: StreamMemory
+    block_tokens: int
     as_of_ms: int | None = None
     waiting: deque[_Waiting] = field(default_factory=deque)
 
@@ -89,11 +91,14 @@ class FrameIngest:
             _Waiting(pixels, ts_ms, batch) for pixels, ts_ms in zip(batch.pixels, batch.ts_ms, strict=True)
         )
 
-    def step(self) -> int:
+    def step(self, bound_s: float | None = None) -> int:
         """Encode some of the waiting frames, of all streams in turn.
 
         What goes wrong with a stream's frames is told to those who sent them, together with all that waits behind
         them; the memory is as if they had not come, and the other streams go on.
+
+        Args:
+            bound_s: about how long it may take, seconds; ``None`` for any time. It has at least one frame.
 
         Returns:
             How many.
@@ -101,9 +106,11 @@ class FrameIngest:
         Raises:
             Exception: the device is unusable.
         """
-        plan = self._scheduler.plan({name: len(stream.waiting) for name, stream in self._streams.items()})
+        waiting = {name: len(stream.waiting) for name, stream in self._streams.items()}
+        plan = self._scheduler.plan(waiting, self._compacts_at(), bound_s)
         if not plan:
             return 0
+        started_s, compactions = perf_counter(), self._compactions(plan)
         taken = {name: [self._streams[name].waiting.popleft() for _ in range(n)] for name, n in plan.items()}
         before = {name: _Before.of(self._streams[name].memory) for name in taken}
         groups = {name: self._group(self._streams[name].memory, frames) for name, frames in taken.items()}
@@ -120,7 +127,10 @@ class FrameIngest:
                 self._give_up(name, frames[done:], failed[name])
             else:
                 self._confirm(name, frames)
-        return sum(plan.values())
+        frames = sum(plan.values())
+        if not failed:  # one that fails is done twice
+            self._scheduler.costs.learn(frames, self._compactions(plan) - compactions, perf_counter() - started_s)
+        return frames
 
     def memory(self, stream_id: str) -> tuple[StreamMemory, int]:
         """A stream's memory, brought into a slot, and the capture time of its newest frame.
@@ -220,8 +230,22 @@ class FrameIngest:
 
     def _open(self, stream_id: str) -> _Stream:
         if stream_id not in self._streams:
-            self._streams[stream_id] = _Stream(self._writer.open(stream_id))
+            self._streams[stream_id] = _Stream(self._writer.open(stream_id), self._adapter.max_tokens_per_block)
         return self._streams[stream_id]
+
+    def _compacts_at(self) -> dict[str, int]:
+        """Which of each stream's next frames will exceed its budget, if they have as many tokens as the last ones."""
+        if not self._writer.evicts:
+            return {}
+        return {
+            name: (max(0, self._writer.budget - stream.memory.tokens) // stream.block_tokens + 1)
+            * self._adapter.frames_per_block
+            - len(stream.memory.held_back)
+            for name, stream in self._streams.items()
+        }
+
+    def _compactions(self, names: Iterable[str]) -> int:
+        return sum(self._streams[name].memory.compactions for name in names)
 
     def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:
         if not self._writer.evicts:
@@ -247,6 +271,8 @@ class FrameIngest:
         def look(names: Sequence[str]) -> None:
             encoded = iter(self._adapter.encode([group for name in names for group in groups[name]]))
             blocks.update({name: [next(encoded) for _ in groups[name]] for name in names})
+            for name in names:
+                self._streams[name].block_tokens = blocks[name][-1].tokens
 
         unseen = dict(together_or_each(list(groups), look, lambda _: None))
         return unseen | self._writer.write({name: self._streams[name].memory for name in blocks}, blocks)

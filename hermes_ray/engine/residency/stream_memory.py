@@ -1,6 +1,7 @@
 """What is known of one stream's memory beside its keys and values, which are in the slab or parked."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -49,6 +50,12 @@ class StreamMemory:
     newest_block_ms: int | None = None
     held_back: tuple[TimedPixels, ...] = ()
     previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
+    _self: object = field(default_factory=object, repr=False, compare=False)
+
+    @property
+    def version(self) -> Hashable:
+        """Equal only for the same memory between the same two compactions: until it changes, the memory only grows."""
+        return self._self, self.compactions
 
     @property
     def frames_seen(self) -> int:

@@ -201,12 +201,17 @@ def test_a_parked_memory_that_is_lost_concerns_its_stream_alone(adapter, tmp_pat
 
 
 def test_memory_that_runs_out_is_given_back_and_tried_again(broken, undisturbed):
-    def spoil(number: int, _: list[torch.Tensor]) -> None:
-        if number in (2, 3):  # all together, then the first alone
+    failed = 0
+
+    def spoil(_: int, blocks: list[torch.Tensor]) -> None:
+        nonlocal failed
+        if failed == 1 or (failed == 0 and len(blocks) > AT_ONCE):  # streams together, then the first of them alone
+            failed += 1
             raise torch.OutOfMemoryError("injected")
 
     engine = broken("encode", spoil)
     assert not any(watch(engine).values())
+    assert failed == 2
     assert_same(memories(engine), undisturbed)
 
 

@@ -1,5 +1,6 @@
 """What goes wrong with one question ends that question: the others' answers are those of an undisturbed engine."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,7 +73,7 @@ def broken(adapter: ModelAdapter) -> Iterator[Callable[[Callable[[int, torch.Ten
         engine.close()
 
 
-@pytest.mark.parametrize("call", range(8))
+@pytest.mark.parametrize("call", range(6))
 @pytest.mark.parametrize("how", ["raises", "nan", "infinite"])
 def test_a_question_that_fails_at_any_call_fails_alone(broken, undisturbed, call, how):
     def spoil(number: int, logits: torch.Tensor) -> None:
@@ -99,6 +100,40 @@ def test_answers_that_fail_only_together_go_on_each_by_itself(broken, undisturbe
             raise RuntimeError("injected")
 
     assert [said(answer) for answer in outcomes(broken(spoil))] == undisturbed
+
+
+@pytest.mark.parametrize("how", ["not a number", "not the model's size"])
+def test_of_questions_that_are_read_together_only_the_guilty_one_is_refused(adapter, undisturbed, how):
+    all_asked = threading.Event()
+    all_asked.set()
+
+    def question(text: str, *rest: Any) -> torch.Tensor:
+        assert all_asked.wait(60)  # the engine's thread: the others come while it seats the first
+        if text == "bad":
+            embeds = adapter.question(QUESTION.text, *rest)
+            return torch.full_like(embeds, torch.nan) if how == "not a number" else embeds[:, 1:]
+        return adapter.question(text, *rest)
+
+    with engine_with(Replaced(adapter, question=question)) as engine:
+        all_asked.clear()
+        choice = Question(QUESTION.text, options=("red", "a red truck"))
+        good = [engine.ask(stream, QUESTION) for stream in "aba"]
+        bad = [engine.ask("b", "bad"), engine.ask("a", Question("bad", options=choice.options))]
+        chosen = engine.ask("b", choice)
+        all_asked.set()
+        for answer in bad:
+            assert isinstance(answer.outcome.exception(60), QuestionFailed)
+        assert [said(answer.result(60)) for answer in good] == [undisturbed[0], undisturbed[1], undisturbed[0]]
+        assert sum(chosen.result(60).option_probabilities) == pytest.approx(1)
+        assert [said(answer) for answer in outcomes(engine)] == undisturbed  # nothing of them is left
+
+
+def test_a_seed_that_no_generator_takes_costs_no_seat(adapter, undisturbed):
+    with engine_with(adapter) as engine:
+        for _ in range(EngineSettings().max_questions + 1):
+            unseeded = engine.ask("a", Question(QUESTION.text, temperature=1.0, seed=2**80))
+            assert isinstance(unseeded.outcome.exception(60), QuestionFailed)
+        assert [said(answer) for answer in outcomes(engine)] == undisturbed
 
 
 def test_a_prompt_that_cannot_be_made_and_a_listener_that_breaks_concern_nobody_else(adapter, undisturbed):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine.answering.answer_slab import AnswerSlab
+from hermes_ray.engine.answering.reading import Preview, Reading
 from hermes_ray.engine.encoding.ingest import FrameBatch, FrameIngest
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter, StreamMemory
@@ -54,10 +55,10 @@ class Watcher:
         memory = self.memory(name)
         assert memory.slot is not None
         seat = copies.copy(self.writer.slab, memory.slot)
-        if (preview := self.writer.preview(memory)) is not None:
-            copies.extend(seat, *preview, frame=memory.frames)
+        preview = self.writer.preview(memory)
+        shown = None if preview is None else Preview(*preview, frame=memory.frames)
         with torch.inference_mode():
-            logits = copies.prefill(seat, self.adapter.question(QUESTION))
+            logits = copies.read([Reading(seat, self.adapter.question(QUESTION), preview=shown)])[0][0]
         tokens = [int(logits.argmax())]
         while len(tokens) < max_tokens and tokens[-1] not in self.adapter.stop_ids:
             tokens.append(int(copies.decode([seat], tokens[-1:])[0].argmax()))

@@ -1,0 +1,41 @@
+"""How long a question may have to wait for a step of frames."""
+
+from typing import Literal
+
+from hermes_ray.engine.encoding.step_costs import within
+
+_LIKELY_S = 10.0
+"""After a question, another one is likely for so long, seconds."""
+_NEW = 0.1
+"""Share of the newest observation in what reading takes."""
+
+
+class Patience:
+    """Bounds steps of frames, so that a question does not wait much longer than it is read.
+
+    Args:
+        max_step_ms: a bound for all steps; or ``auto``: as long as reading takes, while questions are likely. Without
+            any, frames are encoded in larger steps, which cost less a frame.
+    """
+
+    def __init__(self, max_step_ms: float | Literal["auto"]) -> None:
+        self._fixed_s = None if max_step_ms == "auto" else max_step_ms / 1000
+        self._reading_s: float | None = None
+        self._likely_until_s = 0.0
+
+    def asked(self, now_s: float) -> None:
+        """A question has come, ``perf_counter``."""
+        self._likely_until_s = now_s + _LIKELY_S
+
+    def read(self, seconds: float) -> None:
+        """Questions were read, in a step of so many seconds."""
+        if self._reading_s is None:
+            self._reading_s = seconds
+        else:
+            self._reading_s += _NEW * (within(seconds, self._reading_s) - self._reading_s)
+
+    def bound_s(self, now_s: float) -> float | None:
+        """How long a step of frames that begins now may take, seconds; ``None`` for as long as it likes."""
+        if self._fixed_s is not None:
+            return self._fixed_s
+        return self._reading_s if now_s < self._likely_until_s else None
