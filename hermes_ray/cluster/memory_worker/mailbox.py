@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 _GATHER_S = 0.002
 """Wait for the other answers of the same step, where there are others; seconds."""
-_PACE_S = 0.005
+_PACE_S = 0.02
 """Between two messages of one answer, for each answer that streams beside it: every message costs a router and an HTTP
 proxy about a millisecond of CPU, which many answers at once would take from the engine. Seconds."""
-_LONGEST_PACE_S = 0.1
+_LONGEST_PACE_S = 0.2
 
 Explain = Callable[[Asked, HermesError], HermesError]
 """What the error of an answer means to the caller, who asked a worker and not an engine."""
