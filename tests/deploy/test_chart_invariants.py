@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from hermes_ray import __version__
 from hermes_ray.api.router import QueryRouter
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.api.serve_proxy import ENVIRONMENT
 from hermes_ray.cli.main import app
 from hermes_ray.config import ENV_PREFIX
 from tests.deploy.rendering import CHART, EVERYTHING, ROOT, Rendered, values_of
@@ -271,3 +272,9 @@ def test_every_file_of_rules_becomes_a_prometheus_rule(render: Callable[..., Ren
     assert all(item["metadata"]["labels"]["release"] == "prometheus" for item in rules)
     originals = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "dashboards" / "rules").glob("*.yaml"))]
     assert [item["spec"] for item in rules] == originals
+
+
+def test_every_node_has_the_rules_for_serves_proxy(rendered: Rendered) -> None:
+    for _, container in rendered.containers():
+        environment = {item["name"]: item.get("value", "") for item in container["env"]}
+        assert ENVIRONMENT.items() <= environment.items()
