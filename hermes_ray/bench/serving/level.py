@@ -31,6 +31,11 @@ class Tally:
         """Complete answers."""
         return len(self.first_token_s)
 
+    @property
+    def replies(self) -> int:
+        """Everything that ended a wait."""
+        return self.answered + self.refused.total() + self.failed.total() + self.dropped.total()
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

@@ -23,6 +23,8 @@ SCHEMA = "hermes-bench-serving/1"
 
 _FILL_LIMIT_S = 300.0
 _LOOK_S = 0.5
+_LONGEST_S = 120.0
+"""Of a level on a machine that is too slow for the plan's time."""
 
 
 class Askers(Protocol):
@@ -66,7 +68,10 @@ def http_levels(plan: Plan, settings: Settings, url: str, doing: Callable[[str],
 
 
 async def measure(askers: Askers, way: str, count: int, plan: Plan, cpu_s: Callable[[], Mapping[str, float]]) -> Level:
-    """Let so many ask for the plan's time. Refusals and failures of the warm-up count, its answers do not."""
+    """Let so many ask for the plan's time, and longer until there is an answer and a reply for each on average.
+
+    Refusals and failures of the warm-up count, its answers do not.
+    """
     asking = [asyncio.create_task(askers.ask_for_ever(number)) for number in range(count)]
     try:
         await _let(asking, plan.warm_up_s)
@@ -74,6 +79,10 @@ async def measure(askers: Askers, way: str, count: int, plan: Plan, cpu_s: Calla
         askers.tally = Tally(refused=warm_up.refused, failed=warm_up.failed, dropped=warm_up.dropped)
         before, began_s = cpu_s(), perf_counter()
         await _let(asking, plan.seconds)
+        while not (askers.tally.answered and askers.tally.replies >= count):
+            await _let(asking, _LOOK_S)
+            if perf_counter() - began_s > _LONGEST_S:
+                break
         seconds, after, tally = perf_counter() - began_s, cpu_s(), askers.tally
         askers.tally = Tally()
     finally:
