@@ -26,7 +26,6 @@ _KINDS: Mapping[int, ProblemKind] = {
 }
 _RETRY_AFTER = "1"
 
-
 ENVIRONMENT: Mapping[str, str] = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": f"{__name__}:middlewares"}
 """Variables with which a Ray node must start, for its proxy to behave so."""
 
@@ -106,5 +105,5 @@ class _Response:
 
 
 def _is_plain(start: Message) -> bool:
-    types = [value for name, value in start.get("headers", ()) if name.lower() == b"content-type"]
-    return not types or types[0].startswith(b"text/plain")
+    headers = start.get("headers", ())
+    return any(name.lower() == b"content-type" and value.startswith(b"text/plain") for name, value in headers)

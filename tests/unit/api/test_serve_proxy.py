@@ -41,7 +41,12 @@ async def test_a_request_whose_replica_died_is_a_problem_to_try_again():
 
 
 @pytest.mark.parametrize(
-    "answer", [JSONResponse({"code": "unknown-stream"}, 404, media_type="application/problem+json"), Response("hello")]
+    "answer",
+    [
+        JSONResponse({"code": "unknown-stream"}, 404, media_type="application/problem+json"),
+        Response("hello"),
+        Response(status_code=499),
+    ],
 )
 async def test_what_the_application_says_passes_unchanged(answer: Response):
     response = await through(answer)
