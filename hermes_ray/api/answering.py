@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 from fastapi import Request
-from sse_starlette import ServerSentEvent
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from hermes_ray.engine.contracts import Answer, AnswerToken
 from hermes_ray.errors import EngineError
@@ -26,6 +26,7 @@ LINE_END = "\n"
 
 AnswerEvents = AsyncGenerator[AnswerToken | Answer, None]
 _Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
 
 
 def json_event(data: object, name: str | None = None) -> ServerSentEvent:
@@ -112,9 +113,32 @@ async def _resumed(first: "asyncio.Future[AnswerToken | Answer]", events: Answer
 
 
 async def _in_own_task(events: AnswerEvents) -> AnswerEvents:
-    # The event-stream response cancels by an anyio scope, which interrupts every further await too; the backend must
-    # see one cancellation and then be free to tell the worker. The queue is bounded by the answer's max_tokens.
-    queue: asyncio.Queue[AnswerToken | Answer | None] = asyncio.Queue()
+    async with aclosing(_bundles(events)) as bundles:
+        async for bundle in bundles:
+            for event in bundle:
+                yield event
+
+
+def event_stream(events: AsyncGenerator[ServerSentEvent, None]) -> EventSourceResponse:
+    """The response that sends events as they come; those that come at the same time in one piece.
+
+    Every piece is a message from Serve's replica to its proxy, which costs both about a millisecond.
+    """
+    return EventSourceResponse(_pieces(events), ping=HEARTBEAT_S, sep=LINE_END)
+
+
+async def _pieces(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(_bundles(events)) as bundles:
+        async for bundle in bundles:
+            yield b"".join(event.encode() for event in bundle)
+
+
+async def _bundles(events: AsyncGenerator[_Item, None]) -> AsyncGenerator[list[_Item], None]:
+    """The same items, those that are there at the same time together."""
+    # In a task of its own: the event-stream response cancels by an anyio scope, which interrupts every further await
+    # too; the backend must see one cancellation and then be free to tell the worker. The queue is bounded by the
+    # answer's max_tokens.
+    queue: asyncio.Queue[_Item | None] = asyncio.Queue()
 
     async def pump() -> None:
         try:
@@ -126,8 +150,14 @@ async def _in_own_task(events: AnswerEvents) -> AnswerEvents:
 
     task = asyncio.create_task(pump())
     try:
-        while (event := await queue.get()) is not None:
-            yield event
+        over = False
+        while not over:
+            waiting = [await queue.get()]
+            while not queue.empty():
+                waiting.append(queue.get_nowait())
+            over = waiting[-1] is None
+            if bundle := [item for item in waiting if item is not None]:
+                yield bundle
         await task
     finally:
         task.cancel()

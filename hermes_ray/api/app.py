@@ -31,8 +31,8 @@ def build(args: dict[str, Any]) -> serve.Application:
     deploy = serve.deployment(
         name=QueryRouter.__name__,
         num_replicas=settings.api.replicas,
-        max_ongoing_requests=settings.api.max_ongoing_requests,
-        max_queued_requests=settings.api.max_queued_requests,
+        max_ongoing_requests=QueryRouter.MOST_REQUESTS,
+        max_queued_requests=-1,
         ray_actor_options={"num_cpus": QueryRouter.NUM_CPUS},
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=QueryRouter.DRAIN_S,

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 import hermes_ray
 from hermes_ray.api import documentation, problems
+from hermes_ray.api.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.limits import BodyLimit, RequestId
 from hermes_ray.api.question_problems import QuestionProblems
@@ -52,6 +53,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
+    app.state.admission = Admission(settings.api)
     for module in (health, metrics, streams, questions, several_streams, openai, openai_responses, problem_kinds):
         app.include_router(module.router)
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(), methods=["POST"]))

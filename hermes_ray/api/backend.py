@@ -70,7 +70,13 @@ class Backend(Protocol):
         ...
 
     def ask(
-        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
+        self,
+        stream_id: str,
+        question: Question,
+        timeout_s: float,
+        patience_s: float = 0.0,
+        *,
+        streamed: bool = True,
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         """Answer a question: tokens as they are known, then the whole :class:`Answer` as the last item.
 
@@ -81,6 +87,8 @@ class Backend(Protocol):
             question: what to ask.
             timeout_s: for the whole answer, seconds.
             patience_s: how much of it to wait for a stream that is moving or recovering, seconds.
+            streamed: tokens are wanted as they come. Otherwise only the whole answer is sure to be an item, which
+                spares the way from the worker a message per token.
 
         Raises:
             HermesError: a typed error, from the iterator (UnknownStream, InvalidQuestion, Overloaded,

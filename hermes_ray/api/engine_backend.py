@@ -72,7 +72,13 @@ class EngineBackend:
         return self.HERE
 
     async def ask(
-        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
+        self,
+        stream_id: str,
+        question: Question,
+        timeout_s: float,
+        patience_s: float = 0.0,
+        *,
+        streamed: bool = True,
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         """Answer a question; see :meth:`hermes_ray.api.backend.Backend.ask`. Nothing moves here, nor recovers."""
         with self._meters.question():

@@ -3,6 +3,7 @@
 Pure ASGI, because Starlette's ``BaseHTTPMiddleware`` buffers and would delay streamed answers.
 """
 
+import asyncio
 import re
 import uuid
 
@@ -11,6 +12,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hermes_ray.api.problems import KINDS, problem_response
+
+BODY_LIMIT_S = 10.0
+"""For a body that is 64 KiB at most unless configured otherwise, seconds."""
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -46,34 +50,37 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses a request body beyond ``max_bytes`` with 413.
+    """Refuses a request body beyond ``max_bytes`` with 413, and one that is not there in ``max_seconds`` with 408.
 
     A declared Content-Length is judged before anything is read. A chunked body is read here, up to the limit, and
     replayed to the application: what it gets is complete, so no route ever sees half a body.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_seconds: float = BODY_LIMIT_S) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        messages = None if self._declares_too_much(scope) else await self._read(receive)
+        try:
+            async with asyncio.timeout(self._max_seconds):
+                messages = None if self._declares_too_much(scope) else await self._read(receive)
+        except TimeoutError:
+            await self._refuse("body-timeout", f"the body took longer than {self._max_seconds:g} s", scope, send)
+            return
         if messages is None:
-            kind = KINDS["body-too-large"]
-            # The rest of the body stays unread, so the connection cannot carry another request.
-            refusal = problem_response(
-                Request(scope),
-                kind,
-                f"the body is larger than {self._max_bytes} bytes",
-                headers={"Connection": "close"},
-            )
-            await refusal(scope, receive, send)
+            await self._refuse("body-too-large", f"the body is larger than {self._max_bytes} bytes", scope, send)
             return
         await self._app(scope, _replay(messages, receive), send)
+
+    async def _refuse(self, code: str, detail: str, scope: Scope, send: Send) -> None:
+        # The rest of the body stays unread, so the connection cannot carry another request.
+        refusal = problem_response(Request(scope), KINDS[code], detail, headers={"Connection": "close"})
+        await refusal(scope, _nothing, send)
 
     def _declares_too_much(self, scope: Scope) -> bool:
         declared = Headers(scope=scope).get("content-length", "")
@@ -89,6 +96,10 @@ class BodyLimit:
             if size > self._max_bytes:
                 return None
         return messages
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def _replay(messages: list[Message], receive: Receive) -> Receive:

@@ -57,6 +57,7 @@ _KINDS = (
     ProblemKind("malformed-json", 400, "The body is not valid JSON", "Send one JSON object, encoded as UTF-8."),
     ProblemKind("not-found", 404, "No such path", "See /docs for the paths that exist."),
     ProblemKind("method-not-allowed", 405, "Method not allowed", "Use a method that the Allow header names."),
+    ProblemKind("body-timeout", 408, "The body came too slowly", "Send the whole body at once."),
     ProblemKind("body-too-large", 413, "The body is too large", "Send less; detail states the limit."),
     ProblemKind("unsupported-content-type", 415, "The body is not JSON", "Set content-type: application/json."),
     ProblemKind("invalid-request", 422, "The request has wrong fields", "Correct the fields listed in errors."),

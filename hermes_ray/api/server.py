@@ -13,6 +13,7 @@ from ray.exceptions import RayActorError
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import LoggingConfig
 
+from hermes_ray.api import serve_proxy
 from hermes_ray.api.app import build
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
 from hermes_ray.client import HermesClient
@@ -65,6 +66,7 @@ def start(
     """
     report = on_progress or (lambda _: None)
     port = _usable_port(settings.api)
+    serve_proxy.prepare()
     connect_ray(settings.cluster)
     # The workers load their model while Serve starts.
     ensure_cluster(settings)

@@ -59,7 +59,7 @@ def _error_classes() -> dict[str, type[HermesError]]:
     """The class for every code that the API answers with."""
     # What only HTTP knows is a request that should not have been sent.
     found: dict[str, type[HermesError]] = dict.fromkeys(
-        ("malformed-json", "body-too-large", "unsupported-content-type"), InvalidRequest
+        ("malformed-json", "body-timeout", "body-too-large", "unsupported-content-type"), InvalidRequest
     )
     waiting: list[type[HermesError]] = [HermesError]
     while waiting:

@@ -255,9 +255,9 @@ class ApiSettings(_Section):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     """Largest request body, bytes."""
     max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
-    """Requests one replica works on at once."""
+    """Questions that one router replica works on at once; those with ``as_of`` get at most half of the places."""
     max_queued_requests: Annotated[int, Field(ge=0)] = 128
-    """Requests waiting for a replica; more get 503."""
+    """Questions that wait for such a place; more are refused with 429 ``overloaded``."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a request may take when the caller sets no ``timeout_s``, seconds."""
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from hermes_ray import __version__
 from hermes_ray.api.router import QueryRouter
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.api.serve_proxy import ENVIRONMENT
 from hermes_ray.cli.main import app
 from hermes_ray.config import ENV_PREFIX
 from tests.deploy.rendering import CHART, EVERYTHING, ROOT, Rendered, values_of
@@ -283,3 +284,9 @@ def test_the_retention_alert_follows_the_retention_of_the_chart_s_kafka(render: 
     (rendered,) = render(rules | {"strimzi": {"enabled": True, "framesRetentionHours": 24}}).of_kind("PrometheusRule")
     (alert,) = [rule for rule in rendered["spec"]["groups"][0]["rules"] if rule["alert"] == "HermesRetentionNear"]
     assert alert["expr"].endswith(f" > {12 * 3600}")
+
+
+def test_every_node_has_the_rules_for_serves_proxy(rendered: Rendered) -> None:
+    for _, container in rendered.containers():
+        environment = {item["name"]: item.get("value", "") for item in container["env"]}
+        assert ENVIRONMENT.items() <= environment.items()

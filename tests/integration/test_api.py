@@ -216,6 +216,35 @@ def test_a_worker_full_of_questions_says_when_to_come_back(url: str):
         assert int(response.headers["retry-after"]) >= 1
 
 
+def test_slow_senders_and_questions_about_the_future_hold_no_door_open(http: httpx.Client, url: str):
+    question = {"question": "What is there?", "max_tokens": 2}
+    # The answers that earlier tests left are over.
+    until(lambda: http.post("/v1/streams/cam-1/query", json=question).status_code == 200, within_s=20)
+    future = {"question": "What happens?", "max_tokens": 1, "as_of": "2100-01-01T00:00:00Z", "timeout_s": 600}
+    host, _, port = url.removeprefix("http://").partition(":")
+    head = f"POST /v1/streams/cam-1/query HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+
+    async def ask_beside_them() -> tuple[list[httpx.Response], dict[str, int]]:
+        slow = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+        for _, writer in slow:
+            writer.write(f"{head}content-length: 1000\r\n\r\n{{".encode())
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+            waiting = [asyncio.create_task(client.post("/v1/streams/cam-1/query", json=future)) for _ in range(40)]
+            refused, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            honest = [await client.get("/healthz")]
+            honest += [await client.post("/v1/streams/cam-1/query", json=question) for _ in range(3)]
+            for task in waiting:
+                task.cancel()
+        for _, writer in slow:
+            writer.close()
+        return honest, {task.result().json()["code"]: task.result().status_code for task in refused}
+
+    honest, refused = asyncio.run(ask_beside_them())
+    assert [response.status_code for response in honest] == [200] * 4, [response.text for response in honest]
+    assert refused == {"overloaded": 429}
+
+
 def test_an_openai_client_talks_to_a_camera(url: str):
     with openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as client:
         assert [model.id for model in client.models.list()] == [f"stream/{stream}" for stream in STREAMS]

@@ -88,6 +88,8 @@ spec:
         - {name: HOME, value: /tmp}
         - {name: HF_HOME, value: /var/cache/hermes/huggingface}
         - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+        # Serve's proxy refuses in the API's words, and lets no caller switch its limits off.
+        - {name: RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH, value: "hermes_ray.api.serve_proxy:middlewares"}
         - {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: {{ $root.Values.shutdown.stopSeconds | quote }}}
         {{- range $root.Values.secrets.environment }}
         - name: {{ .variable }}

@@ -1,20 +1,20 @@
 """OpenAI's chat API over the streams, so that an existing chat client can talk to a camera."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
 from hermes_ray.api.answering import (
     CLIENT_CLOSED_REQUEST,
-    HEARTBEAT_S,
     LINE_END,
     AnswerEvents,
+    event_stream,
     json_event,
     started,
     whole_answer,
@@ -86,11 +86,11 @@ async def _answer(chat: ChatRequest, request: Request, backend: Backend) -> Resp
     stream_id = validate_stream_id(chat.stream_id())
     warnings = chat.warnings()
     timeout_s = request.app.state.settings.api.request_timeout_s
-    events = backend.ask(stream_id, chat.to_question(), timeout_s)
+    events = request.app.state.admission.ask(backend, stream_id, chat.to_question(), timeout_s, streamed=chat.stream)
     head = {"id": f"chatcmpl-{request_id_of(request)}", "created": int(time.time()), "model": chat.model}
     if chat.stream:
         chunks = _chunks(await started(events), chat, head, warnings, request.app.state.question_problems)
-        return EventSourceResponse(chunks, ping=HEARTBEAT_S, sep=LINE_END)
+        return event_stream(chunks)
     answer = await whole_answer(events, request)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -110,7 +110,7 @@ def _freshness(answer: Answer) -> Freshness:
 
 async def _chunks(
     events: AnswerEvents, chat: ChatRequest, head: dict[str, Any], warnings: list[str], problems: QuestionProblems
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[ServerSentEvent, None]:
     # With usage, OpenAI's chunks all have that member, null in all but the last.
     every = {"object": "chat.completion.chunk"} | ({"usage": None} if chat.include_usage else {})
 

@@ -6,15 +6,14 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
 from hermes_ray.api.answering import (
     CLIENT_CLOSED_REQUEST,
-    HEARTBEAT_S,
-    LINE_END,
     AnswerEvents,
+    event_stream,
     json_event,
     started,
     whole_answer,
@@ -65,10 +64,11 @@ async def _answer(asked: ResponsesRequest, request: Request, backend: Backend) -
         warnings=asked.warnings(),
     )
     timeout_s = request.app.state.settings.api.request_timeout_s
-    events = backend.ask(stream_id, chat.to_question(), timeout_s)
+    admission = request.app.state.admission
+    events = admission.ask(backend, stream_id, chat.to_question(), timeout_s, streamed=asked.stream)
     if asked.stream:
         sent = _server_sent(await started(events), begun, request.app.state.question_problems)
-        return EventSourceResponse(sent, ping=HEARTBEAT_S, sep=LINE_END)
+        return event_stream(sent)
     answer = await whole_answer(events, request)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)

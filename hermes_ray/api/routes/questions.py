@@ -1,19 +1,18 @@
 """Asking a stream, with one JSON answer or token by token."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
 from hermes_ray.api.answering import (
     CLIENT_CLOSED_REQUEST,
-    HEARTBEAT_S,
-    LINE_END,
     AnswerEvents,
+    event_stream,
     json_event,
     started,
     whole_answer,
@@ -28,6 +27,7 @@ from hermes_ray.errors import HermesError
 ASKING_PROBLEMS = (
     "malformed-json",
     "unknown-stream",
+    "body-timeout",
     "body-too-large",
     "unsupported-content-type",
     "invalid-request",
@@ -70,7 +70,8 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
 async def _answer(stream_id: str, query: QueryRequest, request: Request, backend: Backend) -> Response:
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
     question = query.to_question(timeout_s)
-    events = backend.ask(stream_id, question, timeout_s, patience_s=query.timeout_s or 0.0)
+    ask = request.app.state.admission.ask
+    events = ask(backend, stream_id, question, timeout_s, query.timeout_s or 0.0, streamed=query.stream)
 
     async def finished(answer: Answer) -> AnswerResponse:
         # Asked now: before, a stream that is moving or recovering has no owner, and the question may wait for one.
@@ -78,8 +79,7 @@ async def _answer(stream_id: str, query: QueryRequest, request: Request, backend
         return AnswerResponse.of(stream_id, query, answer, location.worker, time.time() * 1000)
 
     if query.stream:
-        answer_events = _server_sent(await started(events), finished, request)
-        return EventSourceResponse(answer_events, ping=HEARTBEAT_S, sep=LINE_END)
+        return event_stream(_server_sent(await started(events), finished, request))
     answer = await whole_answer(events, request)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -88,7 +88,7 @@ async def _answer(stream_id: str, query: QueryRequest, request: Request, backend
 
 async def _server_sent(
     events: AnswerEvents, finished: Callable[[Answer], Awaitable[AnswerResponse]], request: Request
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[ServerSentEvent, None]:
     try:
         # Failed half-way: the response has begun, so no handler sees the error.
         with request.app.state.question_problems.counted():

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.answering import CLIENT_CLOSED_REQUEST, HEARTBEAT_S, LINE_END, json_event, unless_gone
+from hermes_ray.api.answering import CLIENT_CLOSED_REQUEST, event_stream, json_event, unless_gone
 from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.problem_schemas import Problem
 from hermes_ray.api.problems import instance_of, problem_of, request_id_of
@@ -61,10 +61,10 @@ async def ask_streams(query: StreamsQueryRequest, request: Request, backend: Cur
             problem_of(error, request_id=request_id_of(request), instance=instance_of(request))
         )
 
-    asking = SideBySide(backend, query, timeout_s, counted_problem)
+    asking = SideBySide(backend, request.app.state.admission, query, timeout_s, counted_problem)
     results = asking.results(await meant_streams(backend, query.streams))
     if query.stream:
-        return EventSourceResponse(_server_sent(results), ping=HEARTBEAT_S, sep=LINE_END)
+        return event_stream(_server_sent(results))
     found = await unless_gone(_all(results), request)
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)

@@ -159,6 +159,26 @@ def recovery(
     _write(document, json_file)
 
 
+@bench.command()
+def serving(
+    quick: Annotated[bool, typer.Option("--quick", help="Few levels, a few seconds each.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Of each level (default 20).")] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+) -> None:
+    """Answers per second and time to first token for 1 to 500 people who ask at once, over HTTP and without it.
+
+    First an engine alone in this process, then a broker, a Ray and the whole system of its own, each with four live
+    cameras; touches none that runs. Everybody asks again as soon as the answer is there; whoever is refused comes back
+    after Retry-After. Exit code 0 whether the bars are cleared or not.
+    """
+    from hermes_ray.cli.bench.serving import run_serving
+
+    document = run_serving({"seconds": seconds}, quick=quick, picture=picture, verbose=verbose)
+    _write(document, json_file)
+
+
 def _write(document: dict[str, object], path: Path | None) -> None:
     if path is None:
         return

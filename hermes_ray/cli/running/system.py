@@ -33,7 +33,7 @@ def start_system(
         quiet_ray()
         import ray
 
-        from hermes_ray.api import server
+        from hermes_ray.api import serve_proxy, server
         from hermes_ray.cluster.control.bringup import connect_ray, shutdown_cluster
         from hermes_ray.cluster.control.ray_address import chosen_address
 
@@ -41,6 +41,7 @@ def start_system(
     lifecycle.enter(redirect_stdout(sys.stderr))
     address = chosen_address(settings.cluster, address_source)
     joining = "starting Ray on this machine" if address is None else f"joining Ray at {address.text} ({address.source})"
+    serve_proxy.prepare()
     with steps.step(joining), lifecycle.while_others_take_signals():
         lifecycle.at_end(ray.shutdown)
         is_ours = connect_ray(settings.cluster, address_source)

@@ -1,13 +1,13 @@
 """StreamMemoryActor: one engine, and the rules by which others may use it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import ray
 
+from hermes_ray.cluster.memory_worker.answer_desk import AnswerDesk
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
 from hermes_ray.cluster.memory_worker.frame_applier import FrameApplier
 from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
@@ -17,6 +17,7 @@ from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
+from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.protocol import (
     Admission,
     Durability,
@@ -27,7 +28,7 @@ from hermes_ray.cluster.wire.protocol import (
     WorkerHealth,
 )
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question
+from hermes_ray.engine.contracts import EngineStats
 from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
@@ -37,12 +38,10 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_TOKENS_AHEAD = 8
-"""Tokens that an answer may be ahead of its reader; a slow reader holds no more than that in the object store."""
+_CALLERS = 256
+"""Router processes that may wait for answers at once; a question is only handed in, and holds no call open."""
 _DRAIN_LIMIT_S = 20.0
 """Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
-
-AnswerItem = AnswerToken | Answer
 
 
 class StreamMemoryActor:
@@ -77,12 +76,12 @@ class StreamMemoryActor:
         self._snapshots: asyncio.Task[None] | None = None
         self._draining = False
         self._applier = FrameApplier()
+        self._desk = AnswerDesk(self._explain, most_watching=max(1, settings.engine.max_questions_waiting // 2))
 
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
-        """How many calls of each kind run at once. Above what the engine queues, so that it refuses, not Ray."""
-        questions = settings.engine.max_questions + settings.engine.max_questions_waiting
-        return {"health": 16, "ask": questions + 16, "ingest": 256}
+        """How many calls of each kind run at once."""
+        return {"health": 16, "ask": _CALLERS, "ingest": 256}
 
     @ray.method(concurrency_group="health")
     async def health(self, silent_s: float = 0.0) -> WorkerHealth:
@@ -238,36 +237,47 @@ class StreamMemoryActor:
             self._keeper.advance(batch.stream_id, batch.mark)
             return refused
 
-    @ray.method(concurrency_group="ask", num_returns="streaming", _generator_backpressure_num_objects=_TOKENS_AHEAD)
-    async def ask(self, stream_id: str, question: Question, epoch: int) -> AsyncIterator[AnswerItem]:
-        """Answer a question: tokens, then the :class:`Answer`. Cancelling the call cancels the answer.
+    @ray.method(concurrency_group="ask")
+    async def ask(self, caller: str, asked: Asked) -> HermesError | None:
+        """Take a question in; what becomes of it is for :meth:`answers` to tell.
 
-        Raises:
-            StaleEpoch: the caller asks a former owner.
-            NotReady: the stream is placed here and no frame of it has been applied.
-            InvalidQuestion, Overloaded, EngineClosed: from the engine.
+        Returns:
+            Why it is not taken: ``StaleEpoch`` (the caller asks a former owner), ``NotReady`` (the stream is placed
+            here and no frame of it has been applied), or what the engine says. As a value, since Ray's way to raise
+            costs milliseconds, and many are refused when many ask.
         """
-        with self._meters.question():
-            async with aclosing(self._answer(stream_id, question, epoch)) as items:
-                async for item in items:
-                    yield item
-
-    async def _answer(self, stream_id: str, question: Question, epoch: int) -> AsyncGenerator[AnswerItem, None]:
-        self._fence.check(stream_id, epoch)
-        engine = self._loading.loaded()
-        self._hosted.report(stream_id)
-        from hermes_ray.engine.async_answers import answer_events
-
+        self._meters.asked()
         try:
-            async with aclosing(answer_events(engine, stream_id, question)) as items:
-                async for item in items:
-                    yield item
-        except UnknownStream as error:  # it was there a moment ago, so it is leaving
-            self._fence.check(stream_id, epoch)
-            raise NotReady(f"stream {stream_id!r} is on its way from or to {self._name}") from error
+            self._fence.check(asked.stream_id, asked.epoch)
+            engine = self._loading.loaded()
+            newest_ms = self._hosted.report(asked.stream_id).memory.as_of_ms
+            as_of_ms = asked.question.as_of_ms
+            watches = as_of_ms is not None and (newest_ms is None or newest_ms < as_of_ms)
+            self._desk.take_in(engine, caller, asked, watches=watches)
         except HermesError as error:
-            end_if_broken(error)
-            raise
+            return self._explain(asked, error)
+        return None
+
+    @ray.method(concurrency_group="ask")
+    async def answers(self, caller: str, awaited: Collection[int]) -> Sequence[AnswerPart]:
+        """What a caller's answers have to say since it last called, waited for; see :meth:`AnswerDesk.fetch`."""
+        return await self._desk.fetch(caller, awaited)
+
+    @ray.method(concurrency_group="ask")
+    async def cancel(self, caller: str, answer_id: int) -> None:
+        """Nobody wants an answer any more; its place in the engine is free at the next step."""
+        self._desk.cancel(caller, answer_id)
+
+    def _explain(self, asked: Asked, error: HermesError) -> HermesError:
+        end_if_broken(error)
+        try:
+            if isinstance(error, UnknownStream):  # it was there a moment ago, so it is leaving
+                self._fence.check(asked.stream_id, asked.epoch)
+                error = NotReady(f"stream {asked.stream_id!r} is on its way from or to {self._name}")
+        except HermesError as moved:
+            error = moved
+        self._meters.failed(error)
+        return error
 
     @ray.method(concurrency_group="health")
     async def close(self) -> None:

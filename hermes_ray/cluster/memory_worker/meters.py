@@ -35,12 +35,20 @@ class MemoryMeters:
     @contextmanager
     def question(self) -> Iterator[None]:
         """Count a question, and the error that it ends with."""
-        self._questions += 1
+        self.asked()
         try:
             yield
         except HermesError as error:
-            self._errors[error.code] += 1
+            self.failed(error)
             raise
+
+    def asked(self) -> None:
+        """A question came."""
+        self._questions += 1
+
+    def failed(self, error: HermesError) -> None:
+        """A question ended with an error."""
+        self._errors[error.code] += 1
 
     def read(self, engine: EngineCounts, snapshots: SnapshotCounts = _NO_SNAPSHOTS) -> MemoryCounts:
         """All counts, with those of the worker's engine and of its snapshots."""

@@ -6,15 +6,14 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Self
 
-import ray
-
+from hermes_ray.cluster.wire.answer_channel import AnswerChannel
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
-from hermes_ray.errors import EngineFailed, HermesError, NotReady, QuestionTimeout, StaleEpoch, WorkerUnavailable
+from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
 
@@ -39,6 +38,7 @@ class ClusterClient:
         self._handles: dict[str, Actor] = {}
         self._locations: dict[str, Location] = {}
         self._suspects = QuestionSuspects()
+        self._channels: dict[str, AnswerChannel] = {}
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -137,7 +137,13 @@ class ClusterClient:
         return self._locations[stream_id]
 
     async def ask(
-        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0
+        self,
+        stream_id: str,
+        question: Question,
+        timeout_s: float,
+        patience_s: float = 0.0,
+        *,
+        streamed: bool = True,
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         """Answer a question: tokens as they are known, then the :class:`Answer`. Closing it early cancels the answer.
 
@@ -146,6 +152,7 @@ class ClusterClient:
             question: what to ask.
             timeout_s: for the whole answer, seconds.
             patience_s: how much of it to wait for a stream that is moving or recovering, seconds.
+            streamed: tokens are wanted as they come; otherwise the answer is the only item, and travels once.
 
         Raises:
             UnknownStream, NotReady, InvalidQuestion, Overloaded, WorkerUnavailable: see there.
@@ -156,7 +163,7 @@ class ClusterClient:
         moved = begun = False
         while True:
             try:
-                async with aclosing(self._answer(stream_id, question, began_s + timeout_s)) as items:
+                async with aclosing(self._answer(stream_id, question, began_s + timeout_s, streamed=streamed)) as items:
                     async for item in items:
                         begun = True
                         yield item
@@ -171,31 +178,20 @@ class ClusterClient:
             await asyncio.sleep(wait_s)
 
     async def _answer(
-        self, stream_id: str, question: Question, deadline_s: float
+        self, stream_id: str, question: Question, deadline_s: float, *, streamed: bool
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         location = await self._locate(stream_id)
         async with self._suspects.watch(location, stream_id, question, deadline_s):
-            answering = self._handle(location.worker).ask.remote(stream_id, question, location.epoch)
-            complete = False
+            answer = self._channel(location.worker).ask(
+                stream_id, question, location.epoch, streamed=streamed, deadline_s=deadline_s
+            )
             try:
-                while not complete:
-                    item = await self._next(answering, stream_id, location.worker, deadline_s)
-                    complete = isinstance(item, Answer)
-                    yield item
-            finally:
-                if not complete:
-                    ray.cancel(answering)
-
-    async def _next(self, answering: Any, stream_id: str, worker: str, deadline_s: float) -> AnswerToken | Answer:
-        try:
-            async with asyncio.timeout(deadline_s - time.monotonic()):
-                with typed_errors(worker):
-                    return await (await anext(answering))
-        except TimeoutError as error:
-            raise QuestionTimeout("the answer was not complete in time") from error
-        except (StaleEpoch, WorkerUnavailable, EngineFailed):
-            self._forget(stream_id, worker)
-            raise
+                async with aclosing(answer) as items:
+                    async for item in items:
+                        yield item
+            except (StaleEpoch, WorkerUnavailable, EngineFailed):
+                self._forget(stream_id, location.worker)
+                raise
 
     async def _report(self, stream_id: str) -> StreamReport:
         location = await self._locate(stream_id)
@@ -246,9 +242,15 @@ class ClusterClient:
             self._handles[actor] = find_actor(actor, self._namespace)
         return self._handles[actor]
 
+    def _channel(self, worker: str) -> AnswerChannel:
+        if worker not in self._channels:
+            self._channels[worker] = AnswerChannel(worker, self._handle(worker))
+        return self._channels[worker]
+
     def _forget(self, stream_id: str, worker: str) -> None:
         self._locations.pop(stream_id, None)
         self._handles.pop(worker, None)
+        self._channels.pop(worker, None)
 
     def _status(self, stream_id: str, report: StreamReport, counts: Mapping[str, IngestCounts]) -> StreamStatus:
         return StreamStatus(

@@ -1,0 +1,75 @@
+"""How many ask, for how long, and the system that they ask."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hermes_ray.config import EngineSettings, MemorySettings
+
+QUESTION = "what happened ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Size of one run.
+
+    Attributes:
+        model: what watches the streams: a directory, hub name or bundled name.
+        askers: how many ask at once, one level after the other; each asks again as soon as it has its answer.
+        seconds: of each level, behind its warm-up.
+        warm_up_s: of each level, not counted.
+        streams: cameras; askers are spread over them.
+        fps: frames per second that each camera publishes and the memory sees.
+        budget_tokens: the most tokens of each stream in a layer.
+        fill_frames: that each memory has seen before anybody asks.
+        max_tokens: of an answer.
+    """
+
+    model: str = "hermes-tiny"
+    askers: tuple[int, ...] = (1, 8, 32, 64, 500)
+    seconds: float = 20.0
+    warm_up_s: float = 3.0
+    streams: int = 4
+    fps: float = 2.0
+    budget_tokens: int = 360
+    fill_frames: int = 40
+    max_tokens: int = 16
+
+    def stream_ids(self) -> tuple[str, ...]:
+        """The streams' names."""
+        return tuple(f"camera-{number}" for number in range(self.streams))
+
+    @property
+    def memory(self) -> MemorySettings:
+        """Of the engine alone, and of the system."""
+        return MemorySettings(budget_tokens=self.budget_tokens)
+
+    @property
+    def engine_askers(self) -> tuple[int, ...]:
+        """Levels at which an engine alone can be asked: it refuses more than it queues, and has no queue before it."""
+        limits = EngineSettings()
+        return tuple(count for count in self.askers if count <= limits.max_questions + limits.max_questions_waiting)
+
+    def settings(self, bootstrap_servers: str, snapshots: str) -> dict[str, Any]:
+        """Settings of the system under test; what is not named here is left as shipped.
+
+        Args:
+            bootstrap_servers: of a broker that nobody else uses.
+            snapshots: directory of the snapshots.
+        """
+        return {
+            "model": {"name": self.model, "device": "cpu"},
+            "memory": {"budget_tokens": self.budget_tokens},
+            "kafka": {"bootstrap_servers": bootstrap_servers, "frames_partitions": self.streams},
+            "video": {"target_fps": 2 * self.fps},
+            "snapshots": {"url": snapshots},
+            "cluster": {"address": "local", "memory_workers": 1},
+            "api": {"port": 0},
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "askers": list(self.askers)}
+
+
+FULL = Plan()
+QUICK = Plan(askers=(1, 64, 500), seconds=4.0, warm_up_s=1.0, fill_frames=8)

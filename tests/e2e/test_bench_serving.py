@@ -1,0 +1,30 @@
+"""``hermes bench serving`` end to end: nobody is dropped, and nothing is left behind."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.e2e.runs import RUN_LIMIT_S
+
+pytestmark = pytest.mark.integration
+
+_SCHEMA = Path(__file__).parents[2] / "benchmarks" / "serving.schema.json"
+
+
+def test_five_hundred_askers_are_answered_or_refused_in_our_words(hermes, tmp_path):
+    file = tmp_path / "serving.json"
+    run = hermes("bench", "serving", "--quick", "--seconds", "2", "--json", str(file))
+    table = run.finish(RUN_LIMIT_S)
+    assert run.process.returncode == 0, run.errors
+    assert run.survivors() == []
+    document = json.loads(file.read_text())
+    jsonschema.validate(document, json.loads(_SCHEMA.read_text()))
+    levels = {(level["way"], level["askers"]): level for level in document["levels"]}
+    assert set(levels) == {("engine", 1), ("engine", 64), *((way, n) for way in ("json", "sse") for n in (1, 64, 500))}
+    for level in levels.values():
+        assert level["answers"] > 0
+        assert level["failed"] == level["dropped"] == {}
+    assert all(levels[way, 500]["refused"].keys() == {"overloaded"} for way in ("json", "sse"))
+    assert all(len(line) <= 80 for line in table.splitlines() if "engine" in line or "sse" in line)
