@@ -88,7 +88,8 @@ def importance(relevant: Tensor, decay: Tensor, weight: Tensor) -> Tensor:
 def smoothed_by_index(scores: Tensor, strength: Tensor) -> Tensor:
     """Smooth from the deepest layer down, s_l <- (1 - g) s_l + g s_{l+1}, between tokens of equal index.
 
-    Equal index means the same token only while no layer has evicted; HERMES' released code does this throughout.
+    It is recursive, as in HERMES' released code: s_{l+1} is smoothed already. Equal index means the same token only
+    while no layer has evicted; the released code does this throughout.
 
     Args:
         scores: [layers, N].

@@ -16,6 +16,7 @@ from hermes_ray.engine.answering.prompts import Prompts
 from hermes_ray.engine.answering.question_job import QuestionJob
 from hermes_ray.engine.answering.sampling import choose, new_generator
 from hermes_ray.engine.answering.sessions import Sessions
+from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.answering.text import TextStream
 from hermes_ray.engine.answering.token_meter import TokenMeter
 from hermes_ray.engine.contracts import Answer, AnswerToken
@@ -34,7 +35,7 @@ log = get_logger(__name__)
 class _Active:
     job: QuestionJob
     seat: int
-    text: TextStream
+    text: StoppingText
     generator: torch.Generator | None
     as_of_ms: int
     frames_seen: int
@@ -145,7 +146,7 @@ class AnswerBatch:
         item = _Active(
             job=job,
             seat=seat,
-            text=TextStream(self._adapter.tokenizer),
+            text=StoppingText(TextStream(self._adapter.tokenizer), job.question.stop),
             generator=new_generator(job.question.seed) if job.question.temperature > 0 else None,
             as_of_ms=as_of_ms,
             frames_seen=memory.frames_seen,
@@ -231,7 +232,8 @@ class AnswerBatch:
         return float(said + stopped)
 
     def _take_token(self, item: _Active, logits: Tensor) -> None:
-        token = choose(logits, item.job.question.temperature, item.generator)
+        question = item.job.question
+        token = choose(logits, question.temperature, item.generator, question.top_p)
         item.tokens.append(token)
         self.tokens.answer_tokens += 1
         self._clock(item)
@@ -239,7 +241,9 @@ class AnswerBatch:
             self._finish(item, "stop")
             return
         item.job.tell(AnswerToken(len(item.tokens) - 1, item.text.push(token)))
-        if len(item.tokens) >= min(item.job.question.max_tokens, self._settings.max_answer_tokens):
+        if item.text.stopped:
+            self._finish(item, "stop")
+        elif len(item.tokens) >= min(question.max_tokens, self._settings.max_answer_tokens):
             self._finish(item, "length")
 
     def _clock(self, item: _Active) -> None:
