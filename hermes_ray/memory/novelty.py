@@ -67,5 +67,5 @@ def _cosine_sums(keys: Tensor, patch: Tensor, recent: Tensor) -> Tensor:
     like = (wide * (scale * recent[:, None])[..., None]).transpose(0, 1).flatten(1, 2)
     total = torch.zeros_like(like).index_add_(1, rows, like)
     torch.index_select(total, 1, rows, out=like)
-    cosines = (like.view(-1, layer, *wide.shape[2:]).transpose(0, 1) * wide).sum(dim=-1) * scale
+    cosines = like.view(-1, layer, *wide.shape[2:]).transpose(0, 1).mul_(wide).sum(dim=-1) * scale
     return cosines.mean(dim=1).double()
