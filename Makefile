@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Test processes; 0 runs one test after the other.
 WORKERS ?= 2
+# OpenAI's client for JavaScript, which one test talks through.
+JAVASCRIPT := tests/javascript/node_modules/.installed
 
 .PHONY: help setup demo test chaos lint format clean
 .DEFAULT_GOAL := help
@@ -25,8 +27,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" for one scripted run
 	@$(BIN)/hermes demo $(ARGS)
 
-test: $(STAMP) lint ## check the code and run every test
+test: $(STAMP) $(JAVASCRIPT) lint ## check the code and run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
+
+$(JAVASCRIPT): tests/javascript/package.json
+	@npm install --prefix tests/javascript --no-audit --no-fund --no-package-lock --silent && touch $@ \
+		|| echo "npm cannot install OpenAI's client: tests/unit/api/test_openai_javascript.py will fail" >&2
 
 chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long form; writes build/chaos-report.json
 	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos

@@ -36,7 +36,8 @@ _KAFKA = (
     Panel(
         "Dead letters",
         "short",
-        "Records that could not be used, in the time shown; the dead-letter topic holds them with the reason.",
+        "Records that could not be used, in the time shown; the dead-letter topic holds them with the reason. Frames "
+        "that are left out as `undecodable` or `doubted` are none: their record was good.",
         ("hermes_dead_letters_total",),
         (Query(f"sum(increase(hermes_dead_letters_total{{{SELECTED}}}[$__range]))"),),
         form="number",
@@ -49,6 +50,18 @@ _KAFKA = (
         "Records that wait in each partition. One partition far above the others: its cameras send too much.",
         ("hermes_kafka_lag_records",),
         (Query(total("hermes_kafka_lag_records", "partition"), "partition {{partition}}"),),
+    ),
+    Panel(
+        "Longest wait",
+        "s",
+        "How long records may have waited in each partition, at most. Kafka deletes them at the topic's retention.",
+        ("hermes_kafka_waiting_seconds",),
+        (
+            Query(
+                f"max by (partition) (hermes_kafka_waiting_seconds{{{SELECTED}}})",
+                "partition {{partition}}",
+            ),
+        ),
     ),
     Panel(
         "Records",
@@ -70,7 +83,9 @@ _FRAMES = (
     Panel(
         "Frames",
         "cps",
-        "Decoded, left out (by sampling, shed, late, or of a doubted time), and confirmed by their owners.",
+        "Decoded, left out, and confirmed by their owners. `sampling`: above video.target_fps; `undecodable`: before a "
+        "segment's first whole picture; `shed`: their stream was behind; `late`: out of order; `doubted`: of a time "
+        "far from their stream's.",
         ("hermes_frames_decoded_total", "hermes_frames_dropped_total", "hermes_frames_ingested_total"),
         (
             Query(per_second("hermes_frames_decoded_total", "job"), "decoded {{job}}"),
@@ -98,7 +113,7 @@ _TROUBLE = (
     Panel(
         "Dead letters by reason",
         "cps",
-        "Records that could not be used, by error code.",
+        "Records that could not be used, by error code, such as `undecodable-media` or `no-free-slot`.",
         ("hermes_dead_letters_total",),
         (Query(per_second("hermes_dead_letters_total", "reason"), "{{reason}}"),),
     ),
@@ -108,6 +123,13 @@ _TROUBLE = (
         "Times that a camera's clock was found to have been set, in the time shown. The ingest worker's log names it.",
         ("hermes_clock_steps_total",),
         (Query(f"sum by (worker) (increase(hermes_clock_steps_total{{{SELECTED}}}[$__range]))", "{{worker}}"),),
+    ),
+    Panel(
+        "Streams left out",
+        "short",
+        "Streams of whose last records every frame was late or doubted: a clock, old footage, or two cameras as one.",
+        ("hermes_streams_left_out",),
+        (Query(total("hermes_streams_left_out"), "{{worker}}"),),
     ),
     Panel(
         "Batches postponed",

@@ -104,6 +104,7 @@ def board(uid: str, title: str, description: str, rows: Sequence[tuple[str, Sequ
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .link(_link_to_the_others())
         .variables(_variables())
+        .annotation(_deployments())
     )
     number = 0
     for row, panels in rows:
@@ -193,6 +194,19 @@ def _target(name: str, label: str, choices: Sequence[str], chosen: str) -> build
     options = [models.VariableOption(selected=choice == chosen, text=choice, value=choice) for choice in choices]
     current = next(option for option in options if option.selected)
     return builders.CustomVariable(name).label(label).values(",".join(choices)).options(options).current(current)
+
+
+def _deployments() -> builders.AnnotationQuery:
+    """A mark where another version, or another head, begins to answer."""
+    answering = 'count by (job, version, instance) (hermes_build_info{job=~"$job"}'
+    return (
+        builders.AnnotationQuery()
+        .name("Deployments")
+        .datasource(_DATASOURCE)
+        .enable(True)
+        .icon_color("blue")
+        .expr(f"{answering}) unless {answering} offset 2m)")
+    )
 
 
 def _link_to_the_others() -> builders.DashboardLink:

@@ -64,6 +64,13 @@ _MEMORY = (
         (Query(total("hermes_streams", "worker, place"), "{{worker}} {{place}}"),),
     ),
     Panel(
+        "Places taken",
+        "percentunit",
+        "Of all that a worker can hold, in slots and in host memory. At 100 % new streams are refused.",
+        ("hermes_streams", "hermes_places"),
+        (Query(f"{total('hermes_streams')} / {total('hermes_places')}", "{{worker}}"),),
+    ),
+    Panel(
         "Silent streams",
         "short",
         "Streams whose newest frame is at least a minute, five, an hour or a day old. Recordings are old.",

@@ -19,6 +19,7 @@
     │   ├── OffsetOutOfRange      the partition does not hold that offset (any more)
     │   └── UnreadableRecord      a record that the Kafka client cannot parse; skip it
     ├── SourceError               a video source cannot be opened or read
+    ├── DatasetError              a public benchmark's data, or its judge, cannot be used
     ├── ModelError
     │   ├── UnsupportedModel      a family that has no adapter
     │   └── MissingWeights        nothing to load at that name or path
@@ -31,13 +32,15 @@
     │   ├── MemoryFull            policy `full` and no room for another frame
     │   ├── Overloaded            a queue is full; try again after a moment
     │   ├── QuestionTimeout       the caller's timeout passed first
-    │   └── EngineClosed          the engine is shutting down
+    │   ├── EngineClosed          the engine is shutting down
+    │   └── EngineFailed          the engine's thread has ended; its process is replaced
     ├── SnapshotError             a snapshot is damaged, foreign or of another version
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
     │   ├── UnknownWorker         no worker of that name
     │   └── WorkerUnavailable     the owning worker is dead or restarting
+    │       └── WorkerLost        and the request may have been under way there
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
         └── ApiUnreachable        nothing answers at the API's address
@@ -178,6 +181,12 @@ class SourceError(HermesError):
     code = "source"
 
 
+class DatasetError(HermesError):
+    """A public benchmark's annotations or videos are missing or not as published, or its judge does not answer."""
+
+    code = "dataset"
+
+
 class ModelError(HermesError):
     """A model cannot be loaded or used."""
 
@@ -275,6 +284,12 @@ class EngineClosed(EngineError):
     code = "engine-closed"
 
 
+class EngineFailed(EngineError):
+    """The engine's thread has ended with something that leaves the device unusable. Its process is to be replaced."""
+
+    code = "engine-failed"
+
+
 class SnapshotError(HermesError):
     """A snapshot is damaged, foreign, or of a version that this release does not read."""
 
@@ -316,6 +331,10 @@ class WorkerUnavailable(ClusterError):
     """The worker that owns the stream is dead or restarting."""
 
     code = "worker-unavailable"
+
+
+class WorkerLost(WorkerUnavailable):
+    """The worker's process ended or was cut off while the request was under way, or just before."""
 
 
 class ApiError(HermesError):

@@ -5,8 +5,9 @@ A client that goes away cancels its answer, in both forms.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
+from typing import Any, TypeVar
 
 from fastapi import Request
 from sse_starlette import ServerSentEvent
@@ -24,6 +25,7 @@ LINE_END = "\n"
 """Between the lines of an event stream; the shortest that the format allows."""
 
 AnswerEvents = AsyncGenerator[AnswerToken | Answer, None]
+_Result = TypeVar("_Result")
 
 
 def json_event(data: object, name: str | None = None) -> ServerSentEvent:
@@ -42,17 +44,30 @@ async def whole_answer(events: AnswerEvents, request: Request) -> Answer | None:
     Raises:
         HermesError: what the backend raised.
     """
-    answer = asyncio.create_task(_last(events))
+    return await unless_gone(last_answer(events), request)
+
+
+async def unless_gone(work: Coroutine[Any, Any, _Result], request: Request) -> _Result | None:
+    """What ``work`` returns; ``None`` when the client went away first, and the work is cancelled.
+
+    Call it only after the request's body has been read.
+    """
+    working = asyncio.create_task(work)
     gone = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return answer.result() if answer.done() else None
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
     finally:
-        answer.cancel()
+        working.cancel()
         gone.cancel()
 
 
-async def _last(events: AnswerEvents) -> Answer:
+async def last_answer(events: AnswerEvents) -> Answer:
+    """The answer at the end of ``events``.
+
+    Raises:
+        HermesError: what the backend raised.
+    """
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Answer):

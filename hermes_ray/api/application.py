@@ -4,14 +4,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 import hermes_ray
 from hermes_ray.api import documentation, problems
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.limits import BodyLimit, RequestId
 from hermes_ray.api.question_problems import QuestionProblems
-from hermes_ray.api.routes import health, metrics, openai, problem_kinds, questions, streams
+from hermes_ray.api.routes import (
+    health,
+    metrics,
+    openai,
+    openai_responses,
+    problem_kinds,
+    questions,
+    several_streams,
+    streams,
+)
 from hermes_ray.config import Settings
+from hermes_ray.mcp.endpoint import PATH as MCP_PATH
+from hermes_ray.mcp.endpoint import McpEndpoint
 
 BackendFactory = Callable[[], AbstractAsyncContextManager[Backend]]
 
@@ -40,8 +52,9 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
-    for module in (health, metrics, streams, questions, openai, problem_kinds):
+    for module in (health, metrics, streams, questions, several_streams, openai, openai_responses, problem_kinds):
         app.include_router(module.router)
+    app.router.routes.append(Route(MCP_PATH, McpEndpoint(), methods=["POST"]))
     problems.install(app)
     documentation.install(app)
     # The one added last runs first: a refused body has its request id too.

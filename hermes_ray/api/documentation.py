@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from hermes_ray.api.problem_schemas import Problem
 from hermes_ray.api.problems import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas import AnswerResponse, TokenEvent
+from hermes_ray.api.side_by_side import StreamsQueryDone
 
 EVERY_ROUTE = ("internal",)
 """Problems that any route may answer with."""
@@ -58,7 +59,7 @@ def install(app: FastAPI) -> None:
         document = generate()
         _drop_validation_errors(document)
         schemas = document["components"]["schemas"]
-        for model in (Problem, TokenEvent, AnswerResponse):
+        for model in (Problem, TokenEvent, AnswerResponse, StreamsQueryDone):
             schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

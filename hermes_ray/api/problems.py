@@ -21,7 +21,7 @@ from hermes_ray.errors import ClusterError, HermesError, Overloaded
 from hermes_ray.observability.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
-_OPENAI_PATHS = ("/v1/chat/", "/v1/models")
+_OPENAI_PATHS = ("/v1/chat/", "/v1/models", "/v1/responses")
 
 _log = get_logger(__name__)
 
@@ -116,14 +116,15 @@ def problem_body(
         **members,
     }
     if instance.startswith(_OPENAI_PATHS):
-        body["error"] = openai_error(kind, detail)
+        wrong = members.get("errors")
+        body["error"] = openai_error(kind, detail, wrong[0]["field"] if isinstance(wrong, list) else None)
     return body
 
 
-def openai_error(kind: ProblemKind, detail: str) -> dict[str, object]:
-    """The same problem in the shape that OpenAI's clients read."""
+def openai_error(kind: ProblemKind, detail: str, param: str | None = None) -> dict[str, object]:
+    """The same problem in the shape that OpenAI's clients read; ``param`` is the first wrong field."""
     family = "invalid_request_error" if kind.status < 500 else "server_error"
-    return {"message": detail, "type": family, "param": None, "code": kind.code}
+    return {"message": detail, "type": family, "param": param, "code": kind.code}
 
 
 def problem_response(

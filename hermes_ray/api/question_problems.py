@@ -34,8 +34,12 @@ class QuestionProblems:
         try:
             yield
         except HermesError as error:
-            self._totals[kind_of(error).code] += 1
+            self.count(error)
             raise
+
+    def count(self, error: HermesError) -> None:
+        """Count an error that ended one question, and perhaps not the request."""
+        self._totals[kind_of(error).code] += 1
 
     @asynccontextmanager
     async def reported(self, backend: Backend) -> AsyncIterator[None]:

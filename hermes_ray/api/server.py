@@ -14,8 +14,8 @@ from ray.serve.config import HTTPOptions
 from ray.serve.schema import LoggingConfig
 
 from hermes_ray.api.app import build
-from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.client import HermesClient
 from hermes_ray.cluster.control.bringup import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
 from hermes_ray.config import ApiSettings, Settings
 from hermes_ray.errors import ApiUnreachable, ClusterError, ConfigError

@@ -81,9 +81,9 @@ class WithoutVision(ModelAdapter):
         """See :meth:`FeatureBank.encode`."""
         return self.bank.encode(groups)
 
-    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = (), instructions: str | None = None) -> Tensor:
         """The model's own."""
-        return self._inner.question(text, history)
+        return self._inner.question(text, history, instructions)
 
     def template(self) -> Tensor:
         """The model's own."""

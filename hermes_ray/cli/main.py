@@ -9,6 +9,7 @@ from hermes_ray.cli.bench.command import bench
 from hermes_ray.cli.commands.ask import ask
 from hermes_ray.cli.commands.doctor import doctor
 from hermes_ray.cli.commands.drain import drain
+from hermes_ray.cli.commands.mcp import mcp
 from hermes_ray.cli.commands.streams import streams
 from hermes_ray.cli.commands.up import up
 from hermes_ray.cli.console.exits import HermesGroup
@@ -47,6 +48,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(publish)
 app.command()(ask)
+app.command()(mcp)
 app.command()(drain)
 app.command()(doctor)
 app.command()(config)

@@ -122,7 +122,7 @@ class EngineSettings(_Section):
     max_sessions: Annotated[int, Field(ge=1)] = 1024
     """Conversations remembered; the one not continued for longest is forgotten first."""
     max_question_tokens: Annotated[int, Field(ge=16)] = 512
-    """Tokens of one question with its chat template."""
+    """Tokens of one question with its chat template, and with the conversation that came with it."""
     max_answer_tokens: Annotated[int, Field(ge=1)] = 512
     """The most tokens any answer may have, whatever the caller asks."""
 

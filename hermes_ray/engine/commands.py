@@ -7,7 +7,7 @@ from threading import Condition
 from typing import TypeVar
 
 from hermes_ray.engine.isolation import is_devices_end
-from hermes_ray.errors import EngineClosed, EngineError
+from hermes_ray.errors import EngineClosed, EngineFailed
 
 _T = TypeVar("_T")
 
@@ -23,14 +23,14 @@ class CommandQueue:
         self.lock = Condition()
         self._commands: deque[Callable[[], None]] = deque()
         self._closing = False
-        self._failure: EngineError | None = None
+        self._failure: EngineFailed | None = None
 
     def submit(self, command: Callable[[], None]) -> None:
         """Hand a command over; it must not raise.
 
         Raises:
             EngineClosed: nobody takes commands any more.
-            EngineError: the thread has failed.
+            EngineFailed: the thread has failed.
         """
         with self.lock:
             if self._failure is not None:
@@ -45,7 +45,7 @@ class CommandQueue:
 
         Raises:
             Exception: whatever the function raised.
-            EngineClosed, EngineError: as :meth:`submit`.
+            EngineClosed, EngineFailed: as :meth:`submit`.
         """
         outcome: Future[_T] = Future()
 
@@ -88,7 +88,7 @@ class CommandQueue:
             command()
         return True
 
-    def end(self, failure: EngineError | None = None) -> None:
+    def end(self, failure: EngineFailed | None = None) -> None:
         """For the thread: take no more, and run what was taken, so that its callers are among those who are told."""
         with self.lock:
             self._closing = True

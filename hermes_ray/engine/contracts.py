@@ -20,6 +20,11 @@ class Question:
         as_of_ms: wait until a frame of this capture time or later is in the memory, ms since epoch.
         timeout_s: how long to wait for that, seconds; then ``QuestionTimeout``.
         session_id: continue the conversation of that name about this stream; a new name begins one.
+        history: the conversation before this question, (question, answer) each, oldest first; behind what the session
+            remembers. None of it is ever dropped: what is too long is refused.
+        instructions: a system turn before the conversation; refused where the model's chat template has none.
+        stop: the answer ends before the first of these texts.
+        top_p: samples among the likeliest tokens that together have this probability; 1 among all.
     """
 
     text: str
@@ -30,6 +35,10 @@ class Question:
     as_of_ms: int | None = None
     timeout_s: float = 30.0
     session_id: str | None = None
+    history: tuple[tuple[str, str], ...] = ()
+    instructions: str | None = None
+    stop: tuple[str, ...] = ()
+    top_p: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

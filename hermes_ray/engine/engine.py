@@ -22,7 +22,15 @@ from hermes_ray.engine.encoding.ingest import FrameBatch, FrameIngest
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.monitoring import EngineMonitor
-from hermes_ray.errors import EngineClosed, EngineError, FramesFailed, HermesError, Overloaded, UnknownStream
+from hermes_ray.errors import (
+    EngineClosed,
+    EngineError,
+    EngineFailed,
+    FramesFailed,
+    HermesError,
+    Overloaded,
+    UnknownStream,
+)
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.holdings import TierHoldings
 from hermes_ray.memory.tiers import Tier
@@ -253,7 +261,7 @@ class StreamEngine:
                 self._monitor.frame_steps.run(partial(self._ingest.step, bound_s))
                 self._monitor.update()
         except Exception as error:
-            failure = EngineError(f"the engine failed: {type(error).__name__}: {error}")
+            failure = EngineFailed(f"the engine failed: {type(error).__name__}: {error}")
             self._commands.end(failure)
             self._abandon(failure)
             raise

@@ -139,12 +139,16 @@ class ModelAdapter(ABC):
         """
 
     @abstractmethod
-    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = (), instructions: str | None = None) -> Tensor:
         """Embeddings of a question behind the frames, up to where the answer begins, ``[tokens, hidden]``.
 
         Args:
             text: the question.
             history: the conversation before it.
+            instructions: a system turn before the conversation.
+
+        Raises:
+            InvalidQuestion: the chat template has no system turn behind a video.
         """
 
     @abstractmethod

@@ -90,9 +90,9 @@ class LlavaOnevisionAdapter(ModelAdapter):
             for frame, group in zip(features, groups, strict=True)
         ]
 
-    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = (), instructions: str | None = None) -> Tensor:
         """The newline that ends the video, the question, and the start of the assistant's turn."""
-        return self._behind_video(self._chat.behind_video(text, history))
+        return self._behind_video(self._chat.behind_video(text, history, instructions))
 
     def template(self) -> Tensor:
         """As :meth:`question`, without the question."""

@@ -131,9 +131,9 @@ class QwenVLAdapter(ModelAdapter):
             for index, (group, features) in enumerate(zip(groups, output.pooler_output, strict=True))
         ]
 
-    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = (), instructions: str | None = None) -> Tensor:
         """``<|vision_end|>``, the question, and the start of the assistant's turn."""
-        return self.embed_text(self._chat.behind_video(text, history))
+        return self.embed_text(self._chat.behind_video(text, history, instructions))
 
     def template(self) -> Tensor:
         """As :meth:`question`, without the question."""

@@ -74,7 +74,9 @@ def _reading(read: Callable[[IngestState], Value]) -> Callable[[SystemStats], Sa
     return lambda stats: (((n,), read(w.reading)) for n, w in stats.workers.items() if w.reading is not None)
 
 
-def _each(read: Callable[[WorkerStats], Mapping[str, int] | Mapping[int, int]]) -> Callable[[SystemStats], Samples]:
+def _each(
+    read: Callable[[WorkerStats], Mapping[str, int] | Mapping[int, int] | Mapping[int, float]],
+) -> Callable[[SystemStats], Samples]:
     """One series per worker and key of a mapping."""
 
     def samples(stats: SystemStats) -> Samples:
@@ -114,6 +116,10 @@ def _model_info(stats: SystemStats) -> Samples:
     for name, worker in stats.workers.items():
         if (engine := worker.engine) is not None:
             yield (name, engine.model, engine.device, engine.policy), 1.0
+
+
+def _capacity(stats: SystemStats) -> Samples:
+    return (((name,), worker.places) for name, worker in stats.workers.items() if worker.places is not None)
 
 
 def _places(worker: WorkerStats) -> Mapping[str, int]:
@@ -210,6 +216,17 @@ _INGEST = (
         _each(lambda w: w.reading.lag_records if w.reading else {}),
         labels=("worker", "partition"),
     ),
+    _gauge(
+        "hermes_kafka_waiting_seconds",
+        "How long records may have waited in each partition, at most; Kafka deletes them at the topic's retention.",
+        _each(lambda w: w.reading.waiting_s if w.reading else {}),
+        labels=("worker", "partition"),
+    ),
+    _gauge(
+        "hermes_streams_left_out",
+        "Streams of whose last 20 records every frame was left out as late or doubted.",
+        _reading(lambda s: s.streams_left_out),
+    ),
 )
 
 _MEMORY = (
@@ -237,6 +254,11 @@ _MEMORY = (
         "Streams whose newest frame was captured at least so many `seconds` ago; a recording counts by its own times.",
         _each(lambda w: w.silent_streams),
         labels=("worker", "seconds"),
+    ),
+    _gauge(
+        "hermes_places",
+        "Streams that the worker can hold, parked ones included; none with memory.spill_directory, which has no limit.",
+        _capacity,
     ),
     _gauge("hermes_slots", "Memories that fit on the device at once.", _engine(lambda s: s.slots)),
     _gauge(

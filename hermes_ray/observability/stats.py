@@ -162,11 +162,15 @@ class IngestState:
         broker_reachable: the last request to a broker was answered.
         lag_records: records that wait in each assigned partition.
         frames_inflight: decoded and not yet confirmed.
+        waiting_s: for how long records may have waited, by partition, seconds; no entry where it is unknown.
+        streams_left_out: streams of whose last records every frame was late or doubted.
     """
 
     broker_reachable: bool
     lag_records: Mapping[int, int]
     frames_inflight: int
+    waiting_s: Mapping[int, float] = field(default_factory=dict)
+    streams_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ class WorkerStats:
         snapshots: of a memory worker that is up and writes any.
         silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
             least so old.
+        places: of a memory worker that is up: streams that it can hold, parked ones included; ``None``: any number.
         ingest: of an ingest worker; ``None`` before the first answer.
         reading: of an ingest worker that is up.
     """
@@ -193,6 +198,7 @@ class WorkerStats:
     engine: EngineState | None = None
     snapshots: SnapshotState | None = None
     silent_streams: Mapping[int, int] = field(default_factory=dict)
+    places: int | None = None
     ingest: IngestTotals | None = None
     reading: IngestState | None = None
 

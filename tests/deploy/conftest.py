@@ -31,8 +31,9 @@ def chart() -> Iterator[helm_python.Chart]:
 def render(chart: helm_python.Chart) -> Callable[..., Rendered]:
     """Render with values; the same chart for every call."""
 
-    def rendered(values: dict[str, Any] | None = None, name: str = "hermes") -> Rendered:
-        return Rendered.parse(chart.render(values, name=name, namespace="video"))
+    def rendered(values: dict[str, Any] | None = None, name: str = "hermes", is_upgrade: bool = False) -> Rendered:
+        upgrade = {"is_install": not is_upgrade, "is_upgrade": is_upgrade}
+        return Rendered.parse(chart.render(values, name=name, namespace="video", **upgrade))
 
     return rendered
 

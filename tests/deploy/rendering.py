@@ -12,19 +12,28 @@ CHART = ROOT / "helm" / "hermes-ray"
 VALUES_FILES = sorted(path.name for path in CHART.glob("values*.yaml"))
 
 EVERYTHING: dict[str, Any] = {
-    "config": {"kafka": {"bootstrap_servers": ""}},
+    "config": {
+        "kafka": {"bootstrap_servers": ""},
+        "snapshots": {"url": "/snapshots/site-a"},
+        "log": {"level": "DEBUG"},
+    },
     "secrets": {
         "kafkaClientCertificate": {"name": "client"},
         "environment": [{"variable": "HF_TOKEN", "name": "hub", "key": "token"}],
     },
     "environment": [{"name": "OMP_NUM_THREADS", "value": "2"}],
     "rayService": {"tokenSecret": "ray-token"},
-    "image": {"registry": "registry.example.com", "pullSecrets": ["pull"]},
+    "image": {
+        "registry": "registry.example.com",
+        "pullSecrets": ["pull"],
+        "digests": {"cuda": "sha256:" + 64 * "a"},
+    },
     "gcsFaultTolerance": {"enabled": True, "redisAddress": "redis:6379", "passwordSecret": {"name": "redis"}},
     "ingest": {"podLabels": {"team": "video"}, "affinity": {"podAntiAffinity": {}}, "nodeSelector": {"kind": "cpu"}},
+    "memory": {"replicas": 2, "gpusPerPod": 2, "runtimeClassName": "nvidia", "priorityClassName": "video"},
     "modelCache": {"existingClaim": "models"},
-    "extraVolumes": [{"name": "weights", "persistentVolumeClaim": {"claimName": "weights"}}],
-    "extraVolumeMounts": [{"name": "weights", "mountPath": "/weights", "readOnly": True}],
+    "extraVolumes": [{"name": "snapshots", "persistentVolumeClaim": {"claimName": "snapshots"}}],
+    "extraVolumeMounts": [{"name": "snapshots", "mountPath": "/snapshots"}],
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
     "ingress": {"enabled": True, "host": "video.example.com", "className": "nginx", "tlsSecret": "video-tls"},
     "networkPolicy": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]},
@@ -33,7 +42,12 @@ EVERYTHING: dict[str, Any] = {
         "rules": {"enabled": True, "labels": {"release": "prometheus"}},
         "dashboards": {"enabled": True},
     },
-    "strimzi": {"enabled": True, "storageClass": "fast"},
+    "strimzi": {
+        "enabled": True,
+        "storageClass": "fast",
+        "externalListener": {"type": "loadbalancer", "configuration": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}},
+        "cameraBytesPerSecond": 50_000_000,
+    },
     "extraObjects": [
         {
             "apiVersion": "v1",
@@ -91,8 +105,19 @@ class Rendered:
     @property
     def settings_text(self) -> str:
         """The configuration file that the pods see."""
-        name = self.ray_service["metadata"]["name"]
-        return self.one("ConfigMap", name)["data"]["hermes.yaml"]
+        return self.config_map["data"]["hermes.yaml"]
+
+    @property
+    def config_map(self) -> dict[str, Any]:
+        """Of the settings."""
+        (found,) = [item for item in self.of_kind("ConfigMap") if "hermes.yaml" in item["data"]]
+        return found
+
+    @property
+    def changeable(self) -> dict[str, Any]:
+        """Settings that a running cluster takes, and that win over the file."""
+        (application,) = self.serve_config["applications"]
+        return application["args"]
 
     def containers(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Group and container."""

@@ -23,6 +23,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("sasl_password", {"config": {"kafka": {"sasl_password": "hunter2"}}}),
     ("memory_workers", {"config": {"cluster": {"memory_workers": 3}}}),
     ("/image/tag", {"image": {"tag": "latest"}}),
+    ("/image/digests/cpu", {"image": {"digests": {"cpu": "latest"}}}),
     ("/ingest/replicas", {"ingest": {"replicas": 0}}),
     ("/rayService/upgradeStrategy", {"rayService": {"upgradeStrategy": "Rolling"}}),
     ("/fullnameOverride", {"fullnameOverride": "x" * 41}),
@@ -33,6 +34,9 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
     ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1, "replicas": 1}}),
     ("ingest.replicas", {"memory": {"enabled": False}, "ingest": {"replicas": 2}}),
+    ("config.snapshots.url.*memory.acceptLoss", {"memory": {"replicas": 2}}),
+    ("config.snapshots.url", {"memory": {"gpusPerPod": 2}, "config": {"snapshots": {"url": "auto"}}}),
+    ("config.snapshots.url: no volume", {"config": {"snapshots": {"url": "/snapshots"}}}),
 ]
 
 
@@ -57,7 +61,16 @@ def _paths_of_schema(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list
     return [leaf for key, part in schema["properties"].items() for leaf in _paths_of_schema(part, (*path, key))]
 
 
-_OPEN = {"resources", "labels", "annotations", "nodeSelector", "affinity", "podLabels", "podAnnotations"}
+_OPEN = {
+    "resources",
+    "labels",
+    "annotations",
+    "nodeSelector",
+    "affinity",
+    "podLabels",
+    "podAnnotations",
+    "configuration",
+}
 """Values whose keys are the user's."""
 
 
@@ -95,7 +108,7 @@ def test_rendered_configuration_loads(
     path.write_text(rendered.settings_text)
     for variable in _secret_variables(rendered):
         monkeypatch.setenv(variable, "given-by-the-secret")
-    settings = load(path)
+    settings = load(path, overrides=rendered.changeable)
     gpus = sum(
         group["replicas"] * int(group["rayStartParams"].get("num-gpus", 0))
         for group in rendered.cluster["workerGroupSpecs"]

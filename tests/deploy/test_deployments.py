@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import typer.main
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 from ray.serve.schema import ServeDeploySchema
 
 from hermes_ray import __version__
@@ -87,14 +90,70 @@ def test_image_runs_an_existing_command_as_somebody_else_than_root(dockerfile: s
     assert set(linked) == {"ray", "serve", "hermes"}
 
 
-@pytest.mark.parametrize("dockerfile", DOCKERFILES)
-def test_pins_that_the_image_greps_for_exist(dockerfile: str) -> None:
+def test_the_pin_that_an_image_greps_for_exists() -> None:
     constraints = (ROOT / "constraints.txt").read_text().splitlines()
-    patterns = re.findall(r"grep '([^']+)' constraints.txt", (DEPLOYMENTS / dockerfile).read_text())
+    patterns = re.findall(r"grep '([^']+)' constraints.txt", (DEPLOYMENTS / "Dockerfile.cpu").read_text())
     assert patterns
     for pattern in patterns:
         (line,) = [line for line in constraints if re.search(pattern, line)]
         assert [specifier.operator for specifier in Requirement(line).specifier] == ["=="]
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_packages_of_the_image_are_checked_by_hash(dockerfile: str) -> None:
+    """All but one: the CPU build of Torch comes by version, from an index of its own."""
+    installs = re.findall(r"pip install ([^&]*)", _runs(dockerfile))
+    by_hash = [options for options in installs if "--require-hashes --no-deps -r " in options]
+    others = [options.split()[-1] for options in installs if options not in by_hash]
+    by_version = {"Dockerfile.cpu": ['constraints.txt)"'], "Dockerfile.cuda": []}[dockerfile]
+    assert others == [*by_version, "/dist/*.whl"]
+    named = {word for options in by_hash for word in options.split() if word.endswith(".txt")}
+    assert named == {"requirements.txt", "requirements-build.txt"} | (
+        {"requirements-cuda.txt"} if dockerfile == "Dockerfile.cuda" else set()
+    )
+
+
+def _runs(dockerfile: str) -> str:
+    """All RUN instructions, one after the other."""
+    return " && ".join(text for name, text in _instructions(dockerfile) if name == "RUN")
+
+
+def _locked(file_name: str) -> dict[NormalizedName, str]:
+    """Version of each package of a hashed file."""
+    text = re.sub(r"\\\n\s*", " ", (DEPLOYMENTS / file_name).read_text())
+    locked: dict[NormalizedName, str] = {}
+    for line in text.splitlines():
+        requirement, *hashes = line.split(" --hash=")
+        assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", value) for value in hashes), line[:60]
+        name, version = requirement.split("==")
+        locked[canonicalize_name(name)] = version.strip()
+    return locked
+
+
+def test_hashed_packages_are_the_pinned_ones_and_all_that_are_needed() -> None:
+    """``deployments/lock.sh`` writes them."""
+    pinned = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pinned}
+    common, gpu = _locked("requirements.txt"), _locked("requirements-cuda.txt")
+    assert not common.keys() & gpu.keys()
+    locked = common | gpu
+    assert {name: versions[name] for name in locked if name in versions} == {
+        name: version for name, version in locked.items() if name in versions
+    }, "run: deployments/lock.sh"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    direct = [Requirement(text) for text in [*project["dependencies"], *project["optional-dependencies"]["s3"]]]
+    assert {canonicalize_name(requirement.name) for requirement in direct} <= locked.keys()
+    assert "hatchling" in _locked("requirements-build.txt")
+
+
+@pytest.mark.parametrize("script", sorted(DEPLOYMENTS.glob("*.sh")), ids=lambda path: path.name)
+def test_scripts_are_bash_and_name_existing_files(script: Path) -> None:
+    check = subprocess.run(["bash", "-n", script], capture_output=True, text=True)
+    assert (check.returncode, check.stderr) == (0, "")
+    text = script.read_text().replace("$variant", "cpu")
+    named = re.findall(r"(?<![\w/$])((?:helm|deployments)/[\w./-]*[\w-])", text)
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def _commands() -> dict[str, Any]:

@@ -1,18 +1,24 @@
-"""Figures and names in the operator's pages."""
+"""Figures and names in the operator's pages and runbooks."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
+from hermes_ray.api.problems import KINDS
 from hermes_ray.api.schemas import IngestResponse
 from hermes_ray.config import Settings
+from hermes_ray.errors import HermesError, codes_of
 from hermes_ray.observability.metrics import METRICS
 from tests.deploy.rendering import CHART, ROOT, values_of
 
 DIRECTORY = ROOT / "docs" / "operator"
+RUNBOOKS = ROOT / "docs" / "runbooks"
 PAGES = {page.name: page.read_text() for page in sorted(DIRECTORY.glob("*.md"))}
-ALL = "\n".join(PAGES.values())
+LINKING = [*sorted(DIRECTORY.glob("*.md")), *sorted(RUNBOOKS.glob("*.md"))]
+ALL = "\n".join(page.read_text() for page in LINKING)
 ROWS = re.findall(r"^\| ([\w.-]+ [\w.-]+) \|((?: \d+ \|){5})$", PAGES["sizing.md"], re.MULTILINE)
 
 
@@ -38,7 +44,11 @@ def test_settings_and_values_that_are_named_exist() -> None:
     values = {f"{section}.{key}" for section, part in schema.items() for key in part.get("properties", {})}
     values |= set(values_of("values.yaml"))
     named = re.findall(r"`([a-zA-Z]+\.[a-zA-Z_]+)`", ALL)
-    others = {f"ingest.{name}" for name in IngestResponse.model_fields} | {"compression.type"}
+    others = {f"ingest.{name}" for name in IngestResponse.model_fields} | {
+        "compression.type",
+        "retention.ms",
+        "retention.bytes",
+    }
     files = {name for name in named if name.endswith(("yaml", "cpu", "cuda"))}
     unknown = set(named) - settings - values - others - files
     assert {name for name in unknown if not name.startswith("hermes.")} == set()
@@ -50,10 +60,33 @@ def test_metrics_that_are_named_exist() -> None:
     assert named <= {metric.name for metric in METRICS}
 
 
-def test_every_alert_has_its_remedy() -> None:
+def test_every_alert_is_listed_with_its_severity() -> None:
+    rules = yaml.safe_load((ROOT / "dashboards" / "rules" / "hermes.yaml").read_text())
+    alerts = {(rule["alert"], rule["labels"]["severity"]) for group in rules["groups"] for rule in group["rules"]}
+    index = (RUNBOOKS / "README.md").read_text()
+    assert set(re.findall(r"^\| \[`(Hermes\w+)`\]\([^)]+\) \| (\w+) \|", index, re.MULTILINE)) == alerts
+
+
+def test_what_is_told_about_alerts_names_those_that_exist() -> None:
     rules = yaml.safe_load((ROOT / "dashboards" / "rules" / "hermes.yaml").read_text())
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
-    assert set(re.findall(r"^\| `(Hermes\w+)` \|", PAGES["watching.md"], re.MULTILINE)) == alerts
+    assert set(re.findall(r"\bHermes[A-Z]\w+", ALL)) <= alerts
+
+
+def test_panels_that_runbooks_name_exist() -> None:
+    boards = [json.loads(path.read_text()) for path in sorted((ROOT / "dashboards").glob("*.json"))]
+    titles = {panel["title"] for board in boards for panel in board["panels"]}
+    titles |= {board["title"].removeprefix("hermes-ray / ") for board in boards}
+    runbooks = "\n".join(page.read_text() for page in RUNBOOKS.glob("*.md"))
+    named = set(re.findall(r"(?<!\*)\*([A-Z][a-z][^*\n]+)\*(?!\*)", runbooks))
+    assert named - {"Targets"} <= titles
+
+
+def test_reasons_that_runbooks_name_exist() -> None:
+    codes = codes_of(HermesError) | KINDS.keys()
+    for page in RUNBOOKS.glob("*.md"):
+        for reasons in re.findall(r"^- ((?:`[a-z]+-[a-z-]+`(?:, )?)+)", page.read_text(), re.MULTILINE):
+            assert set(re.findall(r"`([^`]+)`", reasons)) <= codes, page.name
 
 
 def test_files_that_are_named_exist() -> None:
@@ -64,10 +97,10 @@ def test_files_that_are_named_exist() -> None:
     assert all((ROOT / path).exists() for path in commands)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_links_lead_to_a_page_and_its_section(name: str) -> None:
-    for target, section in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", PAGES[name]):
-        page = DIRECTORY / (target or name)
+@pytest.mark.parametrize("path", LINKING, ids=lambda path: path.name)
+def test_links_lead_to_a_page_and_its_section(path: Path) -> None:
+    for target, section in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", path.read_text()):
+        page = path.parent / (target or path.name)
         assert page.exists(), target
         if section:
             assert section in _sections(page.read_text()), f"{target}#{section}"

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -35,7 +36,26 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture
+@dataclass(frozen=True)
+class Deployed:
+    """A system that runs.
+
+    Attributes:
+        config: the rendered Serve configuration, its HTTP port made free.
+        dashboard: address of Ray's.
+        environment: of commands for it.
+    """
+
+    config: Path
+    dashboard: str
+    environment: dict[str, str]
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{yaml.safe_load(self.config.read_text())['http_options']['port']}"
+
+
+@pytest.fixture(scope="module")
 def kafka() -> Iterator[KafkaSettings]:
     with EmbeddedBroker() as broker:
         settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
@@ -43,11 +63,15 @@ def kafka() -> Iterator[KafkaSettings]:
         yield settings
 
 
-@pytest.fixture
-def deployed(kafka: KafkaSettings, render: Callable[..., Rendered], tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """The rendered Serve configuration, its HTTP port made free, and the dashboard of a Ray that sees the settings."""
+@pytest.fixture(scope="module")
+def deployed(
+    kafka: KafkaSettings, render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """What the chart renders for a trial, on a Ray that sees the settings."""
+    tmp_path = tmp_path_factory.mktemp("deployed")
     trial = values_of("values-cpu-trial.yaml")
     trial["config"]["kafka"] = {"bootstrap_servers": kafka.bootstrap_servers}
+    trial["config"]["cluster"]["ingest_worker_cpus"] = 0.5  # leaves room for a second memory worker
     rendered = render(trial)
     settings, serve = tmp_path / "hermes.yaml", tmp_path / "serve.yaml"
     settings.write_text(rendered.settings_text)
@@ -70,7 +94,7 @@ def deployed(kafka: KafkaSettings, render: Callable[..., Rendered], tmp_path: Pa
         try:
             address = f"http://127.0.0.1:{dashboard}"
             _deploy(serve, address, environment)
-            yield serve, address
+            yield Deployed(serve, address, environment)
         finally:
             head.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -109,13 +133,36 @@ def _answers(url: str, headers: dict[str, str] | None = None) -> bool:
         return False
 
 
-def test_rendered_serve_configuration_brings_the_whole_system_up(deployed: tuple[Path, str]) -> None:
-    config, dashboard = deployed
-    port = yaml.safe_load(config.read_text())["http_options"]["port"]
+def _wait_until_ready(api: str) -> None:
     deadline = time.monotonic() + _START_S
-    while not _answers(f"http://127.0.0.1:{port}/readyz"):
-        assert time.monotonic() < deadline, httpx.get(f"http://127.0.0.1:{port}/readyz").text
+    while not _answers(f"{api}/readyz"):
+        assert time.monotonic() < deadline, httpx.get(f"{api}/readyz").text
         time.sleep(_POLL_S)
-    assert httpx.get(f"http://127.0.0.1:{port}/v1/streams").json() == {"streams": []}
+
+
+def test_rendered_serve_configuration_brings_the_whole_system_up(deployed: Deployed) -> None:
+    _wait_until_ready(deployed.api)
+    assert httpx.get(f"{deployed.api}/v1/streams").json() == {"streams": []}
     # The token is asked for: without it Ray's own API tells nothing.
-    assert httpx.get(f"{dashboard}/api/serve/applications/").status_code == 401
+    assert httpx.get(f"{deployed.dashboard}/api/serve/applications/").status_code == 401
+
+
+def test_a_changed_number_of_memory_workers_is_taken_by_the_system_that_runs(deployed: Deployed) -> None:
+    """As KubeRay does it, where only the Serve configuration has changed: no other cluster."""
+    _wait_until_ready(deployed.api)
+    config = yaml.safe_load(deployed.config.read_text())
+    assert config["applications"][0]["args"] == {"cluster": {"memory_workers": 1}}
+    config["applications"][0]["args"]["cluster"]["memory_workers"] = 2
+    deployed.config.write_text(yaml.safe_dump(config))
+    _deploy(deployed.config, deployed.dashboard, deployed.environment)
+    deadline = time.monotonic() + _START_S
+    while 'hermes_worker_up{role="memory",worker="memory-1"} 1.0' not in _metrics(deployed.api):
+        assert time.monotonic() < deadline, _metrics(deployed.api)
+        time.sleep(_POLL_S)
+
+
+def _metrics(api: str) -> str:
+    try:
+        return httpx.get(f"{api}/metrics", timeout=10).text
+    except httpx.TransportError as error:  # routers are replaced
+        return str(error)

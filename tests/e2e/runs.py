@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from hermes_ray.api.client import HermesClient
+from hermes_ray.client import HermesClient
 
 HERMES = str(Path(sys.executable).with_name("hermes"))
 RUN_LIMIT_S = 240

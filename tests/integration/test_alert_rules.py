@@ -1,64 +1,68 @@
-"""Alert rules under Prometheus' own rule tester: they fire when they should, and not before or after."""
+"""Alert rules under Prometheus' own rule tester: each fires and clears when it should, and has its runbook."""
 
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from hermes_ray.config import KafkaSettings
+from hermes_ray.transport.topics import topic_definitions
+from tests.integration.alert_cases import CASES, Case
+
 pytestmark = pytest.mark.integration
 
-RULES = Path(__file__).parents[2] / "dashboards" / "rules" / "hermes.yaml"
-INGEST = 'job="hermes", worker="ingest-0"'
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "dashboards" / "rules" / "hermes.yaml"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+PARTS = ["What it means", "Look here", "Do this", "Afterwards"]
+ALERTS: dict[str, dict[str, Any]] = {
+    rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+}
 
 
-def check(directory: Path, alert: str, series: Mapping[str, str], firing: Mapping[str, bool]) -> None:
-    """Let series, one value a minute, run past the rules.
-
-    Args:
-        directory: for the tester's file.
-        alert: the rule.
-        series: by name and labels, in Prometheus' notation for tests.
-        firing: at which moments the rule is to fire or to be silent.
-    """
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.alert}: {case.name}" for case in CASES])
+def test_an_alert_fires_and_clears_in_time(tmp_path: Path, case: Case):
     program = shutil.which("promtool")
     assert program is not None, "the program promtool is missing: install the Debian package prometheus"
-    expr = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
-    case = {
+    firing = f'count(ALERTS{{alertname="{case.alert}", alertstate="firing"}})'
+    test = {
         "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
         "promql_expr_test": [
-            {"expr": expr, "eval_time": moment, "exp_samples": [{"labels": "{}", "value": 1}] if fires else []}
-            for moment, fires in firing.items()
+            {"expr": firing, "eval_time": moment, "exp_samples": [{"labels": "{}", "value": count}] if count else []}
+            for moment, count in case.firing.items()
         ],
     }
-    file = directory / "rules-test.yaml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [case]}))
+    file = tmp_path / "rules-test.yaml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}))
     run = subprocess.run([program, "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def silent(seconds: int) -> str:
-    return f'hermes_streams_silent{{job="hermes", worker="memory-0", seconds="{seconds}"}}'
+def test_every_alert_has_a_case_in_which_it_fires_and_clears():
+    assert {case.alert for case in CASES if case.fires_and_clears} == ALERTS.keys()
 
 
-def test_a_camera_that_stops_is_told_after_minutes_and_given_up_after_a_day(tmp_path: Path):
-    # One of the streams was silent before; the other stops after ten minutes.
-    series = {silent(300): "1x15 2x1600", silent(86400): "1x1450 2x165"}
-    firing = {"10m": False, "14m": False, "19m": True, "23h": True, "24h30m": False}
-    check(tmp_path, "HermesStreamsSilent", series, firing)
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_leads_to_its_runbook(alert: str):
+    page = ROOT / ALERTS[alert]["annotations"]["runbook_url"]
+    assert page == RUNBOOKS / f"{alert}.md"
+    text = page.read_text()
+    assert re.findall(r"^# (.+)$", text, re.MULTILINE) == [alert]
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == PARTS
+    assert all(len(part.split("\n", 1)[1].strip()) > 40 for part in text.split("\n## ")[1:]), "a part is empty"
 
 
-@pytest.mark.parametrize(
-    "series",
-    [f"hermes_clock_steps_total{{{INGEST}}}", f'hermes_dead_letters_total{{{INGEST}, reason="implausible-time"}}'],
-)
-def test_a_clock_that_was_set_and_a_time_that_cannot_be_right_are_told(tmp_path: Path, series: str):
-    still = {
-        f"hermes_clock_steps_total{{{INGEST}}}": "0x60",
-        f'hermes_dead_letters_total{{{INGEST}, reason="implausible-time"}}': "0x60",
-    }
-    firing = {"9m": False, "12m": True, "40m": False}
-    check(tmp_path, "HermesCaptureTimesWrong", still | {series: "0x10 1x50"}, firing)
+def test_every_runbook_belongs_to_an_alert_and_is_listed():
+    pages = {page.name for page in RUNBOOKS.glob("*.md")} - {"README.md"}
+    assert pages == {f"{alert}.md" for alert in ALERTS}
+    assert set(re.findall(r"\]\((\w+\.md)\)", (RUNBOOKS / "README.md").read_text())) == pages
+
+
+def test_the_retention_alert_comes_at_half_of_the_retention_that_topics_are_created_with():
+    frames = topic_definitions(KafkaSettings())[0]
+    assert ALERTS["HermesRetentionNear"]["expr"].endswith(f"> {int(frames.config['retention.ms']) // 2000}")

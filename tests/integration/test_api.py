@@ -13,7 +13,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from hermes_ray.api import server
-from hermes_ray.api.client import HermesClient
+from hermes_ray.client import HermesClient
 from hermes_ray.config import (
     ApiSettings,
     ClusterSettings,

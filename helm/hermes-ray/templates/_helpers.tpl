@@ -37,6 +37,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $image := .root.Values.image -}}
 {{- with $image.registry }}{{ . }}/{{ end -}}
 {{- printf "%s:%s-%s" $image.repository (default .root.Chart.AppVersion $image.tag) .variant -}}
+{{- with index $image.digests .variant }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{- define "hermes.kafkaName" -}}{{ include "hermes.fullname" . }}-kafka{{- end -}}
@@ -56,7 +57,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- pick $secrets "kafkaPassword" "kafkaCa" "kafkaClientCertificate" | toYaml -}}
 {{- end -}}
 
-{{/* The settings tree: .Values.config and what follows from the rest of the values. */}}
+{{/* The settings tree: .Values.config and what follows from the rest of the values, but for hermes.changeable. */}}
 {{- define "hermes.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $kafka := default dict $config.kafka -}}
@@ -81,18 +82,33 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $_ := set $cluster "ingest_workers" $ingest -}}
 {{- if .Values.memory.enabled -}}
 {{- $_ := set $model "device" "cuda" -}}
-{{- $_ := set $cluster "memory_workers" (mul .Values.memory.replicas .Values.memory.gpusPerPod) -}}
 {{- $_ := set $cluster "memory_worker_cpus" 0 -}}
 {{- else -}}
 {{- $_ := set $model "device" "cpu" -}}
-{{- $_ := set $cluster "memory_workers" 1 -}}
 {{- $_ := set $cluster "memory_worker_cpus" 1 -}}
 {{- end -}}
 {{- $_ := set $config "model" $model -}}
 {{- $_ := set $config "cluster" $cluster -}}
 {{- $api := merge (dict "host" "0.0.0.0" "port" 8000 "replicas" $ingest) (default dict $config.api) -}}
 {{- $_ := set $config "api" $api -}}
+{{- if $config.log }}{{ $_ := set $config "log" (omit $config.log "level") }}{{ end -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{- define "hermes.memoryWorkers" -}}
+{{- ternary (mul .Values.memory.replicas .Values.memory.gpusPerPod) 1 .Values.memory.enabled -}}
+{{- end -}}
+
+{{/* Settings that a running cluster takes: arguments of the Serve application, which KubeRay does not hash. */}}
+{{- define "hermes.changeable" -}}
+{{- $settings := dict "cluster" (dict "memory_workers" (int (include "hermes.memoryWorkers" .))) -}}
+{{- with (.Values.config.log).level }}{{ $_ := set $settings "log" (dict "level" .) }}{{ end -}}
+{{- toYaml $settings -}}
+{{- end -}}
+
+{{/* Name of the ConfigMap. Another content is another name, so pods of the cluster before go on with theirs. */}}
+{{- define "hermes.configName" -}}
+{{- printf "%s-%s" (include "hermes.fullname" .) (include "hermes.config" . | sha256sum | trunc 10) -}}
 {{- end -}}
 
 {{/* What cannot work is refused here, by name, where the schema cannot see it. */}}
@@ -110,6 +126,20 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $protocol := dig "kafka" "security_protocol" "PLAINTEXT" .Values.config -}}
 {{- if and (hasPrefix "SASL" $protocol) (not .Values.secrets.kafkaPassword.name) (not .Values.strimzi.enabled) -}}
 {{- fail "secrets.kafkaPassword.name: needed with config.kafka.security_protocol SASL_*" -}}
+{{- end -}}
+{{- $store := default "auto" (.Values.config.snapshots).url -}}
+{{- if and (eq $store "auto") (gt (int (include "hermes.memoryWorkers" .)) 1) (not .Values.memory.acceptLoss) -}}
+{{- fail "config.snapshots.url: several memory workers need a store that all of them reach, such as s3://bucket/prefix. Without one a pod that goes takes its streams' memories with it; memory.acceptLoss: true accepts that" -}}
+{{- end -}}
+{{- if hasPrefix "/" $store -}}
+{{- $mounts := list -}}
+{{- if .Values.modelCache.existingClaim }}{{ $mounts = append $mounts "/var/cache/hermes" }}{{ end -}}
+{{- range .Values.extraVolumeMounts }}{{ $mounts = append $mounts (trimSuffix "/" .mountPath) }}{{ end -}}
+{{- $found := false -}}
+{{- range $mounts }}{{ if or (eq $store .) (hasPrefix (printf "%s/" .) $store) }}{{ $found = true }}{{ end }}{{ end -}}
+{{- if not $found -}}
+{{- fail (printf "config.snapshots.url: no volume is mounted at %s; add one with extraVolumes and extraVolumeMounts" $store) -}}
+{{- end -}}
 {{- end -}}
 {{- if and (not .Values.memory.enabled) (gt (int .Values.ingest.replicas) 1) -}}
 {{- fail "ingest.replicas: only 1 without memory.enabled, or Ray could spread the workers so that one finds no room" -}}

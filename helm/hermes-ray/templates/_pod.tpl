@@ -9,18 +9,22 @@ metadata:
     {{- with .values.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  {{- with .values.podAnnotations }}
   annotations:
-    # A changed configuration is a changed cluster: KubeRay starts a new one beside the old.
-    checksum/config: {{ include "hermes.config" $root | sha256sum }}
-    {{- with .values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- end }}
 spec:
   serviceAccountName: {{ include "hermes.serviceAccountName" $root }}
   automountServiceAccountToken: false
   # Variables of Services named hermes-* would look like settings.
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ add $root.Values.shutdown.drainSeconds $root.Values.shutdown.handOverSeconds $root.Values.shutdown.stopSeconds 15 }}
+  {{- with .values.runtimeClassName }}
+  runtimeClassName: {{ . }}
+  {{- end }}
+  {{- with .values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
   {{- with $root.Values.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
@@ -133,7 +137,8 @@ spec:
   volumes:
     - name: config
       configMap:
-        name: {{ include "hermes.fullname" $root }}
+        # Named by its content: another configuration is another cluster, which KubeRay starts beside this one.
+        name: {{ include "hermes.configName" $root }}
     {{- with $secrets.kafkaCa }}
     {{- if .name }}
     - name: kafka-ca

@@ -20,19 +20,20 @@ from hermes_ray.api.answering import (
     whole_answer,
 )
 from hermes_ray.api.backend import Backend, CurrentBackend
-from hermes_ray.api.openai_schemas import (
-    MODEL_PREFIX,
+from hermes_ray.api.openai.requests import MODEL_PREFIX, ChatRequest, stream_id_of
+from hermes_ray.api.openai.responses import (
     AssistantMessage,
     ChatCompletion,
-    ChatRequest,
     Choice,
     CompletionUsage,
+    Freshness,
     Model,
     ModelList,
 )
 from hermes_ray.api.problems import kind_of, openai_error, request_id_of
 from hermes_ray.api.question_problems import QuestionProblems
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
+from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError
 from hermes_ray.transport.message import validate_stream_id
@@ -49,12 +50,23 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 async def list_models(backend: CurrentBackend) -> ModelList:
     """Every stream, as a model."""
     statuses = sorted(await backend.list_streams(), key=lambda status: status.stream_id)
-    return ModelList(
-        data=[
-            Model(id=MODEL_PREFIX + status.stream_id, created=(status.memory.as_of_ms or 0) // 1000)
-            for status in statuses
-        ]
-    )
+    return ModelList(data=[_model(status) for status in statuses])
+
+
+@router.get(
+    "/models/{model:path}",
+    operation_id="getModel",
+    responses=documentation.problems(
+        "unknown-stream", "invalid-request", "invalid-stream-id", "not-ready", "worker-unavailable", "stale-epoch"
+    ),
+)
+async def get_model(model: str, backend: CurrentBackend) -> Model:
+    """One stream, as a model; its name is ``stream/`` and the stream's id."""
+    return _model(await backend.stream(validate_stream_id(stream_id_of(model))))
+
+
+def _model(status: StreamStatus) -> Model:
+    return Model(id=MODEL_PREFIX + status.stream_id, created=(status.memory.as_of_ms or 0) // 1000)
 
 
 @router.post(
@@ -65,46 +77,48 @@ async def list_models(backend: CurrentBackend) -> ModelList:
     | documentation.event_stream("The answer, in OpenAI's shapes; chunks with `stream: true`.", _EXAMPLE),
 )
 async def create_chat_completion(chat: ChatRequest, request: Request, backend: CurrentBackend) -> Response:
-    """Ask the stream that the model names. Only the last message is asked: each question stands alone."""
+    """Ask the stream that the model names. The messages are the whole conversation; nothing of it is remembered."""
     with request.app.state.question_problems.counted():
         return await _answer(chat, request, backend)
 
 
 async def _answer(chat: ChatRequest, request: Request, backend: Backend) -> Response:
     stream_id = validate_stream_id(chat.stream_id())
+    warnings = chat.warnings()
     timeout_s = request.app.state.settings.api.request_timeout_s
     events = backend.ask(stream_id, chat.to_question(), timeout_s)
     head = {"id": f"chatcmpl-{request_id_of(request)}", "created": int(time.time()), "model": chat.model}
     if chat.stream:
-        chunks = _chunks(await started(events), chat, head, request.app.state.question_problems)
+        chunks = _chunks(await started(events), chat, head, warnings, request.app.state.question_problems)
         return EventSourceResponse(chunks, ping=HEARTBEAT_S, sep=LINE_END)
     answer = await whole_answer(events, request)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    return JSONResponse(_completion(answer, head).model_dump())
+    return JSONResponse(_completion(answer, head, warnings).model_dump())
 
 
-def _completion(answer: Answer, head: dict[str, Any]) -> ChatCompletion:
+def _completion(answer: Answer, head: dict[str, Any], warnings: list[str]) -> ChatCompletion:
     choice = Choice(message=AssistantMessage(content=answer.text), finish_reason=answer.finish_reason)
-    return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
-
-
-def _usage(answer: Answer) -> CompletionUsage:
-    return CompletionUsage(
-        prompt_tokens=answer.prompt_tokens,
-        completion_tokens=answer.completion_tokens,
-        total_tokens=answer.prompt_tokens + answer.completion_tokens,
+    return ChatCompletion(
+        **head, choices=[choice], usage=CompletionUsage.of(answer), hermes=_freshness(answer), warnings=warnings
     )
 
 
+def _freshness(answer: Answer) -> Freshness:
+    return Freshness.of(answer, time.time() * 1000)
+
+
 async def _chunks(
-    events: AnswerEvents, chat: ChatRequest, head: dict[str, Any], problems: QuestionProblems
+    events: AnswerEvents, chat: ChatRequest, head: dict[str, Any], warnings: list[str], problems: QuestionProblems
 ) -> AsyncIterator[ServerSentEvent]:
+    # With usage, OpenAI's chunks all have that member, null in all but the last.
+    every = {"object": "chat.completion.chunk"} | ({"usage": None} if chat.include_usage else {})
+
     def chunk(choices: list[dict[str, Any]], **members: object) -> ServerSentEvent:
-        return json_event({**head, "object": "chat.completion.chunk", "choices": choices, **members})
+        return json_event({**head, **every, "choices": choices, **members})
 
     def delta(content: dict[str, str], finish_reason: str | None = None) -> list[dict[str, Any]]:
-        return [{"index": 0, "delta": content, "finish_reason": finish_reason}]
+        return [{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish_reason}]
 
     try:
         with problems.counted():
@@ -114,9 +128,10 @@ async def _chunks(
                     if not isinstance(event, Answer):
                         yield chunk(delta({"content": event.text}))
                         continue
-                    yield chunk(delta({}, event.finish_reason))
-                    if chat.stream_options is not None and chat.stream_options.include_usage:
-                        yield chunk([], usage=_usage(event).model_dump())
+                    extension = {"hermes": _freshness(event).model_dump(), "warnings": warnings}
+                    yield chunk(delta({}, event.finish_reason), **extension)
+                    if chat.include_usage:
+                        yield chunk([], usage=CompletionUsage.of(event).model_dump())
     except HermesError as error:
         yield json_event({"error": openai_error(kind_of(error), str(error))})
         return

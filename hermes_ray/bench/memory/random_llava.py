@@ -99,9 +99,9 @@ class RandomLlava(ModelAdapter):
         """See :meth:`FeatureBank.encode`."""
         return self.bank.encode(groups)
 
-    def question(self, text: str, history: Sequence[Turn] = ()) -> Tensor:
+    def question(self, text: str, history: Sequence[Turn] = (), instructions: str | None = None) -> Tensor:
         """As many tokens as the template and the text would have; benchmarks hold no conversations."""
-        assert not history
+        assert not history and not instructions
         return self._words(text, self._template_tokens + round(_TOKENS_PER_WORD * len(text.split())))
 
     def template(self) -> Tensor:

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import StreamResponse
 from hermes_ray.bench.recovery.cameras import Cameras
 from hermes_ray.bench.recovery.fault import Fault
 from hermes_ray.bench.recovery.load_generator import LoadGenerator
 from hermes_ray.bench.recovery.plan import Kind, Plan
 from hermes_ray.bench.recovery.restart import Restart, Victim
+from hermes_ray.client import HermesClient
 from hermes_ray.cluster.control.draining import drain, end_drain
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ingest_worker_name, memory_worker_name
 from hermes_ray.config import Settings

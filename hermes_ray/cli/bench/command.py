@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hermes_ray.bench.public.datasets.dataset import DatasetName
 from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.cli.console.exits import CommandFailed
 
@@ -65,6 +66,73 @@ def accuracy(
     changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
     document = run_accuracy(
         model, changes, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
+    )
+    _write(document, json_file)
+
+
+@bench.command()
+def public(
+    dataset: Annotated[DatasetName, typer.Option(help="Which benchmark.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Its annotations and videos.")],
+    model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")],
+    policies: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Memory policies, and window or window-N: the last 4 or N frames.")
+    ] = "hermes,paper,reference,window",
+    budget: Annotated[int, typer.Option(min=1, help="Visual tokens that a policy keeps per layer.")] = 4096,
+    fps: Annotated[float | None, typer.Option(min=0.01, max=60, help="Instead of the benchmark's own rate.")] = None,
+    context_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Policies see only so much before a question (StreamingBench's 60).")
+    ] = None,
+    videos: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Only part I of N of the videos.")] = "1/1",
+    device: Annotated[str, typer.Option(help="Torch device, or auto.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
+    max_pixels_per_frame: Annotated[
+        int | None, typer.Option(min=1, help="Shrink larger frames (models that keep a frame's shape).")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Judges open answers: messages on stdin, reply on stdout.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write open answers as published judging scripts read them.")
+    ] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+    resume: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Keep what is finished in this file, and go on from it. Further ones: read."),
+    ] = None,
+) -> None:
+    """A public benchmark of streaming video by its published protocol, beside the figures that others published.
+
+    Frames are watched once, in order, and every question is asked at its time: no memory has seen a later frame. Data
+    and weights are yours to download; docs/public-benchmarks.md says where they come from and how they must lie.
+    """
+    from hermes_ray.bench.public.run import Plan
+    from hermes_ray.cli.bench.public import parse_shard, run_public
+
+    plan = Plan(
+        dataset=dataset,
+        model=model,
+        policies=tuple(name.strip() for name in policies.split(",")),
+        budget_tokens=budget,
+        fps=fps,
+        context_s=context_seconds,
+        videos=videos,
+        shard=parse_shard(shard),
+        max_pixels_per_frame=max_pixels_per_frame,
+    )
+    document = run_public(
+        plan,
+        data,
+        device=device,
+        dtype=dtype,
+        resume=resume or [],
+        judge=judge,
+        predictions=predictions,
+        picture=picture,
+        verbose=verbose,
     )
     _write(document, json_file)
 

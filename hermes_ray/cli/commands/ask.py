@@ -10,8 +10,8 @@ from hermes_ray.cli.console.output import format_milliseconds, progress_console,
 from hermes_ray.errors import ApiUnreachable
 
 if TYPE_CHECKING:
-    from hermes_ray.api.client import HermesClient
     from hermes_ray.api.schemas import AnswerResponse
+    from hermes_ray.client import HermesClient
 
 
 def ask(

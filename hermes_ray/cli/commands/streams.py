@@ -19,8 +19,8 @@ from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hermes_ray.api.client import HermesClient
     from hermes_ray.api.schemas import StreamResponse
+    from hermes_ray.client import HermesClient
 
 
 _WHOLE_ID = 24

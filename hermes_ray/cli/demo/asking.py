@@ -5,9 +5,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import StreamResponse
 from hermes_ray.cli.demo.questions import Exchange, QuestionSource
+from hermes_ray.client import HermesClient
 from hermes_ray.errors import HermesError
 
 MAX_TOKENS = 16

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.live import Live
 
 from hermes_ray import config
-from hermes_ray.api.client import HermesClient
 from hermes_ray.api.schemas import StreamResponse
 from hermes_ray.cli.console.exits import CommandFailed, say_failure
 from hermes_ray.cli.console.output import progress_console, write_json
@@ -22,6 +21,7 @@ from hermes_ray.cli.demo.questions import Exchange
 from hermes_ray.cli.demo.scenario import FOOTAGE, Scenario, settings_overrides
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.cli.running.system import preferred_or_free, start_system
+from hermes_ray.client import HermesClient
 from hermes_ray.config import LogSettings, Settings
 from hermes_ray.errors import ApiUnreachable, ClusterError, Overloaded, SourceError
 from hermes_ray.observability.logs import configure_logs

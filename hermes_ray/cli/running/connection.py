@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hermes_ray.api.client import HermesClient
+from hermes_ray.client import HermesClient
 from hermes_ray.errors import ApiUnreachable
 
 

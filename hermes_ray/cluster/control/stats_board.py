@@ -68,9 +68,16 @@ class StatsBoard:
                 engine=health.engine,
                 snapshots=health.snapshots,
                 silent_streams=health.silent_streams,
+                places=health.capacity,
             )
         else:
-            reading = IngestState(health.broker_reachable, health.lag_records, health.frames_inflight)
+            reading = IngestState(
+                health.broker_reachable,
+                health.lag_records,
+                health.frames_inflight,
+                health.waiting_s,
+                health.streams_left_out,
+            )
             self._workers[worker] = WorkerStats(
                 "ingest", up=True, restarts=restarts, ingest=health.counts, reading=reading
             )
@@ -78,5 +85,11 @@ class StatsBoard:
     def silent(self, worker: str) -> None:
         """A worker did not answer: what it has counted stays true, its state does not."""
         self._workers[worker] = replace(
-            self._workers[worker], up=False, engine=None, snapshots=None, silent_streams={}, reading=None
+            self._workers[worker],
+            up=False,
+            engine=None,
+            snapshots=None,
+            silent_streams={},
+            places=None,
+            reading=None,
         )

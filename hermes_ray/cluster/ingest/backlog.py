@@ -42,6 +42,18 @@ class Backlog:
         """Since when records may be waiting in these partitions, ms since epoch; ``None`` if none wait."""
         return min((since for p in partitions if (since := self._since_ms(p)) is not None), default=None)
 
+    def waiting_s(self, now_ms: float) -> Mapping[int, float]:
+        """For how long records may have waited, by partition, seconds: 0 if none wait; no entry where it is unknown.
+
+        Any thread may ask.
+        """
+        waiting: dict[int, float] = {}
+        for partition, count in self._records.items():
+            since_ms = self._since_ms(partition)
+            if not count or since_ms is not None:
+                waiting[partition] = 0.0 if since_ms is None else max(0.0, (now_ms - since_ms) / 1000)
+        return waiting
+
     def _since_ms(self, partition: int) -> int | None:
         known = [at for at in (self._read_until_ms.get(partition), self._caught_up_ms.get(partition)) if at is not None]
         return max(known) if self._records.get(partition) and known else None

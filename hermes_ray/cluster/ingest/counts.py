@@ -8,6 +8,9 @@ from hermes_ray.cluster.ingest.intake import Intake
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.transport.record import Record
 
+_LEFT_OUT_RECORDS = 20
+"""In a row, all of them late or doubted: more than a network or several producers put out of order."""
+
 
 @dataclass(slots=True)
 class _Counts:
@@ -21,6 +24,7 @@ class _Counts:
     frames_applied: int = 0
     clock_steps: int = 0
     dead_letters: int = 0
+    untimely_run: int = 0
     next_offset: dict[int, int] = field(default_factory=dict)
 
 
@@ -29,6 +33,12 @@ class StreamCounts:
 
     def __init__(self) -> None:
         self._streams: dict[str, _Counts] = {}
+        self._left_out: set[str] = set()
+
+    @property
+    def left_out(self) -> int:
+        """Streams of whose last 20 records every frame was late or doubted. Any thread may read it."""
+        return len(self._left_out)
 
     def opened(self, record: Record, intake: Intake) -> None:
         """A record was read and decoded."""
@@ -42,6 +52,7 @@ class StreamCounts:
         counts.frames_doubted += intake.frames_doubted
         counts.clock_steps += intake.clock_stepped
         counts.next_offset[record.partition] = record.offset + 1
+        self._follow(intake, counts)
 
     def unusable(self, record: Record) -> None:
         """A record was read and is none. Counted where its key names a stream that had a good record before.
@@ -87,6 +98,15 @@ class StreamCounts:
             )
             for stream, counts in self._streams.items()
         }
+
+    def _follow(self, intake: Intake, counts: _Counts) -> None:
+        if intake.frames or intake.frames_skipped or intake.frames_shed:
+            counts.untimely_run = 0
+            self._left_out.discard(intake.stream_id)
+        elif intake.frames_late or intake.frames_doubted:
+            counts.untimely_run += 1
+            if counts.untimely_run >= _LEFT_OUT_RECORDS:
+                self._left_out.add(intake.stream_id)
 
 
 def _earliest(*times_ms: int | None) -> int | None:

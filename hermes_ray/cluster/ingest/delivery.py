@@ -18,8 +18,6 @@ log = get_logger(__name__)
 
 _ANSWER_LIMIT_S = 5.0
 """An owner that says nothing for so long is asked again, or another one is."""
-_PLACEMENT_LIMIT_S = 2.0
-"""How long to wait for the Coordinator; sending stands still meanwhile, so short. It answers within milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +76,23 @@ class Delivery:
         """Batches sent and not settled."""
         return len(self._under_way)
 
-    def send(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
+    def send(self, stream_id: str, owner: Location, frames: Sequence[QueuedFrame]) -> None:
         """Send a batch to the stream's owner without waiting; :meth:`settle` says later how it ended.
 
         Raises:
-            WorkerUnavailable: neither Coordinator nor owner can be reached; nothing was sent.
-            NoFreeSlot: the stream is new and no worker has room.
-            NotReady: no worker is up.
+            WorkerUnavailable: the owner cannot be reached; nothing was sent.
         """
-        location = self._locate(stream_id)
         pictures = [frame for frame in frames if frame.image is not None]
         batch = FrameBatch(
             stream_id=stream_id,
-            epoch=location.epoch,
+            epoch=owner.epoch,
             images=[frame.image for frame in pictures if frame.image is not None],
             ts_ms=[frame.ts_ms for frame in pictures],
             clock_steps=[frame.mark.sampler.clock_steps for frame in pictures],
             positions=[frame.position for frame in pictures],
             mark=frames[-1].mark,
         )
-        self._under_way[self._worker(location.worker).ingest.remote(batch)] = stream_id
+        self._under_way[self._worker(owner.worker).ingest.remote(batch)] = stream_id
 
     def settle(self, timeout_s: float) -> list[Outcome]:
         """Batches that have ended since the last call, waiting up to ``timeout_s`` for the first."""
@@ -159,6 +154,17 @@ class Delivery:
             self._surveys[worker] = _Question(ref, time.monotonic(), asked)
         return answers
 
+    def owner(self, stream_id: str) -> Location:
+        """The owner of a stream that was resumed.
+
+        Raises:
+            WorkerUnavailable: it is not known any more: resume the stream again.
+        """
+        location = self._locations.get(stream_id)
+        if location is None:
+            raise WorkerUnavailable(f"the owner of {stream_id} is not known any more")
+        return location
+
     def owns(self, stream_id: str, epoch: int) -> bool:
         """Whether that is still the epoch under which the stream's owner is known here."""
         location = self._locations.get(stream_id)
@@ -180,12 +186,6 @@ class Delivery:
         except HermesError as error:
             return Outcome(stream_id, error)
         return Outcome(stream_id, None, refused)
-
-    def _locate(self, stream_id: str) -> Location:
-        if stream_id not in self._locations:
-            placed = self._find_coordinator().place.remote(stream_id)
-            self._locations[stream_id] = fetch(placed, COORDINATOR, _PLACEMENT_LIMIT_S)
-        return self._locations[stream_id]
 
     def _is_placed(self, stream_id: str, timeout_s: float) -> bool:
         """Ask the Coordinator without waiting for it for long; its own question to an owner may take a while."""

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 from hermes_ray.cluster.ingest.counts import StreamCounts
-from hermes_ray.cluster.ingest.delivery import Delivery, Outcome
+from hermes_ray.cluster.ingest.delivery import Delivery
 from hermes_ray.cluster.ingest.durable_frames import DurableFrames
 from hermes_ray.cluster.ingest.intake import Intake, RecordIntake
 from hermes_ray.cluster.ingest.meters import IngestMeters
@@ -30,18 +30,16 @@ from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame
 from hermes_ray.cluster.ingest.partition_reader import PartitionReader
 from hermes_ray.cluster.ingest.record_gate import RecordGate
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
+from hermes_ray.cluster.ingest.sender import BatchSender
 from hermes_ray.cluster.ingest.streams import IngestStreams
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth
 from hermes_ray.config import Settings
 from hermes_ray.errors import (
-    ClusterError,
-    EngineClosed,
     EngineError,
     HermesError,
     MediaError,
     MessageError,
-    Overloaded,
     TransportError,
 )
 from hermes_ray.observability.logs import get_logger
@@ -58,7 +56,6 @@ _BUSY_POLL_S = 0.01
 _HOUSEKEEPING_S = 0.5
 """Commits, lag and the topic's partitions; a few small requests to the broker each time."""
 _RECONNECT_S = 1.0
-_ENGINE_RETRY_S = 0.5
 _REPLAY_INTERVALS = 2
 """Snapshots of a stream may be so many times their interval apart, since a worker writes one after the other."""
 _GAP_MARGIN_S = 30.0
@@ -100,6 +97,9 @@ class IngestLoop:
         self._stream_counts = StreamCounts()
         self._meters = IngestMeters()
         self._rejected = RejectedRecords(self._reader, self._stream_counts, self._meters)
+        self._sender = BatchSender(
+            self._outbox, self._delivery, self._rejected, self._stream_counts, self._meters, self._restart
+        )
         self._process = uuid4().hex
         self._stopping = threading.Event()
         self._wanted = Assignment()
@@ -125,6 +125,8 @@ class IngestLoop:
             frames_inflight=self._outbox.frames,
             process=self._process,
             lag_records=self._reader.backlog.records,
+            waiting_s=self._reader.backlog.waiting_s(time.time() * 1000),
+            streams_left_out=self._stream_counts.left_out,
             counts=self._meters.read(self._reader.records_lost),
         )
 
@@ -156,9 +158,9 @@ class IngestLoop:
         while not self._stopping.is_set():
             if self._wanted is not self._assignment:
                 self._change_assignment(consumer)
-            self._settle_batches()
+            self._sender.settle(_BUSY_POLL_S if self._outbox.free <= 0 else 0.0)
             self._rejected.settle(writer)
-            self._send_batches()
+            self._sender.send()
             self._read(consumer)
             if time.monotonic() >= housekeeping_due_s:
                 self._keep_house(consumer)
@@ -190,6 +192,7 @@ class IngestLoop:
         log.info("stream restarts", stream_id=stream_id)
         self._delivery.forget(stream_id)
         self._outbox.drop(stream_id)
+        self._sender.forget(stream_id)
         for partition in self._streams.forget(stream_id):
             self._reader.rewind(partition)
 
@@ -233,7 +236,7 @@ class IngestLoop:
         if intake.mark is None:
             return
         if intake.frames:
-            self._outbox.add(intake.stream_id, intake.frames)
+            self._outbox.add(intake.stream_id, self._sender.without_guilty(intake.stream_id, intake.frames))
         else:
             bare = QueuedFrame(None, record.timestamp_ms, intake.mark.position, record, intake.mark)
             self._outbox.note(intake.stream_id, bare)
@@ -242,43 +245,6 @@ class IngestLoop:
 
     def _reject(self, record: Record, error: HermesError) -> None:
         self._rejected.reject(record, error)
-
-    def _send_batches(self) -> None:
-        for stream_id in self._outbox.ready(time.monotonic()):
-            frames = self._outbox.begin(stream_id)
-            try:
-                self._delivery.send(stream_id, frames)
-            except HermesError as error:
-                self._conclude(Outcome(stream_id, error))
-
-    def _settle_batches(self) -> None:
-        for outcome in self._delivery.settle(_BUSY_POLL_S if self._outbox.free <= 0 else 0.0):
-            self._conclude(outcome)
-
-    def _conclude(self, outcome: Outcome) -> None:
-        error = outcome.error
-        if error is None:
-            self._confirm(outcome)
-        elif isinstance(error, ClusterError):
-            # The owner has changed, died, or does not answer: whatever it has of the batch, it or its successor knows.
-            self._meters.postponed(error.code)
-            self._restart(outcome.stream_id)
-        elif (retry_s := _retry_after_s(error)) is not None:
-            log.debug("batch postponed", stream_id=outcome.stream_id, reason=error.code, retry_s=retry_s)
-            self._meters.postponed(error.code)
-            self._outbox.postpone(outcome.stream_id, time.monotonic() + retry_s)
-        else:
-            frames = _pictures(self._outbox.discard(outcome.stream_id))
-            self._rejected.refuse(outcome.stream_id, (frame.record for frame in frames), error)
-
-    def _confirm(self, outcome: Outcome) -> None:
-        frames = _pictures(self._outbox.finish(outcome.stream_id))
-        for refused in outcome.refused:
-            records = (frame.record for frame in frames if frame.position == refused.position)
-            self._rejected.refuse(outcome.stream_id, records, refused.error)
-        applied = len(frames) - len(outcome.refused)
-        self._stream_counts.applied(outcome.stream_id, applied)
-        self._meters.confirmed(applied)
 
     def _keep_house(self, consumer: PartitionConsumer) -> None:
         self._outbox.queue_notes()
@@ -298,21 +264,7 @@ class IngestLoop:
         """Wait before connecting again, while frames read before still reach their owners."""
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s and not self._stopping.is_set():
-            self._settle_batches()
-            self._send_batches()
+            self._sender.settle(0.0)
+            self._sender.send()
             self._counts = self._stream_counts.snapshot(self._reader.backlog, self._outbox.oldest_ms)
             self._stopping.wait(_BUSY_POLL_S)
-
-
-def _pictures(frames: tuple[QueuedFrame, ...]) -> list[QueuedFrame]:
-    return [frame for frame in frames if frame.image is not None]
-
-
-def _retry_after_s(error: HermesError) -> float | None:
-    """How long to wait before the same batch is sent again; ``None`` if its owner will never take it."""
-    if isinstance(error, Overloaded):
-        return error.retry_after_s
-    # A closing engine or a broken one (which raises the base class) is replaced by a new process.
-    if isinstance(error, EngineClosed) or type(error) is EngineError:
-        return _ENGINE_RETRY_S
-    return None

@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ class QueuedFrame:
     position: FramePosition
     record: Record
     mark: Mark
+
+    def without_image(self) -> "QueuedFrame":
+        """Its mark alone."""
+        return replace(self, image=None)
 
 
 @dataclass(slots=True)
@@ -100,11 +105,21 @@ class Outbox:
             if lane.waiting and not lane.sent and lane.not_before_s <= now_s
         ]
 
-    def begin(self, stream_id: str) -> tuple[QueuedFrame, ...]:
-        """The stream's next batch, now under way."""
+    def head(self, stream_id: str) -> tuple[QueuedFrame, ...]:
+        """The stream's next frames, as many as one batch takes."""
+        return tuple(islice(self._lanes[stream_id].waiting, self._max_batch))
+
+    def begin(self, stream_id: str, most: int | None = None) -> tuple[QueuedFrame, ...]:
+        """The stream's next frames, at most so many if given, are a batch, now under way."""
         lane = self._lanes[stream_id]
-        lane.sent = tuple(lane.waiting.popleft() for _ in range(min(len(lane.waiting), self._max_batch)))
+        lane.sent = self.head(stream_id)[:most]
+        for _ in lane.sent:
+            lane.waiting.popleft()
         return lane.sent
+
+    def sent(self, stream_id: str) -> tuple[QueuedFrame, ...]:
+        """The stream's batch that is under way; empty if none is."""
+        return self._lanes.get(stream_id, _Lane()).sent
 
     def finish(self, stream_id: str) -> tuple[QueuedFrame, ...]:
         """The stream's batch is done with, applied or refused for good; returns its frames."""

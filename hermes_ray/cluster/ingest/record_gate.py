@@ -9,7 +9,7 @@ from hermes_ray.cluster.ingest.outbox import Outbox
 from hermes_ray.cluster.ingest.partition_reader import PartitionReader
 from hermes_ray.cluster.ingest.streams import IngestStream, IngestStreams
 from hermes_ray.cluster.wire.protocol import FramePosition, Resumption
-from hermes_ray.errors import ClusterError, EngineError, HermesError, MediaError, MessageError
+from hermes_ray.errors import ClusterError, EngineError, EngineFailed, HermesError, MediaError, MessageError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
@@ -126,6 +126,9 @@ class RecordGate:
             return self._delivery.resume(stream_id, timeout_s)
         except ClusterError as error:
             stream.refuse(time.monotonic() + min(error.retry_after_s, _MOST_PAUSE_S))
+            log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
+        except EngineFailed as error:  # its process is about to end
+            stream.refuse(time.monotonic() + _MOST_PAUSE_S)
             log.debug("stream waits for its owner", stream_id=stream_id, error=str(error))
         except EngineError:
             self._streams.forget(stream_id)

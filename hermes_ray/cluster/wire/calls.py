@@ -9,7 +9,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 from ray.util import list_named_actors
 
-from hermes_ray.errors import ClusterError, HermesError, WorkerUnavailable
+from hermes_ray.errors import ClusterError, HermesError, WorkerLost, WorkerUnavailable
 
 Actor: TypeAlias = Any
 """Handle of one of our actors. Their methods gain ``.remote`` at run time, which no type checker follows."""
@@ -58,14 +58,17 @@ def typed_errors(actor: str) -> Iterator[None]:
 
     Raises:
         HermesError: what the actor itself raised, unwrapped; or with code ``internal`` if it raised anything else.
-        WorkerUnavailable: it is dead, restarting, or did not answer in time.
+        WorkerLost: it is dead or restarting.
+        WorkerUnavailable: it did not answer in time.
         ClusterError: Ray itself failed.
     """
     try:
         yield
     except RayTaskError as error:
         raise _cause(actor, error) from None
-    except (RayActorError, GetTimeoutError, TimeoutError) as error:
+    except RayActorError as error:
+        raise WorkerLost(f"{actor} is gone ({type(error).__name__})", retry_after_s=RESTART_S) from error
+    except (GetTimeoutError, TimeoutError) as error:
         raise WorkerUnavailable(f"{actor} does not answer ({type(error).__name__})", retry_after_s=RESTART_S) from error
     except RayError as error:
         raise ClusterError(f"calling {actor}: {error}") from error

@@ -11,9 +11,10 @@ import ray
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
+from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
-from hermes_ray.errors import HermesError, NotReady, QuestionTimeout, StaleEpoch, WorkerUnavailable
+from hermes_ray.errors import EngineFailed, HermesError, NotReady, QuestionTimeout, StaleEpoch, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
 
@@ -37,6 +38,7 @@ class ClusterClient:
         self._namespace = namespace
         self._handles: dict[str, Actor] = {}
         self._locations: dict[str, Location] = {}
+        self._suspects = QuestionSuspects()
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -147,6 +149,7 @@ class ClusterClient:
 
         Raises:
             UnknownStream, NotReady, InvalidQuestion, Overloaded, WorkerUnavailable: see there.
+            QuestionFailed: also if it was under way whenever its stream's worker ended: refused for good.
             QuestionTimeout: the answer was not complete in time.
         """
         began_s = time.monotonic()
@@ -171,16 +174,17 @@ class ClusterClient:
         self, stream_id: str, question: Question, deadline_s: float
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         location = await self._locate(stream_id)
-        answering = self._handle(location.worker).ask.remote(stream_id, question, location.epoch)
-        complete = False
-        try:
-            while not complete:
-                item = await self._next(answering, stream_id, location.worker, deadline_s)
-                complete = isinstance(item, Answer)
-                yield item
-        finally:
-            if not complete:
-                ray.cancel(answering)
+        async with self._suspects.watch(location, stream_id, question, deadline_s):
+            answering = self._handle(location.worker).ask.remote(stream_id, question, location.epoch)
+            complete = False
+            try:
+                while not complete:
+                    item = await self._next(answering, stream_id, location.worker, deadline_s)
+                    complete = isinstance(item, Answer)
+                    yield item
+            finally:
+                if not complete:
+                    ray.cancel(answering)
 
     async def _next(self, answering: Any, stream_id: str, worker: str, deadline_s: float) -> AnswerToken | Answer:
         try:
@@ -189,7 +193,7 @@ class ClusterClient:
                     return await (await anext(answering))
         except TimeoutError as error:
             raise QuestionTimeout("the answer was not complete in time") from error
-        except (StaleEpoch, WorkerUnavailable):
+        except (StaleEpoch, WorkerUnavailable, EngineFailed):
             self._forget(stream_id, worker)
             raise
 

@@ -218,6 +218,8 @@ class IngestHealth:
         process: a random name of its process; another one means that it restarted.
         lag_records: records that wait in each assigned partition.
         counts: what the process has done.
+        waiting_s: for how long these may have waited, by partition, seconds; no entry where it is unknown.
+        streams_left_out: streams of whose last records every frame was late or doubted.
     """
 
     running: bool
@@ -229,6 +231,8 @@ class IngestHealth:
     process: str
     lag_records: Mapping[int, int]
     counts: IngestTotals
+    waiting_s: Mapping[int, float] = field(default_factory=dict)
+    streams_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

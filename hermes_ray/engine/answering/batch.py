@@ -19,6 +19,7 @@ from hermes_ray.engine.answering.question_job import QuestionJob
 from hermes_ray.engine.answering.reading import Preview, Reading
 from hermes_ray.engine.answering.sampling import Peak, choose, new_generator, peaks
 from hermes_ray.engine.answering.sessions import Sessions
+from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.answering.text import TextStream
 from hermes_ray.engine.answering.token_meter import TokenMeter
 from hermes_ray.engine.contracts import Answer, AnswerToken
@@ -39,7 +40,7 @@ class _Active:
     seat: int
     reading: Reading
     branches: list[Branches]
-    text: TextStream
+    text: StoppingText
     generator: torch.Generator | None
     as_of_ms: int
     frames_seen: int
@@ -168,7 +169,7 @@ class AnswerBatch:
             seat=seat,
             reading=replace(asked, branches=branches[0]),
             branches=branches,
-            text=TextStream(self._adapter.tokenizer),
+            text=StoppingText(TextStream(self._adapter.tokenizer), job.question.stop),
             generator=generator,
             as_of_ms=as_of_ms,
             frames_seen=memory.frames_seen,
@@ -233,7 +234,8 @@ class AnswerBatch:
         item.ended = "stop"
 
     def _take_token(self, item: _Active, logits: Tensor, peak: Peak) -> None:
-        token = choose(logits, peak, item.job.question.temperature, item.generator)
+        question = item.job.question
+        token = choose(logits, question.temperature, item.generator, question.top_p, peak)
         item.tokens.append(token)
         item.reading = Reading(item.seat, ids=(token,))
         self.tokens.answer_tokens += 1
@@ -242,7 +244,9 @@ class AnswerBatch:
             item.ended = "stop"
             return
         item.job.tell(AnswerToken(len(item.tokens) - 1, item.text.push(token)))
-        if len(item.tokens) >= min(item.job.question.max_tokens, self._settings.max_answer_tokens):
+        if item.text.stopped:
+            item.ended = "stop"
+        elif len(item.tokens) >= min(question.max_tokens, self._settings.max_answer_tokens):
             item.ended = "length"
 
     def _clock(self, item: _Active) -> None:

@@ -1,5 +1,8 @@
 """Questions as what the model reads: the template around them, and the conversation before them."""
 
+from collections.abc import Sequence
+from itertools import chain
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -8,7 +11,7 @@ from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering.sessions import Sessions
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import InvalidQuestion
-from hermes_ray.models import ModelAdapter
+from hermes_ray.models import ModelAdapter, Turn
 
 
 class Prompts:
@@ -32,20 +35,32 @@ class Prompts:
         """The question with as much of its conversation as fits, newest turns first: ``[tokens, hidden]``.
 
         Raises:
-            InvalidQuestion: it is too long by itself, forges the template's control tokens, or an option is too long.
+            InvalidQuestion: it is too long by itself or with the conversation that was given with it, forges the
+                template's control tokens, brings instructions that the template cannot hold, or an option is too long.
         """
-        if forged := [token for token in self._control_tokens if token in question.text]:
-            raise InvalidQuestion(f"question: contains the model's control token {forged[0]!r}")
+        self._check_control_tokens("question", (question.text,))
+        self._check_control_tokens("messages", (question.instructions or "", *chain.from_iterable(question.history)))
         self._check_options(question)
         history = self._sessions.history(stream_id, question.session_id)
-        while (prompt := self._adapter.question(question.text, history)).shape[0] > self._max_tokens:
+        while (prompt := self._render(question, history)).shape[0] > self._max_tokens:
             if not history:
+                alone = not question.history and question.instructions is None
+                what = "question: has" if alone else "messages: the question and the conversation before it have"
                 raise InvalidQuestion(
-                    f"question: has {prompt.shape[0]} tokens with its template; "
+                    f"{what} {prompt.shape[0]} tokens with its template; "
                     f"at most {self._max_tokens} are allowed (engine.max_question_tokens)"
                 )
             history = history[1:]
         return prompt
+
+    def _render(self, question: Question, history: Sequence[Turn]) -> Tensor:
+        given = (Turn(*turn) for turn in question.history)
+        return self._adapter.question(question.text, (*history, *given), question.instructions)
+
+    def _check_control_tokens(self, field: str, texts: Sequence[str]) -> None:
+        for text in texts:
+            if forged := [token for token in self._control_tokens if token in text]:
+                raise InvalidQuestion(f"{field}: contains the model's control token {forged[0]!r}")
 
     def _check_options(self, question: Question) -> None:
         for option in question.options:

@@ -54,7 +54,8 @@ def check_question(question: Question) -> None:
     """Refuse what can be refused without the model.
 
     Raises:
-        InvalidQuestion: blank text, no tokens wanted, a negative temperature, or options that are no choice.
+        InvalidQuestion: blank text, no tokens wanted, a negative temperature, a share that is none, an empty stop
+            text, or options that are no choice.
     """
     if not question.text.strip():
         raise InvalidQuestion("question: is blank; ask something about the stream")
@@ -62,6 +63,10 @@ def check_question(question: Question) -> None:
         raise InvalidQuestion(f"max_tokens: must be at least 1, not {question.max_tokens}")
     if not question.temperature >= 0:
         raise InvalidQuestion(f"temperature: must be 0 or more, not {question.temperature}")
+    if not 0 <= question.top_p <= 1:
+        raise InvalidQuestion(f"top_p: must be between 0 and 1, not {question.top_p}")
+    if "" in question.stop:
+        raise InvalidQuestion("stop: one text is empty")
     if any(not option.strip() for option in question.options):
         raise InvalidQuestion("options: one is blank")
     if question.options and len(set(question.options)) < max(2, len(question.options)):

@@ -22,14 +22,22 @@ def peaks(logits: Sequence[Tensor]) -> list[Peak]:
     return [Peak(logit, token) for logit, token in zip(largest.tolist(), tokens.tolist(), strict=True)]
 
 
-def choose(logits: Tensor, peak: Peak, temperature: float, generator: torch.Generator | None) -> int:
+def choose(
+    logits: Tensor,
+    temperature: float,
+    generator: torch.Generator | None,
+    top_p: float = 1.0,
+    peak: Peak | None = None,
+) -> int:
     """Pick a token.
 
     Args:
         logits: ``[vocabulary]`` float32.
-        peak: theirs.
         temperature: 0 takes the likeliest; above 0 samples from softmax(logits / temperature).
         generator: on the CPU; needed when the temperature is above 0.
+        top_p: samples among the fewest likeliest tokens that together have at least this probability (nucleus
+            sampling, arXiv 1904.09751), 0 to 1.
+        peak: the logits' own, if it is known already.
 
     Returns:
         The token id.
@@ -37,13 +45,25 @@ def choose(logits: Tensor, peak: Peak, temperature: float, generator: torch.Gene
     Raises:
         ArithmeticError: the logits hold NaN or plus infinity, or nothing finite.
     """
+    if peak is None:
+        (peak,) = peaks([logits])
     if not math.isfinite(peak.logit):
         raise ArithmeticError(f"the largest logit is {peak.logit}")
     if temperature == 0:
         return peak.token
     # Below the peak and in float64, so that no temperature above 0 makes a quotient that softmax cannot take.
     probabilities = ((logits - peak.logit).double() / temperature).softmax(dim=-1)
-    return int(torch.multinomial(probabilities.cpu(), 1, generator=generator))
+    probabilities = probabilities.cpu()
+    return int(torch.multinomial(_nucleus(probabilities, top_p), 1, generator=generator))
+
+
+def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    if top_p >= 1:
+        return probabilities
+    likeliest, order = probabilities.sort(descending=True, stable=True)
+    # Those before it do not have enough yet; so the likeliest always stays.
+    kept = order[likeliest.cumsum(dim=-1) - likeliest < top_p] if top_p > 0 else order[:1]
+    return torch.zeros_like(probabilities).index_copy(0, kept, probabilities[kept])
 
 
 def new_generator(seed: int | None) -> torch.Generator:

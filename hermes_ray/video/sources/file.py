@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class FileSource:
         realtime: wait until each frame is due; otherwise yield as fast as the caller takes them.
         start_ts_ms: capture time of the first frame, ms since the Unix epoch; by default now, when first asked.
         max_side_px: shrink frames so that their longer side is at most this.
+        keep: told every frame's capture time in order, says which are wanted; the others are decoded but not converted,
+            which is most of the work.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class FileSource:
         realtime: bool = False,
         start_ts_ms: int | None = None,
         max_side_px: int | None = None,
+        keep: Callable[[int], bool] | None = None,
     ) -> None:
         self._path = path
         self._loop = loop
         self._realtime = realtime
         self._start_ts_ms = start_ts_ms
         self._max_side_px = max_side_px
+        self._keep = keep
         self._closed = threading.Event()
 
     def frames(self) -> Iterator[Frame]:
@@ -57,7 +61,9 @@ class FileSource:
             due = began + float(offset)
             if self._closed.is_set() or (self._realtime and self._closed.wait(max(0.0, due - time.monotonic()))):
                 return
-            yield to_frame(picture, start_ts_ms + round(1000 * offset), self._max_side_px)
+            ts_ms = start_ts_ms + round(1000 * offset)
+            if self._keep is None or self._keep(ts_ms):
+                yield to_frame(picture, ts_ms, self._max_side_px)
 
     def close(self) -> None:
         """End the iterator at its next frame, or at once while it waits for one to be due."""

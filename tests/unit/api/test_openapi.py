@@ -19,8 +19,11 @@ OPERATIONS = {
     "getStream": ("get", "/v1/streams/{id}"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
     "askStream": ("post", "/v1/streams/{id}/query"),
+    "askStreams": ("post", "/v1/query"),
     "listModels": ("get", "/v1/models"),
+    "getModel": ("get", "/v1/models/{model}"),
     "createChatCompletion": ("post", "/v1/chat/completions"),
+    "createResponse": ("post", "/v1/responses"),
     "getProblemKind": ("get", "/problems/{code}"),
 }
 QUERY = "/v1/streams/{id}/query"
@@ -93,13 +96,15 @@ def test_every_field_says_what_it_is(document: dict[str, Any]):
 async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict[str, Any]):
     chat = {"model": f"stream/{STREAM}", "messages": [{"role": "user", "content": "q"}], "max_tokens": 2}
     requests = [
-        ("get", path.replace("{id}", STREAM).replace("{code}", "internal"), path, None)
+        ("get", path.format(id=STREAM, code="internal", model=f"stream/{STREAM}"), path, None)
         for method, path in OPERATIONS.values()
         if method == "get" and path != "/metrics"  # no JSON
     ]
     requests += [
         ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),
+        ("post", "/v1/query", "/v1/query", {"streams": [STREAM, "nobody"], "question": "q", "max_tokens": 2}),
         ("post", "/v1/chat/completions", "/v1/chat/completions", chat),
+        ("post", "/v1/responses", "/v1/responses", {"model": chat["model"], "input": "q", "max_output_tokens": 2}),
     ]
     for method, url, path, body in requests:
         response = await http.request(method, url, json=body)

@@ -11,7 +11,7 @@ import torch
 
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.errors import EngineError, FramesFailed, SnapshotError
+from hermes_ray.errors import EngineFailed, FramesFailed, SnapshotError
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.models import ModelAdapter, fingerprint
 from tests.unit.engine.conftest import pictures
@@ -222,5 +222,5 @@ def test_a_device_that_is_unusable_ends_the_engine(broken, error):
         raise error
 
     ended = show(broken("project", spoil), "a", 0, 1).exception(60)
-    assert type(ended) is EngineError  # the base class: its process is to be replaced
+    assert isinstance(ended, EngineFailed)
     assert str(error) in str(ended)

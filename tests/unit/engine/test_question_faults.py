@@ -9,7 +9,7 @@ import torch
 
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Answer, Question, StreamEngine
-from hermes_ray.errors import EngineError, HermesError, QuestionFailed
+from hermes_ray.errors import EngineFailed, HermesError, QuestionFailed
 from hermes_ray.models import ModelAdapter
 from tests.unit.engine.conftest import pictures
 
@@ -159,7 +159,7 @@ def test_a_device_that_is_unusable_ends_the_engine(broken):
 
     stream = broken(spoil).ask("a", QUESTION)
     error = stream.outcome.exception(60)
-    assert type(error) is EngineError  # the base class: its process is to be replaced
+    assert isinstance(error, EngineFailed)
     assert "CUDA error" in str(error)
 
 

@@ -51,6 +51,19 @@ def test_frames_are_shrunk_on_request(clip):
     assert next(FileSource(clip, max_side_px=80).frames()).image.shape == (60, 80, 3)
 
 
+def test_only_the_frames_that_are_wanted_come_and_each_is_asked_about_once(clip, pictures, psnr):
+    asked = []
+
+    def keep(ts_ms):
+        asked.append(ts_ms)
+        return ts_ms % 700 == 0
+
+    frames = list(FileSource(clip, start_ts_ms=0, keep=keep).frames())
+    assert asked == list(range(0, 2_000, 100))
+    assert [frame.ts_ms for frame in frames] == [0, 700, 1400]
+    assert min(psnr(frame.image, pictures[index]) for frame, index in zip(frames, (0, 7, 14), strict=True)) > 35
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no video at all"])
 def test_missing_or_foreign_file_is_a_source_error_that_names_it(content, tmp_path):
     path = tmp_path / "broken.mp4"

@@ -48,3 +48,11 @@ def test_of_a_partition_that_is_not_read_any_more_nothing_is_claimed():
     backlog.update({0: 4}, now_ms=2000)
     backlog.update({1: 4}, now_ms=3000)
     assert backlog.since_ms([0, 1]) is None
+
+
+def test_how_long_records_wait_is_told_in_seconds_and_only_where_it_is_known():
+    backlog = Backlog()
+    backlog.read(record(0, 2000))
+    backlog.update({0: 5, 1: 0, 2: 7}, now_ms=9000)
+    assert backlog.waiting_s(9500) == {0: 7.5, 1: 0.0}
+    assert backlog.waiting_s(69_500) == {0: 67.5, 1: 0.0}

@@ -1,0 +1,138 @@
+"""One question to several streams at once: what it says, which streams it means, and their answers as they come."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from hermes_ray.api.answering import last_answer
+from hermes_ray.api.backend import Backend
+from hermes_ray.api.problem_schemas import Problem
+from hermes_ray.api.schema import Schema
+from hermes_ray.api.schemas import AnswerResponse, QueryRequest
+from hermes_ray.errors import HermesError, InvalidRequest, QuestionTimeout, UnknownStream
+from hermes_ray.transport.message import validate_stream_id
+
+MOST_STREAMS = 64
+"""Streams that one request may ask."""
+
+_AT_ONCE = 8
+"""Of those, how many are asked at the same time: one caller must not fill the queues of every worker."""
+
+_WILDCARDS = frozenset("*?[")
+
+
+class StreamsQueryRequest(QueryRequest):
+    """A question to several streams: the same to each, answered by each for itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"streams": ["front-door", "dock-*"], "question": "Is somebody there?"}]}
+    )
+
+    streams: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(min_length=1, max_length=256)]
+    """Ids of streams, or patterns: ``*`` stands for any characters, ``?`` for one, ``[ab]`` for one of these."""
+
+
+class StreamResult(Schema):
+    """What became of the question to one stream: either an answer or a problem."""
+
+    stream: str
+    """The stream, or the pattern that matches none."""
+    answer: AnswerResponse | None
+    """The answer, if there is one."""
+    problem: Problem | None
+    """Why there is none."""
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON; the problem looks as it does elsewhere."""
+        problem = None if self.problem is None else self.problem.model_dump(exclude_none=True)
+        return {"stream": self.stream, "answer": self.answer and self.answer.model_dump(), "problem": problem}
+
+
+class StreamsQueryResponse(Schema):
+    """Every stream that was asked, with its answer or its problem."""
+
+    results: list[StreamResult]
+    """Ordered by stream."""
+
+
+class StreamsQueryDone(Schema):
+    """Data of the last event: nothing more comes."""
+
+    answered: int
+    """Streams that answered."""
+    failed: int
+    """Streams that did not."""
+
+
+async def meant_streams(backend: Backend, wanted: Sequence[str]) -> list[str]:
+    """The streams that ids and patterns mean, each once, in order; a pattern that matches none stays as it is.
+
+    Raises:
+        InvalidStreamId: one can be the name of no stream.
+        InvalidRequest: there are too many.
+        HermesError: they cannot be listed.
+    """
+    patterns = {name for name in wanted if not _WILDCARDS.isdisjoint(name)}
+    meant = {validate_stream_id(name) for name in wanted if name not in patterns}
+    if patterns:
+        known = [status.stream_id for status in await backend.list_streams()]
+        for pattern in patterns:
+            meant |= {name for name in known if fnmatchcase(name, pattern)} or {pattern}
+    if len(meant) > MOST_STREAMS:
+        raise InvalidRequest(f"streams: {len(meant)} are meant; at most {MOST_STREAMS} can be asked at once")
+    return sorted(meant)
+
+
+class SideBySide:
+    """Asks several streams one question.
+
+    Args:
+        backend: has the streams.
+        query: the question, the same for all.
+        timeout_s: for all answers together, seconds.
+        problem_of: makes a problem of an error.
+    """
+
+    def __init__(
+        self, backend: Backend, query: QueryRequest, timeout_s: float, problem_of: Callable[[HermesError], Problem]
+    ) -> None:
+        self._backend = backend
+        self._query = query
+        self._question = query.to_question(timeout_s)
+        self._deadline_s = time.monotonic() + timeout_s
+        self._problem_of = problem_of
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def results(self, streams: Sequence[str]) -> AsyncGenerator[StreamResult, None]:
+        """What becomes of each, as it is known. Closing the generator cancels what is not."""
+        asking = [asyncio.create_task(self._result(stream)) for stream in streams]
+        try:
+            for result in asyncio.as_completed(asking):
+                yield await result
+        finally:
+            for task in asking:
+                task.cancel()
+
+    async def _result(self, stream: str) -> StreamResult:
+        try:
+            async with self._places:
+                return StreamResult(stream=stream, answer=await self._answer(stream), problem=None)
+        except HermesError as error:
+            return StreamResult(stream=stream, answer=None, problem=self._problem_of(error))
+
+    async def _answer(self, stream: str) -> AnswerResponse:
+        if not _WILDCARDS.isdisjoint(stream):
+            raise UnknownStream(f"no stream matches {stream!r}")
+        left_s = self._deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise QuestionTimeout("the answers of other streams took all the time")
+        question = replace(self._question, timeout_s=left_s)
+        patience_s = 0.0 if self._query.timeout_s is None else left_s
+        answer = await last_answer(self._backend.ask(stream, question, left_s, patience_s=patience_s))
+        location = await self._backend.locate(stream)
+        return AnswerResponse.of(stream, self._query, answer, location.worker, time.time() * 1000)

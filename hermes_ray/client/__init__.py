@@ -1,0 +1,18 @@
+"""Python clients of the HTTP API, one that blocks and one for asyncio. Loads neither torch nor Ray nor Kafka."""
+
+from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
+from hermes_ray.api.side_by_side import StreamResult
+from hermes_ray.client.asynchronous import AsyncHermesClient
+from hermes_ray.client.blocking import HermesClient
+from hermes_ray.client.protocol import AskParameters
+
+__all__ = [
+    "AnswerResponse",
+    "AskParameters",
+    "AsyncHermesClient",
+    "HermesClient",
+    "StreamResetResponse",
+    "StreamResponse",
+    "StreamResult",
+    "TokenEvent",
+]

@@ -1,0 +1,148 @@
+"""The client for asyncio."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx
+
+from hermes_ray.api.openai.responses import Model
+from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
+from hermes_ray.api.side_by_side import StreamResult, StreamsQueryDone
+from hermes_ray.client import protocol
+from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
+from hermes_ray.client.failures import checked, reachable
+from hermes_ray.client.protocol import AskParameters, Call
+from hermes_ray.errors import ApiUnreachable, ConfigError
+
+_Result = TypeVar("_Result")
+
+
+class AsyncHermesClient:
+    """Lists and asks streams. Use it as an async context manager, or await :meth:`close`.
+
+    Every method raises the typed error that the server's problem names (:class:`~hermes_ray.errors.UnknownStream`,
+    :class:`~hermes_ray.errors.InvalidQuestion`, :class:`~hermes_ray.errors.Overloaded` and so on), or
+    :class:`~hermes_ray.errors.ApiUnreachable` when none answers. Those that pass by themselves say in
+    ``retry_after_s`` when to try again.
+
+    Args:
+        base_url: for example ``http://127.0.0.1:8000``.
+        api_key: sent as ``Authorization: Bearer``; by default what the variable ``HERMES_API_KEY`` holds, if set.
+        transport: how requests travel, such as ``httpx.AsyncHTTPTransport(verify="ca.pem")`` for a certificate
+            authority of your own.
+
+    Raises:
+        ConfigError: that is no URL, or no key.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str | None = None, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        try:
+            self._http = httpx.AsyncClient(base_url=base_url, headers=protocol.headers(api_key), transport=transport)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{base_url!r} is no URL of an API: {error}") from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def alive(self) -> None:
+        """Return if an API lives there, ready or not; within a quarter of a minute.
+
+        Raises:
+            ApiUnreachable: nothing answers, or something else.
+            ClusterError: Serve answers, and has no application to ask.
+        """
+        await self._send(protocol.alive())
+
+    async def ready(self) -> None:
+        """Return if the system can answer questions.
+
+        Raises:
+            NotReady: it cannot yet; the message says what is missing.
+        """
+        await self._send(protocol.ready())
+
+    async def streams(self) -> list[StreamResponse]:
+        """Every stream, ordered by id."""
+        return await self._send(protocol.streams())
+
+    async def stream(self, stream_id: str) -> StreamResponse:
+        """One stream."""
+        return await self._send(protocol.stream(stream_id))
+
+    async def reset(self, stream_id: str) -> StreamResetResponse:
+        """Forget all that a stream's memory has seen, for good."""
+        return await self._send(protocol.reset(stream_id))
+
+    async def models(self) -> list[Model]:
+        """Every stream, under the name that it has for OpenAI's clients."""
+        return await self._send(protocol.models())
+
+    async def ask(self, stream_id: str, question: str, **parameters: Unpack[AskParameters]) -> AnswerResponse:
+        """The whole answer. What is left out takes :class:`~hermes_ray.api.schemas.QueryRequest`'s defaults."""
+        return await self._send(protocol.ask(stream_id, question, parameters))
+
+    async def ask_stream(
+        self, stream_id: str, question: str, **parameters: Unpack[AskParameters]
+    ) -> AsyncGenerator[TokenEvent | AnswerResponse, None]:
+        """Tokens as they come, then the whole answer as the last item. Closing the generator cancels the answer.
+
+        Raises:
+            ApiUnreachable: also for an answer that broke off before its end.
+        """
+        call = protocol.ask(stream_id, question, parameters, streamed=True)
+        async with aclosing(self._events(call)) as events:
+            async for event in events:
+                item = answer_item(event)
+                yield item
+                if isinstance(item, AnswerResponse):
+                    return
+        raise ApiUnreachable(BROKEN_OFF)
+
+    async def ask_all(
+        self, streams: Sequence[str], question: str, **parameters: Unpack[AskParameters]
+    ) -> list[StreamResult]:
+        """Ask several streams at once, by ids and patterns such as ``dock-*``: an answer or a problem of each."""
+        return await self._send(protocol.ask_all(streams, question, parameters))
+
+    async def ask_all_stream(
+        self, streams: Sequence[str], question: str, **parameters: Unpack[AskParameters]
+    ) -> AsyncGenerator[StreamResult, None]:
+        """The same, each as soon as it is known. Closing the generator cancels the others.
+
+        Raises:
+            ApiUnreachable: also when it broke off before its end.
+        """
+        call = protocol.ask_all(streams, question, parameters, streamed=True)
+        async with aclosing(self._events(call)) as events:
+            async for event in events:
+                item = result_item(event)
+                if isinstance(item, StreamsQueryDone):
+                    return
+                yield item
+        raise ApiUnreachable(BROKEN_OFF)
+
+    async def _events(self, call: Call[Any]) -> AsyncGenerator[Event, None]:
+        with reachable():
+            async with self._http.stream(call.method, call.path, json=call.body, timeout=call.timeout) as response:
+                if response.is_error:
+                    await response.aread()
+                    checked(response)
+                lines = EventLines()
+                async for line in response.aiter_lines():
+                    if (event := lines.feed(line)) is not None:
+                        yield event
+
+    async def _send(self, call: Call[_Result]) -> _Result:
+        with reachable():
+            response = await self._http.request(call.method, call.path, json=call.body, timeout=call.timeout)
+        return call.result(response)

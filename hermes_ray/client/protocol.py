@@ -1,0 +1,156 @@
+"""The HTTP API as plain values: what each call sends, how long it waits, and what its answer is. Does no I/O."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypedDict, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from hermes_ray.api.openai.responses import Model, ModelList
+from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.side_by_side import StreamResult, StreamsQueryResponse
+from hermes_ray.client.failures import checked, valid
+from hermes_ray.errors import ConfigError
+
+API_KEY_VARIABLE = "HERMES_API_KEY"
+"""Environment variable that holds the key of a client that is given none."""
+
+CONNECT_TIMEOUT_S = 5.0
+"""For the connection alone, seconds."""
+
+_ALIVE_TIMEOUT_S = 10.0
+# For the answer of a router that only has to say that it lives.
+_QUIET_TIMEOUT_S = 30.0
+# Longest silence of a list request or an event stream: three heartbeats of the server.
+_RESET_TIMEOUT_S = 60.0
+# For frames that are being applied, and a slow snapshot store.
+_ANSWER_MARGIN_S = 10.0
+# The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
+_SERVER_DEFAULT_TIMEOUT_S = 600.0
+
+Result = TypeVar("Result")
+
+
+class AskParameters(TypedDict, total=False):
+    """What may accompany a question; see :class:`~hermes_ray.api.schemas.QueryRequest`."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+    timeout_s: float
+    options: Sequence[str]
+    as_of: str | datetime
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Result]):
+    """One request.
+
+    Attributes:
+        method: of HTTP.
+        path: below the API's address.
+        read: what the JSON of a successful answer means.
+        body: sent as JSON.
+        silence_s: how long the server may be silent, seconds.
+    """
+
+    method: str
+    path: str
+    read: Callable[[Any], Result]
+    body: Mapping[str, Any] | None = None
+    silence_s: float = _QUIET_TIMEOUT_S
+
+    @property
+    def timeout(self) -> httpx.Timeout:
+        """Its limits, in httpx's form."""
+        return httpx.Timeout(self.silence_s, connect=CONNECT_TIMEOUT_S)
+
+    def result(self, response: httpx.Response) -> Result:
+        """What the answer says.
+
+        Raises:
+            HermesError: the server's problem, as its own class.
+        """
+        with valid():
+            return self.read(checked(response))
+
+
+def alive() -> Call[None]:
+    """Does an API live there, ready or not?"""
+    return Call("GET", "/healthz", _nothing, silence_s=_ALIVE_TIMEOUT_S)
+
+
+def ready() -> Call[None]:
+    """Can the system answer questions?"""
+    return Call("GET", "/readyz", _nothing)
+
+
+def streams() -> Call[list[StreamResponse]]:
+    """Every stream."""
+    return Call("GET", "/v1/streams", lambda body: StreamListResponse.model_validate(body).streams)
+
+
+def stream(stream_id: str) -> Call[StreamResponse]:
+    """One stream."""
+    return Call("GET", _path(stream_id), StreamResponse.model_validate)
+
+
+def reset(stream_id: str) -> Call[StreamResetResponse]:
+    """Forget what a stream's memory has seen."""
+    path = f"{_path(stream_id)}/reset"
+    return Call("POST", path, StreamResetResponse.model_validate, silence_s=_RESET_TIMEOUT_S)
+
+
+def models() -> Call[list[Model]]:
+    """Every stream, under the name that it has for OpenAI's clients."""
+    return Call("GET", "/v1/models", lambda body: ModelList.model_validate(body).data)
+
+
+def ask(stream_id: str, question: str, parameters: AskParameters, *, streamed: bool = False) -> Call[AnswerResponse]:
+    """A question; streamed, its answer is an event stream."""
+    body: dict[str, Any] = {"question": question, **parameters}
+    if isinstance(moment := body.get("as_of"), datetime):
+        body["as_of"] = moment.isoformat()
+    path = f"{_path(stream_id)}/query"
+    if streamed:
+        return Call("POST", path, AnswerResponse.model_validate, body | {"stream": True})
+    silence_s = (parameters.get("timeout_s") or _SERVER_DEFAULT_TIMEOUT_S) + _ANSWER_MARGIN_S
+    return Call("POST", path, AnswerResponse.model_validate, body, silence_s)
+
+
+def ask_all(
+    streams: Sequence[str], question: str, parameters: AskParameters, *, streamed: bool = False
+) -> Call[list[StreamResult]]:
+    """A question to several streams; streamed, its answers are an event stream."""
+    one = ask("", question, parameters, streamed=streamed)
+    body = {**(one.body or {}), "streams": list(streams)}
+    return Call(
+        "POST", "/v1/query", lambda found: StreamsQueryResponse.model_validate(found).results, body, one.silence_s
+    )
+
+
+def headers(api_key: str | None) -> dict[str, str]:
+    """What every request carries.
+
+    Args:
+        api_key: the key's secret; ``None`` for what :data:`API_KEY_VARIABLE` holds, if it is set.
+
+    Raises:
+        ConfigError: that can be no key.
+    """
+    key = os.environ.get(API_KEY_VARIABLE, "") if api_key is None else api_key
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError("the API key holds characters that no key has; is it the right file or variable?")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _path(stream_id: str) -> str:
+    return f"/v1/streams/{quote(stream_id, safe='')}"
+
+
+def _nothing(_: Any) -> None:
+    return None

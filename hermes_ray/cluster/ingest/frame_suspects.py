@@ -1,0 +1,90 @@
+"""Frames that may be what ends their stream's owner: sent to it alone, until that is certain."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from hermes_ray.cluster.ingest.outbox import QueuedFrame
+from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import FramePosition
+from hermes_ray.cluster.wire.suspects import Suspects
+
+
+class FrameSuspects:
+    """For one thread.
+
+    Args:
+        now_s: a clock that only grows, seconds.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._suspects: Suspects[tuple[str, FramePosition]] = Suspects(now_s)
+        self._turns: dict[str, str] = {}  # by worker, the stream whose suspect is under way or is the next to be
+        self._under_way: dict[str, str] = {}  # by stream, the worker
+        self._too_late: set[str] = set()  # streams with a batch under way to a process that had ended before
+
+    def sendable(self, stream_id: str, owner: Location, frames: Sequence[QueuedFrame]) -> int:
+        """How many of a stream's next frames may be sent now as one batch; 0 while another stream's suspect is tried.
+
+        Args:
+            stream_id: whose frames.
+            owner: as it is about to be sent to.
+            frames: the next ones, in order, at least one.
+        """
+        ahead = next((i for i, frame in enumerate(frames) if self._is_suspect(stream_id, frame)), None)
+        if self._turns.get(owner.worker, stream_id) != stream_id:
+            return 0
+        if ahead != 0:
+            return len(frames) if ahead is None else ahead
+        self._turns[owner.worker] = stream_id
+        return 0 if owner.worker in self._under_way.values() else 1
+
+    def sent(self, stream_id: str, owner: Location, frames: Sequence[QueuedFrame]) -> None:
+        """A batch is under way."""
+        if self._suspects.is_gone(owner):
+            self._too_late.add(stream_id)
+        self._under_way[stream_id] = owner.worker
+
+    def passed(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
+        """The batch has ended, and its owner has not."""
+        self.dropped(stream_id)
+        for frame in _pictures(frames):
+            self._suspects.passed((stream_id, frame.position))
+
+    def ended(
+        self, stream_id: str, owner: Location, frames: Sequence[QueuedFrame], *, announced: bool
+    ) -> list[QueuedFrame]:
+        """The owner's process ended while the batch was under way; returns frames that are to blame for it.
+
+        Args:
+            stream_id: whose frames.
+            owner: as it was asked.
+            frames: the batch.
+            announced: the owner said that its engine failed.
+        """
+        came_too_late = stream_id in self._too_late
+        self.dropped(stream_id)
+        if came_too_late:
+            return []
+        return [
+            frame
+            for frame in _pictures(frames)
+            if self._suspects.ended((stream_id, frame.position), owner, announced=announced)
+        ]
+
+    def dropped(self, stream_id: str) -> None:
+        """Nothing of the stream is under way any more."""
+        self._turns = {worker: stream for worker, stream in self._turns.items() if stream != stream_id}
+        self._under_way.pop(stream_id, None)
+        self._too_late.discard(stream_id)
+
+    def is_guilty(self, stream_id: str, position: FramePosition) -> bool:
+        """Whether a frame must not be sent again."""
+        return self._suspects.is_guilty((stream_id, position))
+
+    def _is_suspect(self, stream_id: str, frame: QueuedFrame) -> bool:
+        return frame.image is not None and (stream_id, frame.position) in self._suspects
+
+
+def _pictures(frames: Sequence[QueuedFrame]) -> list[QueuedFrame]:
+    """Of a frame that is refused for good only the mark is sent, which says nothing about its picture."""
+    return [frame for frame in frames if frame.image is not None]

@@ -1,0 +1,136 @@
+"""Sends what waits in the outbox to the streams' owners, and does with each batch what its end asks for."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from hermes_ray.cluster.ingest.counts import StreamCounts
+from hermes_ray.cluster.ingest.delivery import Delivery, Outcome
+from hermes_ray.cluster.ingest.frame_suspects import FrameSuspects
+from hermes_ray.cluster.ingest.meters import IngestMeters
+from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame
+from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
+from hermes_ray.errors import (
+    ClusterError,
+    EngineClosed,
+    EngineFailed,
+    FramesFailed,
+    HermesError,
+    Overloaded,
+    WorkerLost,
+    WorkerUnavailable,
+)
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_ENGINE_RETRY_S = 0.5
+
+
+class BatchSender:
+    """For one thread.
+
+    Args:
+        outbox: what waits.
+        delivery: how to reach the owners.
+        rejected: takes frames that are refused for good.
+        counts: of each stream.
+        meters: counts of the worker.
+        restart: called with a stream of which is not known what its owner has.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        delivery: Delivery,
+        rejected: RejectedRecords,
+        counts: StreamCounts,
+        meters: IngestMeters,
+        restart: Callable[[str], None],
+    ) -> None:
+        self._outbox = outbox
+        self._delivery = delivery
+        self._rejected = rejected
+        self._stream_counts = counts
+        self._meters = meters
+        self._restart = restart
+        self._suspects = FrameSuspects()
+
+    def send(self) -> None:
+        """Send a batch of every stream that may have one under way."""
+        for stream_id in self._outbox.ready(time.monotonic()):
+            try:
+                owner = self._delivery.owner(stream_id)
+                count = self._suspects.sendable(stream_id, owner, self._outbox.head(stream_id))
+                if count > 0:
+                    frames = self._outbox.begin(stream_id, count)
+                    self._suspects.sent(stream_id, owner, frames)
+                    self._delivery.send(stream_id, owner, frames)
+            except WorkerUnavailable as error:
+                self._conclude(Outcome(stream_id, error))
+
+    def settle(self, timeout_s: float) -> None:
+        """Conclude the batches that have ended, waiting up to ``timeout_s`` for the first."""
+        for outcome in self._delivery.settle(timeout_s):
+            self._conclude(outcome)
+
+    def forget(self, stream_id: str) -> None:
+        """Nothing of the stream is under way any more."""
+        self._suspects.dropped(stream_id)
+
+    def without_guilty(self, stream_id: str, frames: Iterable[QueuedFrame]) -> list[QueuedFrame]:
+        """Frames as they may be queued: of those that are refused for good, only their mark is left."""
+        return [
+            frame.without_image() if self._suspects.is_guilty(stream_id, frame.position) else frame for frame in frames
+        ]
+
+    def _conclude(self, outcome: Outcome) -> None:
+        stream_id, error = outcome.stream_id, outcome.error
+        if error is None:
+            self._confirm(outcome)
+            return
+        if isinstance(error, WorkerLost | EngineFailed):
+            self._blame(stream_id, announced=isinstance(error, EngineFailed))
+        else:
+            self._suspects.dropped(stream_id)
+        if isinstance(error, ClusterError | EngineFailed):
+            # The owner has changed, died, or does not answer: whatever it has of the batch, it or its successor knows.
+            self._meters.postponed(error.code)
+            self._restart(stream_id)
+        elif (retry_s := _retry_after_s(error)) is not None:
+            log.debug("batch postponed", stream_id=stream_id, reason=error.code, retry_s=retry_s)
+            self._meters.postponed(error.code)
+            self._outbox.postpone(stream_id, time.monotonic() + retry_s)
+        else:
+            frames = _pictures(self._outbox.discard(stream_id))
+            self._rejected.refuse(stream_id, (frame.record for frame in frames), error)
+
+    def _confirm(self, outcome: Outcome) -> None:
+        batch = self._outbox.finish(outcome.stream_id)
+        self._suspects.passed(outcome.stream_id, batch)
+        frames = _pictures(batch)
+        for refused in outcome.refused:
+            records = (frame.record for frame in frames if frame.position == refused.position)
+            self._rejected.refuse(outcome.stream_id, records, refused.error)
+        applied = len(frames) - len(outcome.refused)
+        self._stream_counts.applied(outcome.stream_id, applied)
+        self._meters.confirmed(applied)
+
+    def _blame(self, stream_id: str, *, announced: bool) -> None:
+        owner, frames = self._delivery.owner(stream_id), self._outbox.sent(stream_id)
+        for frame in self._suspects.ended(stream_id, owner, frames, announced=announced):
+            log.error("a frame ends its worker and is refused", stream_id=stream_id, position=tuple(frame.position))
+            error = FramesFailed(
+                f"{owner.worker} ended again and again while this frame was on its way into the memory"
+            )
+            self._rejected.refuse(stream_id, [frame.record], error)
+
+
+def _pictures(frames: tuple[QueuedFrame, ...]) -> list[QueuedFrame]:
+    return [frame for frame in frames if frame.image is not None]
+
+
+def _retry_after_s(error: HermesError) -> float | None:
+    """How long to wait before the same batch is sent again; ``None`` if its owner will never take it."""
+    if isinstance(error, Overloaded):
+        return error.retry_after_s
+    return _ENGINE_RETRY_S if isinstance(error, EngineClosed) else None  # a closing engine is replaced by a new process

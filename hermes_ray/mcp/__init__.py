@@ -1,0 +1,1 @@
+"""Cameras as tools of the Model Context Protocol (MCP), for agents: over stdin and stdout, and at ``/mcp``."""

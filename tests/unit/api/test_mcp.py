@@ -1,0 +1,137 @@
+"""Cameras as an agent's tools, through the MCP package's own client: over stdin and stdout, and over HTTP."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import jsonschema
+import pytest
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.types import CallToolResult
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hermes_ray.engine import StreamEngine
+from hermes_ray.mcp.endpoint import PATH, McpEndpoint
+from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM, eventually
+
+NEWEST_S = FIRST_TS_MS / 1000 + FRAMES - 1
+
+
+def agent(kind: str, url: str) -> AbstractAsyncContextManager[Client]:
+    if kind != "stdio":
+        return Client(f"{url}/mcp", mode=kind)
+    hermes = Path(sys.executable).with_name("hermes")
+    return Client(StdioServerParameters(command=str(hermes), args=["mcp", "--url", url], env=dict(os.environ)))
+
+
+KINDS = pytest.mark.parametrize("kind", ["stdio", "auto", "legacy"])
+"""Over stdin and stdout; over HTTP as the newest protocol has it; over HTTP with the handshake of the ones before."""
+
+
+def said(result: CallToolResult) -> str:
+    (content,) = result.content
+    return content.text
+
+
+@KINDS
+async def test_an_agent_lists_the_cameras_and_asks_one(kind: str, url: str):
+    async with agent(kind, url) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        listed = await client.call_tool("list_cameras", {})
+        answer = await client.call_tool("ask_camera", {"camera": STREAM, "question": "What is there?", "max_tokens": 6})
+    assert set(tools) == {"list_cameras", "ask_camera"}
+    (camera,) = listed.structured_content["cameras"]
+    assert (camera["name"], camera["frames_seen"]) == (STREAM, FRAMES)
+    assert camera["age_s"] == pytest.approx(time.time() - NEWEST_S, abs=60)
+    async with httpx.AsyncClient(base_url=url) as http:
+        query = {"question": "What is there?", "max_tokens": 6}
+        native = (await http.post(f"/v1/streams/{STREAM}/query", json=query)).json()
+    assert answer.structured_content["answer"] == native["answer"]
+    assert answer.structured_content["newest_frame"] == native["as_of"]
+    for result, tool in ((listed, "list_cameras"), (answer, "ask_camera")):
+        assert json.loads(said(result)) == result.structured_content
+        jsonschema.Draft202012Validator(tools[tool].output_schema).validate(result.structured_content)
+
+
+@KINDS
+async def test_failures_tell_the_agent_what_to_do(kind: str, url: str):
+    failures = [
+        ({"camera": "nobody", "question": "q"}, "nobody.*Call list_cameras"),
+        ({"camera": STREAM}, "question: Field required"),
+        ({"camera": STREAM, "question": "q", "options": ["one"]}, "options: give at least two"),
+        ({"camera": "a b", "question": "q"}, "a b"),
+    ]
+    async with agent(kind, url) as client:
+        for arguments, advice in failures:
+            result = await client.call_tool("ask_camera", arguments)
+            assert result.is_error
+            assert re.search(advice, said(result))
+        with pytest.raises(MCPError, match="list_cameras"):
+            await client.call_tool("open_the_door", {})
+
+
+async def test_choosing_among_options_and_waiting_for_a_moment(url: str):
+    as_of = datetime.fromtimestamp(NEWEST_S, UTC).isoformat()
+    async with agent("auto", url) as client:
+        asked = {"camera": STREAM, "question": "Who came?", "options": ["a dog", "a cat"], "as_of": as_of}
+        answer = (await client.call_tool("ask_camera", asked)).structured_content
+    assert [option["option"] for option in answer["options"]] == ["a dog", "a cat"]
+    assert sum(option["probability"] for option in answer["options"]) == pytest.approx(1)
+
+
+async def test_a_pattern_chooses_cameras(url: str):
+    async with agent("auto", url) as client:
+        for pattern, names in (("front-*", [STREAM]), ("back-*", [])):
+            found = (await client.call_tool("list_cameras", {"pattern": pattern})).structured_content
+            assert [camera["name"] for camera in found["cameras"]] == names
+
+
+async def test_a_system_that_is_down_is_said_to_be_so():
+    async with agent("stdio", "http://127.0.0.1:9") as client:
+        result = await client.call_tool("list_cameras", {})
+    assert result.is_error
+    assert "is down or at another address" in said(result)
+
+
+async def test_an_agent_that_leaves_cancels_its_answer(url: str, engine: StreamEngine):
+    async with agent("auto", url) as client:
+        asking = asyncio.create_task(
+            client.call_tool("ask_camera", {"camera": STREAM, "question": "q", "max_tokens": 4096})
+        )
+        assert await eventually(lambda: engine.stats().questions_active == 1, within_s=10)
+        asking.cancel()
+        assert await eventually(lambda: engine.stats().questions_active == 0, within_s=5)
+
+
+async def test_no_agent_holds_an_idle_connection(url: str):
+    async with httpx.AsyncClient(base_url=url) as http:
+        for method in ("GET", "DELETE"):
+            response = await http.request(method, "/mcp", headers={"accept": "text/event-stream"})
+            assert (response.status_code, response.json()["code"]) == (405, "method-not-allowed")
+
+
+async def test_tools_act_under_the_key_and_host_of_their_caller():
+    seen = []
+
+    async def streams(request: Request) -> JSONResponse:
+        seen.append((request.headers.get("authorization"), request.headers["host"]))
+        return JSONResponse({"streams": []})
+
+    app = Starlette(routes=[Route(PATH, McpEndpoint(), methods=["POST"]), Route("/v1/streams", streams)])
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_cameras", "arguments": {}}}
+    accept = {"accept": "application/json, text/event-stream"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cameras:81") as http:
+        for key in ({"authorization": "Bearer mine"}, {}):
+            response = await http.post(PATH, json=call, headers=accept | key)
+            assert '"left_out":0' in response.text
+    assert seen == [("Bearer mine", "cameras:81"), (None, "cameras:81")]
