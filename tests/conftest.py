@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import ray
+import torch
 from xdist.scheduler import LoadScopeScheduling
 
 from hermes_ray.config import KafkaSettings
@@ -36,7 +37,10 @@ _WHOLE_SYSTEMS = ("chaos", "integration", "e2e", "deploy")
 
 
 def pytest_collection_modifyitems(items):
-    """Side by side, what waits longest begins first, so that the rest can run beside it."""
+    """Without a GPU its tests are left out. Side by side, what waits longest begins first, so that the rest can run."""
+    if (of_gpu := [item for item in items if item.get_closest_marker("gpu")]) and not torch.cuda.is_available():
+        for item in of_gpu:
+            item.add_marker(pytest.mark.skip(reason="torch finds no GPU that CUDA can use"))
     order = (*_WHOLE_SYSTEMS, "unit")
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: order.index(item.path.relative_to(_TESTS).parts[0]))

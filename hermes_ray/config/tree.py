@@ -86,7 +86,8 @@ class MemorySettings(_Section):
     """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
     positions: Literal["lazy", "eager"] | None = None
     """When cached tokens are re-numbered: at every compaction (``eager``), or only near the model's position limit
-    (``lazy``). By default eager; lazy for ``paper``, ``reference`` and where positions are times and places (Qwen)."""
+    (``lazy``: layer by layer; ``paper`` and ``reference`` all layers together). By default eager; lazy for those two
+    and where positions are times and places (Qwen)."""
     keys: Literal["unrotated", "rotated"] = "unrotated"
     """How keys are cached: before the rotary embedding, or behind it and rounded at every re-numbering (to compare)."""
     hermes: HermesSettings = HermesSettings()

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from hermes_ray.memory.policies.base import Policy
 from hermes_ray.memory.positions import PositionRule, renumber
-from hermes_ray.memory.view import MemoryView
+from hermes_ray.memory.view import SUMMARY, MemoryView
 
 
 def compact(view: MemoryView, policy: Policy, attention: Tensor | None, keep: int, rule: PositionRule) -> MemoryView:
@@ -24,4 +24,5 @@ def compact(view: MemoryView, policy: Policy, attention: Tensor | None, keep: in
         change, tensors may share memory with ``view``.
     """
     kept = policy.compact(view, attention, keep)
-    return kept.with_positions(renumber(kept.positions, rule))
+    appended = kept.frames[:, -1] == SUMMARY if kept.tokens else None
+    return kept.with_positions(renumber(kept.positions, rule, before=view.positions, appended=appended))

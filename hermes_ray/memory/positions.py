@@ -16,23 +16,26 @@ QUESTION_RESERVE = 1024
 """Positions left free below a model's limit for the question and its answer."""
 
 
+PositionMode = Literal["lazy", "lazy_together", "eager"]
+
+
 @dataclass(frozen=True, slots=True)
 class PositionRule:
     """When the positions of a compacted memory are re-numbered.
 
     Attributes:
-        mode: ``lazy`` re-numbers a layer only once its largest position has reached ``limit``; ``eager``
-            re-numbers at every compaction.
+        mode: ``eager`` re-numbers at every compaction. ``lazy`` re-numbers a layer only once its largest position,
+            after eviction, has reached ``limit``; ``lazy_together`` all layers once that of any layer had before it.
         first: the first position behind the prefix, that is, the prefix's length in positions.
         limit: see ``mode``. :func:`lazy_limit` derives it from a model.
     """
 
-    mode: Literal["lazy", "eager"]
+    mode: PositionMode
     first: int
     limit: int
 
 
-def position_mode(settings: MemorySettings, axes: int) -> Literal["lazy", "eager"]:
+def position_mode(settings: MemorySettings, axes: int) -> PositionMode:
     """When to re-number: as set, or else as suits policy and model.
 
     Where a position is only an order, a memory without gaps is read better (docs/accuracy.md). Where it is a time and
@@ -42,9 +45,10 @@ def position_mode(settings: MemorySettings, axes: int) -> Literal["lazy", "eager
         settings: what was set, and the policy.
         axes: of a position.
     """
-    if settings.positions is not None:
-        return settings.positions
-    return "lazy" if axes > 1 or settings.policy in ("paper", "reference") else "eager"
+    as_published = settings.policy in ("paper", "reference")
+    if settings.positions == "eager" or (settings.positions is None and axes == 1 and not as_published):
+        return "eager"
+    return "lazy_together" if as_published else "lazy"
 
 
 def lazy_limit(max_position_embeddings: int, tokens_between_compactions: int = 0) -> int:
@@ -58,16 +62,20 @@ def lazy_limit(max_position_embeddings: int, tokens_between_compactions: int = 0
     return max_position_embeddings - QUESTION_RESERVE - tokens_between_compactions
 
 
-def renumber(positions: Tensor, rule: PositionRule) -> Tensor:
+def renumber(
+    positions: Tensor, rule: PositionRule, *, before: Tensor | None = None, appended: Tensor | None = None
+) -> Tensor:
     """Apply a rule to the positions of a memory.
 
-    Every layer is judged by its own largest position over all axes. A layer that is re-numbered gets, on each
-    axis independently, ``rule.first`` plus the rank of each position among that axis' distinct positions:
-    tokens that shared a row, a column or a moment still share it.
+    A layer that is re-numbered gets, on each axis independently, ``rule.first`` plus the rank of each position among
+    that axis' distinct positions: tokens that shared a row, a column or a moment still share it. Only an appended
+    summary, which has none of the three, lies behind the others on every axis, as text would.
 
     Args:
-        positions: [layers, N, axes] integers.
+        positions: [layers, N, axes] integers, what the compaction left.
         rule: when to re-number.
+        before: [layers, M, axes], positions before the eviction; by default nothing was evicted.
+        appended: [layers] bool, whether the last token is an appended summary; by default none is.
 
     Returns:
         Positions of the same shape and dtype. The device is never waited for.
@@ -75,9 +83,16 @@ def renumber(positions: Tensor, rule: PositionRule) -> Tensor:
     if positions.shape[1] == 0:
         return positions
     ranked = dense_rank(positions) + rule.first
-    if rule.mode == "eager":
-        return ranked
-    at_limit = positions.amax(dim=(1, 2), keepdim=True) >= rule.limit
+    if appended is not None and positions.shape[1] > 1:
+        behind = ranked[:, :-1].amax(dim=(1, 2)) + 1
+        ranked[:, -1] = torch.where(appended[:, None], behind[:, None], ranked[:, -1])
+    match rule.mode:
+        case "eager":
+            return ranked
+        case "lazy":
+            at_limit = positions.amax(dim=(1, 2), keepdim=True) >= rule.limit
+        case "lazy_together":
+            at_limit = (positions if before is None else before).amax() >= rule.limit
     return torch.where(at_limit, ranked, positions)
 
 

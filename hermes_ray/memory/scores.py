@@ -88,7 +88,8 @@ def importance(relevant: Tensor, decay: Tensor, weight: Tensor) -> Tensor:
 def smoothed_by_index(scores: Tensor, strength: Tensor) -> Tensor:
     """Smooth from the deepest layer down, s_l <- (1 - g) s_l + g s_{l+1}, between tokens of equal index.
 
-    Equal index means the same token only while no layer has evicted; HERMES' released code does this throughout.
+    It is recursive, as in HERMES' released code: s_{l+1} is smoothed already. Equal index means the same token only
+    while no layer has evicted; the released code does this throughout.
 
     Args:
         scores: [layers, N].
@@ -113,8 +114,8 @@ def smoothed_by_identity(scores: Tensor, strength: Tensor, view: MemoryView) -> 
     identity = identities(view.frames, view.patches)
     above, found = find(identity[:-1], identity[1:])
     found &= view.patches[:-1] >= 0
+    share = found * strength[:-1, None]
     result = scores.clone()
     for layer in range(scores.shape[0] - 2, -1, -1):
-        mixed = torch.lerp(scores[layer], result[layer + 1][above[layer]], strength[layer])
-        result[layer] = torch.where(found[layer], mixed, scores[layer])
+        torch.lerp(scores[layer], result[layer + 1].gather(0, above[layer]), share[layer], out=result[layer])
     return result

@@ -188,13 +188,13 @@ class KVSlab:
         Returns:
             ``[layers, batch, axes]`` int32.
         """
-        longest = max(self.lengths[slot] for slot in slots)
-        if longest == 0:
-            return self.positions.new_full((self.shape.layers, len(slots), self.shape.axes), -1)
-        lengths = torch.tensor([self.lengths[slot] for slot in slots], device=self.positions.device)
-        held = torch.arange(longest, device=lengths.device)[None, :] < lengths[:, None]
-        positions = self.positions[:, list(slots), :longest]
-        return positions.masked_fill(~held[None, :, :, None], -1).amax(dim=2)
+        return torch.stack([self._largest_position(slot) for slot in slots], dim=1)
+
+    def _largest_position(self, slot: int) -> Tensor:
+        """``[layers, axes]``."""
+        if self.lengths[slot] == 0:
+            return self.positions.new_full((self.shape.layers, self.shape.axes), -1)
+        return self.positions[:, slot, : self.lengths[slot]].amax(dim=1)
 
 
 def _share_storage(one: Tensor, other: Tensor) -> bool:

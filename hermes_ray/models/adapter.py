@@ -122,9 +122,9 @@ class ModelAdapter(ABC):
 
     @abstractmethod
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """One picture ``[height, width, 3]`` uint8 RGB to ``[3, height, width]`` as the vision tower wants it.
+        """One picture ``[height, width, 3]`` uint8 RGB to ``[3, height, width]`` of the size that the tower wants.
 
-        The result is float32 on the CPU, of a size that the family decides. Safe to call from any thread.
+        The result is uint8 on the CPU; :meth:`encode` normalises it on the device. Safe to call from any thread.
 
         Raises:
             UnsupportedMedia: the picture has a shape that the model cannot take.

@@ -119,6 +119,17 @@ class Decoder:
         return self._model.named_parameters()
 
     @property
+    def key_bias(self) -> Tensor | None:
+        """What the projection adds to every key, ``[layers, kv_heads, head_dim]``; ``None`` where it adds nothing.
+
+        Also where keys are normalised behind the projection (Qwen3): then nothing is the same in every key.
+        """
+        projections = [layer.self_attn.k_proj for layer in self._layers]
+        if projections[0].bias is None or hasattr(self._layers[0].self_attn, "k_norm"):
+            return None
+        return torch.stack([projection.bias.detach().view(-1, self.shape.head_dim) for projection in projections])
+
+    @property
     def rotary(self) -> nn.Module:
         """The model's own rotary embedding module."""
         return self._model.rotary_emb

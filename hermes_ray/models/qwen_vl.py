@@ -112,19 +112,19 @@ class QwenVLAdapter(ModelAdapter):
         return self.embed_text(self._chat.before_video)
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """Resize a picture to whole patches within the pixel limits: ``[3, height, width]`` float32.
+        """Resize a picture to whole patches within the pixel limits: ``[3, height, width]`` uint8.
 
         Raises:
             UnsupportedMedia: one side is more than 200 times the other.
         """
         height, width = self._limits.fit(image.shape[0], image.shape[1])
-        return self._normalise.apply(image, height, width)
+        return self._normalise.resized(image, height, width)
 
     def encode(self, groups: Sequence[FrameGroup]) -> list[VisualBlock]:
         """Vision tower and projector, every group as a clip of one temporal patch."""
         patches = torch.cat([self._patchify(group) for group in groups])
         grid = torch.tensor([(1, *self._grid(group)) for group in groups], device=self.device)
-        output = self._model.model.get_video_features(patches.to(self.device), grid)
+        output = self._model.model.get_video_features(patches, grid)
         deepstack = getattr(output, "deepstack_features", None) or []
         return [
             self.block(group, features.to(self.dtype), [level[index].to(self.dtype) for level in deepstack])
@@ -157,7 +157,7 @@ class QwenVLAdapter(ModelAdapter):
             ``[patches, 3 * frames_per_block * patch * patch]`` float32.
         """
         missing = self.frames_per_block - len(group.pixels)
-        frames = torch.stack([*group.pixels, *[group.pixels[-1]] * missing])
+        frames = self._normalise.normalised([*group.pixels, *[group.pixels[-1]] * missing], self.device)
         rows, columns = self._grid(group)
         merge, patch = self._merge, self._patch
         frames = frames.view(

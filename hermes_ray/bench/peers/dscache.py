@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.bench.peers.reading import Cache, Sight, joined, read, rotated
+from hermes_ray.errors import ConfigError
 from hermes_ray.models import ModelAdapter
 
 RAW_FRAMES = 5
@@ -22,13 +23,21 @@ class RawRing:
     Args:
         adapter: the model.
         prefix: the system prompt's cache in every layer, keys un-rotated.
-        queue_tokens: the most visual tokens of older frames per layer; the oldest leave first.
-        raw_frames: frames kept raw.
+        queue_tokens: the most visual tokens of older frames per layer, 0 or more; the oldest leave first.
+        raw_frames: frames kept raw, at least 1.
+
+    Raises:
+        ConfigError: there is no room for the raw frames.
     """
 
     def __init__(
         self, adapter: ModelAdapter, prefix: list[Cache], *, queue_tokens: int, raw_frames: int = RAW_FRAMES
     ) -> None:
+        if queue_tokens < 0 or raw_frames < 1:
+            raise ConfigError(
+                f"dscache keeps {raw_frames} raw frames, at least one, and has {queue_tokens} tokens for older ones; "
+                "raise the budget"
+            )
         self._adapter = adapter
         self._prefix = prefix
         self._queue = [(keys[:, :0], values[:, :0]) for keys, values in prefix]
@@ -47,7 +56,8 @@ class RawRing:
         """Put encoded tokens behind those that are queued: of every layer un-rotated keys, and values."""
         for layer, cache in enumerate(caches):
             keys, values = joined(self._queue[layer], cache)
-            self._queue[layer] = keys[:, -self._queue_tokens :], values[:, -self._queue_tokens :]
+            oldest = max(0, keys.shape[1] - self._queue_tokens)
+            self._queue[layer] = keys[:, oldest:], values[:, oldest:]
 
     @property
     def queued(self) -> list[Cache]:

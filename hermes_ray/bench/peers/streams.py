@@ -61,6 +61,7 @@ def peer_streams(adapter: ModelAdapter, peer: str, budget_tokens: int) -> PeerSt
 
     Raises:
         UnsupportedModel: its positions have more than one axis.
+        ConfigError: the budget is too small for the peer.
     """
     if adapter.decoder.shape.axes > 1:
         raise UnsupportedModel(f"{peer} is rebuilt for models with plain positions only, unlike {adapter.name}'s")

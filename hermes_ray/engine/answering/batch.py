@@ -235,7 +235,7 @@ class AnswerBatch:
 
     def _take_token(self, item: _Active, logits: Tensor, peak: Peak) -> None:
         question = item.job.question
-        token = choose(logits, question.temperature, item.generator, question.top_p, peak)
+        token = choose(logits, peak, question.temperature, item.generator, question.top_p)
         item.tokens.append(token)
         item.reading = Reading(item.seat, ids=(token,))
         self.tokens.answer_tokens += 1

@@ -23,11 +23,7 @@ def peaks(logits: Sequence[Tensor]) -> list[Peak]:
 
 
 def choose(
-    logits: Tensor,
-    temperature: float,
-    generator: torch.Generator | None,
-    top_p: float = 1.0,
-    peak: Peak | None = None,
+    logits: Tensor, peak: Peak, temperature: float, generator: torch.Generator | None, top_p: float = 1.0
 ) -> int:
     """Pick a token.
 

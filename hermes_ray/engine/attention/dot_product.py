@@ -24,6 +24,23 @@ def additive_mask(visible: Tensor, group: int, dtype: torch.dtype) -> Tensor:
     return hidden[:, None].expand(-1, group, -1, -1).flatten(1, 2)[:, None]
 
 
+def causal_mask(tokens: int, cached: int, group: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What the last tokens of a cache see of it: everything before them, and themselves. Made on the device.
+
+    Args:
+        tokens: how many they are.
+        cached: tokens of the cache, these included.
+        group: query heads that share a key/value head.
+        dtype: the queries'.
+        device: the queries'.
+
+    Returns:
+        ``[1, 1, group * tokens, cached]``, as :func:`additive_mask`.
+    """
+    hidden = torch.full((tokens, cached), -torch.inf, dtype=dtype, device=device).triu_(cached - tokens + 1)
+    return hidden.repeat(group, 1)[None, None]
+
+
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scaling: float) -> Tensor:
     """Masked attention.
 
@@ -49,18 +66,6 @@ def attention_weights(queries: Tensor, keys: Tensor, mask: Tensor, scaling: floa
     """
     scores = torch.matmul(_folded(queries, keys), keys.transpose(-1, -2)).float()
     return torch.add(mask, scores, alpha=scaling).softmax(dim=-1)
-
-
-def attend_by(weights: Tensor, values: Tensor, heads: int) -> Tensor:
-    """What :func:`attend` returns, from weights that are known already.
-
-    Args:
-        weights: from :func:`attention_weights`.
-        values: ``[batch, kv_heads, cached, head_dim]``.
-        heads: query heads.
-    """
-    attended = torch.matmul(weights.to(values.dtype), values)
-    return attended.reshape(values.shape[0], heads, -1, values.shape[-1])
 
 
 def _folded(queries: Tensor, keys: Tensor) -> Tensor:

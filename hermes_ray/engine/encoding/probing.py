@@ -31,8 +31,9 @@ class ProbeSet:
     """All probes of one policy, ready to ride on an encoding pass.
 
     Working-memory layers listen to the prompt about the present followed by the one about the narrative,
-    long-term layers to the narrative alone, sensory layers to nothing (HERMES, section 3). Each prompt is a whole
-    question of the model's chat template: what matters is what the model would look at when it is asked.
+    long-term layers to the narrative alone, sensory layers to nothing (HERMES, section 3). A prompt that runs through
+    the model is a whole question of its chat template: what matters is what the model would look at when it is asked.
+    Where its bare embeddings do, it is bare text, as in HERMES' released code.
     """
 
     def __init__(self, probe: Probe, adapter: ModelAdapter, tiers: TierLayout) -> None:
@@ -82,6 +83,10 @@ class ProbeSet:
 
         This is what HERMES' released code scores with; it is not the model's attention (preset ``reference``).
 
+        Args:
+            slab: of the stream's memory.
+            slot: where the memory is.
+
         Returns:
             ``[layers, visual tokens]`` float32, zeros in layers that no prompt counts in.
         """
@@ -92,14 +97,31 @@ class ProbeSet:
         for part in self._parts:
             count = part.embeds.shape[0]
             positions = _text_positions(largest, count, slab.positions)
-            mask = slab.keys.new_zeros(())  # every token sees the whole memory
             for layer in part.layers:
-                queries, _, _ = decoder.project(layer, part.embeds[None])
-                queries = rotary.rotate(queries, positions[layer])
-                keys = read_rotated(slab, rotary, layer, slot, held)[None]
-                weights = attention_weights(queries, keys, mask, decoder.scaling)
-                scores[layer] = weights.mean(dim=(0, 1, 2))[slab.prefix :]
+                queries, own_keys, _ = decoder.project(layer, part.embeds[None])
+                queries, own_keys = (rotary.rotate(vectors, positions[layer])[0] for vectors in (queries, own_keys))
+                keys = read_rotated(slab, rotary, layer, slot, held)
+                scores[layer] = attention_to_cache(queries, keys, own_keys, decoder.scaling)[slab.prefix :]
         return scores
+
+
+def attention_to_cache(queries: Tensor, keys: Tensor, own_keys: Tensor, scaling: float) -> Tensor:
+    """What tokens pay to a cache when each of them sees the whole cache and all of themselves.
+
+    HERMES' released code lays no causal mask over the prompt: its own keys are in every token's softmax.
+
+    Args:
+        queries: ``[heads, tokens, head_dim]``, rotated.
+        keys: ``[kv_heads, cached, head_dim]``, rotated.
+        own_keys: ``[kv_heads, tokens, head_dim]``, rotated.
+        scaling: factor on the scores.
+
+    Returns:
+        ``[cached]`` float32, the mean over heads and tokens. It sums to less than 1: the rest goes to the tokens.
+    """
+    mask = queries.new_zeros(())
+    weights = attention_weights(queries[None], torch.cat((keys, own_keys), dim=1)[None], mask, scaling)
+    return weights.mean(dim=(0, 1, 2))[: keys.shape[1]]
 
 
 def _parts(probe: Probe, adapter: ModelAdapter, tiers: TierLayout) -> list[ProbePart]:
@@ -113,10 +135,13 @@ def _parts(probe: Probe, adapter: ModelAdapter, tiers: TierLayout) -> list[Probe
                 return []
             case Probe.TEMPLATE:
                 return [ProbePart(adapter.template(), everywhere)]
-            case Probe.GUIDANCE | Probe.EMBEDDINGS:
+            case Probe.GUIDANCE:
                 both = adapter.question(f"{texts.present} {texts.narrative}")
                 # The narrative first: the other is left off where the long-term layers begin.
                 return [ProbePart(adapter.question(texts.narrative), long_term), ProbePart(both, working)]
+            case Probe.EMBEDDINGS:
+                both = adapter.embed_text(f"{texts.present}; {texts.narrative}")
+                return [ProbePart(adapter.embed_text(texts.narrative), long_term), ProbePart(both, working)]
 
 
 def _text_positions(largest: Tensor, count: int, like: Tensor) -> Tensor:

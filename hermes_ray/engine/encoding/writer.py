@@ -60,7 +60,7 @@ class MemoryWriter:
         self._slack = int(settings.budget_tokens * settings.compaction_slack)
         prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
-        self.policy: Policy = build(settings, shape.layers, k_end=adapter.k_end)
+        self.policy: Policy = build(settings, shape.layers, k_end=adapter.k_end, key_bias=adapter.decoder.key_bias)
         self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
         self._rule = PositionRule(
             mode=position_mode(settings, shape.axes),

@@ -13,7 +13,7 @@ class TimedPixels:
     """One preprocessed frame.
 
     Attributes:
-        pixels: ``[3, height, width]`` float32 on the CPU.
+        pixels: ``[3, height, width]`` uint8 on the CPU.
         elapsed_ms: when it was captured, milliseconds since the stream's first frame.
     """
 

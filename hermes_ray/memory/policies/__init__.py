@@ -2,25 +2,30 @@
 
 from dataclasses import replace
 
+from torch import Tensor
+
 from hermes_ray.config import MemorySettings
 from hermes_ray.memory import tiers
 from hermes_ray.memory.policies.base import Policy, Probe
 from hermes_ray.memory.policies.hermes import Hermes
 from hermes_ray.memory.policies.infinipot_v import InfiniPotV
-from hermes_ray.memory.policies.presets import LLAVA_K_END, PRESETS, HermesParameters
+from hermes_ray.memory.policies.presets import LLAVA_K_END, HermesParameters, preset
 from hermes_ray.memory.policies.simple import Full, RecentOnly, SinkWindow, Uniform
 from hermes_ray.memory.policies.streammem import StreamMem
 
 __all__ = ["Hermes", "HermesParameters", "Policy", "Probe", "build", "hermes_parameters"]
 
 
-def build(settings: MemorySettings, layers: int, *, k_end: float = LLAVA_K_END) -> Policy:
+def build(
+    settings: MemorySettings, layers: int, *, k_end: float = LLAVA_K_END, key_bias: Tensor | None = None
+) -> Policy:
     """Make the policy that the settings name.
 
     Args:
         settings: policy name and its numbers.
         layers: decoder layers of the model.
         k_end: recency decay that the model's family prefers, where the policy leaves it open.
+        key_bias: what the model adds to every key, [layers, kv_heads, head_dim]; ``None`` for nothing.
     """
     match settings.policy:
         case "hermes" | "paper" | "reference":
@@ -36,12 +41,12 @@ def build(settings: MemorySettings, layers: int, *, k_end: float = LLAVA_K_END) 
         case "infinipot_v":
             return InfiniPotV()
         case "streammem":
-            return StreamMem()
+            return StreamMem(key_bias=key_bias)
 
 
 def hermes_parameters(settings: MemorySettings, k_end: float = LLAVA_K_END) -> HermesParameters:
     """The preset that the settings name, with their overrides; the family's ``k_end`` where both leave it open."""
-    parameters = PRESETS[settings.policy]
+    parameters = preset(settings.policy, k_end)
     if settings.policy == "hermes":
         parameters = replace(parameters, recent_frames=settings.recent_frames)
     parameters = replace(parameters, **settings.hermes.model_dump(exclude_none=True))

@@ -13,7 +13,7 @@ from hermes_ray.memory.view import MemoryView
 
 @dataclass(frozen=True, slots=True)
 class InfiniPotV:
-    """Recent frames whole; half of the rest by temporal redundancy (TaR), half by value norm (VaN).
+    """Half of what is kept by temporal redundancy (TaR), recent frames whole among them; half by value norm (VaN).
 
     The paper selects per KV head; this memory keeps one position and identity per layer and token, so both scores
     are averaged over the KV heads.
@@ -23,11 +23,14 @@ class InfiniPotV:
     probe: Probe = Probe.NONE
 
     def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
-        """Keep recent frames (the newest tokens if they exceed ``keep``), then TaR and VaN in equal parts."""
+        """Keep recent frames (the newest tokens if they exceed ``keep``), fill their half by TaR and the rest by VaN.
+
+        Recent frames that are more than half of ``keep`` leave TaR nothing, and VaN less.
+        """
         if view.tokens <= keep:
             return view
         recent = in_recent_frames(view)
-        by_redundancy = (keep - recent.sum(dim=1, keepdim=True)) // 2
+        by_redundancy = (keep - keep // 2 - recent.sum(dim=1, keepdim=True)).clamp(min=0)
         novelty = _places(torch.where(recent, -2.0, -redundancy(view, recent)))
         weight = _places(value_norm(view))
         index = torch.arange(view.tokens, device=view.device)

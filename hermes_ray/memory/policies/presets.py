@@ -52,13 +52,24 @@ class HermesParameters:
     gamma_long_term: float = 0.4
 
 
-PAPER = HermesParameters()
+PAPER = HermesParameters(summary_place="last")
 """HERMES as published (arXiv 2601.14724)."""
 
-REFERENCE = replace(PAPER, true_attention=False, summary_place="last", w0=1.0, w1=0.1, k_end=LLAVA_K_END)
+REFERENCE = replace(PAPER, true_attention=False, w0=1.0, w1=0.1, k_end=LLAVA_K_END)
 """HERMES as its authors' released LLaVA code computes it."""
 
-HERMES = replace(PAPER, value_weight=0.5, novelty_weight=0.67, recent_frames=4, smoothing="identity", summary="counted")
+REFERENCE_OF_QWEN = replace(REFERENCE, w0=0.75, w1=0.15, k_end=QWEN_K_END)
+"""HERMES as its authors' released Qwen2.5-VL code computes it."""
+
+HERMES = replace(
+    PAPER,
+    value_weight=0.5,
+    novelty_weight=0.67,
+    recent_frames=4,
+    smoothing="identity",
+    summary="counted",
+    summary_place="oldest",
+)
 """The default: the paper's method with this project's improvements."""
 
 PRESETS: Mapping[str, HermesParameters] = {"hermes": HERMES, "paper": PAPER, "reference": REFERENCE}
@@ -74,3 +85,13 @@ ABLATIONS: Mapping[str, HermesParameters] = {
     "hermes-without-summary": replace(HERMES, summary="none"),
 }
 """The default with one improvement switched off, by name."""
+
+
+def preset(name: str, k_end: float) -> HermesParameters:
+    """A preset for a model family.
+
+    Args:
+        name: of :data:`PRESETS`.
+        k_end: where the family's recency decay ends; the released code has other constants for Qwen2.5-VL.
+    """
+    return REFERENCE_OF_QWEN if name == "reference" and k_end == QWEN_K_END else PRESETS[name]

@@ -1,6 +1,6 @@
 """StreamMem: attention of the chat template's tokens, and a prototype of what each frame lost (arXiv 2508.15717)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -19,17 +19,20 @@ class StreamMem:
     """Merge near-equal consecutive frames, keep the top tokens by attention, and one prototype per frame.
 
     Two readings of the paper are fixed here. It compares frames by their vision features before encoding; this
-    memory compares their cached keys, which carry no rotation. And prototypes, one per frame that loses tokens,
-    may take at most a share of the budget (the best-attended frames first), or a long stream would consist of
-    nothing else; at the next compaction a prototype is a token like any other.
+    memory compares their cached keys, which carry no rotation, less the bias of the key projection: Qwen2's can be tens
+    of times as long as what differs between tokens, and with it any two frames would be alike. And prototypes, one
+    per frame that loses tokens, may take at most a share of the budget (the best-attended frames first), or a long
+    stream would consist of nothing else; at the next compaction a prototype is a token like any other.
 
     Attributes:
         similar: mean cosine of the keys of two consecutive frames above which they are merged.
         prototype_divisor: prototypes take at most ``keep // prototype_divisor`` tokens.
+        key_bias: what is in every key, [layers, kv_heads, head_dim]; ``None`` for nothing.
     """
 
     similar: float = 0.95
     prototype_divisor: int = 8
+    key_bias: Tensor | None = field(default=None, repr=False, compare=False)
     name: str = "streammem"
     probe: Probe = Probe.TEMPLATE
 
@@ -38,7 +41,7 @@ class StreamMem:
         if view.tokens <= keep:
             return view
         assert attention is not None, "streammem needs the attention of its probe"
-        merged, absorbed = merge_similar_frames(view, self.similar, at_most=view.tokens - keep)
+        merged, absorbed = merge_similar_frames(view, self.similar, view.tokens - keep, key_bias=self.key_bias)
         scores = attention.double().masked_fill(absorbed, -1.0)
         prototypes = max(keep // self.prototype_divisor, 1)
         rest = ranking(scores)[:, : view.tokens - keep + prototypes]
@@ -51,7 +54,9 @@ class StreamMem:
         return filled.gather((~dropped).to(torch.int8).argsort(dim=1, stable=True)[:, -keep:])
 
 
-def merge_similar_frames(view: MemoryView, similar: float, at_most: int) -> tuple[MemoryView, Tensor]:
+def merge_similar_frames(
+    view: MemoryView, similar: float, at_most: int, *, key_bias: Tensor | None = None
+) -> tuple[MemoryView, Tensor]:
     """Merge each token into the same patch of the next frame, where the two frames look alike.
 
     Chains of alike frames end up in the newest one, weighted by counts.
@@ -60,6 +65,7 @@ def merge_similar_frames(view: MemoryView, similar: float, at_most: int) -> tupl
         view: the memory.
         similar: mean cosine of the keys above which two consecutive frames are alike.
         at_most: the most tokens per layer to merge away, the oldest first.
+        key_bias: taken from every key before they are compared, [layers, kv_heads, head_dim].
 
     Returns:
         The memory with the merged tokens rewritten, and [layers, N] bool: the tokens merged away.
@@ -68,6 +74,8 @@ def merge_similar_frames(view: MemoryView, similar: float, at_most: int) -> tupl
     found &= (view.frames >= 0) & (view.patches >= 0)
     later = successor[:, None, :, None].expand_as(view.keys)
     keys = at_least_float32(view.keys)
+    if key_bias is not None:
+        keys = keys - key_bias[:, :, None]
     cosine = cosine_similarity(keys, keys.gather(2, later), dim=-1).mean(dim=1).double()
     frame = dense_rank(view.frames.long())
     pairs = group_sum(found.double(), frame)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from hermes_ray.bench.features import FeatureBank, WithoutVision
-from hermes_ray.bench.peers.bucketing import BucketedCache, best_of_every_place
+from hermes_ray.bench.peers.bucketing import BucketedCache, sinks_and_buckets
 from hermes_ray.bench.peers.dscache import RawRing
 from hermes_ray.bench.peers.livevlm import PagedCache
 from hermes_ray.bench.peers.reading import Cache, first_logits
 from hermes_ray.bench.peers.streams import PEERS, peer_streams
 from hermes_ray.bench.streams import DirectStreams
 from hermes_ray.config import MemorySettings
+from hermes_ray.errors import ConfigError
 from hermes_ray.models import ModelAdapter
 
 FRAMES = 8
@@ -173,15 +174,60 @@ def test_livevlm_remembers_the_same_whether_frames_come_alone_or_together(
     torch.testing.assert_close(*logits, rtol=0, atol=1e-4)
 
 
-def test_livevlm_keeps_of_every_place_what_is_attended_to_most_and_the_newest_tokens() -> None:
-    rng = np.random.default_rng(6)
-    scores, places = rng.uniform(size=(2, 24)), np.tile(np.arange(4), 6)
-    kept = best_of_every_place(
-        torch.from_numpy(scores), torch.from_numpy(places).expand(2, -1), newest=8, per_place=2
-    ).tolist()
+def vision_sink_bucketing(scores: list[float], keep: int, sinks: int) -> list[int]:
+    """The publication's two phases over one context, places counted from 1."""
+    length = len(scores)
+    descending = sorted(range(length), key=lambda token: scores[token], reverse=True)
+    buckets: dict[int, list[int]] = {bucket: [] for bucket in range(1, keep + 1)}
+    for token in descending[:sinks]:
+        buckets[ceil((token + 1) / (length / keep))].append(token)
+    for token in descending[sinks:]:
+        bucket = buckets[ceil((token + 1) / (length / keep))]
+        if not bucket and sum(map(len, buckets.values())) < keep:
+            bucket.append(token)
+    return sorted(token for held in buckets.values() for token in held)
+
+
+@pytest.mark.parametrize(("older", "keep", "sinks"), [(16, 8, 4), (16, 16, 8), (32, 4, 0), (32, 8, 8), (24, 6, 2)])
+def test_livevlm_keeps_what_is_attended_to_most_then_one_of_every_stretch_and_the_newest(
+    older: int, keep: int, sinks: int
+) -> None:
+    scores = np.random.default_rng(older + keep).uniform(size=(2, older + 8))
+    kept = sinks_and_buckets(torch.from_numpy(scores), newest=8, older=keep, sinks=sinks).tolist()
     for layer in range(2):
-        expected = set(range(16, 24))
-        for place in range(4):
-            older = [token for token in range(16) if places[token] == place]
-            expected |= set(sorted(older, key=lambda token: -scores[layer, token])[:2])
-        assert kept[layer] == sorted(expected)
+        expected = vision_sink_bucketing(scores[layer, :older].tolist(), keep, sinks)
+        assert len(expected) == keep
+        assert kept[layer] == [*expected, *range(older, older + 8)]
+
+
+def test_livevlm_buckets_keep_what_is_old_when_all_that_is_attended_to_is_new() -> None:
+    rising = torch.arange(32.0)[None]
+    best_only = sinks_and_buckets(rising, newest=0, older=8, sinks=8)[0].tolist()
+    bucketed = sinks_and_buckets(rising, newest=0, older=8, sinks=4)[0].tolist()
+    assert best_only == [24, 25, 26, 27, 28, 29, 30, 31]
+    assert bucketed == [15, 19, 23, 27, 28, 29, 30, 31]
+
+
+def test_livevlm_with_a_budget_of_one_frame_holds_the_newest(
+    adapter: ModelAdapter, bank: FeatureBank, question: Tensor
+) -> None:
+    cache = BucketedCache(adapter, prefix_of(watch(adapter, bank, range(1))), adapter.max_tokens_per_block)
+    cache.push([bank.block(number).embeds for number in range(4)])
+    assert cache.tokens == adapter.max_tokens_per_block
+    newest = watch(adapter, bank, range(3, 4)).first_logits("camera", question)
+    torch.testing.assert_close(first_logits(adapter, question, cache.sight()), newest, rtol=0, atol=1e-4)
+
+
+def test_dscache_without_room_for_older_frames_keeps_none(adapter: ModelAdapter, bank: FeatureBank) -> None:
+    streams = watch(adapter, bank, range(1))
+    ring = RawRing(adapter, prefix_of(streams), queue_tokens=0)
+    ring.push([block.embeds for block in bank.blocks(FRAMES)])
+    assert ring.tokens == 5 * adapter.max_tokens_per_block
+    assert all(keys.shape[1] == values.shape[1] == 0 for keys, values in ring.queued)
+
+
+@pytest.mark.parametrize(("peer", "frames"), [("dscache", 4), ("livevlm", 0.5)])
+def test_a_budget_that_a_peer_cannot_keep_is_refused(adapter: ModelAdapter, peer: str, frames: float) -> None:
+    budget = int(frames * adapter.max_tokens_per_block)
+    with pytest.raises(ConfigError, match="raise the budget"):
+        peer_streams(adapter, peer, budget_tokens=budget).open("camera")

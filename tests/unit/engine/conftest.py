@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from hermes_ray import models
@@ -48,6 +49,11 @@ def make_engine(adapter: ModelAdapter) -> Iterator[Callable[..., StreamEngine]]:
 def pictures(count: int, seed: int = 0, height: int = 72, width: int = 72) -> list[NDArray[np.uint8]]:
     """Distinct random pictures."""
     return list(np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8))
+
+
+def as_processed(pixels: Tensor) -> Tensor:
+    """What the model's own processor makes of a resized picture."""
+    return (pixels.float() / 255 - 0.5) / 0.5
 
 
 def encode(adapter: ModelAdapter, frames: list[NDArray[np.uint8]]) -> list[VisualBlock]:

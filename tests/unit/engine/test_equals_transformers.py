@@ -14,7 +14,7 @@ from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.engine.answering.answer_slab import AnswerSlab
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.models import ModelAdapter
-from tests.unit.engine.conftest import encode, pictures
+from tests.unit.engine.conftest import as_processed, encode, pictures
 
 QUESTION = "what is in view now ?"
 FRAMES = 7
@@ -24,7 +24,7 @@ def whole_sequence(
     adapter: ModelAdapter, frames: list[NDArray[np.uint8]], question: str = QUESTION
 ) -> dict[str, Tensor]:
     """The model's own inputs for a video and a question, as its processor lays them out."""
-    pixels = torch.stack([adapter.preprocess(frame) for frame in frames])[None]
+    pixels = torch.stack([as_processed(adapter.preprocess(frame)) for frame in frames])[None]
     text = adapter.tokenizer.apply_chat_template(
         [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]}],
         tokenize=False,

@@ -12,7 +12,7 @@ from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import InvalidQuestion
 from hermes_ray.models import ModelAdapter
-from tests.unit.engine.conftest import pictures
+from tests.unit.engine.conftest import as_processed, pictures
 
 FIRST, SECOND = "what is in view now ?", "where is it ?"
 
@@ -28,7 +28,7 @@ def _generated(
     text = text.replace("<video>", "<video>" * (len(frames) * adapter.max_tokens_per_block + 1))
     inputs = {
         "input_ids": adapter.tokenizer(text, return_tensors="pt")["input_ids"],
-        "pixel_values_videos": torch.stack([adapter.preprocess(frame) for frame in frames])[None],
+        "pixel_values_videos": torch.stack([as_processed(adapter.preprocess(frame)) for frame in frames])[None],
     }
     generated = reference.generate(**inputs, max_new_tokens=8, do_sample=False)[0, inputs["input_ids"].shape[1] :]
     return adapter.tokenizer.decode(generated, skip_special_tokens=True)

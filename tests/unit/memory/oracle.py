@@ -164,13 +164,28 @@ def _merge(tokens: list[Token], *, counted: bool) -> Token:
     )
 
 
-def renumber(memory: list[Layer], mode: str, first: int, limit: int) -> list[Layer]:
-    """Re-number the layers that the rule names, every axis to the rank of its distinct positions."""
+def renumber(memory: list[Layer], before: list[Layer], mode: str, first: int, limit: int) -> list[Layer]:
+    """Re-number the layers that the rule names, every axis to the rank of its distinct positions.
+
+    A summary at the end is text-like: one more than the largest of all the others on every axis.
+    """
+    together = max(map(_largest, before)) >= limit
     result = []
     for layer in memory:
-        due = mode == "eager" or max(max(token.position) for token in layer) >= limit
-        result.append(_ranked(layer, first) if due else layer)
+        due = {"eager": True, "lazy": _largest(layer) >= limit, "lazy_together": together}[mode]
+        result.append(_renumbered(layer, first) if due else layer)
     return result
+
+
+def _largest(layer: Layer) -> int:
+    return max(max(token.position) for token in layer)
+
+
+def _renumbered(layer: Layer, first: int) -> Layer:
+    if layer[-1].identity != MERGED or len(layer) == 1:
+        return _ranked(layer, first)
+    others = _ranked(layer[:-1], first)
+    return [*others, replace(layer[-1], position=(1 + _largest(others),) * len(layer[-1].position))]
 
 
 def _ranked(layer: Layer, first: int) -> Layer:

@@ -7,16 +7,16 @@ from oracle import Layer, Token, cosine, in_recent_frames, redundancy, value_nor
 
 
 def infinipot_v(layer: Layer, keep: int) -> Layer:
-    """Recent frames, then half by TaR and half by VaN."""
+    """Recent frames and, in what they leave of one half, TaR; VaN for the rest."""
     tokens = len(layer)
     if tokens <= keep:
         return layer
     recent = in_recent_frames(layer)
     kept = [i for i in reversed(range(tokens)) if recent[i]][:keep]
     past = [i for i in range(tokens) if not recent[i]]
-    half = (keep - len(kept)) // 2
+    by_redundancy = max(0, keep - keep // 2 - len(kept))
     anchors = [layer[i] for i in range(tokens) if recent[i]]
-    kept += sorted(past, key=lambda i: redundancy(layer[i], anchors))[:half]
+    kept += sorted(past, key=lambda i: redundancy(layer[i], anchors))[:by_redundancy]
     others = sorted((i for i in past if i not in kept), key=lambda i: value_norm(layer[i]), reverse=True)
     kept += others[: keep - len(kept)]
     return [layer[i] for i in sorted(kept)]

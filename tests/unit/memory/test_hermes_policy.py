@@ -109,10 +109,11 @@ def test_equally_attended_tokens_are_kept_newest_first():
     assert torch.equal(kept.patches, view.newest(13).patches)
 
 
-def test_memory_within_its_budget_is_left_alone():
+@pytest.mark.parametrize("parameters", [HERMES, PAPER, REFERENCE])
+def test_memory_within_its_budget_is_left_alone(parameters):
     stream = Stream()
     view = stream.watch(stream.empty(), 5)
-    assert _hermes(stream).compact(view, stream.attention(30), keep=30) is view
+    assert _hermes(stream, parameters).compact(view, stream.attention(30), keep=30) is view
 
 
 def test_compaction_does_not_modify_the_memory_it_is_given():
@@ -126,10 +127,11 @@ def test_compaction_does_not_modify_the_memory_it_is_given():
             assert (token.key == same.key).all() and (token.value == same.value).all()
 
 
-def test_reference_appends_its_summary_and_may_evict_it():
+@pytest.mark.parametrize("parameters", [PAPER, REFERENCE])
+def test_published_presets_append_their_summary_and_may_evict_it(parameters):
     stream = Stream(layers=10)
     view = stream.watch(stream.empty(), 8)
-    policy = _hermes(stream, REFERENCE)
+    policy = _hermes(stream, parameters)
     view = policy.compact(view, stream.attention(view.tokens), keep=30)
     assert (view.frames[-3:, -1] == SUMMARY).all()
     view = stream.watch(view, 2)

@@ -125,8 +125,10 @@ def test_overrides_change_the_preset_they_are_given_to():
     assert (parameters.k_end, parameters.smoothing) == (8.0, "identity")
 
 
-def test_reference_keeps_its_own_decay_for_every_family():
-    assert build(MemorySettings(policy="reference"), 10, k_end=8.0).parameters.k_end == 0.5
+@pytest.mark.parametrize(("k_end", "released"), [(0.5, (1.0, 0.1, 0.5)), (8.0, (0.75, 0.15, 8.0))])
+def test_reference_has_the_constants_of_the_code_released_for_the_family(k_end, released):
+    parameters = build(MemorySettings(policy="reference"), 10, k_end=k_end).parameters
+    assert (parameters.w0, parameters.w1, parameters.k_end) == released
 
 
 def test_overrides_without_effect_are_refused():

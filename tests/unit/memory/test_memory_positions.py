@@ -4,9 +4,10 @@ import pytest
 import torch
 from memory_streams import Stream
 
+from hermes_ray.config import MemorySettings
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies.simple import SinkWindow
-from hermes_ray.memory.positions import PositionRule, largest, lazy_limit, next_position, renumber
+from hermes_ray.memory.positions import PositionRule, largest, lazy_limit, next_position, position_mode, renumber
 
 
 def test_lazy_leaves_positions_until_a_layer_reaches_the_limit():
@@ -25,6 +26,47 @@ def test_time_height_and_width_are_renumbered_each_by_its_own_distinct_values():
     renumbered = renumber(positions, PositionRule("eager", first=4, limit=999))
     assert renumbered.tolist() == [[[4, 4, 4], [4, 4, 5], [5, 6, 4], [5, 5, 5]]]
     assert renumbered.dtype == torch.int32
+
+
+def test_lazy_together_renumbers_every_layer_once_any_held_a_position_at_the_limit_before_eviction():
+    rule = PositionRule("lazy_together", first=3, limit=99)
+    kept = torch.tensor([[[5], [9], [40]], [[5], [9], [60]]])
+    evicted_at_limit = torch.tensor([[[5], [9], [40], [50]], [[5], [9], [60], [99]]])
+    assert renumber(kept, rule, before=evicted_at_limit)[:, :, 0].tolist() == [[3, 4, 5], [3, 4, 5]]
+    below = evicted_at_limit.clamp(max=98)
+    assert renumber(kept, rule, before=below)[:, :, 0].tolist() == [[5, 9, 40], [5, 9, 60]]
+
+
+def test_published_policies_are_renumbered_together_and_the_default_layer_by_layer():
+    modes = {
+        (policy, axes): position_mode(MemorySettings(policy=policy), axes)
+        for policy in ("hermes", "paper", "reference", "infinipot_v")
+        for axes in (1, 3)
+    }
+    assert modes == {
+        ("hermes", 1): "eager",
+        ("hermes", 3): "lazy",
+        ("paper", 1): "lazy_together",
+        ("paper", 3): "lazy_together",
+        ("reference", 1): "lazy_together",
+        ("reference", 3): "lazy_together",
+        ("infinipot_v", 1): "eager",
+        ("infinipot_v", 3): "lazy",
+    }
+    assert position_mode(MemorySettings(policy="reference", positions="eager"), 3) == "eager"
+    assert position_mode(MemorySettings(policy="reference", positions="lazy"), 1) == "lazy_together"
+    assert position_mode(MemorySettings(policy="hermes", positions="lazy"), 1) == "lazy"
+
+
+def test_appended_summary_lies_behind_everything_on_all_three_axes():
+    # Three distinct times, two rows, five columns, and the summary, at 90 on every axis.
+    kept = [[10, 7, 4], [10, 7, 5], [10, 8, 6], [20, 8, 7], [30, 7, 8], [90, 90, 90]]
+    positions = torch.tensor([kept, kept])
+    rule = PositionRule("eager", first=4, limit=999)
+    appended, ordinary = renumber(positions, rule, appended=torch.tensor([True, False])).tolist()
+    others = [[4, 4, 4], [4, 4, 5], [4, 5, 6], [5, 5, 7], [6, 4, 8]]
+    assert appended == [*others, [9, 9, 9]]
+    assert ordinary == [*others, [7, 6, 9]]
 
 
 def test_text_follows_the_largest_position_of_any_axis():

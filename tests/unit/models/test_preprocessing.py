@@ -87,7 +87,11 @@ def test_llava_frame_is_the_processors_whole_picture(llava: ModelAdapter, size: 
     )
     # Its first tile is the whole picture squashed to the tower's square; the others are details, for pictures only.
     expected = processor(images=[image], return_tensors="pt")["pixel_values"][0, 0]
-    torch.testing.assert_close(llava.preprocess(image), expected, rtol=0, atol=2 / 255 / 0.5 + 1e-6)
+    pixels = llava.preprocess(image)
+    assert pixels.dtype == torch.uint8  # what waits, and travels to a GPU, is a quarter of the normalised picture
+    torch.testing.assert_close(
+        llava._normalise.normalised([pixels], llava.device)[0], expected, rtol=0, atol=2 / 255 / 0.5 + 1e-6
+    )
 
 
 def test_pixel_limit_bounds_every_frame(directories, family: str) -> None:

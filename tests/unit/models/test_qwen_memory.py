@@ -50,6 +50,17 @@ def test_same_frames_give_the_same_memory_in_any_batch(adapter: ModelAdapter, po
     torch.testing.assert_close(one_by_one.ask("cam", 1)[0], together.ask("cam", 1)[0], rtol=0, atol=1e-3)
 
 
+def test_only_keys_that_are_not_normalised_behind_their_projection_share_its_bias(
+    adapters: dict[str, ModelAdapter],
+) -> None:
+    shapes = {
+        family: None if adapter.decoder.key_bias is None else tuple(adapter.decoder.key_bias.shape)
+        for family, adapter in adapters.items()
+    }
+    qwen2_5 = adapters["qwen2_5_vl"].decoder.shape
+    assert shapes == {"qwen2_5_vl": (qwen2_5.layers, qwen2_5.kv_heads, qwen2_5.head_dim), "qwen3_vl": None}
+
+
 def test_lone_frame_is_seen_at_once_but_not_stored(adapter: ModelAdapter) -> None:
     watcher = Watcher(adapter, policy="full", budget_tokens=300)
     clip = random_clip(3, 16, 24)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hermes_ray.models import ModelAdapter
-from tests.unit.models.families import PATCH_PX, TOKENS_PER_SECOND, VOCABULARY
+from tests.unit.models.families import PATCH_PX, TOKENS_PER_SECOND, VOCABULARY, preprocessing
 
 QUESTION = "what is in view now ?"
 
@@ -40,7 +40,9 @@ def random_clip(count: int, height: int, width: int, interval_ms: int = 500, see
 
 def model_inputs(adapter: ModelAdapter, clip: Clip) -> dict[str, Tensor]:
     """What the family's processor hands to its model."""
-    pixels = [adapter.preprocess(frame) for frame in clip.frames]
+    settings = preprocessing(adapter.family)
+    mean, std = (torch.tensor(settings[key])[:, None, None] for key in ("image_mean", "image_std"))
+    pixels = [(adapter.preprocess(frame).float() / 255 - mean) / std for frame in clip.frames]
     pixels += [pixels[-1]] * (len(pixels) % 2)
     _, height, width = pixels[0].shape
     rows, columns = height // PATCH_PX, width // PATCH_PX
