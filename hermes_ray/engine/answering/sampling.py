@@ -29,11 +29,11 @@ def choose(
 
     Args:
         logits: ``[vocabulary]`` float32.
+        peak: theirs.
         temperature: 0 takes the likeliest; above 0 samples from softmax(logits / temperature).
         generator: on the CPU; needed when the temperature is above 0.
         top_p: samples among the fewest likeliest tokens that together have at least this probability (nucleus
             sampling, arXiv 1904.09751), 0 to 1.
-        peak: the logits' own, if it is known already.
 
     Returns:
         The token id.
@@ -41,8 +41,6 @@ def choose(
     Raises:
         ArithmeticError: the logits hold NaN or plus infinity, or nothing finite.
     """
-    if peak is None:
-        (peak,) = peaks([logits])
     if not math.isfinite(peak.logit):
         raise ArithmeticError(f"the largest logit is {peak.logit}")
     if temperature == 0:
