@@ -8,6 +8,7 @@ from fastapi import FastAPI
 import hermes_ray
 from hermes_ray.api import documentation, problems
 from hermes_ray.api.backend import Backend
+from hermes_ray.api.keys import installation
 from hermes_ray.api.limits import BodyLimit, RequestId
 from hermes_ray.api.question_problems import QuestionProblems
 from hermes_ray.api.routes import health, metrics, openai, problem_kinds, questions, streams
@@ -23,6 +24,9 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         open_backend: opens the backend when the application starts; it is closed when the application stops.
         settings: the ``api`` section is used.
         behind_serve: Serve's proxy sets the X-Request-ID response header, so the application does not.
+
+    Raises:
+        ConfigError: the file of API keys cannot be read.
     """
 
     @asynccontextmanager
@@ -45,6 +49,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     problems.install(app)
     documentation.install(app)
     # The one added last runs first: a refused body has its request id too.
-    app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes, timeout_s=settings.api.body_timeout_s)
+    installation.install(app, settings.api)
     app.add_middleware(RequestId, respond=not behind_serve)
     return app

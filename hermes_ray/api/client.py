@@ -1,6 +1,7 @@
 """A Python client of the HTTP API. Needs only httpx."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, TypedDict, Unpack
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from hermes_ray.api.problems import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResetResponse, StreamResponse, TokenEvent
+from hermes_ray.config import API_KEY_VARIABLE
 from hermes_ray.errors import (
     ApiError,
     ApiUnreachable,
@@ -61,15 +63,17 @@ class HermesClient:
 
     Args:
         base_url: for example ``http://127.0.0.1:8000``.
+        api_key: the secret of an API key; by default what the environment variable ``HERMES_API_KEY`` holds, if set.
 
     Raises:
-        ConfigError: that is no URL.
+        ConfigError: that is no URL, or no key.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, api_key: str | None = None) -> None:
         timeout = httpx.Timeout(QUIET_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        headers = _authorization(api_key or os.environ.get(API_KEY_VARIABLE, ""))
         try:
-            self._http = httpx.Client(base_url=base_url, timeout=timeout)
+            self._http = httpx.Client(base_url=base_url, timeout=timeout, headers=headers)
         except httpx.InvalidURL as error:
             raise ConfigError(f"{base_url!r} is no URL of an API: {error}") from error
 
@@ -157,6 +161,12 @@ class HermesClient:
     def _get(self, path: str) -> Any:
         with _reachable():
             return _checked(self._http.get(path))
+
+
+def _authorization(api_key: str) -> dict[str, str]:
+    if not api_key.isascii() or not api_key.isprintable():
+        raise ConfigError("the API key holds characters that no key has; is it the right file or variable?")
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def _path(stream_id: str) -> str:

@@ -1,8 +1,9 @@
-"""ASGI middleware that runs before any route: the request's id and the body's size limit.
+"""ASGI middleware that runs before any route: the request's id, and the limits of its body.
 
 Pure ASGI, because Starlette's ``BaseHTTPMiddleware`` buffers and would delay streamed answers.
 """
 
+import asyncio
 import re
 import uuid
 
@@ -46,34 +47,38 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses a request body beyond ``max_bytes`` with 413.
+    """Refuses a request body beyond ``max_bytes`` with 413, and one that is not there within ``timeout_s`` with 408.
 
-    A declared Content-Length is judged before anything is read. A chunked body is read here, up to the limit, and
-    replayed to the application: what it gets is complete, so no route ever sees half a body.
+    A declared Content-Length is judged before anything is read. A body is read here, up to the limits, and replayed to
+    the application: what it gets is complete, so no route ever sees half a body, nor waits for one.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        messages = None if self._declares_too_much(scope) else await self._read(receive)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                messages = None if self._declares_too_much(scope) else await self._read(receive)
+        except TimeoutError:
+            await self._refuse("body-timeout", f"the body took longer than {self._timeout_s:g} s", scope, receive, send)
+            return
         if messages is None:
-            kind = KINDS["body-too-large"]
-            # The rest of the body stays unread, so the connection cannot carry another request.
-            refusal = problem_response(
-                Request(scope),
-                kind,
-                f"the body is larger than {self._max_bytes} bytes",
-                headers={"Connection": "close"},
-            )
-            await refusal(scope, receive, send)
+            too_large = f"the body is larger than {self._max_bytes} bytes"
+            await self._refuse("body-too-large", too_large, scope, receive, send)
             return
         await self._app(scope, _replay(messages, receive), send)
+
+    async def _refuse(self, code: str, detail: str, scope: Scope, receive: Receive, send: Send) -> None:
+        # The rest of the body stays unread, so the connection cannot carry another request.
+        refusal = problem_response(Request(scope), KINDS[code], detail, headers={"Connection": "close"})
+        await refusal(scope, receive, send)
 
     def _declares_too_much(self, scope: Scope) -> bool:
         declared = Headers(scope=scope).get("content-length", "")

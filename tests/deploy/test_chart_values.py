@@ -123,6 +123,26 @@ def test_values_of_the_user_reach_the_configuration(render: Callable[..., Render
     assert settings["api"]["max_body_bytes"] == 131072
 
 
+def test_the_api_is_open_by_name_or_reads_the_keys_that_are_mounted(
+    render: Callable[..., Rendered], tmp_path: Path
+) -> None:
+    path = tmp_path / "hermes.yaml"
+    path.write_text(render({}).settings_text)
+    access = load(path).api.access
+    assert (access.keys_file, access.open_without_keys) == (None, True)
+
+    rendered = render({"secrets": {"apiKeys": {"name": "mine", "key": "k.json"}, "metricsKey": {"name": "scraper"}}})
+    path.write_text(rendered.settings_text)
+    access = load(path).api.access
+    assert access.keys_file is not None
+    assert not access.open_without_keys
+    pod = rendered.pod_templates["ingest"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume.get("secret", {}).get("secretName") == "mine"]
+    (item,) = volume["secret"]["items"]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
+    assert (item["key"], f"{mount['mountPath']}/{item['path']}") == ("k.json", str(access.keys_file))
+
+
 def test_packaged_chart_renders_the_same(chart: helm_python.Chart, tmp_path: Path) -> None:
     archive = helm_python.package(CHART, destination=tmp_path)
     with helm_python.Chart.load(archive) as packaged:

@@ -91,6 +91,14 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $_ := set $config "model" $model -}}
 {{- $_ := set $config "cluster" $cluster -}}
 {{- $api := merge (dict "host" "0.0.0.0" "port" 8000 "replicas" $ingest) (default dict $config.api) -}}
+{{- $access := default dict $api.access -}}
+{{- if .Values.secrets.apiKeys.name -}}
+{{- $_ := set $access "keys_file" "/etc/hermes/api-keys/keys.json" -}}
+{{- else -}}
+{{- /* Whom the network policy lets in is served. */}}
+{{- $_ := set $access "open_without_keys" true -}}
+{{- end -}}
+{{- $_ := set $api "access" $access -}}
 {{- $_ := set $config "api" $api -}}
 {{- toYaml $config -}}
 {{- end -}}

@@ -28,6 +28,7 @@ from hermes_ray.errors import HermesError
 ASKING_PROBLEMS = (
     "malformed-json",
     "unknown-stream",
+    "body-timeout",
     "body-too-large",
     "unsupported-content-type",
     "invalid-request",

@@ -1,6 +1,7 @@
 """StreamMemoryActor: one engine, and the rules by which others may use it."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -81,7 +82,8 @@ class StreamMemoryActor:
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
         """How many calls of each kind run at once. Above what the engine queues, so that it refuses, not Ray."""
-        questions = settings.engine.max_questions + settings.engine.max_questions_waiting
+        engine = settings.engine
+        questions = engine.max_questions + engine.max_questions_waiting + engine.max_questions_ahead
         return {"health": 16, "ask": questions + 16, "ingest": 256}
 
     @ray.method(concurrency_group="health")
@@ -255,9 +257,11 @@ class StreamMemoryActor:
     async def _answer(self, stream_id: str, question: Question, epoch: int) -> AsyncGenerator[AnswerItem, None]:
         self._fence.check(stream_id, epoch)
         engine = self._loading.loaded()
-        self._hosted.report(stream_id)
+        newest_ms = self._hosted.report(stream_id).memory.as_of_ms
+        from hermes_ray.engine.answering.question_job import check_moment
         from hermes_ray.engine.async_answers import answer_events
 
+        check_moment(question, newest_ms, time.time() * 1000, self._settings.video.max_clock_skew_s)
         try:
             async with aclosing(answer_events(engine, stream_id, question)) as items:
                 async for item in items:

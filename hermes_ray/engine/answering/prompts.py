@@ -32,10 +32,9 @@ class Prompts:
         """The question with as much of its conversation as fits, newest turns first: ``[tokens, hidden]``.
 
         Raises:
-            InvalidQuestion: it is too long by itself, forges the template's control tokens, or an option is too long.
+            InvalidQuestion: it or an option is too long, or forges the template's control tokens.
         """
-        if forged := [token for token in self._control_tokens if token in question.text]:
-            raise InvalidQuestion(f"question: contains the model's control token {forged[0]!r}")
+        self._check_control_tokens("question", question.text)
         self._check_options(question)
         history = self._sessions.history(stream_id, question.session_id)
         while (prompt := self._adapter.question(question.text, history)).shape[0] > self._max_tokens:
@@ -49,12 +48,18 @@ class Prompts:
 
     def _check_options(self, question: Question) -> None:
         for option in question.options:
+            # In a session the chosen option becomes a turn of the conversation.
+            self._check_control_tokens("options", option)
             tokens = len(self.ids(option))
             if not 1 <= tokens <= self._max_answer_tokens:
                 raise InvalidQuestion(
                     f"options: {option!r} has {tokens} tokens; "
                     f"1 to {self._max_answer_tokens} are allowed (engine.max_answer_tokens)"
                 )
+
+    def _check_control_tokens(self, field: str, text: str) -> None:
+        if forged := next((token for token in self._control_tokens if token in text), None):
+            raise InvalidQuestion(f"{field}: contains the model's control token {forged!r}")
 
     def ids(self, text: str) -> list[int]:
         """A text as token ids, without a template."""
