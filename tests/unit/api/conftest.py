@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import numpy as np
@@ -74,6 +74,12 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="session")
 def url(app: FastAPI) -> Iterator[str]:
+    with on_socket(app) as url:
+        yield url
+
+
+@contextmanager
+def on_socket(app: FastAPI) -> Iterator[str]:
     """The application on a socket: what disconnects and real clients need."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
@@ -83,9 +89,11 @@ def url(app: FastAPI) -> Iterator[str]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     host, port = server.servers[0].sockets[0].getsockname()
-    yield f"http://{host}:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 async def eventually(condition: Callable[[], bool], within_s: float) -> bool:
