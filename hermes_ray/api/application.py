@@ -11,7 +11,7 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys import installation
 from hermes_ray.api.limits import BodyLimit, RequestId
 from hermes_ray.api.question_problems import QuestionProblems
-from hermes_ray.api.routes import health, metrics, openai, problem_kinds, questions, streams
+from hermes_ray.api.routes import docs, health, metrics, openai, problem_kinds, questions, streams
 from hermes_ray.config import Settings
 
 BackendFactory = Callable[[], AbstractAsyncContextManager[Backend]]
@@ -41,10 +41,12 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         summary="Live video that anyone can question.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from other hosts
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
-    for module in (health, metrics, streams, questions, openai, problem_kinds):
+    for module in (docs, health, metrics, streams, questions, openai, problem_kinds):
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)
