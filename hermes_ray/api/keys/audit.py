@@ -10,7 +10,7 @@ from hermes_ray.config import AccessSettings
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
 
-log = get_logger(__name__)
+log = get_logger("hermes.audit")  # a name for filters, wherever this module goes
 
 ANSWERED, DONE, CANCELLED, FAILED = "answered", "done", "cancelled", "internal"
 """Outcomes beside the codes of errors."""
