@@ -216,7 +216,7 @@ def test_a_conversation_is_of_its_key_on_the_worker_too(http: httpx.Client, url:
 
 
 def test_without_keys_serve_s_proxy_tells_who_is_on_another_machine(url: str, settings: Settings):
-    """As under a Serve configuration, which opens the port whatever our settings say. Changes the API, so it is last."""
+    """As under a Serve configuration, which opens the port whatever our settings say. It changes the API: the last."""
     keyless = settings.api.model_copy(update={"access": AccessSettings()})
     serve.run(build(settings.model_copy(update={"api": keyless}).model_dump()), name=server.APPLICATION)
     until(lambda: httpx.get(f"{url}/v1/streams").status_code == 200, within_s=30)

@@ -1,5 +1,6 @@
 """Whether the API may listen where the settings say."""
 
+from hermes_ray.api.keys.key_file import read_keys
 from hermes_ray.api.keys.perimeter import is_local
 from hermes_ray.config import ApiSettings
 from hermes_ray.errors import ConfigError
@@ -12,8 +13,10 @@ def check_exposure(api: ApiSettings) -> None:
     """Refuse to listen on the network without keys, unless that is wanted by name.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not, or the file of keys cannot be read here.
     """
+    if api.access.keys_file is not None:
+        read_keys(api.access.keys_file)
     if api.access.keys_file is None and not api.access.open_without_keys and not is_local(api.host):
         raise ConfigError(
             f"api.host {api.host!r}: without keys the API listens on this machine only. Make keys with `hermes keys "

@@ -74,9 +74,11 @@ class KeyGate:
         return self._store.authenticate(secret.strip())
 
     def _refusal(self, scope: Scope, caller: Caller, needed: KeyScope | None, error: HermesError) -> Response:
-        if isinstance(error, Unauthorized):
+        if caller is NOBODY:
             try:
-                self._rates.take(caller)  # whoever guesses keys soon gets 429, and fills no log
+                self._rates.take(
+                    caller
+                )  # whoever guesses keys, or calls from elsewhere, soon gets 429 and fills no log
             except RateLimited as limit:
                 error = limit
         request = Request(scope)

@@ -22,8 +22,8 @@ class RequestRates:
         self._rate = limits.requests_per_s
         self._burst = float(limits.burst)
         self._now_s = now_s
-        self._buckets: dict[str, tuple[float, float]] = {}
-        """Tokens, and when there were so many, by caller. As many as keys."""
+        self._buckets: dict[Caller, tuple[float, float]] = {}
+        """Tokens, and when there were so many. One for each key, and two for callers without."""
 
     def take(self, caller: Caller) -> None:
         """Count one request.
@@ -32,14 +32,14 @@ class RequestRates:
             RateLimited: it is one too many; says when the next may come.
         """
         now_s = self._now_s()
-        tokens, since_s = self._buckets.get(caller.id, (self._burst, now_s))
+        tokens, since_s = self._buckets.get(caller, (self._burst, now_s))
         tokens = min(self._burst, tokens + (now_s - since_s) * self._rate)
         if tokens < 1:
             raise RateLimited(
                 f"{caller}: more than {self._rate:g} requests per second (api.limits.requests_per_s)",
                 retry_after_s=(1 - tokens) / self._rate,
             )
-        self._buckets[caller.id] = tokens - 1, now_s
+        self._buckets[caller] = tokens - 1, now_s
 
 
 class Place:

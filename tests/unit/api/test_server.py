@@ -8,6 +8,7 @@ import pytest
 from hermes_ray.api import server
 from hermes_ray.api.app import build
 from hermes_ray.api.keys.exposure import check_exposure
+from hermes_ray.api.keys.key_file import KeyFile, write_keys
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.errors import ConfigError
 
@@ -27,7 +28,11 @@ def test_a_misspelt_setting_in_a_serve_config_is_named():
 def test_to_listen_on_the_network_without_keys_must_be_wanted_by_name(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"hermes keys create.*api\.access\.open_without_keys"):
         server.start(Settings(api=ApiSettings(host="0.0.0.0", port=0)))
-    for access in (AccessSettings(open_without_keys=True), AccessSettings(keys_file=tmp_path / "keys.json")):
+    keyed = AccessSettings(keys_file=tmp_path / "keys.json")
+    with pytest.raises(ConfigError, match=r"keys\.json"):
+        check_exposure(ApiSettings(access=keyed))
+    write_keys(tmp_path / "keys.json", KeyFile())
+    for access in (AccessSettings(open_without_keys=True), keyed):
         check_exposure(ApiSettings(host="0.0.0.0", access=access))
     for host in ("127.0.0.1", "localhost", "::1", "127.0.0.2"):
         check_exposure(ApiSettings(host=host))

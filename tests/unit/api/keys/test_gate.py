@@ -182,6 +182,14 @@ async def test_without_keys_only_this_machine_is_served(serve: Serve):
         assert (await http.get("/v1/streams")).status_code == 200
 
 
+async def test_strangers_use_up_nothing_of_this_machines_share(serve: Serve):
+    async with serve(keyed=False, limits={"requests_per_s": 0.001, "burst": 2}) as http:
+        elsewhere = httpx.ASGITransport(http._transport.app, client=("192.0.2.7", 4711))  # pyright: ignore
+        async with httpx.AsyncClient(transport=elsewhere, base_url="http://localhost") as stranger:
+            assert [(await stranger.get("/v1/streams")).status_code for _ in range(3)] == [403, 403, 429]
+        assert (await http.get("/v1/streams")).status_code == 200
+
+
 async def test_an_api_that_is_opened_by_name_serves_everybody(serve: Serve):
     async with serve(keyed=False, access={"open_without_keys": True}) as http:
         app = http._transport.app  # pyright: ignore
