@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from hermes_ray.api.application import create_app
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.engine_backend import EngineBackend
-from hermes_ray.config import EngineSettings, MemorySettings, Settings
+from hermes_ray.config import AccessSettings, ApiSettings, EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import StreamEngine
 
 FIRST_TS_MS = 1_767_323_045_000
@@ -39,7 +39,8 @@ def engine() -> Iterator[StreamEngine]:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return Settings()
+    # No audit log: commands under test share this process, and stdout is for their results.
+    return Settings(api=ApiSettings(access=AccessSettings(audit="off")))
 
 
 def app_of(backend: Backend, settings: Settings) -> FastAPI:
