@@ -30,6 +30,11 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("bootstrap_servers", {"config": {"kafka": {"bootstrap_servers": ""}}}),
     ("redisAddress", {"gcsFaultTolerance": {"enabled": True}}),
     ("ingress.host", {"ingress": {"enabled": True}}),
+    (
+        "secrets.metricsKey.name",
+        {"secrets": {"apiKeys": {"name": "keys"}}, "monitoring": {"podMonitor": {"enabled": True}}},
+    ),
+    ("open_without_keys", {"config": {"api": {"access": {"open_without_keys": False}}}}),
     ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
     ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1, "replicas": 1}}),
     ("ingest.replicas", {"memory": {"enabled": False}, "ingest": {"replicas": 2}}),

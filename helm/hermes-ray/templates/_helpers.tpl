@@ -115,6 +115,9 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host: needed with ingress.enabled" -}}
 {{- end -}}
+{{- if and .Values.monitoring.podMonitor.enabled .Values.secrets.apiKeys.name (not .Values.secrets.metricsKey.name) -}}
+{{- fail "secrets.metricsKey.name: needed with secrets.apiKeys and monitoring.podMonitor.enabled" -}}
+{{- end -}}
 {{- $protocol := dig "kafka" "security_protocol" "PLAINTEXT" .Values.config -}}
 {{- if and (hasPrefix "SASL" $protocol) (not .Values.secrets.kafkaPassword.name) (not .Values.strimzi.enabled) -}}
 {{- fail "secrets.kafkaPassword.name: needed with config.kafka.security_protocol SASL_*" -}}

@@ -70,7 +70,9 @@ class Perimeter:
         self._keyless = access.keys_file is None
         self._origins = access.origins
         closed = self._keyless and not access.open_without_keys
-        self._hosts = access.hosts or ((*LOCAL_NAMES, api.host.strip("[]")) if closed else ("*",))
+        self._hosts = tuple(map(str.lower, access.hosts)) or (
+            (*LOCAL_NAMES, api.host.strip("[]")) if closed else ("*",)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -95,5 +97,5 @@ class Perimeter:
 def _name(host: str) -> str:
     """A Host header without its port, lower case."""
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()

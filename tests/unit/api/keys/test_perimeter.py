@@ -29,7 +29,7 @@ async def test_a_name_that_was_made_to_lead_here_is_refused(serve: Serve, host: 
 
 async def test_named_hosts_and_no_others(serve: Serve, make_key: MakeKey):
     secret = make_key("read")
-    async with serve(access={"hosts": ["hermes.example.com", "*.internal"]}) as http:
+    async with serve(access={"hosts": ["Hermes.example.com", "*.internal"]}) as http:
         for host, status in [("hermes.example.com", 200), ("a.internal:80", 200), ("example.com", 421), ("x", 421)]:
             response = await http.get("/v1/streams", headers={"Host": host, **bearer(secret)})
             assert response.status_code == status, host
