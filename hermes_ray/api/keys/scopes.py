@@ -27,6 +27,7 @@ _PUBLIC = re.compile(r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/problems/[^/
 _RULES: Sequence[tuple[str, str, Scope]] = (
     ("GET", "/metrics", Scope.METRICS),
     ("POST", f"{_STREAM}/query|/v1/query|/v1/chat/completions|/v1/responses", Scope.ASK),
+    ("POST", "/mcp", Scope.READ),  # its tools call the other routes with the caller's key
     ("POST", f"{_STREAM}/(frames|import)", Scope.PUBLISH),
     ("GET", f"{_STREAM}/export", Scope.MANAGE),
 )
