@@ -31,6 +31,7 @@
     │   ├── NoFreeSlot            every slot of the slab holds a stream
     │   ├── MemoryFull            policy `full` and no room for another frame
     │   ├── Overloaded            a queue is full; try again after a moment
+    │   │   └── RateLimited       this caller has had its share for now
     │   ├── QuestionTimeout       the caller's timeout passed first
     │   ├── EngineClosed          the engine is shutting down
     │   └── EngineFailed          the engine's thread has ended; its process is replaced
@@ -43,6 +44,8 @@
     │       └── WorkerLost        and the request may have been under way there
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
+        ├── Unauthorized          no API key, or none that is known
+        ├── Forbidden             the key may not do that
         └── ApiUnreachable        nothing answers at the API's address
 
 Each class carries a stable ``code`` (kebab-case). The HTTP API uses it in the problem ``type``, dead
@@ -272,6 +275,12 @@ class Overloaded(EngineError):
         return _rebuild_with_retry_after, (type(self), str(self), self.retry_after_s)
 
 
+class RateLimited(Overloaded):
+    """The caller has had its share of requests or questions for now. Others are not concerned."""
+
+    code = "rate-limited"
+
+
 class QuestionTimeout(EngineError):
     """The time the caller allowed passed before the answer was complete."""
 
@@ -347,6 +356,18 @@ class InvalidRequest(ApiError):
     """A request has fields that are missing, wrong or unknown."""
 
     code = "invalid-request"
+
+
+class Unauthorized(ApiError):
+    """The request carries no API key, or none that is known and valid."""
+
+    code = "unauthorized"
+
+
+class Forbidden(ApiError):
+    """The caller is known and may not do that; names the scope that is missing."""
+
+    code = "forbidden"
 
 
 class ApiUnreachable(ApiError):

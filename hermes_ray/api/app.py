@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from ray import serve
 
 from hermes_ray.api.application import create_app
+from hermes_ray.api.keys.exposure import warn_if_open
 from hermes_ray.api.router import QueryRouter, cluster_backend
 from hermes_ray.config import load
 
@@ -24,6 +25,7 @@ def build(args: dict[str, Any]) -> serve.Application:
         ConfigError: a setting is unknown or wrong.
     """
     settings = load(overrides=args)
+    warn_if_open(settings.api)
 
     def asgi_app() -> FastAPI:
         return create_app(lambda: cluster_backend(settings), settings, behind_serve=True)

@@ -10,9 +10,11 @@ import hermes_ray
 from hermes_ray.api import documentation, problems
 from hermes_ray.api.admission import Admission
 from hermes_ray.api.backend import Backend
+from hermes_ray.api.keys import installation
 from hermes_ray.api.limits import BodyLimit, RequestId
 from hermes_ray.api.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
+    docs,
     health,
     metrics,
     openai,
@@ -36,6 +38,9 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         open_backend: opens the backend when the application starts; it is closed when the application stops.
         settings: the ``api`` section is used.
         behind_serve: Serve's proxy sets the X-Request-ID response header, so the application does not.
+
+    Raises:
+        ConfigError: the file of API keys cannot be read.
     """
 
     @asynccontextmanager
@@ -50,16 +55,29 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         summary="Live video that anyone can question.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from other hosts
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
     app.state.admission = Admission(settings.api)
-    for module in (health, metrics, streams, questions, several_streams, openai, openai_responses, problem_kinds):
+    for module in (
+        docs,
+        health,
+        metrics,
+        streams,
+        questions,
+        several_streams,
+        openai,
+        openai_responses,
+        problem_kinds,
+    ):
         app.include_router(module.router)
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(), methods=["POST"]))
     problems.install(app)
     documentation.install(app)
     # The one added last runs first: a refused body has its request id too.
-    app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes, timeout_s=settings.api.body_timeout_s)
+    installation.install(app, settings.api)
     app.add_middleware(RequestId, respond=not behind_serve)
     return app

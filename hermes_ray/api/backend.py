@@ -98,8 +98,8 @@ class Backend(Protocol):
 
 
 def current_backend(request: Request) -> Backend:
-    """The backend that the application's lifespan opened (a FastAPI dependency)."""
-    return request.app.state.backend
+    """The backend that the application's lifespan opened, as this caller sees it (a FastAPI dependency)."""
+    return request.app.state.scoping.scoped(request.app.state.backend, request)
 
 
 CurrentBackend = Annotated[Backend, Depends(current_backend)]

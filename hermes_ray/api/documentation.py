@@ -4,13 +4,14 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from hermes_ray.api.keys import requirements
 from hermes_ray.api.problem_schemas import Problem
 from hermes_ray.api.problems import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas import AnswerResponse, TokenEvent
 from hermes_ray.api.side_by_side import StreamsQueryDone
 
-EVERY_ROUTE = ("internal",)
-"""Problems that any route may answer with."""
+EVERY_ROUTE = ("unauthorized", "forbidden", "foreign-origin", "wrong-host", "rate-limited", "internal")
+"""Problems that any route may answer with; those that need no key lose the ones of keys."""
 
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -58,6 +59,7 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()
         _drop_validation_errors(document)
+        requirements.describe(document)
         schemas = document["components"]["schemas"]
         for model in (Problem, TokenEvent, AnswerResponse, StreamsQueryDone):
             schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")

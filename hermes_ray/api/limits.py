@@ -1,4 +1,4 @@
-"""ASGI middleware that runs before any route: the request's id and the body's size limit.
+"""ASGI middleware that runs before any route: the request's id, and the limits of its body.
 
 Pure ASGI, because Starlette's ``BaseHTTPMiddleware`` buffers and would delay streamed answers.
 """
@@ -12,9 +12,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hermes_ray.api.problems import KINDS, problem_response
-
-BODY_LIMIT_S = 10.0
-"""For a body that is 64 KiB at most unless configured otherwise, seconds."""
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -50,16 +47,16 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses a request body beyond ``max_bytes`` with 413, and one that is not there in ``max_seconds`` with 408.
+    """Refuses a request body beyond ``max_bytes`` with 413, and one that is not there within ``timeout_s`` with 408.
 
-    A declared Content-Length is judged before anything is read. A chunked body is read here, up to the limit, and
-    replayed to the application: what it gets is complete, so no route ever sees half a body.
+    A declared Content-Length is judged before anything is read. A body is read here, up to the limits, and replayed to
+    the application: what it gets is complete, so no route ever sees half a body, nor waits for one.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, max_seconds: float = BODY_LIMIT_S) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
-        self._max_seconds = max_seconds
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -67,10 +64,10 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self._max_seconds):
+            async with asyncio.timeout(self._timeout_s):
                 messages = None if self._declares_too_much(scope) else await self._read(receive)
         except TimeoutError:
-            await self._refuse("body-timeout", f"the body took longer than {self._max_seconds:g} s", scope, send)
+            await self._refuse("body-timeout", f"the body took longer than {self._timeout_s:g} s", scope, send)
             return
         if messages is None:
             await self._refuse("body-too-large", f"the body is larger than {self._max_bytes} bytes", scope, send)

@@ -55,12 +55,22 @@ _KINDS = (
     INTERNAL,
     # Known only to HTTP.
     ProblemKind("malformed-json", 400, "The body is not valid JSON", "Send one JSON object, encoded as UTF-8."),
+    ProblemKind("wrong-host", 421, "Not a name of this API", "Call it by a name that api.access.hosts allows."),
+    ProblemKind("foreign-origin", 403, "A foreign web page", "Name its origin in api.access.origins."),
     ProblemKind("not-found", 404, "No such path", "See /docs for the paths that exist."),
     ProblemKind("method-not-allowed", 405, "Method not allowed", "Use a method that the Allow header names."),
-    ProblemKind("body-timeout", 408, "The body came too slowly", "Send the whole body at once."),
+    ProblemKind(
+        "body-timeout", 408, "The body came too slowly", "Send the whole body at once; detail states the limit."
+    ),
     ProblemKind("body-too-large", 413, "The body is too large", "Send less; detail states the limit."),
     ProblemKind("unsupported-content-type", 415, "The body is not JSON", "Set content-type: application/json."),
     ProblemKind("invalid-request", 422, "The request has wrong fields", "Correct the fields listed in errors."),
+    # Of who calls.
+    ProblemKind(
+        "unauthorized", 401, "No valid API key", "Send a key as Authorization: Bearer KEY; `hermes keys` makes one."
+    ),
+    ProblemKind("forbidden", 403, "Not allowed", "Use a key that has the scope which detail names."),
+    ProblemKind("rate-limited", 429, "Too much at once from one caller", "Try again after Retry-After seconds."),
     # Raised by the engine, the cluster and their callers.
     ProblemKind("invalid-stream-id", 422, "Not a stream id", "Use 1 to 128 characters out of A-Z a-z 0-9 . _ -"),
     ProblemKind("unknown-stream", 404, "Unknown stream", "GET /v1/streams lists the streams that have been seen."),

@@ -15,6 +15,7 @@ from ray.serve.schema import LoggingConfig
 
 from hermes_ray.api import serve_proxy
 from hermes_ray.api.app import build
+from hermes_ray.api.keys.exposure import check_exposure
 from hermes_ray.api.schemas import MAX_TIMEOUT_S
 from hermes_ray.client import HermesClient
 from hermes_ray.cluster.control.bringup import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
@@ -59,12 +60,13 @@ def start(
         ready_timeout_s: how long workers may take, seconds.
 
     Raises:
-        ConfigError: the port is taken.
+        ConfigError: the port is taken, or the API would be open to the network without keys.
         ClusterError: there is no Ray to connect to, or Serve cannot run the application.
         NotReady: the system was not ready in time; says what was missing.
         HermesError: a worker can never be ready; says why.
     """
     report = on_progress or (lambda _: None)
+    check_exposure(settings.api)
     port = _usable_port(settings.api)
     serve_proxy.prepare()
     connect_ray(settings.cluster)

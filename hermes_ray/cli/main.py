@@ -9,6 +9,7 @@ from hermes_ray.cli.bench.command import bench
 from hermes_ray.cli.commands.ask import ask
 from hermes_ray.cli.commands.doctor import doctor
 from hermes_ray.cli.commands.drain import drain
+from hermes_ray.cli.commands.keys import keys
 from hermes_ray.cli.commands.mcp import mcp
 from hermes_ray.cli.commands.streams import streams
 from hermes_ray.cli.commands.up import up
@@ -53,5 +54,6 @@ app.command()(drain)
 app.command()(doctor)
 app.command()(config)
 app.add_typer(streams, name="streams")
+app.add_typer(keys, name="keys")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(bench, name="bench")

@@ -13,10 +13,8 @@ from hermes_ray.api.openai.responses import Model, ModelList
 from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.api.side_by_side import StreamResult, StreamsQueryResponse
 from hermes_ray.client.failures import checked, valid
+from hermes_ray.config import API_KEY_VARIABLE
 from hermes_ray.errors import ConfigError
-
-API_KEY_VARIABLE = "HERMES_API_KEY"
-"""Environment variable that holds the key of a client that is given none."""
 
 CONNECT_TIMEOUT_S = 5.0
 """For the connection alone, seconds."""

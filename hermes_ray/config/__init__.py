@@ -1,6 +1,14 @@
 """The whole configuration: one typed tree. Unknown keys are refused by name; secrets print masked."""
 
-from hermes_ray.config.loading import CONFIG_FILE_VARIABLE, SOURCE_VARIABLE, LoadedSettings, load, load_with_sources
+from hermes_ray.config.access import AccessSettings, LimitSettings
+from hermes_ray.config.loading import (
+    API_KEY_VARIABLE,
+    CONFIG_FILE_VARIABLE,
+    SOURCE_VARIABLE,
+    LoadedSettings,
+    load,
+    load_with_sources,
+)
 from hermes_ray.config.tree import (
     ENV_DELIMITER,
     ENV_PREFIX,
@@ -21,16 +29,19 @@ from hermes_ray.config.tree import (
 )
 
 __all__ = [
+    "API_KEY_VARIABLE",
     "CONFIG_FILE_VARIABLE",
     "ENV_DELIMITER",
     "ENV_PREFIX",
     "HERMES_PRESETS",
     "SOURCE_VARIABLE",
+    "AccessSettings",
     "ApiSettings",
     "ClusterSettings",
     "EngineSettings",
     "HermesSettings",
     "KafkaSettings",
+    "LimitSettings",
     "LoadedSettings",
     "LogSettings",
     "MemorySettings",

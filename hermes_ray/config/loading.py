@@ -22,6 +22,8 @@ CONFIG_FILE_VARIABLE = "HERMES_CONFIG"
 """Environment variable that names the YAML file when the caller names none."""
 SOURCE_VARIABLE = "HERMES_SOURCE"
 """Environment variable that names what ``hermes publish`` publishes; no setting, but one of ours all the same."""
+API_KEY_VARIABLE = "HERMES_API_KEY"
+"""Environment variable with the API key that clients send; no setting either."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _read_environment() -> Mapping[str, Any]:
         path = variable.removeprefix(ENV_PREFIX).lower().replace(ENV_DELIMITER, ".")
         if (
             variable.startswith(ENV_PREFIX)
-            and variable not in (CONFIG_FILE_VARIABLE, SOURCE_VARIABLE)
+            and variable not in (CONFIG_FILE_VARIABLE, SOURCE_VARIABLE, API_KEY_VARIABLE)
             and path.split(".")[0] not in Settings.model_fields
         ):
             raise ConfigError(f"environment variable {variable}: {unknown_key(path)}")

@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from hermes_ray.config.access import AccessSettings, LimitSettings
+from hermes_ray.config.section import Section as _Section
 
 ENV_PREFIX = "HERMES_"
 ENV_DELIMITER = "__"
@@ -14,10 +17,6 @@ PolicyName = Literal[
 ]
 HERMES_PRESETS = ("hermes", "paper", "reference")
 """Policies that ``memory.hermes`` may override."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ModelSettings(_Section):
@@ -120,6 +119,10 @@ class EngineSettings(_Section):
     """Answers decoded together. Each holds a private copy of one stream's memory, preallocated."""
     max_questions_waiting: Annotated[int, Field(ge=0)] = 64
     """Questions queued beyond those; more are refused with ``overloaded``."""
+    max_questions_ahead: Annotated[int, Field(ge=1)] = 64
+    """Questions with ``as_of``, beside all those: they may wait for long, and take no place of the others."""
+    max_questions_ahead_per_stream: Annotated[int, Field(ge=1)] = 16
+    """How many of them may be about one stream."""
     max_sessions: Annotated[int, Field(ge=1)] = 1024
     """Conversations remembered; the one not continued for longest is forgotten first."""
     max_question_tokens: Annotated[int, Field(ge=16)] = 512
@@ -254,12 +257,18 @@ class ApiSettings(_Section):
     """Router replicas."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     """Largest request body, bytes."""
+    body_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long a request's body may take to arrive, seconds."""
     max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
     """Questions that one router replica works on at once; those with ``as_of`` get at most half of the places."""
     max_queued_requests: Annotated[int, Field(ge=0)] = 128
     """Questions that wait for such a place; more are refused with 429 ``overloaded``."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a request may take when the caller sets no ``timeout_s``, seconds."""
+    access: AccessSettings = AccessSettings()
+    """Who may use the HTTP API, and from where."""
+    limits: LimitSettings = LimitSettings()
+    """What each API key may do, and all callers without a key together."""
 
 
 class MetricsSettings(_Section):

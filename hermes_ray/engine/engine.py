@@ -15,6 +15,7 @@ from torch import Tensor
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine.answering.answer_stream import AnswerStream
 from hermes_ray.engine.answering.batch import AnswerBatch
+from hermes_ray.engine.answering.places import QuestionPlaces
 from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
 from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, Question, StreamStats
@@ -67,7 +68,7 @@ class StreamEngine:
         self._monitor = EngineMonitor(adapter, self._writer, self._ingest, self._answers)
         self._commands = CommandQueue()
         self._frames_promised = 0
-        self._questions_promised = 0
+        self._question_places = QuestionPlaces(self._settings)
         self._thread = Thread(target=self._run, name="hermes-engine", daemon=True)
         self._thread.start()
 
@@ -139,18 +140,16 @@ class StreamEngine:
 
         Raises:
             InvalidQuestion: blank, or impossible parameters.
-            Overloaded: too many questions wait already.
+            Overloaded: too many questions wait already, or too many for a moment that has not come.
             EngineClosed: the engine is shutting down.
         """
         asked = Question(question) if isinstance(question, str) else question
         check_question(asked)
         stream = AnswerStream(stream_id, asked, on_event)
         with self._commands.lock:
-            if self._questions_promised >= self._settings.max_questions + self._settings.max_questions_waiting:
-                raise Overloaded(f"{self._questions_promised} questions are waiting or being answered already")
-            self._questions_promised += 1
+            self._question_places.take(stream_id, asked)
             self._commands.submit(lambda: self._answers.submit(stream.job))
-        stream.outcome.add_done_callback(lambda _: self._question_done())
+        stream.outcome.add_done_callback(lambda _: self._question_done(stream_id, asked))
         return stream
 
     def streams(self) -> list[str]:
@@ -249,9 +248,9 @@ class StreamEngine:
         with self._commands.lock:
             self._frames_promised -= count
 
-    def _question_done(self) -> None:
+    def _question_done(self, stream_id: str, question: Question) -> None:
         with self._commands.lock:
-            self._questions_promised -= 1
+            self._question_places.leave(stream_id, question)
 
     def _run(self) -> None:
         try:

@@ -19,6 +19,8 @@ EVERYTHING: dict[str, Any] = {
     },
     "secrets": {
         "kafkaClientCertificate": {"name": "client"},
+        "apiKeys": {"name": "api-keys"},
+        "metricsKey": {"name": "metrics-key"},
         "environment": [{"variable": "HF_TOKEN", "name": "hub", "key": "token"}],
     },
     "environment": [{"name": "OMP_NUM_THREADS", "value": "2"}],

@@ -31,6 +31,11 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("bootstrap_servers", {"config": {"kafka": {"bootstrap_servers": ""}}}),
     ("redisAddress", {"gcsFaultTolerance": {"enabled": True}}),
     ("ingress.host", {"ingress": {"enabled": True}}),
+    (
+        "secrets.metricsKey.name",
+        {"secrets": {"apiKeys": {"name": "keys"}}, "monitoring": {"podMonitor": {"enabled": True}}},
+    ),
+    ("open_without_keys", {"config": {"api": {"access": {"open_without_keys": False}}}}),
     ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
     ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1, "replicas": 1}}),
     ("ingest.replicas", {"memory": {"enabled": False}, "ingest": {"replicas": 2}}),
@@ -134,6 +139,26 @@ def test_values_of_the_user_reach_the_configuration(render: Callable[..., Render
     settings = yaml.safe_load(rendered.settings_text)
     assert settings["video"]["target_fps"] == 1.5
     assert settings["api"]["max_body_bytes"] == 131072
+
+
+def test_the_api_is_open_by_name_or_reads_the_keys_that_are_mounted(
+    render: Callable[..., Rendered], tmp_path: Path
+) -> None:
+    path = tmp_path / "hermes.yaml"
+    path.write_text(render({}).settings_text)
+    access = load(path).api.access
+    assert (access.keys_file, access.open_without_keys) == (None, True)
+
+    rendered = render({"secrets": {"apiKeys": {"name": "mine", "key": "k.json"}, "metricsKey": {"name": "scraper"}}})
+    path.write_text(rendered.settings_text)
+    access = load(path).api.access
+    assert access.keys_file is not None
+    assert not access.open_without_keys
+    pod = rendered.pod_templates["ingest"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume.get("secret", {}).get("secretName") == "mine"]
+    (item,) = volume["secret"]["items"]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
+    assert (item["key"], f"{mount['mountPath']}/{item['path']}") == ("k.json", str(access.keys_file))
 
 
 def test_packaged_chart_renders_the_same(chart: helm_python.Chart, tmp_path: Path) -> None:

@@ -90,6 +90,14 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $_ := set $config "model" $model -}}
 {{- $_ := set $config "cluster" $cluster -}}
 {{- $api := merge (dict "host" "0.0.0.0" "port" 8000 "replicas" $ingest) (default dict $config.api) -}}
+{{- $access := default dict $api.access -}}
+{{- if .Values.secrets.apiKeys.name -}}
+{{- $_ := set $access "keys_file" "/etc/hermes/api-keys/keys.json" -}}
+{{- else -}}
+{{- /* Whom the network policy lets in is served. */}}
+{{- $_ := set $access "open_without_keys" true -}}
+{{- end -}}
+{{- $_ := set $api "access" $access -}}
 {{- $_ := set $config "api" $api -}}
 {{- if $config.log }}{{ $_ := set $config "log" (omit $config.log "level") }}{{ end -}}
 {{- toYaml $config -}}
@@ -122,6 +130,9 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host: needed with ingress.enabled" -}}
+{{- end -}}
+{{- if and .Values.monitoring.podMonitor.enabled .Values.secrets.apiKeys.name (not .Values.secrets.metricsKey.name) -}}
+{{- fail "secrets.metricsKey.name: needed with secrets.apiKeys and monitoring.podMonitor.enabled" -}}
 {{- end -}}
 {{- $protocol := dig "kafka" "security_protocol" "PLAINTEXT" .Values.config -}}
 {{- if and (hasPrefix "SASL" $protocol) (not .Values.secrets.kafkaPassword.name) (not .Values.strimzi.enabled) -}}

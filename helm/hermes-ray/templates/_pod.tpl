@@ -130,6 +130,9 @@ spec:
         {{- if $secrets.kafkaClientCertificate.name }}
         - {name: kafka-client, mountPath: /etc/hermes/kafka-client, readOnly: true}
         {{- end }}
+        {{- if $root.Values.secrets.apiKeys.name }}
+        - {name: api-keys, mountPath: /etc/hermes/api-keys, readOnly: true}
+        {{- end }}
         - {name: tmp, mountPath: /tmp}
         - {name: shm, mountPath: /dev/shm}
         - {name: model-cache, mountPath: /var/cache/hermes}
@@ -158,6 +161,15 @@ spec:
         items:
           - {key: {{ .certificateKey }}, path: client.crt}
           - {key: {{ .privateKeyKey }}, path: client.key}
+    {{- end }}
+    {{- end }}
+    {{- with $root.Values.secrets.apiKeys }}
+    {{- if .name }}
+    - name: api-keys
+      secret:
+        secretName: {{ .name }}
+        items:
+          - {key: {{ .key }}, path: keys.json}
     {{- end }}
     {{- end }}
     - name: tmp

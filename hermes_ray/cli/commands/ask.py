@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from hermes_ray.cli.console.options import DEFAULT_URL, AsJson, Url
+from hermes_ray.cli.console.options import DEFAULT_URL, ApiKeyFile, AsJson, Url
 from hermes_ray.cli.console.output import format_milliseconds, progress_console, write_json
 from hermes_ray.errors import ApiUnreachable
 
@@ -18,6 +18,7 @@ def ask(
     stream: Annotated[str, typer.Argument(help="Stream id; `hermes streams` lists them.")],
     question: Annotated[str, typer.Argument(help="The question.")],
     url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Wait for the whole answer.")] = False,
     max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens to answer with.")] = 64,
     temperature: Annotated[float, typer.Option(min=0.0, max=2.0, help="0 takes the likeliest token.")] = 0.0,
@@ -44,7 +45,7 @@ def ask(
         "session_id": session,
     }
     options = {name: value for name, value in options.items() if value is not None}
-    with connect(url) as client:
+    with connect(url, api_key_file) as client:
         if as_json:
             write_json(client.ask(stream, question, **options).model_dump())
             return

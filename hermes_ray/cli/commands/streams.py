@@ -7,7 +7,7 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from hermes_ray.cli.console.options import DEFAULT_URL, AsJson, Url
+from hermes_ray.cli.console.options import DEFAULT_URL, ApiKeyFile, AsJson, Url
 from hermes_ray.cli.console.output import (
     format_milliseconds,
     progress_console,
@@ -33,6 +33,7 @@ streams = typer.Typer(help="List the streams; give one an empty memory.")
 def list_streams(
     context: typer.Context,
     url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between refreshes.")] = 1.0,
     as_json: AsJson = False,
@@ -43,13 +44,13 @@ def list_streams(
             source = context.get_parameter_source(name)
             if source is not None and source.name == "COMMANDLINE":
                 raise ConfigError(
-                    f"--{name.removeprefix('as_')} is for the list here; write options of "
+                    f"--{name.removeprefix('as_').replace('_', '-')} is for the list here; write options of "
                     f"{context.invoked_subcommand} behind it"
                 )
         return
     from hermes_ray.cli.running.connection import connect
 
-    with connect(url) as client:
+    with connect(url, api_key_file) as client:
         if watch:
             _watch(client, interval, as_json)
         elif as_json:
@@ -62,6 +63,7 @@ def list_streams(
 def reset(
     names: Annotated[list[str], typer.Argument(metavar="STREAM...", help="Whose memories to empty.")],
     url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Forget all that a stream has seen, for good, its snapshots included; it goes on with its next frame.
@@ -70,7 +72,7 @@ def reset(
     """
     from hermes_ray.cli.running.connection import connect
 
-    with connect(url) as client:
+    with connect(url, api_key_file) as client:
         done = [client.reset(name) for name in names]
     if as_json:
         write_json({"streams": [stream.model_dump() for stream in done]})

@@ -20,6 +20,10 @@ Assignments = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; progress stays on stderr.")]
 Url = Annotated[str, typer.Option("--url", help="Base URL of the HTTP API.")]
+ApiKeyFile = Annotated[
+    Path | None,
+    typer.Option("--api-key-file", help="File with the API key (default: the variable HERMES_API_KEY, if set)."),
+]
 Bootstrap = Annotated[
     str | None, typer.Option("--bootstrap", "-b", metavar="HOST:PORT", help="Kafka brokers, comma-separated.")
 ]

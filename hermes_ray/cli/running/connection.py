@@ -2,20 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hermes_ray.client import HermesClient
-from hermes_ray.errors import ApiUnreachable
+from hermes_ray.errors import ApiUnreachable, ConfigError
 
 
 @contextmanager
-def connect(url: str) -> Iterator[HermesClient]:
+def connect(url: str, api_key_file: Path | None = None) -> Iterator[HermesClient]:
     """Open a client of the HTTP API, once something answers there: an answer may take minutes, that must not.
 
+    Args:
+        url: the API's address.
+        api_key_file: holds the API key; by default ``HERMES_API_KEY`` does, if set.
+
     Raises:
-        ConfigError: that is no URL.
+        ConfigError: that is no URL, or the file holds no key.
         ApiUnreachable: nothing answers there; says what to do.
     """
-    with HermesClient(url) as client:
+    with HermesClient(url, _key(api_key_file)) as client:
         try:
             client.alive()
             yield client
@@ -23,3 +28,15 @@ def connect(url: str) -> Iterator[HermesClient]:
             raise ApiUnreachable(
                 f"{url}: {error}. Start a system with `hermes up` or `hermes demo`, or name a running one with --url"
             ) from error
+
+
+def _key(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        key = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--api-key-file: cannot read {path}: {error}") from error
+    if not key:
+        raise ConfigError(f"--api-key-file: {path} is empty")
+    return key

@@ -95,6 +95,8 @@ def _variable(path: str) -> str:
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return str(list(value))
     return "null" if value is None else str(value)
 
 
@@ -116,6 +118,8 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(_type_name(member) for member in get_args(annotation))
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if origin is tuple:
+        return f"list of {_type_name(get_args(annotation)[0])}"
     if hasattr(annotation, "__metadata__"):
         bounds = _bounds(annotation.__metadata__)
         return _type_name(annotation.__origin__) + (f" {bounds}" if bounds else "")

@@ -1,6 +1,7 @@
 """StreamMemoryActor: one engine, and the rules by which others may use it."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -76,7 +77,7 @@ class StreamMemoryActor:
         self._snapshots: asyncio.Task[None] | None = None
         self._draining = False
         self._applier = FrameApplier()
-        self._desk = AnswerDesk(self._explain, most_watching=max(1, settings.engine.max_questions_waiting // 2))
+        self._desk = AnswerDesk(self._explain)
 
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
@@ -246,14 +247,15 @@ class StreamMemoryActor:
             here and no frame of it has been applied), or what the engine says. As a value, since Ray's way to raise
             costs milliseconds, and many are refused when many ask.
         """
+        from hermes_ray.engine.answering.question_job import check_moment  # not with this module: it loads torch
+
         self._meters.asked()
         try:
             self._fence.check(asked.stream_id, asked.epoch)
             engine = self._loading.loaded()
             newest_ms = self._hosted.report(asked.stream_id).memory.as_of_ms
-            as_of_ms = asked.question.as_of_ms
-            watches = as_of_ms is not None and (newest_ms is None or newest_ms < as_of_ms)
-            self._desk.take_in(engine, caller, asked, watches=watches)
+            check_moment(asked.question, newest_ms, time.time() * 1000, self._settings.video.max_clock_skew_s)
+            self._desk.take_in(engine, caller, asked)
         except HermesError as error:
             return self._explain(asked, error)
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hermes_ray.cluster.memory_worker.mailbox import Explain, Mailbox
 from hermes_ray.cluster.wire.answers import FETCH_WAIT_S, SILENT_CALLER_S, AnswerPart, Asked
 from hermes_ray.engine.contracts import AnswerToken
-from hermes_ray.errors import Overloaded, WorkerLost
+from hermes_ray.errors import WorkerLost
 from hermes_ray.observability.logs import get_logger
 
 if TYPE_CHECKING:
@@ -25,41 +25,31 @@ class AnswerDesk:
 
     Args:
         explain: what an error of an answer means to its caller.
-        most_watching: questions that may wait at once for a frame still to come. They need no work, but each takes one
-            of the engine's places; those of people who ask about now are not all to be taken by them.
         silent_caller_s: a caller that has not fetched for so long is gone, and its answers are cancelled, seconds.
     """
 
-    def __init__(self, explain: Explain, most_watching: int, silent_caller_s: float = SILENT_CALLER_S) -> None:
+    def __init__(self, explain: Explain, silent_caller_s: float = SILENT_CALLER_S) -> None:
         self._explain = explain
-        self._most_watching = most_watching
         self._silent_caller_s = silent_caller_s
         self._mailboxes: dict[str, Mailbox] = {}
-        self._watching: set[tuple[str, int]] = set()
         self._sweeping: asyncio.Task[None] | None = None
 
-    def take_in(self, engine: "StreamEngine", caller: str, asked: Asked, *, watches: bool) -> None:
+    def take_in(self, engine: "StreamEngine", caller: str, asked: Asked) -> None:
         """Hand a question to the engine.
 
         Args:
             engine: whose stream is asked.
             caller: under which name the answer is fetched.
             asked: the question.
-            watches: it waits for a frame that is not in the memory yet.
 
         Raises:
-            Overloaded: too many questions wait, or too many for a frame.
-            InvalidQuestion, EngineClosed, EngineError: from the engine.
+            InvalidQuestion, Overloaded, EngineClosed, EngineError: from the engine.
         """
-        if watches:
-            self._check_watching()
         mailbox = self._mailboxes.get(caller) or Mailbox(self._explain)
         put = partial(mailbox.put, asked.answer_id)
         answer = engine.ask(asked.stream_id, asked.question, put if asked.streamed else partial(_only_the_end, put))
         mailbox.open(asked, answer)
         self._mailboxes[caller] = mailbox
-        if watches:
-            self._watching.add((caller, asked.answer_id))
         if self._sweeping is None or self._sweeping.done():
             self._sweeping = asyncio.create_task(self._sweep())
 
@@ -83,14 +73,6 @@ class AnswerDesk:
         """Nobody wants an answer any more. Harmless when it is over."""
         if (mailbox := self._mailboxes.get(caller)) is not None:
             mailbox.cancel(answer_id)
-
-    def _check_watching(self) -> None:
-        silent = {
-            (caller, answer_id) for caller, mailbox in self._mailboxes.items() for answer_id in mailbox.silent_answers
-        }
-        self._watching &= silent
-        if len(self._watching) >= self._most_watching:
-            raise Overloaded(f"as_of: {len(self._watching)} questions wait for frames still to come already")
 
     async def _sweep(self) -> None:
         while self._mailboxes:

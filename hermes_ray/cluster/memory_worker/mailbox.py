@@ -35,10 +35,6 @@ class _Open:
     due_s: float = 0.0
     streams: bool = False
 
-    @property
-    def is_silent(self) -> bool:
-        return self.end is None and not self.tokens and not self.streams
-
 
 class Mailbox:
     """Belongs to one event loop; only :meth:`put` may be called from any thread.
@@ -69,12 +65,6 @@ class Mailbox:
     def answers(self) -> frozenset[int]:
         """Those that are open: their end has not been fetched."""
         return frozenset(self._open)
-
-    @property
-    def silent_answers(self) -> frozenset[int]:
-        """Those that have said nothing yet."""
-        self._sort()
-        return frozenset(answer_id for answer_id, item in self._open.items() if item.is_silent)
 
     def open(self, asked: Asked, answer: "AnswerStream") -> None:
         """Expect what an answer says, which may have begun to."""

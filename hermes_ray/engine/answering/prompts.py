@@ -35,8 +35,9 @@ class Prompts:
         """The question with as much of its conversation as fits, newest turns first: ``[tokens, hidden]``.
 
         Raises:
-            InvalidQuestion: it is too long by itself or with the conversation that was given with it, forges the
-                template's control tokens, brings instructions that the template cannot hold, or an option is too long.
+            InvalidQuestion: it is too long by itself or with the conversation that was given with it, or brings
+                instructions that the template cannot hold; an option is too long; or one of them forges the template's
+                control tokens.
         """
         self._check_control_tokens("question", (question.text,))
         self._check_control_tokens("messages", (question.instructions or "", *chain.from_iterable(question.history)))
@@ -64,6 +65,8 @@ class Prompts:
 
     def _check_options(self, question: Question) -> None:
         for option in question.options:
+            # In a session the chosen option becomes a turn of the conversation.
+            self._check_control_tokens("options", (option,))
             tokens = len(self.ids(option))
             if not 1 <= tokens <= self._max_answer_tokens:
                 raise InvalidQuestion(

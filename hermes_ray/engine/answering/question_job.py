@@ -50,6 +50,28 @@ class QuestionJob:
             self.cancelled.set()
 
 
+def check_moment(question: Question, newest_ms: int | None, now_ms: float, max_skew_s: float) -> None:
+    """Refuse a question that waits for a moment of which no frame can come in time.
+
+    Args:
+        question: with or without ``as_of_ms``.
+        newest_ms: capture time of the stream's newest frame, ms since epoch; ``None`` if it has none.
+        now_ms: the time, ms since epoch.
+        max_skew_s: how far a camera's clock may be ahead, seconds.
+
+    Raises:
+        InvalidQuestion: the moment is further ahead, both of the clock and of the stream, than the question waits.
+    """
+    if question.as_of_ms is None:
+        return
+    ahead_s = (question.as_of_ms - max(now_ms, newest_ms or 0)) / 1000
+    if ahead_s > question.timeout_s + max_skew_s:
+        raise InvalidQuestion(
+            f"as_of: is {ahead_s:.0f} s ahead, so no frame of it can come within timeout_s ({question.timeout_s:g}); "
+            f"ask when it is nearer"
+        )
+
+
 def check_question(question: Question) -> None:
     """Refuse what can be refused without the model.
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import numpy as np
@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from hermes_ray.api.application import create_app
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.engine_backend import EngineBackend
-from hermes_ray.config import EngineSettings, MemorySettings, Settings
+from hermes_ray.config import AccessSettings, ApiSettings, EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import StreamEngine
 
 FIRST_TS_MS = 1_767_323_045_000
@@ -39,7 +39,8 @@ def engine() -> Iterator[StreamEngine]:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return Settings()
+    # No audit log: commands under test share this process, and stdout is for their results.
+    return Settings(api=ApiSettings(access=AccessSettings(audit="off")))
 
 
 def app_of(backend: Backend, settings: Settings) -> FastAPI:
@@ -56,7 +57,7 @@ async def in_process(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://hermes") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         yield client
 
@@ -74,6 +75,12 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="session")
 def url(app: FastAPI) -> Iterator[str]:
+    with on_socket(app) as url:
+        yield url
+
+
+@contextmanager
+def on_socket(app: FastAPI) -> Iterator[str]:
     """The application on a socket: what disconnects and real clients need."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
@@ -83,9 +90,11 @@ def url(app: FastAPI) -> Iterator[str]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     host, port = server.servers[0].sockets[0].getsockname()
-    yield f"http://{host}:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 async def eventually(condition: Callable[[], bool], within_s: float) -> bool:

@@ -201,7 +201,7 @@ async def test_what_a_camera_cannot_honour_is_refused_by_name(client: openai.Asy
 async def test_an_answer_that_fails_half_way_raises_after_its_tokens(engine: StreamEngine):
     settings = Settings(api=ApiSettings(request_timeout_s=1.5))
     async with in_process(app_of(EngineBackend(engine), settings)) as http:
-        client = openai.AsyncOpenAI(base_url="http://hermes/v1", api_key="unused", max_retries=0, http_client=http)
+        client = openai.AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
         stream = await client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=4096, stream=True)
         assert (await anext(stream)).choices
         with pytest.raises(openai.APIError, match="within"):

@@ -1,6 +1,7 @@
 """The OpenAPI document: sound, complete, and true of what the API answers."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,5 +130,20 @@ async def test_problems_are_as_documented(http: httpx.AsyncClient, document: dic
     assert_matches(document, documented["application/problem+json"]["schema"], response.json())
 
 
-async def test_the_documentation_page_is_served(http: httpx.AsyncClient):
-    assert "/openapi.json" in (await http.get("/docs")).text
+async def test_the_documentation_page_is_served_without_another_host(http: httpx.AsyncClient):
+    page = await http.get("/docs")
+    assert "/openapi.json" in page.text
+    assert page.headers["content-type"].startswith("text/html")
+    parts = re.findall(r'(?:src|href)="\./([^"]+)"', page.text)
+    assert {"docs/page.js", "docs/page.css", "openapi.json"} == set(parts)
+    texts = [page.text]
+    for part in parts:
+        served = await http.get(f"/{part}")
+        assert served.status_code == 200
+        assert served.headers["content-type"].startswith(("text/javascript", "text/css", "application/json"))
+        texts.append(served.text)
+    assert not [text for text in texts[:-1] if re.search(r"https?://|['\"]//", text)]
+    # Even if a script wanted to.
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy

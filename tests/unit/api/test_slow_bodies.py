@@ -9,7 +9,7 @@ from hermes_ray.api.limits import BodyLimit, RequestId
 
 
 async def test_a_body_sent_byte_by_byte_is_given_up():
-    limited = RequestId(BodyLimit(PlainTextResponse("answered"), max_bytes=1000, max_seconds=0.2), respond=True)
+    limited = RequestId(BodyLimit(PlainTextResponse("answered"), max_bytes=1000, timeout_s=0.2), respond=True)
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hermes_ray.cluster.memory_worker.answer_desk import AnswerDesk
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Answer, Question, StreamEngine
-from hermes_ray.errors import HermesError, NotReady, Overloaded, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import HermesError, NotReady, UnknownStream, WorkerUnavailable
 
 LONG = 4096
 LIMIT_S = 60
@@ -53,9 +53,9 @@ async def seats_are_free(engine: StreamEngine) -> None:
 
 
 async def test_streamed_answers_come_in_order_and_complete_beside_each_other(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
+    desk = AnswerDesk(explain)
     for number in range(4):
-        desk.take_in(engine, "router", asked(number, 5 + number), watches=False)
+        desk.take_in(engine, "router", asked(number, 5 + number))
     for number, parts in (await all_parts(desk, "router", 4)).items():
         tokens = [token for part in parts for token in part.tokens]
         assert [token.index for token in tokens] == list(range(len(tokens)))
@@ -66,17 +66,17 @@ async def test_streamed_answers_come_in_order_and_complete_beside_each_other(eng
 
 
 async def test_an_answer_that_is_not_streamed_travels_once(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
-    desk.take_in(engine, "router", asked(0, streamed=False), watches=False)
+    desk = AnswerDesk(explain)
+    desk.take_in(engine, "router", asked(0, streamed=False))
     ((part,),) = (await all_parts(desk, "router", 1)).values()
     assert part.tokens == ()
     assert isinstance(part.end, Answer)
 
 
 async def test_one_message_holds_what_several_answers_say(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
+    desk = AnswerDesk(explain)
     for number in range(4):
-        desk.take_in(engine, "router", asked(number, 200), watches=False)
+        desk.take_in(engine, "router", asked(number, 200))
     messages = 0
     tokens = 0
     async with asyncio.timeout(LIMIT_S):
@@ -91,17 +91,17 @@ async def test_one_message_holds_what_several_answers_say(engine: StreamEngine):
 
 
 async def test_callers_do_not_get_each_others_answers(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
-    desk.take_in(engine, "one", asked(0, 3, streamed=False), watches=False)
-    desk.take_in(engine, "other", asked(0, 9, streamed=False), watches=False)
+    desk = AnswerDesk(explain)
+    desk.take_in(engine, "one", asked(0, 3, streamed=False))
+    desk.take_in(engine, "other", asked(0, 9, streamed=False))
     one, other = await asyncio.gather(all_parts(desk, "one", 1), all_parts(desk, "other", 1))
     lengths = [parts[0][0].end.completion_tokens for parts in (one, other)]
     assert lengths[0] < lengths[1]
 
 
 async def test_a_cancelled_answer_leaves_its_seat_and_says_nothing_more(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
-    desk.take_in(engine, "router", asked(0, LONG), watches=False)
+    desk = AnswerDesk(explain)
+    desk.take_in(engine, "router", asked(0, LONG))
     assert await desk.fetch("router", [0])
     desk.cancel("router", 0)
     await seats_are_free(engine)
@@ -109,43 +109,29 @@ async def test_a_cancelled_answer_leaves_its_seat_and_says_nothing_more(engine: 
 
 
 async def test_answers_of_a_caller_that_is_gone_are_cancelled(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2, silent_caller_s=0.1)
-    desk.take_in(engine, "router", asked(0, LONG), watches=False)
+    desk = AnswerDesk(explain, silent_caller_s=0.1)
+    desk.take_in(engine, "router", asked(0, LONG))
     assert await desk.fetch("router", [0])
     await seats_are_free(engine)
 
 
 async def test_an_answer_that_another_process_took_is_reported_lost(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
+    desk = AnswerDesk(explain)
     (part,) = await desk.fetch("router", [7])
     assert part.answer_id == 7
     assert isinstance(part.end, WorkerUnavailable)
 
 
 async def test_errors_reach_the_caller_explained(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
-    desk.take_in(engine, "router", asked(0, stream="elsewhere"), watches=False)
+    desk = AnswerDesk(explain)
+    desk.take_in(engine, "router", asked(0, stream="elsewhere"))
     ((part,),) = (await all_parts(desk, "router", 1)).values()
     assert isinstance(part.end, NotReady)
 
 
-async def test_questions_about_the_future_do_not_take_all_places(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
-    for number in range(2):
-        desk.take_in(engine, "router", asked(number, as_of_ms=10**13, timeout_s=600), watches=True)
-    with pytest.raises(Overloaded):
-        desk.take_in(engine, "other", asked(2, as_of_ms=10**13, timeout_s=600), watches=True)
-    desk.take_in(engine, "router", asked(3, streamed=False), watches=False)
-    assert isinstance((await all_parts(desk, "router", 1))[3][0].end, Answer)
-    desk.cancel("router", 0)
-    desk.take_in(engine, "other", asked(4, as_of_ms=10**13, timeout_s=600), watches=True)
-    for caller, number in (("router", 1), ("other", 4)):
-        desk.cancel(caller, number)
-
-
 async def test_an_idle_fetch_comes_back_empty_after_its_wait(engine: StreamEngine):
-    desk = AnswerDesk(explain, most_watching=2)
-    desk.take_in(engine, "router", asked(0, as_of_ms=10**13, timeout_s=600), watches=True)
+    desk = AnswerDesk(explain)
+    desk.take_in(engine, "router", asked(0, as_of_ms=10**13, timeout_s=600))
     began_s = time.monotonic()
     assert await desk.fetch("router", [0], wait_s=0.2) == []
     assert time.monotonic() - began_s >= 0.2
@@ -156,8 +142,8 @@ def test_an_event_loop_that_dies_in_mid_answer_leaves_the_engine_at_work(engine:
     loop = asyncio.new_event_loop()
 
     async def begin() -> None:
-        desk = AnswerDesk(explain, most_watching=2)
-        desk.take_in(engine, "router", asked(0, 40), watches=False)
+        desk = AnswerDesk(explain)
+        desk.take_in(engine, "router", asked(0, 40))
         assert await desk.fetch("router", [0])
 
     loop.run_until_complete(begin())

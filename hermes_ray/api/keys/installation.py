@@ -1,0 +1,62 @@
+"""Puts gate and perimeter before an application, and the scoped backend behind it."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
+
+from hermes_ray.api.backend import Backend
+from hermes_ray.api.keys.audit import Audit
+from hermes_ray.api.keys.gate import KeyGate
+from hermes_ray.api.keys.limits import QuestionPlaces, RequestRates
+from hermes_ray.api.keys.perimeter import Perimeter, SecurityHeaders
+from hermes_ray.api.keys.scoped_backend import ScopedBackend
+from hermes_ray.api.keys.store import KeyStore
+from hermes_ray.api.limits import REQUEST_ID_HEADER
+from hermes_ray.api.problems import request_id_of
+from hermes_ray.config import ApiSettings
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_SENT = ("Authorization", "Content-Type", REQUEST_ID_HEADER)
+_READ = (REQUEST_ID_HEADER, "Retry-After", "WWW-Authenticate")
+
+
+@dataclass(frozen=True, slots=True)
+class BackendScoping:
+    """Gives each request the backend as its caller sees it."""
+
+    places: QuestionPlaces
+    audit: Audit
+
+    def scoped(self, backend: Backend, request: Request) -> Backend:
+        """The backend for one request that came through the gate."""
+        return ScopedBackend(backend, request.state.caller, self.places, self.audit, request_id_of(request))
+
+
+def install(app: FastAPI, api: ApiSettings) -> None:
+    """Install all of it. To be called before the middleware that must run first is added: the last one added does.
+
+    Raises:
+        ConfigError: the file of keys cannot be read.
+    """
+    access = api.access
+    audit = Audit(access)
+    app.state.scoping = BackendScoping(QuestionPlaces(api.limits), audit)
+    app.add_middleware(
+        KeyGate,
+        store=None if access.keys_file is None else KeyStore(access.keys_file),
+        open_without_keys=access.open_without_keys,
+        rates=RequestRates(api.limits),
+        audit=audit,
+    )
+    if access.origins:
+        # Before the gate: a browser asks for permission without the key, and must be able to read a refusal.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=access.origins,
+            allow_methods=_METHODS,
+            allow_headers=_SENT,
+            expose_headers=_READ,
+        )
+    app.add_middleware(Perimeter, api=api)
+    app.add_middleware(SecurityHeaders)

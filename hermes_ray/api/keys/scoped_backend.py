@@ -1,0 +1,123 @@
+"""The backend as one caller sees it: their streams, their sessions, their share of places."""
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from dataclasses import replace
+
+from hermes_ray.api.backend import Backend
+from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
+from hermes_ray.api.keys.limits import QuestionPlaces
+from hermes_ray.api.keys.scopes import Caller
+from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
+from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.errors import UnknownStream
+from hermes_ray.observability.stats import SystemStats
+
+
+class ScopedBackend:
+    """A :class:`~hermes_ray.api.backend.Backend` for one request.
+
+    A stream outside of the caller's globs is refused in the very words of one that does not exist.
+
+    Args:
+        backend: the real one.
+        caller: who sent the request.
+        places: of all callers.
+        audit: told of questions and changes.
+        request_id: of the request.
+    """
+
+    def __init__(self, backend: Backend, caller: Caller, places: QuestionPlaces, audit: Audit, request_id: str) -> None:
+        self._backend = backend
+        self._caller = caller
+        self._places = places
+        self._audit = audit
+        self._request_id = request_id
+
+    async def readiness(self) -> Readiness:
+        """See :class:`~hermes_ray.api.backend.Backend`; the same for everybody."""
+        return await self._backend.readiness()
+
+    async def stats(self, *, per_stream: bool = False) -> SystemStats:
+        """See :class:`~hermes_ray.api.backend.Backend`; of the whole system, whoever asks."""
+        return await self._backend.stats(per_stream=per_stream)
+
+    async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
+        """See :class:`~hermes_ray.api.backend.Backend`."""
+        await self._backend.report_question_problems(router, totals)
+
+    async def list_streams(self) -> list[StreamStatus]:
+        """The caller's streams that have a memory."""
+        return [status for status in await self._backend.list_streams() if self._caller.sees(status.stream_id)]
+
+    async def locate(self, stream_id: str) -> Location:
+        """Which worker answers for a stream.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+        """
+        with self._visible(stream_id):
+            return await self._backend.locate(stream_id)
+
+    async def stream(self, stream_id: str) -> StreamStatus:
+        """One stream.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+        """
+        with self._visible(stream_id):
+            return await self._backend.stream(stream_id)
+
+    async def reset(self, stream_id: str) -> Location:
+        """Forget what a stream's memory has seen.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            SnapshotError: the stream is as it was.
+        """
+        with self._recorded("reset", stream_id) as entry, self._visible(stream_id):
+            location = await self._backend.reset(stream_id)
+            entry.outcome = DONE
+            return location
+
+    async def ask(
+        self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0, *, streamed: bool = True
+    ) -> AsyncGenerator[AnswerToken | Answer, None]:
+        """Answer a question in the caller's own conversation; see :meth:`hermes_ray.api.backend.Backend.ask`.
+
+        Raises:
+            RateLimited: the caller has too many questions in progress.
+            HermesError: as the real backend.
+        """
+        with (
+            self._recorded("ask", stream_id, question.text) as entry,
+            self._visible(stream_id),
+            self._places.taken(self._caller, ahead=question.as_of_ms is not None) as place,
+        ):
+            asked = self._in_own_session(question)
+            answer = self._backend.ask(stream_id, asked, timeout_s, patience_s, streamed=streamed)
+            async with aclosing(answer) as items:
+                async for item in items:
+                    place.begun()
+                    if isinstance(item, Answer):
+                        entry.outcome = ANSWERED
+                    yield item
+
+    def _in_own_session(self, question: Question) -> Question:
+        if question.session_id is None:
+            return question
+        # No id of a key holds a slash, so no name of one caller's is another's.
+        return replace(question, session_id=f"{self._caller.id}/{question.session_id}")
+
+    def _recorded(self, action: str, stream_id: str, text: str | None = None) -> AbstractContextManager[Entry]:
+        return self._audit.recorded(self._caller, action, stream_id, self._request_id, text)
+
+    @contextmanager
+    def _visible(self, stream_id: str) -> Iterator[None]:
+        unknown = UnknownStream(f"no frame of stream {stream_id!r} has arrived")
+        if not self._caller.sees(stream_id):
+            raise unknown
+        try:
+            yield
+        except UnknownStream as error:
+            raise unknown from error

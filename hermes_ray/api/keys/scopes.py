@@ -1,0 +1,82 @@
+"""What a key may do, and which of it a request needs."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+
+class Scope(StrEnum):
+    """A right that a key has or has not."""
+
+    ASK = "ask"
+    """Ask streams."""
+    READ = "read"
+    """See which streams there are and their state."""
+    MANAGE = "manage"
+    """Change or forget what the system holds."""
+    PUBLISH = "publish"
+    """Bring frames or memories into the system."""
+    METRICS = "metrics"
+    """Read the metrics of the whole system, of every stream."""
+
+
+_STREAM = "/v1/streams/[^/]+"
+_PUBLIC = re.compile(r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/problems/[^/]*")
+_RULES: Sequence[tuple[str, str, Scope]] = (
+    ("GET", "/metrics", Scope.METRICS),
+    ("POST", f"{_STREAM}/query|/v1/query|/v1/chat/completions|/v1/responses", Scope.ASK),
+    ("POST", "/mcp", Scope.READ),  # its tools call the other routes with the caller's key
+    ("POST", f"{_STREAM}/(frames|import)", Scope.PUBLISH),
+    ("GET", f"{_STREAM}/export", Scope.MANAGE),
+)
+
+
+def needed_scope(method: str, path: str) -> Scope | None:
+    """The scope that a request needs; ``None`` where no key is needed.
+
+    A path that no rule names needs ``read`` to be looked at and ``manage`` for anything else, so a new route is closed
+    until somebody opens it here.
+
+    Args:
+        method: HTTP method, upper case.
+        path: decoded path below the API's root.
+    """
+    looks = method in ("GET", "HEAD")
+    if looks and _PUBLIC.fullmatch(path):
+        return None
+    for rule_method, pattern, scope in _RULES:
+        if method == rule_method and re.fullmatch(pattern, path):
+            return scope
+    return Scope.READ if looks else Scope.MANAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request.
+
+    Attributes:
+        id: of the key; empty for callers without one.
+        name: the key's name, for people.
+        scopes: what the caller may do.
+        streams: glob patterns of the streams that exist for this caller.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    streams: tuple[str, ...]
+
+    def sees(self, stream_id: str) -> bool:
+        """Whether the stream exists for this caller."""
+        return any(fnmatchcase(stream_id, pattern) for pattern in self.streams)
+
+    def __str__(self) -> str:
+        return f"key {self.name!r} ({self.id})" if self.id else "a caller without a key"
+
+
+ANYBODY = Caller("", "", frozenset(Scope), ("*",))
+"""A caller of an API without keys."""
+NOBODY = Caller("", "", frozenset(), ())
+"""A caller without a key, where keys are needed."""

@@ -1,0 +1,61 @@
+"""The audit log says who asked which stream with which outcome."""
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.unit.api.conftest import STREAM
+from tests.unit.api.keys.conftest import MakeKey, Serve, bearer
+
+PATH = f"/v1/streams/{STREAM}/query"
+QUESTION = {"question": "Who was here?", "max_tokens": 1}
+
+
+def audited(lines: list[Any]) -> list[dict[str, Any]]:
+    return [line for line in lines if line["event"] == "audit"]
+
+
+async def test_a_question_its_asker_and_its_outcome_are_one_line(serve: Serve, make_key: MakeKey):
+    secret = make_key("ask", name="wall display")
+    async with serve() as http:
+        with capture_logs() as lines:
+            for path in (PATH, "/v1/streams/nobody/query"):
+                await http.post(path, json=QUESTION, headers=bearer(secret) | {"X-Request-ID": "r-1"})
+    answered, unknown = audited(lines)
+    assert answered.pop("duration_ms") >= 0
+    assert answered == {
+        "event": "audit",
+        "log_level": "info",
+        "action": "ask",
+        "key": secret.split("_")[1],
+        "key_name": "wall display",
+        "stream_id": STREAM,
+        "outcome": "answered",
+        "request_id": "r-1",
+    }
+    assert (unknown["stream_id"], unknown["outcome"]) == ("nobody", "unknown-stream")
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("off", []), ("requests", [None]), ("questions", ["Who was here?"])])
+async def test_the_text_of_questions_is_written_only_if_the_settings_say_so(
+    serve: Serve, make_key: MakeKey, mode: str, expected: list[str | None]
+):
+    secret = make_key("ask")
+    async with serve(access={"audit": mode}) as http:
+        with capture_logs() as lines:
+            await http.post(PATH, json=QUESTION, headers=bearer(secret))
+    assert [line.get("question") for line in audited(lines)] == expected
+    assert secret not in str(lines)
+
+
+async def test_refusals_are_written_without_what_was_presented(serve: Serve, make_key: MakeKey):
+    secret = make_key("read", name="reader")
+    async with serve() as http:
+        with capture_logs() as lines:
+            await http.post(PATH, json=QUESTION, headers=bearer("hermes_0_wrong"))
+            await http.post(PATH, json=QUESTION, headers=bearer(secret))
+    unknown, forbidden = audited(lines)
+    assert (unknown["action"], unknown["key"], unknown["outcome"]) == ("refused", None, "unauthorized")
+    assert (forbidden["key_name"], forbidden["outcome"], forbidden["path"]) == ("reader", "forbidden", PATH)
+    assert "wrong" not in str(lines)
