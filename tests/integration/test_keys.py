@@ -14,13 +14,13 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-from hermes_ray.api.client import HermesClient
 from ray import serve
 
 from hermes_ray.api import server
 from hermes_ray.api.app import build
 from hermes_ray.api.keys.key_file import KeyFile, new_key, read_keys, write_keys
 from hermes_ray.api.keys.scopes import Scope
+from hermes_ray.client import HermesClient
 from hermes_ray.config import (
     AccessSettings,
     ApiSettings,
