@@ -98,6 +98,12 @@ def on_socket(app: FastAPI) -> Iterator[str]:
         thread.join()
 
 
+async def is_cancelled(engine: StreamEngine, answered: int) -> bool:
+    """Whether the engine has come to rest with no more complete answers than it had given before."""
+    assert await eventually(lambda: engine.stats().questions_active == 0)
+    return engine.stats().questions_answered == answered
+
+
 async def eventually(condition: Callable[[], bool]) -> bool:
     """Whether the condition holds before the time is over."""
     deadline = time.monotonic() + LIMIT_S
