@@ -9,18 +9,16 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from hermes_ray.engine.contracts import MemoryMap, StreamStats
+from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.encoding import cuts
 from hermes_ray.engine.encoding.grouping import group_frames
-from hermes_ray.engine.encoding.memory_map import memory_map
+from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
 from hermes_ray.errors import EngineError, FramesFailed, HermesError, SnapshotError, UnknownStream
-from hermes_ray.memory.holdings import holdings
 from hermes_ray.memory.snapshot import Snapshot
-from hermes_ray.memory.tiers import layout
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
 from hermes_ray.observability.logs import get_logger
 
@@ -176,11 +174,10 @@ class FrameIngest:
             compactions=stream.memory.compactions,
         )
 
-    def memory_map(self, stream_id: str) -> MemoryMap:
-        """What each tier of a stream's memory still holds of every frame. Raises as :meth:`memory`."""
+    def held_tokens(self, stream_id: str) -> HeldTokens:
+        """Which tokens a stream's memory holds, copied off the device. Raises as :meth:`memory`."""
         memory, as_of_ms = self.memory(stream_id)
-        slab = self._writer.slab
-        return memory_map(memory, as_of_ms, holdings(slab.view(slot_of(memory)), layout(slab.shape.layers)))
+        return held_tokens(memory, as_of_ms, self._writer.slab.view(slot_of(memory)))
 
     def cut(self, stream_id: str, extra: Mapping[str, Any]) -> Snapshot:
         """A stream as it is between two steps, copied off the device; frames that still wait are not in it.
