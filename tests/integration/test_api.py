@@ -117,6 +117,15 @@ def test_streams_are_spread_over_both_workers_within_their_budget(http: httpx.Cl
         assert max(stream["kv_tokens_per_layer"]) <= stream["kv_prefix"] + stream["kv_budget"]
 
 
+def test_the_worker_that_holds_a_memory_draws_its_map(http: httpx.Client):
+    for stream in STREAMS:
+        drawn = http.get(f"/v1/streams/{stream}/memory").json()
+        assert drawn["frames"] == list(range(FRAMES))
+        assert drawn["captured_ms"] == [FIRST_TS_MS + n * FRAME_INTERVAL_MS for n in range(FRAMES)]
+        assert all(min(tier["tokens"]) > 0 for tier in drawn["tiers"])
+    assert http.get("/v1/streams/nobody/memory").json()["code"] == "unknown-stream"
+
+
 def test_every_selected_frame_is_counted_as_applied(http: httpx.Client):
     def applied() -> bool:
         ingest = [stream["ingest"] for stream in http.get("/v1/streams").json()["streams"]]
