@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 import hermes_ray
 from hermes_ray.api import documentation, problems
-from hermes_ray.api.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys import installation
 from hermes_ray.api.limits import BodyLimit, RequestId
@@ -60,7 +59,6 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
-    app.state.admission = Admission(settings.api)
     for module in (
         docs,
         health,
