@@ -9,9 +9,10 @@ from starlette.routing import Route
 import hermes_ray
 from hermes_ray.api import documentation, problems
 from hermes_ray.api.backend import Backend
+from hermes_ray.api.body_limit import BodyLimit
 from hermes_ray.api.keys import installation
-from hermes_ray.api.limits import BodyLimit, RequestId
 from hermes_ray.api.question_problems import QuestionProblems
+from hermes_ray.api.request_id import RequestId
 from hermes_ray.api.routes import (
     docs,
     health,
