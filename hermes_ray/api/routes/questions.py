@@ -33,6 +33,7 @@ ASKING_PROBLEMS = (
     "invalid-request",
     "invalid-stream-id",
     "invalid-question",
+    "question-failed",
     "overloaded",
     "not-ready",
     "worker-unavailable",

@@ -37,6 +37,7 @@ router = APIRouter(prefix="/v1", tags=["questions"])
     response_model=StreamsQueryResponse,
     responses=documentation.problems(
         "malformed-json",
+        "body-timeout",
         "body-too-large",
         "unsupported-content-type",
         "invalid-request",
