@@ -68,7 +68,7 @@ class ClusterClient:
         counts = await self._counts(view)
         by_worker = await self._ask_all(view.memory_workers, "reports")
         statuses = [
-            self._status(stream_id, report, counts)
+            _status(stream_id, self._locations[stream_id], report, counts)
             for worker, reports in by_worker.items()
             for stream_id, report in reports.items()
             if stream_id in self._locations and self._locations[stream_id].worker == worker
@@ -119,10 +119,10 @@ class ClusterClient:
             WorkerUnavailable: its owner is away.
         """
         try:
-            report = await self._report(stream_id)
+            location, report = await self._report(stream_id)
         except StaleEpoch:
-            report = await self._report(stream_id)
-        return self._status(stream_id, report, await self._counts(await self._call(COORDINATOR, "view")))
+            location, report = await self._report(stream_id)
+        return _status(stream_id, location, report, await self._counts(await self._call(COORDINATOR, "view")))
 
     async def reset(self, stream_id: str) -> Location:
         """Give a stream an empty memory; its owner stays, under a new epoch.
@@ -193,10 +193,10 @@ class ClusterClient:
                 self._forget(stream_id, location.worker)
                 raise
 
-    async def _report(self, stream_id: str) -> StreamReport:
+    async def _report(self, stream_id: str) -> tuple[Location, StreamReport]:
         location = await self._locate(stream_id)
         try:
-            return await self._call(location.worker, "report", stream_id, location.epoch)
+            return location, await self._call(location.worker, "report", stream_id, location.epoch)
         except (StaleEpoch, WorkerUnavailable):
             self._forget(stream_id, location.worker)
             raise
@@ -252,17 +252,20 @@ class ClusterClient:
         self._handles.pop(worker, None)
         self._channels.pop(worker, None)
 
-    def _status(self, stream_id: str, report: StreamReport, counts: Mapping[str, IngestCounts]) -> StreamStatus:
-        return StreamStatus(
-            stream_id=stream_id,
-            location=self._locations[stream_id],
-            memory=report.memory,
-            ingest=counts.get(stream_id),
-            lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
-            age_ms=age_ms(report.memory.as_of_ms),
-            snapshot_age_s=report.snapshot_age_s,
-            lost_records=report.lost_records,
-        )
+
+def _status(
+    stream_id: str, location: Location, report: StreamReport, counts: Mapping[str, IngestCounts]
+) -> StreamStatus:
+    return StreamStatus(
+        stream_id=stream_id,
+        location=location,
+        memory=report.memory,
+        ingest=counts.get(stream_id),
+        lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
+        age_ms=age_ms(report.memory.as_of_ms),
+        snapshot_age_s=report.snapshot_age_s,
+        lost_records=report.lost_records,
+    )
 
 
 def figures_of(status: StreamStatus) -> StreamFigures:
