@@ -117,7 +117,7 @@ async def test_a_full_share_takes_no_turn_from_others(serve: Serve, make_key: Ma
 
 
 async def until_waiting(engine: StreamEngine, count: int) -> None:
-    assert await eventually(lambda: engine.stats().questions_waiting == count, within_s=10)
+    assert await eventually(lambda: engine.stats().questions_waiting == count)
 
 
 async def test_too_many_requests_of_one_key_are_refused_and_the_others_served(serve: Serve, make_key: MakeKey):
