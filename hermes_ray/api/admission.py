@@ -29,9 +29,9 @@ class Admission:
         self._places = asyncio.Semaphore(settings.max_ongoing_requests)
         self._most = settings.max_ongoing_requests
         self._most_waiting = settings.max_queued_requests
-        self._most_watching = max(1, settings.max_ongoing_requests // 2)
+        self._most_ahead = max(1, settings.max_ongoing_requests // 2)
         self._waiting = 0
-        self._watching = 0
+        self._ahead = 0
         self._mean_s = 1.0
 
     async def ask(
@@ -52,7 +52,7 @@ class Admission:
             HermesError: what the backend raises.
         """
         came_s = time.monotonic()
-        async with self._place(timeout_s, watches=question.as_of_ms is not None):
+        async with self._place(timeout_s, ahead=question.as_of_ms is not None):
             waited_s = time.monotonic() - came_s
             answer = backend.ask(
                 stream_id, question, timeout_s - waited_s, max(0.0, patience_s - waited_s), streamed=streamed
@@ -62,12 +62,12 @@ class Admission:
                     yield item
 
     @asynccontextmanager
-    async def _place(self, timeout_s: float, *, watches: bool) -> AsyncIterator[None]:
-        if watches and self._watching >= self._most_watching:
-            raise self._full(f"{self._watching} questions with as_of are under way already")
+    async def _place(self, timeout_s: float, *, ahead: bool) -> AsyncIterator[None]:
+        if ahead and self._ahead >= self._most_ahead:
+            raise self._full(f"{self._ahead} questions with as_of are under way already")
         if self._places.locked() and self._waiting >= self._most_waiting:
             raise self._full(f"{self._waiting} questions wait for their turn already (api.max_queued_requests)")
-        self._watching += watches
+        self._ahead += ahead
         try:
             await self._wait(timeout_s)
             began_s = time.monotonic()
@@ -77,7 +77,7 @@ class Admission:
                 self._places.release()
                 self._mean_s += _NEWEST_WEIGHT * (time.monotonic() - began_s - self._mean_s)
         finally:
-            self._watching -= watches
+            self._ahead -= ahead
 
     async def _wait(self, timeout_s: float) -> None:
         self._waiting += 1

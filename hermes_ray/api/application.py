@@ -8,11 +8,12 @@ from starlette.routing import Route
 
 import hermes_ray
 from hermes_ray.api import documentation, problems
-from hermes_ray.api.admission import Admission
 from hermes_ray.api.backend import Backend
+from hermes_ray.api.body_limit import BodyLimit
+from hermes_ray.api.defects import Defects
 from hermes_ray.api.keys import installation
-from hermes_ray.api.limits import BodyLimit, RequestId
 from hermes_ray.api.question_problems import QuestionProblems
+from hermes_ray.api.request_id import RequestId
 from hermes_ray.api.routes import (
     docs,
     health,
@@ -60,7 +61,6 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
-    app.state.admission = Admission(settings.api)
     for module in (
         docs,
         health,
@@ -77,6 +77,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     problems.install(app)
     documentation.install(app)
     # The one added last runs first: a refused body has its request id too.
+    app.add_middleware(Defects)
     app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes, timeout_s=settings.api.body_timeout_s)
     installation.install(app, settings.api)
     app.add_middleware(RequestId, respond=not behind_serve)

@@ -5,7 +5,6 @@ Serve calls :func:`middlewares` in every proxy whose Ray node was started with t
 
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -14,16 +13,19 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hermes_ray.api.problems import INTERNAL, KINDS, MEDIA_TYPE, ProblemKind, problem_body
+from hermes_ray.api.request_id import REQUEST_ID_HEADER, request_id_for
 
 _FORGED_BY_CALLERS = (b"x-request-timeout-seconds", b"x-request-disconnect-disabled")
 """Headers by which a caller could switch the proxy's time limit off, or keep an answer running that nobody reads."""
 
 _KINDS: Mapping[int, ProblemKind] = {
+    500: INTERNAL,
     404: KINDS["not-found"],
     408: KINDS["question-timeout"],
     429: KINDS["overloaded"],
     503: KINDS["not-ready"],
 }
+"""By status, what the proxy says by itself. Any other is the application's, such as a refusal for a browser (CORS)."""
 _RETRY_AFTER = "1"
 
 ENVIRONMENT: Mapping[str, str] = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": f"{__name__}:middlewares"}
@@ -57,7 +59,8 @@ class ProxyRules:
             return
         headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _FORGED_BY_CALLERS]
         scope = {**scope, "headers": headers}
-        request_id = MutableHeaders(scope=scope).setdefault("x-request-id", uuid.uuid4().hex)
+        request_id = request_id_for(scope)
+        MutableHeaders(scope=scope)[REQUEST_ID_HEADER] = request_id  # the application and the proxy take it from here
         response = _Response(scope["path"], request_id, send)
         await self._app(scope, receive, response.send)
         await response.end()
@@ -77,7 +80,7 @@ class _Response:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._begun = True
-            if message["status"] >= 400 and _is_plain(message):
+            if message["status"] in _KINDS and _is_plain(message):
                 self._replaced = message["status"]
                 return
         if self._replaced is None:
@@ -90,7 +93,7 @@ class _Response:
         if not self._begun:
             kind, detail = KINDS["worker-unavailable"], "the process that had the request ended"
         elif self._replaced is not None:
-            kind = _KINDS.get(self._replaced, INTERNAL)
+            kind = _KINDS[self._replaced]
             detail = kind.advice if kind is INTERNAL else self._said.decode(errors="replace")
         else:
             return

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from hermes_ray.api.admission import Admission
 from hermes_ray.api.answering import last_answer
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.problem_schemas import Problem
@@ -94,7 +93,6 @@ class SideBySide:
 
     Args:
         backend: has the streams.
-        admission: gives each question its place.
         query: the question, the same for all.
         timeout_s: for all answers together, seconds.
         problem_of: makes a problem of an error.
@@ -103,13 +101,11 @@ class SideBySide:
     def __init__(
         self,
         backend: Backend,
-        admission: Admission,
         query: QueryRequest,
         timeout_s: float,
         problem_of: Callable[[HermesError], Problem],
     ) -> None:
         self._backend = backend
-        self._admission = admission
         self._query = query
         self._question = query.to_question(timeout_s)
         self._deadline_s = time.monotonic() + timeout_s
@@ -141,7 +137,6 @@ class SideBySide:
             raise QuestionTimeout("the answers of other streams took all the time")
         question = replace(self._question, timeout_s=left_s)
         patience_s = 0.0 if self._query.timeout_s is None else left_s
-        asking = self._admission.ask(self._backend, stream, question, left_s, patience_s, streamed=False)
-        answer = await last_answer(asking)
+        answer = await last_answer(self._backend.ask(stream, question, left_s, patience_s, streamed=False))
         location = await self._backend.locate(stream)
         return AnswerResponse.of(stream, self._query, answer, location.worker, time.time() * 1000)

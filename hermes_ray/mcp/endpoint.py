@@ -2,16 +2,15 @@
 
 import httpx
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from hermes_ray.api.problems import request_id_of
 from hermes_ray.client import AsyncHermesClient
 from hermes_ray.mcp.server import server_over
 
 PATH = "/mcp"
 """Where it is served."""
-
-_BEARER = "Bearer "
 
 
 class McpEndpoint:
@@ -20,20 +19,31 @@ class McpEndpoint:
     Only POST belongs here. The protocol (2025-11-25, "Streamable HTTP") lets a server without sessions refuse GET and
     DELETE with 405, so that no idle agent holds a connection.
 
-    Tools call the routes of the application around it (``scope["app"]``) under the caller's own key and Host, so
-    whatever holds for a request there holds for a tool.
+    Tools call the routes of the application around it (``scope["app"]``) under the caller's own key, Host and request
+    id, so whatever holds for a request there holds for a tool.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        headers = Headers(scope=scope)
-        transport = httpx.ASGITransport(scope["app"], client=scope.get("client") or ("127.0.0.1", 0))
-        key = headers.get("authorization", "")
-        async with AsyncHermesClient(
-            f"http://{headers.get('host') or 'localhost'}",
-            key.removeprefix(_BEARER) if key.startswith(_BEARER) else "",
-            transport=transport,
-        ) as client:
+        async with AsyncHermesClient("http://localhost", api_key="", transport=_Around(scope)) as client:
             manager = StreamableHTTPSessionManager(server_over(client), stateless=True)
             async with manager.run():
                 await manager.handle_request(scope, receive, send)
+
+
+class _Around(httpx.ASGITransport):
+    """Brings requests to the application around the one that came with ``scope``, with what that says of its caller."""
+
+    def __init__(self, scope: Scope) -> None:
+        # A defect inside is a problem like elsewhere; raised here, its text would go to the agent.
+        super().__init__(scope["app"], raise_app_exceptions=False, client=scope.get("client") or ("127.0.0.1", 0))
+        # As bytes: whatever a caller sends is judged where it is for all, and not by this client.
+        self._headers = [(name, value) for name, value in scope["headers"] if name in (b"authorization", b"host")]
+        self._headers.append((b"x-request-id", request_id_of(Request(scope)).encode()))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        own = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
+        headers = own + self._headers
+        return await super().handle_async_request(
+            httpx.Request(request.method, request.url, headers=headers, stream=request.stream)
+        )

@@ -275,6 +275,7 @@ CASES = (
             memory("hermes_answers_total"): "0+90x80",
             of("hermes_question_problems_total", reason="overloaded"): "0x10 10+10x30 310x40",
             of("hermes_question_problems_total", reason="unknown-stream"): "0+90x80",
+            of("hermes_question_problems_total", reason="rate-limited"): "0+90x80",
         },
         {"9m": 0, "30m": 1, "70m": 0},
     ),

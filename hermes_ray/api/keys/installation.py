@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
 
+from hermes_ray.api.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import Audit
 from hermes_ray.api.keys.gate import KeyGate
@@ -12,8 +13,8 @@ from hermes_ray.api.keys.limits import QuestionPlaces, RequestRates
 from hermes_ray.api.keys.perimeter import Perimeter, SecurityHeaders
 from hermes_ray.api.keys.scoped_backend import ScopedBackend
 from hermes_ray.api.keys.store import KeyStore
-from hermes_ray.api.limits import REQUEST_ID_HEADER
 from hermes_ray.api.problems import request_id_of
+from hermes_ray.api.request_id import REQUEST_ID_HEADER
 from hermes_ray.config import ApiSettings
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -25,12 +26,14 @@ _READ = (REQUEST_ID_HEADER, "Retry-After", "WWW-Authenticate")
 class BackendScoping:
     """Gives each request the backend as its caller sees it."""
 
+    admission: Admission
     places: QuestionPlaces
     audit: Audit
 
     def scoped(self, backend: Backend, request: Request) -> Backend:
         """The backend for one request that came through the gate."""
-        return ScopedBackend(backend, request.state.caller, self.places, self.audit, request_id_of(request))
+        caller, request_id = request.state.caller, request_id_of(request)
+        return ScopedBackend(backend, self.admission, caller, self.places, self.audit, request_id)
 
 
 def install(app: FastAPI, api: ApiSettings) -> None:
@@ -41,7 +44,7 @@ def install(app: FastAPI, api: ApiSettings) -> None:
     """
     access = api.access
     audit = Audit(access)
-    app.state.scoping = BackendScoping(QuestionPlaces(api.limits), audit)
+    app.state.scoping = BackendScoping(Admission(api), QuestionPlaces(api.limits), audit)
     app.add_middleware(
         KeyGate,
         store=None if access.keys_file is None else KeyStore(access.keys_file),

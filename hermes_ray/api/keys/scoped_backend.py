@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import replace
 
+from hermes_ray.api.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces
@@ -21,14 +22,24 @@ class ScopedBackend:
 
     Args:
         backend: the real one.
+        admission: of all callers: questions wait here for their turn, and count for their caller already.
         caller: who sent the request.
         places: of all callers.
         audit: told of questions and changes.
         request_id: of the request.
     """
 
-    def __init__(self, backend: Backend, caller: Caller, places: QuestionPlaces, audit: Audit, request_id: str) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        admission: Admission,
+        caller: Caller,
+        places: QuestionPlaces,
+        audit: Audit,
+        request_id: str,
+    ) -> None:
         self._backend = backend
+        self._admission = admission
         self._caller = caller
         self._places = places
         self._audit = audit
@@ -93,10 +104,11 @@ class ScopedBackend:
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0, *, streamed: bool = True
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
-        """Answer a question in the caller's own conversation; see :meth:`hermes_ray.api.backend.Backend.ask`.
+        """Answer a question in the caller's own conversation, as soon as there is a place.
 
         Raises:
             RateLimited: the caller has too many questions in progress.
+            Overloaded: too many questions of all callers wait.
             HermesError: as the real backend.
         """
         with (
@@ -105,7 +117,7 @@ class ScopedBackend:
             self._places.taken(self._caller, ahead=question.as_of_ms is not None) as place,
         ):
             asked = self._in_own_session(question)
-            answer = self._backend.ask(stream_id, asked, timeout_s, patience_s, streamed=streamed)
+            answer = self._admission.ask(self._backend, stream_id, asked, timeout_s, patience_s, streamed=streamed)
             async with aclosing(answer) as items:
                 async for item in items:
                     place.begun()

@@ -86,7 +86,7 @@ async def _answer(chat: ChatRequest, request: Request, backend: Backend) -> Resp
     stream_id = validate_stream_id(chat.stream_id())
     warnings = chat.warnings()
     timeout_s = request.app.state.settings.api.request_timeout_s
-    events = request.app.state.admission.ask(backend, stream_id, chat.to_question(), timeout_s, streamed=chat.stream)
+    events = backend.ask(stream_id, chat.to_question(), timeout_s, streamed=chat.stream)
     head = {"id": f"chatcmpl-{request_id_of(request)}", "created": int(time.time()), "model": chat.model}
     if chat.stream:
         chunks = _chunks(await started(events), chat, head, warnings, request.app.state.question_problems)

@@ -64,8 +64,7 @@ async def _answer(asked: ResponsesRequest, request: Request, backend: Backend) -
         warnings=asked.warnings(),
     )
     timeout_s = request.app.state.settings.api.request_timeout_s
-    admission = request.app.state.admission
-    events = admission.ask(backend, stream_id, chat.to_question(), timeout_s, streamed=asked.stream)
+    events = backend.ask(stream_id, chat.to_question(), timeout_s, streamed=asked.stream)
     if asked.stream:
         sent = _server_sent(await started(events), begun, request.app.state.question_problems)
         return event_stream(sent)

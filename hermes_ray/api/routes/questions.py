@@ -33,6 +33,7 @@ ASKING_PROBLEMS = (
     "invalid-request",
     "invalid-stream-id",
     "invalid-question",
+    "question-failed",
     "overloaded",
     "not-ready",
     "worker-unavailable",
@@ -70,8 +71,7 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
 async def _answer(stream_id: str, query: QueryRequest, request: Request, backend: Backend) -> Response:
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
     question = query.to_question(timeout_s)
-    ask = request.app.state.admission.ask
-    events = ask(backend, stream_id, question, timeout_s, query.timeout_s or 0.0, streamed=query.stream)
+    events = backend.ask(stream_id, question, timeout_s, query.timeout_s or 0.0, streamed=query.stream)
 
     async def finished(answer: Answer) -> AnswerResponse:
         # Asked now: before, a stream that is moving or recovering has no owner, and the question may wait for one.

@@ -37,6 +37,7 @@ router = APIRouter(prefix="/v1", tags=["questions"])
     response_model=StreamsQueryResponse,
     responses=documentation.problems(
         "malformed-json",
+        "body-timeout",
         "body-too-large",
         "unsupported-content-type",
         "invalid-request",
@@ -61,7 +62,7 @@ async def ask_streams(query: StreamsQueryRequest, request: Request, backend: Cur
             problem_of(error, request_id=request_id_of(request), instance=instance_of(request))
         )
 
-    asking = SideBySide(backend, request.app.state.admission, query, timeout_s, counted_problem)
+    asking = SideBySide(backend, query, timeout_s, counted_problem)
     results = asking.results(await meant_streams(backend, query.streams))
     if query.stream:
         return event_stream(_server_sent(results))

@@ -20,7 +20,7 @@ def connect(url: str, api_key_file: Path | None = None) -> Iterator[HermesClient
         ConfigError: that is no URL, or the file holds no key.
         ApiUnreachable: nothing answers there; says what to do.
     """
-    with HermesClient(url, _key(api_key_file)) as client:
+    with HermesClient(url, read_api_key(api_key_file)) as client:
         try:
             client.alive()
             yield client
@@ -30,7 +30,12 @@ def connect(url: str, api_key_file: Path | None = None) -> Iterator[HermesClient
             ) from error
 
 
-def _key(path: Path | None) -> str | None:
+def read_api_key(path: Path | None) -> str | None:
+    """The API key in a file; ``None`` without one, so that the client looks into the environment.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no key.
+    """
     if path is None:
         return None
     try:

@@ -70,7 +70,7 @@ class ClusterClient:
         counts = await self._counts(view)
         by_worker = await self._ask_all(view.memory_workers, "reports")
         statuses = [
-            self._status(stream_id, report, counts)
+            _status(stream_id, self._locations[stream_id], report, counts)
             for worker, reports in by_worker.items()
             for stream_id, report in reports.items()
             if stream_id in self._locations and self._locations[stream_id].worker == worker
@@ -120,8 +120,9 @@ class ClusterClient:
             NotReady: its first frame is on the way.
             WorkerUnavailable: its owner is away.
         """
-        report: StreamReport = await self._look(stream_id, "report")
-        return self._status(stream_id, report, await self._counts(await self._call(COORDINATOR, "view")))
+        report: StreamReport
+        location, report = await self._look(stream_id, "report")
+        return _status(stream_id, location, report, await self._counts(await self._call(COORDINATOR, "view")))
 
     async def memory_map(self, stream_id: str) -> MemoryMap:
         """What each tier of a stream's memory still holds of every frame.
@@ -130,7 +131,8 @@ class ClusterClient:
             UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
-        return await self._look(stream_id, "memory_map", _MAP_LIMIT_S)
+        _, drawn = await self._look(stream_id, "memory_map", _MAP_LIMIT_S)
+        return drawn
 
     async def reset(self, stream_id: str) -> Location:
         """Give a stream an empty memory; its owner stays, under a new epoch.
@@ -201,17 +203,17 @@ class ClusterClient:
                 self._forget(stream_id, location.worker)
                 raise
 
-    async def _look(self, stream_id: str, method: str, limit_s: float = _ANSWER_LIMIT_S) -> Any:
-        """What a stream's owner says of it; a former owner sends us on."""
+    async def _look(self, stream_id: str, method: str, limit_s: float = _ANSWER_LIMIT_S) -> tuple[Location, Any]:
+        """A stream's owner, and what it says of the stream; a former owner sends us on."""
         try:
             return await self._ask_owner(stream_id, method, limit_s)
         except StaleEpoch:
             return await self._ask_owner(stream_id, method, limit_s)
 
-    async def _ask_owner(self, stream_id: str, method: str, limit_s: float) -> Any:
+    async def _ask_owner(self, stream_id: str, method: str, limit_s: float) -> tuple[Location, Any]:
         location = await self._locate(stream_id)
         try:
-            return await self._call(location.worker, method, stream_id, location.epoch, limit_s=limit_s)
+            return location, await self._call(location.worker, method, stream_id, location.epoch, limit_s=limit_s)
         except (StaleEpoch, WorkerUnavailable):
             self._forget(stream_id, location.worker)
             raise
@@ -267,17 +269,20 @@ class ClusterClient:
         self._handles.pop(worker, None)
         self._channels.pop(worker, None)
 
-    def _status(self, stream_id: str, report: StreamReport, counts: Mapping[str, IngestCounts]) -> StreamStatus:
-        return StreamStatus(
-            stream_id=stream_id,
-            location=self._locations[stream_id],
-            memory=report.memory,
-            ingest=counts.get(stream_id),
-            lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
-            age_ms=age_ms(report.memory.as_of_ms),
-            snapshot_age_s=report.snapshot_age_s,
-            lost_records=report.lost_records,
-        )
+
+def _status(
+    stream_id: str, location: Location, report: StreamReport, counts: Mapping[str, IngestCounts]
+) -> StreamStatus:
+    return StreamStatus(
+        stream_id=stream_id,
+        location=location,
+        memory=report.memory,
+        ingest=counts.get(stream_id),
+        lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
+        age_ms=age_ms(report.memory.as_of_ms),
+        snapshot_age_s=report.snapshot_age_s,
+        lost_records=report.lost_records,
+    )
 
 
 def figures_of(status: StreamStatus) -> StreamFigures:

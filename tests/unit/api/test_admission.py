@@ -11,7 +11,7 @@ from hermes_ray.config import ApiSettings
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import Overloaded, QuestionTimeout
 
-NOW, WATCH = Question("q"), Question("q", as_of_ms=10**13)
+NOW, AHEAD = Question("q"), Question("q", as_of_ms=10**13)
 DONE = Answer("a", 0, 1, 1.0, 1, 1, "stop")
 
 
@@ -59,14 +59,14 @@ async def test_those_beyond_places_and_queue_are_told_when_to_come_back():
 
 async def test_questions_with_as_of_leave_half_of_the_places_to_others():
     admitted, gate = admission(4, 0), Gate()
-    watching = [asyncio.create_task(answer(admitted, gate, WATCH)) for _ in range(2)]
+    ahead = [asyncio.create_task(answer(admitted, gate, AHEAD)) for _ in range(2)]
     await all_started(2)
     with pytest.raises(Overloaded, match="as_of"):
-        await answer(admitted, gate, WATCH)
+        await answer(admitted, gate, AHEAD)
     others = [asyncio.create_task(answer(admitted, gate)) for _ in range(2)]
     await all_started(2)
     gate.opened.set()
-    assert await asyncio.gather(*watching, *others) == [DONE] * 4
+    assert await asyncio.gather(*ahead, *others) == [DONE] * 4
 
 
 async def test_waiting_for_a_place_counts_as_time_of_the_answer():

@@ -16,13 +16,18 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import CallToolResult
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from hermes_ray.api.engine_backend import EngineBackend
+from hermes_ray.api.request_id import RequestId
+from hermes_ray.cluster.wire.contracts import StreamStatus
+from hermes_ray.config import Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.mcp.endpoint import PATH, McpEndpoint
-from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM, eventually, is_cancelled
+from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM, app_of, eventually, in_process, is_cancelled
 
 NEWEST_S = FIRST_TS_MS / 1000 + FRAMES - 1
 
@@ -121,18 +126,37 @@ async def test_no_agent_holds_an_idle_connection(url: str):
             assert (response.status_code, response.json()["code"]) == (405, "method-not-allowed")
 
 
-async def test_tools_act_under_the_key_and_host_of_their_caller():
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_cameras", "arguments": {}}}
+ACCEPT = {"accept": "application/json, text/event-stream"}
+
+
+@pytest.mark.parametrize(
+    "sent", [{"authorization": "Bearer mine"}, {"authorization": "bearer \xe9"}, {"host": "no:port:at all"}, {}]
+)
+async def test_tools_act_in_the_name_of_their_caller(sent: dict[str, str]):
     seen = []
 
     async def streams(request: Request) -> JSONResponse:
-        seen.append((request.headers.get("authorization"), request.headers["host"]))
+        seen.append({name: request.headers.get(name) for name in ("authorization", "host", "x-request-id")})
         return JSONResponse({"streams": []})
 
-    app = Starlette(routes=[Route(PATH, McpEndpoint(), methods=["POST"]), Route("/v1/streams", streams)])
-    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_cameras", "arguments": {}}}
-    accept = {"accept": "application/json, text/event-stream"}
+    routes = [Route(PATH, McpEndpoint(), methods=["POST"]), Route("/v1/streams", streams)]
+    app = Starlette(routes=routes, middleware=[Middleware(RequestId, respond=True)])
+    expected = {"authorization": None, "host": "cameras:81", "x-request-id": "r-1", **sent}
+    headers = {**ACCEPT, "x-request-id": "r-1", **sent}
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cameras:81") as http:
-        for key in ({"authorization": "Bearer mine"}, {}):
-            response = await http.post(PATH, json=call, headers=accept | key)
-            assert '"left_out":0' in response.text
-    assert seen == [("Bearer mine", "cameras:81"), (None, "cameras:81")]
+        response = await http.post(PATH, json=CALL, headers=raw)
+    assert '"left_out":0' in response.text
+    assert seen == [expected]
+
+
+async def test_a_defect_tells_the_agent_no_more_than_anybody_else(engine: StreamEngine, settings: Settings):
+    class Broken(EngineBackend):
+        async def list_streams(self) -> list[StreamStatus]:
+            raise ValueError("inner secret")
+
+    async with in_process(app_of(Broken(engine), settings)) as http:
+        response = await http.post(PATH, json=CALL, headers={**ACCEPT, "x-request-id": "r-1"})
+    assert "inner secret" not in response.text
+    assert "request_id" in response.text

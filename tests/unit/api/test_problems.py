@@ -1,6 +1,8 @@
 """Every error is problem+json, says what is wrong, and shows nothing of the server's insides."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -114,7 +116,7 @@ async def broken(engine: StreamEngine, settings: Settings) -> AsyncIterator[http
 async def test_an_unexpected_failure_is_opaque_outside_and_logged_inside(broken: httpx.AsyncClient, path: str):
     with structlog.testing.capture_logs() as logs:
         response = await broken.get(path, headers={"X-Request-ID": "trace-42"})
-    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert_problem(response, 500, "internal")
     assert "hunter2" not in response.text
     (log,) = [log for log in logs if log["event"] == "request failed"]
     assert log["request_id"] == response.json()["request_id"] == "trace-42"
@@ -133,6 +135,13 @@ async def test_every_type_leads_to_its_description(http: httpx.AsyncClient):
     for kind in KINDS.values():
         assert (await http.get(kind.type)).json()["title"] == kind.title
     assert_problem(await http.get("/problems/none-such"), 404, "not-found")
+
+
+def test_the_page_of_the_api_lists_every_problem():
+    page = (Path(__file__).parents[3] / "docs" / "http-api.md").read_text()
+    rows = [row for row in page.splitlines() if re.match(r"\| \d{3} \|", row)]
+    listed = {code: row[2:5] for row in rows for code in re.findall(r"`([a-z-]+)`", row.split("|")[2])}
+    assert listed == {kind.code: str(kind.status) for kind in KINDS.values()}
 
 
 @pytest.mark.parametrize(

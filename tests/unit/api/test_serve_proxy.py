@@ -46,11 +46,23 @@ async def test_a_request_whose_replica_died_is_a_problem_to_try_again():
         JSONResponse({"code": "unknown-stream"}, 404, media_type="application/problem+json"),
         Response("hello"),
         Response(status_code=499),
+        PlainTextResponse("Disallowed CORS origin", 400),
     ],
 )
 async def test_what_the_application_says_passes_unchanged(answer: Response):
     response = await through(answer)
     assert (response.status_code, response.content) == (answer.status_code, bytes(answer.body))
+
+
+async def test_an_id_that_is_no_plain_token_is_replaced_for_all():
+    async def id_seen(scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse(Request(scope).headers["x-request-id"])(scope, receive, send)
+
+    seen = (await through(id_seen, headers={"x-request-id": "no id; at all"})).json()
+    assert seen.isalnum()
+    refused = await through(PlainTextResponse("no replica", 503), headers={"x-request-id": "no id; at all"})
+    assert refused.headers["x-request-id"] == refused.json()["request_id"]
+    assert refused.headers["x-request-id"].isalnum()
 
 
 async def test_no_caller_can_switch_off_limits_of_the_proxy():

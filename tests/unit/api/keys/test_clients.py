@@ -1,7 +1,9 @@
 """Clients that people use send their key; over a socket."""
 
 import json
+import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from urllib.parse import urlsplit
 
 import openai
 import pytest
+from mcp import Client, StdioServerParameters
 from typer.testing import CliRunner
 
 from hermes_ray.api.engine_backend import EngineBackend
@@ -72,6 +75,19 @@ def test_commands_read_the_key_from_a_file_or_the_environment(
     monkeypatch.setenv("HERMES_API_KEY", secret)
     assert run(app, ["streams", "--url", keyed_url]).exit_code == 0
     assert run(app, ["streams", "--url", keyed_url, "--api-key-file", str(tmp_path / "none")]).exit_code == 2
+
+
+async def test_an_agent_s_command_reads_the_key_from_a_file(keyed_url: str, secret: str, tmp_path: Path):
+    file = tmp_path / "key"
+    file.write_text(f"{secret}\n")
+    hermes = str(Path(sys.executable).with_name("hermes"))
+    for arguments, refused in ((["--api-key-file", str(file)], False), ([], True)):
+        command = StdioServerParameters(
+            command=hermes, args=["mcp", "--url", keyed_url, *arguments], env=dict(os.environ)
+        )
+        async with Client(command) as agent:
+            listed = await agent.call_tool("list_cameras", {})
+        assert (listed.is_error, "API key" in listed.content[0].text) == (refused, refused)
 
 
 def test_openai_s_client_sends_the_key_as_it_always_does(keyed_url: str, secret: str):

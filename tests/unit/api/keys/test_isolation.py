@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from hermes_ray.engine import StreamEngine
 from tests.unit.api.conftest import FIRST_TS_MS, STREAM, eventually
@@ -93,6 +94,26 @@ async def test_a_callers_questions_have_a_bound_and_others_go_on(serve: Serve, m
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+        await until_waiting(engine, 0)
+
+
+async def test_a_full_share_takes_no_turn_from_others(serve: Serve, make_key: MakeKey, engine: StreamEngine):
+    greedy, honest = make_key("ask"), make_key("ask")
+    path = f"/v1/streams/{STREAM}/query"
+    later = {"question": "q", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 60}
+    async with serve(limits={"questions": 1}, max_ongoing_requests=1, max_queued_requests=1) as http:
+        holding = asyncio.create_task(http.post(path, json=later, headers=bearer(greedy)))
+        await until_waiting(engine, 1)
+        brief = {"question": "q", "timeout_s": 0.2}
+        with capture_logs() as lines:
+            codes = [
+                (await http.post(path, json=brief, headers=bearer(secret))).json()["code"]
+                for secret in (greedy, honest, greedy)
+            ]
+        assert codes == ["rate-limited", "question-timeout", "rate-limited"]
+        assert [line["outcome"] for line in lines if line["event"] == "audit"] == codes
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
         await until_waiting(engine, 0)
 
 

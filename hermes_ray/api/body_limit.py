@@ -1,49 +1,15 @@
-"""ASGI middleware that runs before any route: the request's id, and the limits of its body.
+"""ASGI middleware that runs before any route: the limits of a request's body.
 
 Pure ASGI, because Starlette's ``BaseHTTPMiddleware`` buffers and would delay streamed answers.
 """
 
 import asyncio
-import re
-import uuid
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hermes_ray.api.problems import KINDS, problem_response
-
-REQUEST_ID_HEADER = "X-Request-ID"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-class RequestId:
-    """Gives every request an id: the caller's ``X-Request-ID`` when it is a plain token, else a new one.
-
-    Args:
-        app: the application inside.
-        respond: also set the response header. Off behind Ray Serve, whose proxy sets it itself.
-    """
-
-    def __init__(self, app: ASGIApp, *, respond: bool) -> None:
-        self._app = app
-        self._respond = respond
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
-            await send(message)
-
-        await self._app(scope, receive, send_with_id if self._respond else send)
 
 
 class BodyLimit:
