@@ -16,8 +16,8 @@ from typing import Self
 import psutil
 
 from hermes_ray.transport import broker_guard
+from tests.patience import LIMIT_S
 
-_START_LIMIT_S = 60.0
 _PORTS = range(20_000, 30_000)
 """Below those that Linux gives to outgoing connections, so that nobody takes one while its server is down."""
 
@@ -60,7 +60,7 @@ class Service(ABC):
                 start_new_session=True,
                 env=self._environment,
             )
-        deadline_s = time.monotonic() + _START_LIMIT_S
+        deadline_s = time.monotonic() + LIMIT_S
         while not self.answers():
             if self._guard.poll() is not None or time.monotonic() > deadline_s:
                 said = self._log.read_text(errors="replace")[-3000:]

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
-from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.observability.stats import SystemStats
 
 
@@ -54,6 +54,15 @@ class Backend(Protocol):
 
         Raises:
             UnknownStream: no memory of that stream exists.
+        """
+        ...
+
+    async def memory_map(self, stream_id: str) -> MemoryMap:
+        """What each tier of a stream's memory still holds of every frame. Waits for the engine's running step.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+            SnapshotError: its memory was parked on disk and cannot be read back.
         """
         ...
 

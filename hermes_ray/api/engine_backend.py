@@ -9,7 +9,7 @@ from hermes_ray.cluster.wire.client import age_ms, figures_of
 from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
-from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.errors import QuestionTimeout
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
@@ -61,6 +61,15 @@ class EngineBackend:
         """
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
         return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age_ms(stats.as_of_ms))
+
+    async def memory_map(self, stream_id: str) -> MemoryMap:
+        """What each tier of a stream's memory still holds of every frame.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        return await asyncio.to_thread(self._engine.memory_map, stream_id)
 
     async def reset(self, stream_id: str) -> Location:
         """Forget a stream; its next frame begins another memory.

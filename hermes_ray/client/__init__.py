@@ -1,5 +1,6 @@
 """Python clients of the HTTP API, one that blocks and one for asyncio. Loads neither torch nor Ray nor Kafka."""
 
+from hermes_ray.api.memory_schemas import MemoryMapResponse, TierMapResponse
 from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
 from hermes_ray.api.side_by_side import StreamResult
 from hermes_ray.client.asynchronous import AsyncHermesClient
@@ -11,8 +12,10 @@ __all__ = [
     "AskParameters",
     "AsyncHermesClient",
     "HermesClient",
+    "MemoryMapResponse",
     "StreamResetResponse",
     "StreamResponse",
     "StreamResult",
+    "TierMapResponse",
     "TokenEvent",
 ]

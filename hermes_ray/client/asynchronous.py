@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
+from hermes_ray.api.memory_schemas import MemoryMapResponse
 from hermes_ray.api.openai.responses import Model
 from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
 from hermes_ray.api.side_by_side import StreamResult, StreamsQueryDone
@@ -78,6 +79,10 @@ class AsyncHermesClient:
     async def stream(self, stream_id: str) -> StreamResponse:
         """One stream."""
         return await self._send(protocol.stream(stream_id))
+
+    async def memory_map(self, stream_id: str) -> MemoryMapResponse:
+        """What each tier of a stream's memory still holds of every frame."""
+        return await self._send(protocol.memory_map(stream_id))
 
     async def reset(self, stream_id: str) -> StreamResetResponse:
         """Forget all that a stream's memory has seen, for good."""

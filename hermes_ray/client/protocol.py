@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
+from hermes_ray.api.memory_schemas import MemoryMapResponse
 from hermes_ray.api.openai.responses import Model, ModelList
 from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.api.side_by_side import StreamResult, StreamsQueryResponse
@@ -95,6 +96,11 @@ def streams() -> Call[list[StreamResponse]]:
 def stream(stream_id: str) -> Call[StreamResponse]:
     """One stream."""
     return Call("GET", _path(stream_id), StreamResponse.model_validate)
+
+
+def memory_map(stream_id: str) -> Call[MemoryMapResponse]:
+    """What each tier of a stream's memory still holds of every frame."""
+    return Call("GET", f"{_path(stream_id)}/memory", MemoryMapResponse.model_validate)
 
 
 def reset(stream_id: str) -> Call[StreamResetResponse]:

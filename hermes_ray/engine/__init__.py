@@ -8,13 +8,23 @@
 
 from typing import TYPE_CHECKING, Any
 
-from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question, StreamStats
+from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, MemoryMap, Question, StreamStats, TierMap
 
 if TYPE_CHECKING:
     from hermes_ray.engine.answering.answer_stream import AnswerStream
     from hermes_ray.engine.engine import StreamEngine
 
-__all__ = ["Answer", "AnswerStream", "AnswerToken", "EngineStats", "Question", "StreamEngine", "StreamStats"]
+__all__ = [
+    "Answer",
+    "AnswerStream",
+    "AnswerToken",
+    "EngineStats",
+    "MemoryMap",
+    "Question",
+    "StreamEngine",
+    "StreamStats",
+    "TierMap",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -119,6 +119,48 @@ class StreamStats:
 
 
 @dataclass(frozen=True, slots=True)
+class TierMap:
+    """What the layers of one tier hold.
+
+    Attributes:
+        tier: ``sensory``, ``working`` or ``long_term``.
+        first_layer: the lowest of those layers.
+        layers: how many there are.
+        tokens: tokens of each frame of :attr:`MemoryMap.frames`, averaged over these layers.
+        summarised: tokens of the stream that live on in summary tokens only, averaged over these layers.
+    """
+
+    tier: str
+    first_layer: int
+    layers: int
+    tokens: tuple[float, ...]
+    summarised: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """What each tier of one stream's memory still holds of every frame.
+
+    Where a vision tower joins frames, the tokens of a group count for its first frame, and a group that is not
+    complete is in no tier yet.
+
+    Attributes:
+        frames_seen: frames applied since the stream began.
+        as_of_ms: capture time of the newest applied frame, ms since epoch.
+        frames: numbers of the frames that some tier holds tokens of, ascending.
+        captured_ms: when each of them was captured, ms since epoch; ``None`` where an older release did not note it.
+        tiers: from the lowest layers to the highest; one without layers is absent.
+    """
+
+    stream_id: str
+    frames_seen: int
+    as_of_ms: int
+    frames: tuple[int, ...]
+    captured_ms: tuple[int | None, ...]
+    tiers: tuple[TierMap, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStats:
     """The state of one engine.
 

@@ -18,9 +18,10 @@ from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.answering.places import QuestionPlaces
 from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
 from hermes_ray.engine.commands import CommandQueue
-from hermes_ray.engine.contracts import EngineStats, Question, StreamStats
+from hermes_ray.engine.contracts import EngineStats, MemoryMap, Question, StreamStats
 from hermes_ray.engine.encoding.frame_batch import FrameBatch
 from hermes_ray.engine.encoding.ingest import FrameIngest
+from hermes_ray.engine.encoding.memory_map import draw
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.monitoring import EngineMonitor
@@ -34,8 +35,6 @@ from hermes_ray.errors import (
     UnknownStream,
 )
 from hermes_ray.memory import snapshot as snapshot_format
-from hermes_ray.memory.holdings import TierHoldings
-from hermes_ray.memory.tiers import Tier
 from hermes_ray.models import ModelAdapter, load
 from hermes_ray.observability.stats import EngineCounts, EngineState
 
@@ -165,13 +164,16 @@ class StreamEngine:
         """
         return self._commands.call(lambda: self._ingest.stats(stream_id))
 
-    def memory_map(self, stream_id: str) -> dict[Tier, TierHoldings]:
-        """What each tier of a stream's memory still holds of every frame.
+    def memory_map(self, stream_id: str) -> MemoryMap:
+        """What each tier of a stream's memory still holds of every frame. A stream that is parked is brought back.
+
+        The engine's thread only copies off the device; the rest is work of the calling thread.
 
         Raises:
-            UnknownStream: no frame of it was shown.
+            UnknownStream: no frame of it was applied.
+            SnapshotError: it was parked on disk and cannot be read back.
         """
-        return self._commands.call(lambda: self._ingest.memory_map(stream_id))
+        return draw(self._commands.call(lambda: self._ingest.held_tokens(stream_id)))
 
     def snapshot(self, stream_id: str, extra: Mapping[str, Any] | None = None) -> bytes:
         """A stream as bytes: its memory, and all that it takes to go on as if nothing had happened.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 
 from hermes_ray.memory.tiers import Tier, TierLayout
-from hermes_ray.memory.view import MemoryView
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +24,20 @@ class TierHoldings:
     summarised: float
 
 
-def holdings(view: MemoryView, tiers: TierLayout) -> dict[Tier, TierHoldings]:
+def holdings(frames: torch.Tensor, counts: torch.Tensor, tiers: TierLayout) -> dict[Tier, TierHoldings]:
     """Count the tokens of each frame that each tier still holds; a tier without layers is absent.
 
-    Waits for the device: this is for people to look at, not for the encoding path.
+    Args:
+        frames: [layers, N] int32, of a :class:`~hermes_ray.memory.view.MemoryView`; a device is waited for.
+        counts: [layers, N] int32, of the same.
+        tiers: of the decoder.
     """
     ranges = {
         Tier.SENSORY: range(tiers.working_from),
         Tier.WORKING: range(tiers.working_from, tiers.long_term_from),
         Tier.LONG_TERM: range(tiers.long_term_from, tiers.layers),
     }
-    held = view.frames.cpu(), view.counts.cpu()
+    held = frames.cpu(), counts.cpu()
     return {tier: _held_by(*held, layers) for tier, layers in ranges.items() if layers}
 
 

@@ -9,7 +9,7 @@ from hermes_ray.errors import SnapshotError
 from hermes_ray.memory import snapshot
 from hermes_ray.transport.consumer import PartitionConsumer
 from tests.chaos.cameras import Cameras
-from tests.chaos.watching import PATIENCE_S
+from tests.patience import LIMIT_S
 
 
 def committed(consumer: PartitionConsumer, settings: Settings) -> dict[int, int]:
@@ -37,7 +37,7 @@ def assert_behind_snapshots(settings: Settings, cameras: Cameras, fingerprint: s
 def until_all_committed(settings: Settings, cameras: Cameras) -> None:
     """Wait until lag tools see no lag: then every frame is in a snapshot too."""
     ends = cameras.ends()
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + LIMIT_S
     with PartitionConsumer(settings.kafka) as consumer:
         while {p: at for p, at in committed(consumer, settings).items() if p in ends} != ends:
             assert time.monotonic() < deadline_s, f"committed {committed(consumer, settings)}, published up to {ends}"

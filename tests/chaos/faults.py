@@ -15,7 +15,7 @@ from hermes_ray.cluster.wire.calls import call, fetch, find_actor
 from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
-from tests.chaos.watching import PATIENCE_S
+from tests.patience import LIMIT_S
 
 MEMORY = "memory"
 INGEST = "ingest"
@@ -93,7 +93,7 @@ class FaultInjector:
 
     async def _end_drain(self, worker: str) -> None:
         await asyncio.sleep(self._chance.uniform(*_DRAINED_S))
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + LIMIT_S
         while True:
             try:
                 return await call(COORDINATOR, self._namespace, "drain", worker, False, limit_s=_ANSWER_S)

@@ -23,16 +23,16 @@ from tests.chaos.asking import Users
 from tests.chaos.cameras import Cameras
 from tests.chaos.ray_nodes import RayNodes, ray_nodes
 from tests.chaos.undisturbed import assert_in_order, selected, undisturbed
-from tests.chaos.watching import PATIENCE_S, Watch, watching
+from tests.chaos.watching import Watch, watching
+from tests.patience import LIMIT_S
 
 STREAMS = tuple(f"cam-{number}" for number in range(6))
 ROUND_S = 0.25
-READY_S = 180
 
 
 async def view_of(settings: Settings) -> ClusterView:
     """Who is where, as soon as the Coordinator answers."""
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + LIMIT_S
     while True:
         try:
             return await call(COORDINATOR, settings.cluster.namespace, "view", limit_s=10)
@@ -43,7 +43,7 @@ async def view_of(settings: Settings) -> ClusterView:
 
 async def until_spread(settings: Settings, right: Callable[[Collection[int]], bool], what: str) -> ClusterView:
     """Wait until the numbers of streams per worker are right."""
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + LIMIT_S
     while True:
         view = await view_of(settings)
         owned = Counter(location.worker for location in view.locations.values())
@@ -105,7 +105,7 @@ def main(settings_file: Path) -> None:
         nodes.add()
         nodes.add()
         try:
-            url = server.start(settings, ready_timeout_s=READY_S).url
+            url = server.start(settings, ready_timeout_s=LIMIT_S).url
             asyncio.run(scenario(settings, nodes, url))
         finally:
             server.stop(settings)

@@ -30,18 +30,18 @@ from hermes_ray.transport.topics import ensure_topics
 from tests.chaos import commits
 from tests.chaos.cameras import Cameras
 from tests.chaos.undisturbed import FRAME_BY_FRAME, QUESTION, selected, undisturbed
-from tests.chaos.watching import PATIENCE_S, Watch, watching
+from tests.chaos.watching import Watch, watching
 from tests.durable_broker import DurableBroker
 from tests.object_store import ObjectStore
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.integration
 
 STREAMS = tuple(f"cam-{number}" for number in range(6))
 ROUND_S = 0.25
 AWAY_S = 3.0
 """How long something stays away after the system has noticed."""
-READY_S = 300
 WORKERS = ("ingest-0", "memory-0", "memory-1")
 
 
@@ -60,7 +60,7 @@ class Scene:
 
     def _process(self, name: str) -> int:
         handle = find_actor(name, self.settings.cluster.namespace)
-        return fetch(handle.__ray_call__.remote(lambda _: os.getpid()), name, timeout_s=PATIENCE_S)
+        return fetch(handle.__ray_call__.remote(lambda _: os.getpid()), name, timeout_s=LIMIT_S)
 
     def kill(self, *workers: str) -> None:
         pids = self.processes()
@@ -73,32 +73,32 @@ class Scene:
 
     async def until_seen(self, condition: Callable[[SystemStats], bool]) -> None:
         """Wait until the figures that operators see fulfil a condition."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + LIMIT_S
         while not condition(stats := await self.client.stats()):
-            assert time.monotonic() < deadline_s, f"not in {PATIENCE_S} s: {stats}"
+            assert time.monotonic() < deadline_s, f"not in {LIMIT_S} s: {stats}"
             await asyncio.sleep(0.2)
 
     async def until_restarted(self, names: set[str], before: Mapping[str, int]) -> dict[str, int]:
         """Wait until these workers, and no others, have other processes than before; returns all."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + LIMIT_S
         while True:
             with contextlib.suppress(WorkerUnavailable):
                 after = self.processes()
                 if all(after[name] != before[name] for name in names):
                     assert {name for name in WORKERS if after[name] != before[name]} == names
                     return after
-            assert time.monotonic() < deadline_s, f"{names} are not all back after {PATIENCE_S} s"
+            assert time.monotonic() < deadline_s, f"{names} are not all back after {LIMIT_S} s"
             await asyncio.sleep(0.2)
 
     async def until_it_waits_for_its_snapshot(self, stream: str) -> None:
         """Wait until a stream's owner says that it restores it; before that, only that it is not there yet."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + LIMIT_S
         with pytest.raises(NotReady, match="is being restored"):
             while True:
                 with contextlib.suppress(WorkerUnavailable):
                     await anext(self.client.ask(stream, QUESTION, timeout_s=5))
                     raise AssertionError(f"{stream} answers without its memory")
-                assert time.monotonic() < deadline_s, f"{stream}: no owner in {PATIENCE_S} s"
+                assert time.monotonic() < deadline_s, f"{stream}: no owner in {LIMIT_S} s"
                 await asyncio.sleep(0.2)
 
     async def until_the_broker_is_missed(self) -> None:
@@ -137,7 +137,7 @@ def logged(scene: Scene) -> dict[str, list[FrameMessage]]:
     found: dict[tuple[int, int], FrameMessage] = {}
     with PartitionConsumer(scene.settings.kafka) as consumer:
         consumer.assign({(topic, p): 0 for p in range(scene.settings.kafka.frames_partitions)})
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + LIMIT_S
         while missing := acknowledged.keys() - found.keys():
             assert time.monotonic() < deadline_s, f"{missing} are not in the log"
             found |= {(r.partition, r.offset): FrameMessage.from_record(r) for r in consumer.poll(0.5)}
@@ -161,7 +161,7 @@ async def scene(ray_cluster: None, durable_broker: DurableBroker, object_store: 
         cluster={"memory_workers": 2},
     )
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, READY_S)
+    wait_until_ready(settings, LIMIT_S)
     patient = settings.kafka.model_copy(update={"request_timeout_s": 20.0})
     patient_settings = settings.model_copy(update={"kafka": patient})
     fingerprint = models.fingerprint(models.load(settings.model.name, device="cpu").decoder)

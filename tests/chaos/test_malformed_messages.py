@@ -34,8 +34,9 @@ from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg, encode_png
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.integration
 
 MALFORMED = int(os.environ.pop("HERMES_CHAOS_MALFORMED", "5000"))
 STREAMS = tuple(f"cam-{number}" for number in range(4))
@@ -47,8 +48,6 @@ PER_GOOD = 25
 START_MS = 1_700_000_000_000
 MOST_GROWTH_BYTES = 200 * 1024 * 1024
 """Of the ingest process. One picture at the limit of ``video.max_pixels`` is 25 MB, before and after conversion."""
-READY_S = 120
-SETTLE_S = 300
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 JPEG, PNG = encode_jpeg(PIXELS), encode_png(PIXELS)
@@ -198,7 +197,7 @@ def settings(ray_cluster: None, broker: Any, tmp_path: Path) -> Iterator[Setting
         cluster={"memory_workers": 1},
     )
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, READY_S)
+    wait_until_ready(settings, LIMIT_S)
     yield settings
     shutdown_cluster(settings)
 
@@ -282,7 +281,7 @@ def pid_and_bytes(settings: Settings, name: str) -> tuple[int, int]:
 
 
 async def applied(client: ClusterClient, good: Counter[str]) -> dict[str, StreamStatus]:
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     streams: dict[str, StreamStatus] = {}
     while time.monotonic() < deadline:
         with contextlib.suppress(HermesError):
@@ -297,7 +296,7 @@ def letters(settings: Settings, count: int) -> list[DeadLetter]:
     """All dead letters, once there are that many."""
     topic = (settings.kafka.dead_letters_topic, 0)
     found: list[DeadLetter] = []
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     with PartitionConsumer(settings.kafka) as consumer:
         consumer.assign({topic: 0})
         while len(found) < count and time.monotonic() < deadline:

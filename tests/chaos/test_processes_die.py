@@ -29,6 +29,7 @@ from tests.chaos.report import Fault, Report
 from tests.chaos.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
 from tests.chaos.watching import Watch, watching
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
 FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
 REPORT = os.environ.get("CHAOS_REPORT")
@@ -37,7 +38,6 @@ ROUND_S = 0.25
 SEED = 5
 AT_REST_S = (0.1, 0.8)
 WHILE_RECOVERING_S = (0.3, 2.0)
-READY_S = 120
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 40 * FAULTS)]
 
@@ -61,7 +61,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path: Path) -> Setti
 @pytest.fixture
 def api(settings: Settings) -> Iterator[str]:
     try:
-        yield server.start(settings, ready_timeout_s=READY_S).url
+        yield server.start(settings, ready_timeout_s=LIMIT_S).url
     finally:
         server.stop(settings)
 

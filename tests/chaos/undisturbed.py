@@ -18,9 +18,9 @@ from hermes_ray.memory import snapshot
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.video.codec import DecodeLimits, decode
 from hermes_ray.video.sampling import FrameSampler
+from tests.patience import LIMIT_S
 
 QUESTION = Question("what happened ?", max_tokens=6)
-_LIMIT_S = 60
 _AT_ONCE = 16
 _CLOSE = 1e-5
 FRAME_BY_FRAME = {"max_frames_per_step": 1}
@@ -119,14 +119,14 @@ class Undisturbed:
             self._show(stream, frames[shown:frames_seen])
             shown = frames_seen
             if frames_seen in said:
-                expected = self._peaceful.ask(stream, QUESTION).result(_LIMIT_S)
+                expected = self._peaceful.ask(stream, QUESTION).result(LIMIT_S)
                 assert said[frames_seen] == {expected.text}, f"{stream} at frame {frames_seen}"
 
     def _show(self, stream: str, frames: Sequence[Selected]) -> None:
         for start in range(0, len(frames), _AT_ONCE):
             some = frames[start : start + _AT_ONCE]
             images, ts_ms = [np.array(frame.image) for frame in some], [frame.ts_ms for frame in some]
-            self._peaceful.ingest(stream, images, ts_ms).result(_LIMIT_S)
+            self._peaceful.ingest(stream, images, ts_ms).result(LIMIT_S)
 
     def _compare_memory(self, stream: str) -> None:
         """Kept tokens are the same in every layer, and so is what they hold; also in a memory that goes on from it."""
@@ -144,8 +144,8 @@ class Undisturbed:
                 msg=lambda text, at=f"{stream}: {content}": f"{at}: {text}",
             )
         self._revived.restore(stream, stored)
-        again = self._revived.ask(stream, QUESTION).result(_LIMIT_S)
-        assert again.text == self._peaceful.ask(stream, QUESTION).result(_LIMIT_S).text, f"{stream} after a restore"
+        again = self._revived.ask(stream, QUESTION).result(LIMIT_S)
+        assert again.text == self._peaceful.ask(stream, QUESTION).result(LIMIT_S).text, f"{stream} after a restore"
 
 
 @contextmanager

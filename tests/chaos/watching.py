@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from hermes_ray.cluster.wire.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.errors import HermesError
+from tests.patience import LIMIT_S
 
 _LOOK_S = 0.15
-PATIENCE_S = 240.0
-"""Longest wait for anything to recover, on a machine that is busy with other things too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +54,9 @@ class Watch:
         """Wait until every stream is seen at that capture time or later.
 
         Raises:
-            AssertionError: not in :data:`PATIENCE_S`.
+            AssertionError: not in :data:`LIMIT_S`.
         """
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + LIMIT_S
         while waiting := [stream for stream, ts_ms in newest_ms.items() if self.newest_ms(stream) < ts_ms]:
             assert time.monotonic() < deadline_s, f"{waiting} not at {newest_ms}; last seen {self.latest}"
             await asyncio.sleep(_LOOK_S)
@@ -66,9 +65,9 @@ class Watch:
         """Wait until every stream has at least so many frames; returns how they are then.
 
         Raises:
-            AssertionError: not in :data:`PATIENCE_S`.
+            AssertionError: not in :data:`LIMIT_S`.
         """
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + LIMIT_S
         while not all(s in self.latest and self.latest[s].memory.frames_seen >= n for s, n in frames.items()):
             seen = {stream: status.memory.frames_seen for stream, status in self.latest.items()}
             assert time.monotonic() < deadline_s, f"seen {seen}, expected {frames}"

@@ -21,11 +21,11 @@ from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
 from tests.deploy.rendering import Rendered, values_of
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
 _BIN = Path(sys.executable).parent
-_START_S = 90.0
 _STOP_S = 20.0
 _POLL_S = 0.5
 
@@ -118,7 +118,7 @@ def _start_ray(dashboard: int, cpus: int, directory: str, environment: dict[str,
 
 
 def _deploy(config: Path, address: str, environment: dict[str, str]) -> None:
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + LIMIT_S
     headers = {"Authorization": f"Bearer {environment['RAY_AUTH_TOKEN']}"}
     while not _answers(f"{address}/api/serve/applications/", headers):
         assert time.monotonic() < deadline, "Ray's dashboard did not come up"
@@ -134,7 +134,7 @@ def _answers(url: str, headers: dict[str, str] | None = None) -> bool:
 
 
 def _wait_until_ready(api: str) -> None:
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + LIMIT_S
     while not _answers(f"{api}/readyz"):
         assert time.monotonic() < deadline, httpx.get(f"{api}/readyz").text
         time.sleep(_POLL_S)
@@ -155,7 +155,7 @@ def test_a_changed_number_of_memory_workers_is_taken_by_the_system_that_runs(dep
     config["applications"][0]["args"]["cluster"]["memory_workers"] = 2
     deployed.config.write_text(yaml.safe_dump(config))
     _deploy(deployed.config, deployed.dashboard, deployed.environment)
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + LIMIT_S
     while 'hermes_worker_up{role="memory",worker="memory-1"} 1.0' not in _metrics(deployed.api):
         assert time.monotonic() < deadline, _metrics(deployed.api)
         time.sleep(_POLL_S)

@@ -9,10 +9,9 @@ from pathlib import Path
 import psutil
 
 from hermes_ray.client import HermesClient
+from tests.patience import LIMIT_S
 
 HERMES = str(Path(sys.executable).with_name("hermes"))
-RUN_LIMIT_S = 240
-STOP_LIMIT_S = 60
 
 
 class Run:
@@ -46,7 +45,7 @@ class Run:
         return len(self._family)
 
     def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + RUN_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while text not in self.errors:
             assert self.process.poll() is None, self.errors
             assert time.monotonic() < deadline, self.errors

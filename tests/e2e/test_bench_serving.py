@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.e2e.runs import RUN_LIMIT_S
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -16,7 +16,7 @@ _SCHEMA = Path(__file__).parents[2] / "benchmarks" / "serving.schema.json"
 def test_five_hundred_askers_are_answered_or_refused_in_our_words(hermes, tmp_path):
     file = tmp_path / "serving.json"
     run = hermes("bench", "serving", "--quick", "--seconds", "2", "--json", str(file))
-    table = run.finish(RUN_LIMIT_S)
+    table = run.finish(LIMIT_S)
     assert run.process.returncode == 0, run.errors
     assert run.survivors() == []
     document = json.loads(file.read_text())

@@ -7,14 +7,15 @@ import time
 
 import pytest
 
-from tests.e2e.runs import HERMES, RUN_LIMIT_S, STOP_LIMIT_S, wait_for_frames
+from tests.e2e.runs import HERMES, wait_for_frames
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
 
 def test_one_scripted_run_keeps_its_promises_and_leaves_nothing_behind(hermes):
     run = hermes("demo", "--once", "--json")
-    output = run.finish(RUN_LIMIT_S)
+    output = run.finish(LIMIT_S)
     assert run.process.returncode == 0, run.errors
     assert run.look() > 5, "a broker and Ray's processes were expected"
     assert run.survivors() == []
@@ -22,7 +23,7 @@ def test_one_scripted_run_keeps_its_promises_and_leaves_nothing_behind(hermes):
     report = json.loads(output)
     assert report["model"] == "hermes-tiny"
     assert "only the simulated cameras' world" in report["note"]
-    assert 0 < report["wall_s"] < RUN_LIMIT_S
+    assert 0 < report["wall_s"] < LIMIT_S
     streams = {stream["id"]: stream for stream in report["streams"]}
     # Without a way to download it, there is no footage, and stderr says so.
     with_footage = "going on with the simulated cameras" not in run.errors
@@ -71,7 +72,7 @@ def test_a_signal_during_start_up_ends_everything(hermes, signum, moment, code):
     time.sleep(1.0)
     run.look()
     run.process.send_signal(signum)
-    run.finish(STOP_LIMIT_S)
+    run.finish(LIMIT_S)
     assert run.process.returncode == code, run.errors
     assert run.survivors() == []
     assert "Traceback" not in run.errors
@@ -97,7 +98,7 @@ def test_a_running_demo_says_where_to_ask_and_ends_on_ctrl_c(hermes):
     assert "error (unknown-stream)" in unknown.stderr
     run.look()
     run.process.send_signal(signal.SIGINT)
-    report = json.loads(run.finish(STOP_LIMIT_S))
+    report = json.loads(run.finish(LIMIT_S))
     assert run.process.returncode == 0, run.errors
     assert run.survivors() == []
     assert [stream["id"] for stream in report["streams"]] == ["street-1"]
@@ -111,5 +112,5 @@ def test_footage_that_cannot_be_downloaded_is_said_and_does_not_stop_the_demo(he
     assert "error (source)" in run.errors
     run.wait_for("starting a Kafka broker")
     run.process.send_signal(signal.SIGTERM)
-    run.finish(STOP_LIMIT_S)
+    run.finish(LIMIT_S)
     assert run.survivors() == []

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from hermes_ray.transport.embedded import EmbeddedBroker
-from tests.e2e.runs import HERMES, STOP_LIMIT_S, wait_for_frames
+from tests.e2e.runs import HERMES, wait_for_frames
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -37,14 +38,14 @@ def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes):
 
         run.look()
         run.process.send_signal(signal.SIGTERM)
-        run.finish(STOP_LIMIT_S)
+        run.finish(LIMIT_S)
         assert run.process.returncode == 0, run.errors
         assert run.survivors() == []
 
 
 def test_without_a_broker_up_says_so_and_starts_nothing(hermes):
     run = hermes("up", "--bootstrap", "127.0.0.1:9", "--set", "kafka.request_timeout_s=0.5")
-    run.finish(STOP_LIMIT_S)
+    run.finish(LIMIT_S)
     assert run.process.returncode == 1
     assert "error (broker-unavailable)" in run.errors
     assert "127.0.0.1:9" in run.errors

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
@@ -29,6 +30,7 @@ from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -67,10 +69,10 @@ def url(settings: Settings) -> Iterator[str]:
     """The running service, with all frames of all streams published and applied."""
     ensure_topics(settings.kafka)
     try:
-        handle = server.start(settings, ready_timeout_s=120)
+        handle = server.start(settings, ready_timeout_s=LIMIT_S)
         publish(settings)
         with HermesClient(handle.url) as client:
-            until(lambda: all_applied(client), within_s=60)
+            until(lambda: all_applied(client))
         yield handle.url
     finally:
         server.stop(settings)
@@ -99,8 +101,8 @@ def all_applied(client: HermesClient) -> bool:
     return {stream.id: stream.frames_seen for stream in client.streams()} == dict.fromkeys(STREAMS, FRAMES)
 
 
-def until(condition: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -115,12 +117,21 @@ def test_streams_are_spread_over_both_workers_within_their_budget(http: httpx.Cl
         assert max(stream["kv_tokens_per_layer"]) <= stream["kv_prefix"] + stream["kv_budget"]
 
 
+def test_the_worker_that_holds_a_memory_draws_its_map(http: httpx.Client):
+    for stream in STREAMS:
+        drawn = http.get(f"/v1/streams/{stream}/memory").json()
+        assert drawn["frames"] == list(range(FRAMES))
+        assert drawn["captured_ms"] == [FIRST_TS_MS + n * FRAME_INTERVAL_MS for n in range(FRAMES)]
+        assert all(min(tier["tokens"]) > 0 for tier in drawn["tiers"])
+    assert http.get("/v1/streams/nobody/memory").json()["code"] == "unknown-stream"
+
+
 def test_every_selected_frame_is_counted_as_applied(http: httpx.Client):
     def applied() -> bool:
         ingest = [stream["ingest"] for stream in http.get("/v1/streams").json()["streams"]]
         return all(counts and counts["frames_selected"] == counts["frames_applied"] == FRAMES for counts in ingest)
 
-    until(applied, within_s=10)  # the worker's confirmation follows the frame
+    until(applied)  # the worker's confirmation follows the frame
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -194,8 +205,15 @@ def test_leaving_an_answer_frees_its_place_on_the_worker(http: httpx.Client):
         with http.stream("POST", "/v1/streams/cam-1/query", json=query) as response:
             return next(response.iter_lines()) == "event: token"
 
+    before = complete_answers(http)
     for _ in range(6):
-        until(started_and_left, within_s=3)
+        until(started_and_left)
+    assert complete_answers(http) == before
+
+
+def complete_answers(http: httpx.Client) -> float:
+    lines = http.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("hermes_answers_total{"))
 
 
 def test_a_worker_full_of_questions_says_when_to_come_back(url: str):
@@ -209,8 +227,14 @@ def test_a_worker_full_of_questions_says_when_to_come_back(url: str):
                 task.cancel()
             return [task.result() for task in refused]
 
-    refused = asyncio.run(ask_many())
-    assert len(refused) == 2
+    refused: list[httpx.Response] = []
+
+    def two_of_five_are_refused() -> bool:
+        nonlocal refused
+        refused = asyncio.run(ask_many())
+        return len(refused) == 2
+
+    until(two_of_five_are_refused)  # a place is free a moment after its asker has gone
     for response in refused:
         assert (response.status_code, response.json()["code"]) == (429, "overloaded")
         assert int(response.headers["retry-after"]) >= 1
@@ -219,18 +243,19 @@ def test_a_worker_full_of_questions_says_when_to_come_back(url: str):
 def test_slow_senders_and_questions_about_the_future_hold_no_door_open(http: httpx.Client, url: str):
     question = {"question": "What is there?", "max_tokens": 2}
     # The answers that earlier tests left are over.
-    until(lambda: http.post("/v1/streams/cam-1/query", json=question).status_code == 200, within_s=20)
-    future = {"question": "What happens?", "max_tokens": 1, "as_of": "2100-01-01T00:00:00Z", "timeout_s": 600}
+    until(lambda: http.post("/v1/streams/cam-1/query", json=question).status_code == 200)
+    soon = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    future = {"question": "What happens?", "max_tokens": 1, "as_of": soon, "timeout_s": 600}
     host, _, port = url.removeprefix("http://").partition(":")
     head = f"POST /v1/streams/cam-1/query HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
 
     async def ask_beside_them() -> tuple[list[httpx.Response], dict[str, int]]:
-        slow = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+        slow = [await asyncio.open_connection(host, int(port)) for _ in range(500)]
         for _, writer in slow:
             writer.write(f"{head}content-length: 1000\r\n\r\n{{".encode())
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
-            waiting = [asyncio.create_task(client.post("/v1/streams/cam-1/query", json=future)) for _ in range(40)]
+            waiting = [asyncio.create_task(client.post("/v1/streams/cam-1/query", json=future)) for _ in range(200)]
             refused, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             honest = [await client.get("/healthz")]
             honest += [await client.post("/v1/streams/cam-1/query", json=question) for _ in range(3)]
@@ -242,7 +267,8 @@ def test_slow_senders_and_questions_about_the_future_hold_no_door_open(http: htt
 
     honest, refused = asyncio.run(ask_beside_them())
     assert [response.status_code for response in honest] == [200] * 4, [response.text for response in honest]
-    assert refused == {"overloaded": 429}
+    assert refused.items() <= {"overloaded": 429, "rate-limited": 429}.items()
+    assert refused
 
 
 def test_an_openai_client_talks_to_a_camera(url: str):

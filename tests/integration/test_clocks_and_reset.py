@@ -19,13 +19,13 @@ from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
 NOW = 1_780_000_000_000
 FUTURE = NOW + 90 * 24 * 3_600_000
 FRAMES = 6
-SETTLE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def publish(settings: Settings, start_ms: int, *streams: str, frames: int = FRAM
 
 async def having(client: ClusterClient, stream_id: str, as_of_ms: int, *, stored: bool = False) -> StreamStatus:
     """The stream once its memory has the frame of that moment, and a snapshot if it is to be ``stored``."""
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     status = None
     while status is None or status.memory.as_of_ms != as_of_ms or (stored and status.snapshot_age_s is None):
-        assert time.monotonic() < deadline, f"not in {SETTLE_S} s: {status}"
+        assert time.monotonic() < deadline, f"not in {LIMIT_S} s: {status}"
         await asyncio.sleep(0.2)
         try:
             status = await client.stream(stream_id)

@@ -23,6 +23,7 @@ from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -32,8 +33,6 @@ FRAMES = 12
 FPS = 4
 SELECTED = FRAMES // 2  # sampled at 2 fps
 LAST_MS = START_MS + (FRAMES - 2) * 1000 // FPS
-READY_S = 120
-SETTLE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def settings(ray_cluster, broker) -> Settings:
 def published(settings) -> Settings:
     """A running cluster, and a dozen frames of each stream in Kafka: pictures of two, segments of the others."""
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, READY_S)
+    wait_until_ready(settings, LIMIT_S)
     with FrameProducer(settings.kafka) as producer:
         for number, stream_id in enumerate(STREAMS):
             for message in messages(stream_id, seed=number):
@@ -82,13 +81,13 @@ def messages(stream_id: str, seed: int) -> list[FrameMessage]:
 
 async def settled(client: ClusterClient, frames_seen: int = SELECTED) -> dict[str, StreamStatus]:
     """The streams, once each has applied that many frames and its counts say so."""
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     while True:
         streams = {status.stream_id: status for status in await client.list_streams()}
         done = [s for s in streams.values() if s.memory.frames_seen >= frames_seen and s.ingest and s.ingest.records]
         if len(done) == len(STREAMS) and all(s.ingest.frames_applied >= frames_seen for s in done):
             return streams
-        assert time.monotonic() < deadline, f"not applied in {SETTLE_S} s: {streams}"
+        assert time.monotonic() < deadline, f"not applied in {LIMIT_S} s: {streams}"
         await asyncio.sleep(0.2)
 
 
@@ -208,7 +207,7 @@ def kill(settings: Settings, actor: str) -> None:
 
 
 async def until(condition: Callable[[dict[str, StreamStatus]], bool], client: ClusterClient) -> dict[str, StreamStatus]:
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     while True:
         try:
             streams = {status.stream_id: status for status in await client.list_streams()}
@@ -216,7 +215,7 @@ async def until(condition: Callable[[dict[str, StreamStatus]], bool], client: Cl
                 return streams
         except WorkerUnavailable:
             streams = {}
-        assert time.monotonic() < deadline, f"not in {SETTLE_S} s: {await client.readiness()} {streams}"
+        assert time.monotonic() < deadline, f"not in {LIMIT_S} s: {await client.readiness()} {streams}"
         await asyncio.sleep(0.2)
 
 

@@ -18,11 +18,10 @@ from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
-READY_S = 120
-SETTLE_S = 120
 PER_ROUND = 200
 ROUND_S = 0.25
 PICTURE = encode_jpeg(np.full((480, 640, 3), 90, np.uint8))
@@ -44,7 +43,7 @@ def cluster(broker, **video: object) -> Iterator[Settings]:
         },
     )
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, READY_S)
+    wait_until_ready(settings, LIMIT_S)
     try:
         yield settings
     finally:
@@ -92,7 +91,7 @@ async def test_lag_grows_while_frames_wait_and_nothing_is_lost(ray_cluster, brok
         client = await ClusterClient.connect(settings)
         flood = Flood(settings)
         try:
-            await until(client, lambda stream: True, READY_S)
+            await until(client, lambda stream: True, LIMIT_S)
             started_s = time.monotonic()
             shown = (await until(client, lambda s: s.lag_ms > 1000 and s.ingest.lag_records > 0, 5)).lag_ms
             await asyncio.sleep(3)
@@ -102,7 +101,7 @@ async def test_lag_grows_while_frames_wait_and_nothing_is_lost(ray_cluster, brok
         finally:
             flood.stop()
         done = await until(
-            client, lambda s: s.ingest.waiting_since_ms is None and s.ingest.records == flood.published, SETTLE_S
+            client, lambda s: s.ingest.waiting_since_ms is None and s.ingest.records == flood.published, LIMIT_S
         )
         assert (done.ingest.frames_shed, done.ingest.lag_records) == (0, 0)
         assert done.memory.frames_seen == done.ingest.frames_applied == done.ingest.frames_selected
@@ -113,11 +112,11 @@ async def test_under_shed_frames_are_left_out_until_the_stream_has_caught_up(ray
         client = await ClusterClient.connect(settings)
         flood = Flood(settings)
         try:
-            await until(client, lambda s: s.ingest.frames_shed > 0, READY_S)
+            await until(client, lambda s: s.ingest.frames_shed > 0, LIMIT_S)
         finally:
             flood.stop()
         behind = await until(
-            client, lambda s: s.ingest.waiting_since_ms is None and s.ingest.records == flood.published, SETTLE_S
+            client, lambda s: s.ingest.waiting_since_ms is None and s.ingest.records == flood.published, LIMIT_S
         )
         counts = behind.ingest
         assert counts.frames_decoded == flood.published
@@ -126,6 +125,6 @@ async def test_under_shed_frames_are_left_out_until_the_stream_has_caught_up(ray
             for _ in range(5):
                 producer.send(FrameMessage("cam", PICTURE, "image/jpeg", time.time_ns() // 1_000_000))
                 await asyncio.sleep(0.3)
-        after = await until(client, lambda s: s.ingest.records == flood.published + 5, SETTLE_S)
+        after = await until(client, lambda s: s.ingest.records == flood.published + 5, LIMIT_S)
         assert after.ingest.frames_shed - counts.frames_shed <= 1  # the divisor holds for the record that ends it
         assert after.ingest.frames_selected - counts.frames_selected >= 4

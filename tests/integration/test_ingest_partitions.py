@@ -25,14 +25,13 @@ from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.integration
 
 STREAMS = ("cam-0", "cam-1", "cam-2", "cam-3")
 START_MS = 1_700_000_000_000
 PICTURE = encode_jpeg(np.full((48, 64, 3), 90, np.uint8))
-READY_S = 120
-SETTLE_S = 150
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def settings(ray_cluster: None, broker: Any, tmp_path_factory: pytest.TempPathFa
         cluster={"memory_workers": 2},
     )
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, READY_S)
+    wait_until_ready(settings, LIMIT_S)
     yield settings
     shutdown_cluster(settings)
 
@@ -68,7 +67,7 @@ def publish(settings: Settings, stream: str, partition: int, numbers: range) -> 
 
 async def seen(client: ClusterClient, condition: Callable[[dict[str, StreamStatus]], bool]) -> dict[str, StreamStatus]:
     """The streams, once the condition holds of them."""
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     streams: dict[str, StreamStatus] = {}
     while time.monotonic() < deadline:
         try:
@@ -78,7 +77,7 @@ async def seen(client: ClusterClient, condition: Callable[[dict[str, StreamStatu
         if condition(streams):
             return streams
         await asyncio.sleep(0.3)
-    raise AssertionError(f"not in {SETTLE_S} s: {streams}")
+    raise AssertionError(f"not in {LIMIT_S} s: {streams}")
 
 
 def has(frames: int, *names: str) -> Callable[[dict[str, StreamStatus]], bool]:

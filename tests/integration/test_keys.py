@@ -14,13 +14,13 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-from hermes_ray.api.client import HermesClient
 from ray import serve
 
 from hermes_ray.api import server
 from hermes_ray.api.app import build
 from hermes_ray.api.keys.key_file import KeyFile, new_key, read_keys, write_keys
 from hermes_ray.api.keys.scopes import Scope
+from hermes_ray.client import HermesClient
 from hermes_ray.config import (
     AccessSettings,
     ApiSettings,
@@ -38,6 +38,7 @@ from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -99,14 +100,14 @@ def secret(keys_file: Path) -> str:
 def url(settings: Settings, secret: str) -> Iterator[str]:
     ensure_topics(settings.kafka)
     try:
-        handle = server.start(settings, ready_timeout_s=120)
+        handle = server.start(settings, ready_timeout_s=LIMIT_S)
         with FrameProducer(settings.kafka) as producer:
             picture = encode_jpeg(np.full((64, 64, 3), 128, np.uint8))
             for stream in STREAMS:
                 producer.send(FrameMessage(stream, picture, "image/jpeg", round(time.time() * 1000)))
             producer.flush()
         with HermesClient(handle.url, secret) as client:
-            until(lambda: len(client.streams()) == len(STREAMS), within_s=60)
+            until(lambda: len(client.streams()) == len(STREAMS))
         yield handle.url
     finally:
         server.stop(settings)
@@ -118,8 +119,8 @@ def http(url: str, secret: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def until(condition: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -136,11 +137,11 @@ def test_a_new_key_counts_and_a_revoked_one_does_not_without_a_restart(url: str,
         except Unauthorized:
             return False
 
-    until(counts, within_s=10)
+    until(counts)
     with HermesClient(url, new) as client, pytest.raises(UnknownStream):
         client.stream("back-door")
     write_keys(keys_file, former)
-    until(lambda: not counts(), within_s=10)
+    until(lambda: not counts())
     with HermesClient(url, secret) as client:
         assert len(client.streams()) == len(STREAMS)
 
@@ -207,7 +208,7 @@ def test_a_body_sent_byte_by_byte_is_cut_off_behind_serve_too(url: str, secret: 
 def test_a_conversation_is_of_its_key_on_the_worker_too(http: httpx.Client, url: str, keys_file: Path):
     asked = {"question": "What is there?", "max_tokens": 2, "session_id": "s"}
     other = {"Authorization": f"Bearer {make_key(keys_file, Scope.ASK)}"}
-    until(lambda: httpx.post(f"{url}{QUERY}", json=asked, headers=other).status_code == 200, within_s=10)
+    until(lambda: httpx.post(f"{url}{QUERY}", json=asked, headers=other).status_code == 200)
     # The other one has one turn by now, and we have none.
     first, second = (http.post(QUERY, json=asked).json()["usage"]["prompt_tokens"] for _ in range(2))
     theirs = httpx.post(f"{url}{QUERY}", json=asked, headers=other).json()["usage"]["prompt_tokens"]
@@ -219,7 +220,7 @@ def test_without_keys_serve_s_proxy_tells_who_is_on_another_machine(url: str, se
     """As under a Serve configuration, which opens the port whatever our settings say. It changes the API: the last."""
     keyless = settings.api.model_copy(update={"access": AccessSettings()})
     serve.run(build(settings.model_copy(update={"api": keyless}).model_dump()), name=server.APPLICATION)
-    until(lambda: httpx.get(f"{url}/v1/streams").status_code == 200, within_s=30)
+    until(lambda: httpx.get(f"{url}/v1/streams").status_code == 200)
     port = urlsplit(url).port
     own = [
         address.address

@@ -27,14 +27,13 @@ from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.integration
 
 STREAMS = tuple(f"cam-{number}" for number in range(6))
 START_MS = 1_700_000_000_000
 FPS = 2
-READY_S = 120
-SETTLE_S = 90
 MOVE_AFTER_S = 6.0
 QUESTION = Question("what happened ?", max_tokens=6)
 
@@ -64,7 +63,7 @@ def settings(ray_cluster, broker, tmp_path, snapshot_interval_s, move_after_s):
         },
     )
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, READY_S)
+    wait_until_ready(settings, LIMIT_S)
     yield settings
     shutdown_cluster(settings)
 
@@ -81,7 +80,7 @@ def publish(settings: Settings, first: int, frames: int) -> int:
 
 
 async def until(client: ClusterClient, condition: Callable[[dict[str, StreamStatus]], bool]) -> dict[str, StreamStatus]:
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     seen: object = None
     while time.monotonic() < deadline:
         try:
@@ -91,7 +90,7 @@ async def until(client: ClusterClient, condition: Callable[[dict[str, StreamStat
         except HermesError as error:
             seen = error
         await asyncio.sleep(0.2)
-    raise AssertionError(f"not in {SETTLE_S} s: {seen}")
+    raise AssertionError(f"not in {LIMIT_S} s: {seen}")
 
 
 def reached(as_of_ms: int) -> Callable[[dict[str, StreamStatus]], bool]:
@@ -171,10 +170,10 @@ async def test_questions_that_wait_for_a_frame_follow_their_streams(settings):
     client = await ClusterClient.connect(settings)
     newest = publish(settings, first=0, frames=5)
     await until(client, reached(newest))
-    question = Question("what happened ?", max_tokens=2, as_of_ms=newest + 1, timeout_s=SETTLE_S)
+    question = Question("what happened ?", max_tokens=2, as_of_ms=newest + 1, timeout_s=LIMIT_S)
 
     async def ask(stream: str) -> Answer:
-        asked = client.ask(stream, question, timeout_s=SETTLE_S, patience_s=SETTLE_S)
+        asked = client.ask(stream, question, timeout_s=LIMIT_S, patience_s=LIMIT_S)
         return [item async for item in asked][-1]
 
     waiting = [asyncio.create_task(ask(stream)) for stream in STREAMS]
@@ -276,7 +275,7 @@ def age_snapshots(settings: Settings, stream: str, days: float) -> None:
 
 async def until_committed(settings: Settings, records: int) -> None:
     """Wait until lag tools see so many records done with: then a restart reads none of them again."""
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + LIMIT_S
     with PartitionConsumer(settings.kafka) as consumer:
         while sum(consumer.committed((settings.kafka.frames_topic, p)) or 0 for p in range(2)) < records:
             assert time.monotonic() < deadline

@@ -24,15 +24,15 @@ from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.sampling import FrameSampler
 from tests.chaos.undisturbed import FRAME_BY_FRAME, selected, undisturbed
 from tests.durable_broker import DurableBroker
-from tests.integration.test_ingest_partitions import PICTURE, READY_S, START_MS, has, process_of, seen
+from tests.integration.test_ingest_partitions import PICTURE, START_MS, has, process_of, seen
 from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.integration
 
 STREAMS = tuple(f"cam-{number}" for number in range(8))
 BEFORE, AFTER = 2, 6
 FRAMES = 12
-SETTLE_S = 150
 TARGET_FPS = 2.0
 
 
@@ -50,7 +50,7 @@ def settings(
         cluster={"memory_workers": 1, "ingest_workers": 2, "ingest_worker_cpus": 0.5},
     )
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, READY_S)
+    wait_until_ready(settings, LIMIT_S)
     yield settings
     shutdown_cluster(settings)
 
@@ -71,10 +71,10 @@ def publish(settings: Settings, numbers: range, streams: Sequence[str] = STREAMS
 
 
 async def until(condition: Callable[[PartitionConsumer], bool], settings: Settings) -> None:
-    deadline_s = time.monotonic() + SETTLE_S
+    deadline_s = time.monotonic() + LIMIT_S
     with PartitionConsumer(settings.kafka) as consumer:
         while not condition(consumer):
-            assert time.monotonic() < deadline_s, f"not in {SETTLE_S} s"
+            assert time.monotonic() < deadline_s, f"not in {LIMIT_S} s"
             await asyncio.sleep(0.2)
 
 

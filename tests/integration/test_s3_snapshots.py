@@ -17,14 +17,14 @@ from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.stats import SnapshotCounts
 from tests.object_store import ObjectStore
+from tests.patience import LIMIT_S
 from tests.unit.cluster.memory_worker.test_stream_keeper import keeper_of, watch_and_save
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 BUCKET = "snapshots"
 PART_BYTES = 50 * 1024 * 1024
 """Beyond it s3fs uploads in several parts."""
-SETTLE_S = 60
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def test_the_newest_are_kept_listed_and_read_and_the_store_itself_agrees(
 def test_what_another_process_writes_and_removes_is_seen_at_once(settings: SnapshotSettings) -> None:
     store = SnapshotStore(settings)
     assert (store.streams(), store.names("cam")) == ([], [])  # so that a listing kept from here would be stale
-    assert written_elsewhere(settings, 1, 10).wait(SETTLE_S) == 0
+    assert written_elsewhere(settings, 1, 10).wait(LIMIT_S) == 0
     assert (store.streams(), store.names("cam")) == (["cam"], [SnapshotName(1, 1)])
-    assert written_elsewhere(settings, 2, 20).wait(SETTLE_S) == 0
+    assert written_elsewhere(settings, 2, 20).wait(LIMIT_S) == 0
     assert store.names("cam")[0] == SnapshotName(1, 2)
     assert store.read("cam", SnapshotName(1, 2)) == bytes(20)
 
@@ -84,7 +84,7 @@ def test_a_process_that_dies_while_it_uploads_leaves_no_half_snapshot(
     store.put("cam", SnapshotName(1, 1), whole)
     assert store.read("cam", SnapshotName(1, 1)) == whole
     writer = written_elsewhere(settings, 2, 8 * PART_BYTES)
-    s3, deadline_s = object_store.client(), time.monotonic() + SETTLE_S
+    s3, deadline_s = object_store.client(), time.monotonic() + LIMIT_S
     while not s3.list_multipart_uploads(Bucket=BUCKET, Prefix=prefix).get("Uploads"):
         assert writer.poll() is None and time.monotonic() < deadline_s, "the upload was not seen"
     writer.kill()

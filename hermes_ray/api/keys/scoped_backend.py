@@ -9,7 +9,7 @@ from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
-from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.errors import UnknownStream
 from hermes_ray.observability.stats import SystemStats
 
@@ -67,6 +67,16 @@ class ScopedBackend:
         """
         with self._visible(stream_id):
             return await self._backend.stream(stream_id)
+
+    async def memory_map(self, stream_id: str) -> MemoryMap:
+        """What each tier of a stream's memory still holds of every frame.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        with self._visible(stream_id):
+            return await self._backend.memory_map(stream_id)
 
     async def reset(self, stream_id: str) -> Location:
         """Forget what a stream's memory has seen.

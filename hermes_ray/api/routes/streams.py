@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.memory_schemas import MemoryMapResponse
 from hermes_ray.api.schemas import StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.transport.message import validate_stream_id
 
@@ -41,6 +42,21 @@ async def list_streams(backend: CurrentBackend) -> StreamListResponse:
 async def get_stream(stream_id: StreamId, backend: CurrentBackend) -> StreamResponse:
     """One stream and the state of its memory."""
     return StreamResponse.of(await backend.stream(stream_id))
+
+
+@router.get(
+    "/{id}/memory",
+    operation_id="getMemoryMap",
+    responses=documentation.problems(
+        "unknown-stream", "invalid-stream-id", "not-ready", "worker-unavailable", "stale-epoch", "snapshot"
+    ),
+)
+async def get_memory_map(stream_id: StreamId, backend: CurrentBackend) -> MemoryMapResponse:
+    """What each tier of the stream's memory still holds of every frame, by number and capture time.
+
+    Only frames of which something is left are named. Looking waits for a step of the worker, and changes nothing.
+    """
+    return MemoryMapResponse.of(await backend.memory_map(stream_id))
 
 
 @router.post(

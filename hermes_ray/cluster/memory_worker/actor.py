@@ -29,7 +29,7 @@ from hermes_ray.cluster.wire.protocol import (
     WorkerHealth,
 )
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import EngineStats
+from hermes_ray.engine.contracts import EngineStats, MemoryMap
 from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
@@ -41,6 +41,8 @@ log = get_logger(__name__)
 
 _CALLERS = 256
 """Router processes that may wait for answers at once; a question is only handed in, and holds no call open."""
+_LOOKERS = 4
+"""Memory maps drawn at once. Apart from health checks, since each waits for a step of the engine."""
 _DRAIN_LIMIT_S = 20.0
 """Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
 
@@ -82,7 +84,7 @@ class StreamMemoryActor:
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
         """How many calls of each kind run at once."""
-        return {"health": 16, "ask": _CALLERS, "ingest": 256}
+        return {"health": 16, "ask": _CALLERS, "ingest": 256, "look": _LOOKERS}
 
     @ray.method(concurrency_group="health")
     async def health(self, silent_s: float = 0.0) -> WorkerHealth:
@@ -201,6 +203,25 @@ class StreamMemoryActor:
         """
         self._fence.check(stream_id, epoch)
         return self._hosted.report(stream_id)
+
+    @ray.method(concurrency_group="look")
+    async def memory_map(self, stream_id: str, epoch: int) -> MemoryMap:
+        """What each tier of a stream's memory still holds of every frame; waits for the engine's running step.
+
+        Raises:
+            StaleEpoch, NotReady: as for :meth:`report`, or it is leaving.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+            WorkerUnavailable: the model is not loaded.
+        """
+        self._fence.check(stream_id, epoch)
+        self._hosted.report(stream_id)
+        try:
+            return await asyncio.to_thread(self._loading.loaded().memory_map, stream_id)
+        except UnknownStream as error:  # it was there a moment ago
+            raise NotReady(f"stream {stream_id!r} is on its way from or to {self._name}") from error
+        except EngineError as error:
+            end_if_broken(error)
+            raise
 
     @ray.method(concurrency_group="health")
     async def engine_stats(self) -> EngineStats:

@@ -12,7 +12,7 @@ from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness,
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
@@ -21,6 +21,8 @@ log = get_logger(__name__)
 
 _ANSWER_LIMIT_S = 5.0
 """For everything but answers; these calls wait for no model."""
+_MAP_LIMIT_S = 20.0
+"""A map waits for a step of the engine, and behind other maps."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
 _STATS_LIMIT_S = 1.0
@@ -118,11 +120,17 @@ class ClusterClient:
             NotReady: its first frame is on the way.
             WorkerUnavailable: its owner is away.
         """
-        try:
-            report = await self._report(stream_id)
-        except StaleEpoch:
-            report = await self._report(stream_id)
+        report: StreamReport = await self._look(stream_id, "report")
         return self._status(stream_id, report, await self._counts(await self._call(COORDINATOR, "view")))
+
+    async def memory_map(self, stream_id: str) -> MemoryMap:
+        """What each tier of a stream's memory still holds of every frame.
+
+        Raises:
+            UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        return await self._look(stream_id, "memory_map", _MAP_LIMIT_S)
 
     async def reset(self, stream_id: str) -> Location:
         """Give a stream an empty memory; its owner stays, under a new epoch.
@@ -193,10 +201,17 @@ class ClusterClient:
                 self._forget(stream_id, location.worker)
                 raise
 
-    async def _report(self, stream_id: str) -> StreamReport:
+    async def _look(self, stream_id: str, method: str, limit_s: float = _ANSWER_LIMIT_S) -> Any:
+        """What a stream's owner says of it; a former owner sends us on."""
+        try:
+            return await self._ask_owner(stream_id, method, limit_s)
+        except StaleEpoch:
+            return await self._ask_owner(stream_id, method, limit_s)
+
+    async def _ask_owner(self, stream_id: str, method: str, limit_s: float) -> Any:
         location = await self._locate(stream_id)
         try:
-            return await self._call(location.worker, "report", stream_id, location.epoch)
+            return await self._call(location.worker, method, stream_id, location.epoch, limit_s=limit_s)
         except (StaleEpoch, WorkerUnavailable):
             self._forget(stream_id, location.worker)
             raise

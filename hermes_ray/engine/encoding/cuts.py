@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.residency.capture_times import CaptureTimes
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory.snapshot import Snapshot
@@ -11,6 +14,7 @@ from hermes_ray.memory.view import copied
 
 _STREAM = "stream"
 _CALLER = "caller"
+_CAPTURED_FRAMES, _CAPTURED_MS = "captured.frames", "captured.ms"
 
 
 def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mapping[str, Any]) -> Snapshot:
@@ -29,13 +33,19 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
         "newest_block_ms": memory.newest_block_ms,
         "held_back_ms": [frame.elapsed_ms for frame in memory.held_back],
     }
+    view = copied(writer.slab.view(slot_of(memory)), "cpu")
+    memory.captured.keep(view, memory.frames)
     return Snapshot(
-        view=copied(writer.slab.view(slot_of(memory)), "cpu"),
+        view=view,
         policy=writer.policy.name,
         budget_tokens=writer.budget,
         next_frame=memory.frames,
         extra={_STREAM: state, _CALLER: dict(extra)},
-        attached={str(index): frame.pixels for index, frame in enumerate(memory.held_back)},
+        attached={
+            **{str(index): frame.pixels for index, frame in enumerate(memory.held_back)},
+            _CAPTURED_FRAMES: torch.tensor(memory.captured.frames, dtype=torch.int64),
+            _CAPTURED_MS: torch.tensor(memory.captured.ms, dtype=torch.int64),
+        },
     )
 
 
@@ -71,4 +81,11 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter) -> int
     memory.held_back = tuple(
         TimedPixels(snapshot.attached[str(index)], elapsed_ms) for index, elapsed_ms in enumerate(state["held_back_ms"])
     )
+    memory.captured = _captured(snapshot)
     return state["as_of_ms"]
+
+
+def _captured(snapshot: Snapshot) -> CaptureTimes:
+    if _CAPTURED_FRAMES not in snapshot.attached:
+        return CaptureTimes()  # a snapshot of a release that did not note them
+    return CaptureTimes(snapshot.attached[_CAPTURED_FRAMES].tolist(), snapshot.attached[_CAPTURED_MS].tolist())

@@ -12,14 +12,13 @@ from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.encoding import cuts
 from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
 from hermes_ray.engine.encoding.grouping import group_frames
+from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
 from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
-from hermes_ray.memory.holdings import TierHoldings, holdings
 from hermes_ray.memory.snapshot import Snapshot
-from hermes_ray.memory.tiers import Tier, layout
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
 from hermes_ray.observability.logs import get_logger
 
@@ -99,10 +98,10 @@ class FrameIngest:
         for name, frames in taken.items():
             if name in failed:
                 done = before[name].recover(self._streams[name].memory)
-                self._confirm(name, frames[:done])
+                self._confirm(name, frames[:done], before[name].seen)
                 self._give_up(name, frames[done:], failed[name])
             else:
-                self._confirm(name, frames)
+                self._confirm(name, frames, before[name].seen)
         frames = sum(plan.values())
         if not failed:  # one that fails is done twice
             self._scheduler.costs.learn(frames, self._compactions(plan) - compactions, perf_counter() - started_s)
@@ -151,15 +150,10 @@ class FrameIngest:
             compactions=stream.memory.compactions,
         )
 
-    def memory_map(self, stream_id: str) -> dict[Tier, TierHoldings]:
-        """What each tier of a stream's memory still holds of every frame.
-
-        Raises:
-            UnknownStream: no such stream, or none of its frames is applied yet.
-        """
-        memory, _ = self.memory(stream_id)
-        slab = self._writer.slab
-        return holdings(slab.view(slot_of(memory)), layout(slab.shape.layers))
+    def held_tokens(self, stream_id: str) -> HeldTokens:
+        """Which tokens a stream's memory holds, copied off the device. Raises as :meth:`memory`."""
+        memory, as_of_ms = self.memory(stream_id)
+        return held_tokens(memory, as_of_ms, self._writer.slab.view(slot_of(memory)))
 
     def cut(self, stream_id: str, extra: Mapping[str, Any]) -> Snapshot:
         """A stream as it is between two steps, copied off the device; frames that still wait are not in it.
@@ -253,9 +247,13 @@ class FrameIngest:
         unseen = dict(together_or_each(list(groups), look, lambda _: None))
         return unseen | self._writer.write({name: self._streams[name].memory for name in blocks}, blocks)
 
-    def _confirm(self, stream_id: str, frames: list[WaitingFrame]) -> None:
+    def _confirm(self, stream_id: str, frames: list[WaitingFrame], first: int) -> None:
+        stream = self._streams[stream_id]
         if frames:
-            self._streams[stream_id].as_of_ms = frames[-1].ts_ms
+            stream.as_of_ms = frames[-1].ts_ms
+            stream.memory.captured.extend(first, [frame.ts_ms for frame in frames])
+            if stream.memory.captured.crowded and stream.memory.slot is not None:
+                stream.memory.captured.keep(self._writer.slab.view(stream.memory.slot), stream.memory.frames)
         self.frames_applied += len(frames)
         for frame in frames:
             frame.batch.applied_frames += 1

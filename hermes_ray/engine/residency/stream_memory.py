@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from hermes_ray.engine.residency.capture_times import CaptureTimes
 from hermes_ray.models import VisualBlock
 
 
@@ -36,6 +37,7 @@ class StreamMemory:
         compactions: how often it was compacted.
         started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
         newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
+        captured: when the frames that it may still hold were captured.
         held_back: frames whose group is not complete.
         previewed: the frames held back when a question last came, and the block they made; on the device, so it is
             forgotten when the memory is parked.
@@ -48,6 +50,7 @@ class StreamMemory:
     compactions: int = 0
     started_ms: int | None = None
     newest_block_ms: int | None = None
+    captured: CaptureTimes = field(default_factory=CaptureTimes, repr=False, compare=False)
     held_back: tuple[TimedPixels, ...] = ()
     previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
     _self: object = field(default_factory=object, repr=False, compare=False)

@@ -1,5 +1,6 @@
 """From encoded packets to RGB frames: the one place where pixels are decoded."""
 
+import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -12,7 +13,7 @@ from hermes_ray.errors import UndecodableMedia
 from hermes_ray.video.codec.cpu_budget import CpuBudget
 from hermes_ray.video.codec.limits import DecodeLimits
 from hermes_ray.video.codec.missing import check_missing
-from hermes_ray.video.codec.orientation import Orientation, turned, upright
+from hermes_ray.video.codec.orientation import Orientation, from_matrix, upright
 from hermes_ray.video.codec.packets.contents import PacketContents
 from hermes_ray.video.codec.pixel_aspect import shown_size
 from hermes_ray.video.codec.resize import fit, to_rgb
@@ -184,10 +185,17 @@ def to_frame(
         max_side_px: the longest side allowed, pixels.
         pixel_aspect: width of a stored pixel over its height; square if unknown.
         max_pixels: the most that it may have in its true shape; ``None`` for no bound.
-        orientation: how to turn it; by default what libav makes of its side data, which misses mirrored pictures.
+        orientation: how to turn it; by default as its display matrix says, which libav takes from container or stream.
     """
     width, height = shown_size(picture.width, picture.height, pixel_aspect, max_pixels)
     image = to_rgb(picture, fit(width, height, max_side_px))
-    if orientation is None:
-        orientation = turned(round(picture.rotation / 90))
-    return Frame(upright(image, orientation), capture_ms)
+    return Frame(upright(image, orientation or _displayed(picture)), capture_ms)
+
+
+def _displayed(picture: av.VideoFrame) -> Orientation:
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Orientation.UPRIGHT
+    # Of AVFrameSideData's 3 x 3 int32, in the order of ISO/IEC 14496-12, clause 6.2.2.
+    a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
+    return from_matrix(a, b, c, d)

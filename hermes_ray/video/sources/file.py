@@ -57,34 +57,34 @@ class FileSource:
         """
         start_ts_ms = round(time.time() * 1000) if self._start_ts_ms is None else self._start_ts_ms
         began = time.monotonic()
-        for offset, picture in self._pictures():
+        for offset, picture, aspect in self._pictures():
             due = began + float(offset)
             if self._closed.is_set() or (self._realtime and self._closed.wait(max(0.0, due - time.monotonic()))):
                 return
             ts_ms = start_ts_ms + round(1000 * offset)
             if self._keep is None or self._keep(ts_ms):
-                yield to_frame(picture, ts_ms, self._max_side_px)
+                yield to_frame(picture, ts_ms, self._max_side_px, pixel_aspect=aspect)
 
     def close(self) -> None:
         """End the iterator at its next frame, or at once while it waits for one to be due."""
         self._closed.set()
 
-    def _pictures(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        """Yield (seconds since the very first picture, picture), round after round."""
+    def _pictures(self) -> Iterator[tuple[Fraction, av.VideoFrame, Fraction | None]]:
+        """Yield (seconds since the very first picture, picture, shape of its pixels), round after round."""
         round_start = Fraction(0)
         while True:
             round_end: Fraction | None = None
-            for offset, duration, picture in self._one_round():
+            for offset, duration, picture, aspect in self._one_round():
                 round_end = round_start + offset + duration
-                yield round_start + offset, picture
+                yield round_start + offset, picture, aspect
             if round_end is None:
                 raise SourceError(f"{self._path} holds no decodable picture")
             if not self._loop:
                 return
             round_start = round_end
 
-    def _one_round(self) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
-        """Yield (offset, duration, picture), both in seconds."""
+    def _one_round(self) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame, Fraction | None]]:
+        """Yield (offset, duration, picture, pixel aspect), the first two in seconds."""
         try:
             with av.open(str(self._path), "r", metadata_errors="replace") as container:
                 if not container.streams.video:
@@ -97,7 +97,9 @@ class FileSource:
                         raise SourceError(f"{self._path} has pictures without timestamps; remux it to mp4")
                     when = picture.pts * picture.time_base
                     start = when if start is None else start
-                    yield when - start, duration, picture
+                    # What the container says of it counts before what the stream says.
+                    aspect = track.sample_aspect_ratio or track.codec_context.sample_aspect_ratio
+                    yield when - start, duration, picture, aspect
         except FFmpegError as error:
             raise SourceError(f"cannot read {self._path}: {error.strerror}") from error
 

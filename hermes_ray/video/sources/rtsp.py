@@ -189,7 +189,9 @@ class RtspSource:
             if self._closed.is_set():
                 return
             for picture in self._decode(track.codec_context, packet):
-                self._frames.put(to_frame(picture, self._clock.capture_ms(picture), self._max_side_px))
+                aspect = track.codec_context.sample_aspect_ratio
+                capture_ms = self._clock.capture_ms(picture)
+                self._frames.put(to_frame(picture, capture_ms, self._max_side_px, pixel_aspect=aspect))
                 self._failures = 0
                 self._backoff.reset()
                 shown_s = time.monotonic()

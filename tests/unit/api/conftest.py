@@ -17,6 +17,7 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import StreamEngine
+from tests.patience import LIMIT_S
 
 FIRST_TS_MS = 1_767_323_045_000
 FRAMES = 3
@@ -97,9 +98,15 @@ def on_socket(app: FastAPI) -> Iterator[str]:
         thread.join()
 
 
-async def eventually(condition: Callable[[], bool], within_s: float) -> bool:
+async def is_cancelled(engine: StreamEngine, answered: int) -> bool:
+    """Whether the engine has come to rest with no more complete answers than it had given before."""
+    assert await eventually(lambda: engine.stats().questions_active == 0)
+    return engine.stats().questions_answered == answered
+
+
+async def eventually(condition: Callable[[], bool]) -> bool:
     """Whether the condition holds before the time is over."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         if condition():
             return True

@@ -148,6 +148,6 @@ async def test_random_questions_and_pictures_within_the_schema_do_no_harm(engine
         statuses = await ask(client, chance)
     assert await showing > PICTURES // 2
     assert statuses[200] > QUESTIONS // 2, statuses
-    assert engine.memory_map(UNDISTURBED).keys() == memory.keys()
+    assert engine.memory_map(UNDISTURBED) == memory
     after = engine.ask(UNDISTURBED, TRUTH).result(60)
     assert (after.text, after.as_of_ms) == (truth.text, truth.as_of_ms)

@@ -18,6 +18,7 @@ OPERATIONS = {
     "getMetrics": ("get", "/metrics"),
     "listStreams": ("get", "/v1/streams"),
     "getStream": ("get", "/v1/streams/{id}"),
+    "getMemoryMap": ("get", "/v1/streams/{id}/memory"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "askStreams": ("post", "/v1/query"),

@@ -75,7 +75,7 @@ def test_impossible_limits_are_refused_by_name(
 
 def test_only_the_likeliest_tokens_are_sampled() -> None:
     logits = torch.tensor([0.1, 0.4, 0.2, 0.3]).log()
+    (peak,) = peaks([logits])
     for top_p, expected in ((0.0, {1}), (0.39, {1}), (0.5, {1, 3}), (0.8, {1, 2, 3}), (1.0, {0, 1, 2, 3})):
         generator = new_generator(7)
-        (peak,) = peaks([logits])
         assert {choose(logits, peak, 1.0, generator, top_p) for _ in range(300)} == expected

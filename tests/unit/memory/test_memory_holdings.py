@@ -12,7 +12,7 @@ def test_every_tier_accounts_for_its_tokens_frame_by_frame():
     stream, tiers = Stream(layers=10), layout(10)
     view = stream.watch(stream.empty(), 9)
     view = Hermes(HERMES, tiers).compact(view, stream.attention(54), keep=30)
-    held = holdings(view, tiers)
+    held = holdings(view.frames, view.counts, tiers)
     assert {tier: h.layers for tier, h in held.items()} == {
         Tier.SENSORY: range(1),
         Tier.WORKING: range(1, 7),
@@ -27,4 +27,5 @@ def test_every_tier_accounts_for_its_tokens_frame_by_frame():
 
 def test_a_shallow_decoder_has_no_sensory_tier():
     stream = Stream(layers=2)
-    assert set(holdings(stream.watch(stream.empty(), 1), layout(2))) == {Tier.WORKING, Tier.LONG_TERM}
+    view = stream.watch(stream.empty(), 1)
+    assert set(holdings(view.frames, view.counts, layout(2))) == {Tier.WORKING, Tier.LONG_TERM}

@@ -1,11 +1,15 @@
 import itertools
+import subprocess
 import threading
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hermes_ray.errors import SourceError
 from hermes_ray.video.sources.file import FileSource
+from tests.unit.video.oracles import CASES
 
 
 @pytest.fixture
@@ -49,6 +53,27 @@ def test_close_from_another_thread_ends_a_waiting_source(clip):
 
 def test_frames_are_shrunk_on_request(clip):
     assert next(FileSource(clip, max_side_px=80).frames()).image.shape == (60, 80, 3)
+
+
+@pytest.mark.parametrize("name", ["matrix_r90.mp4", "matrix_vflip.mp4", "sar_half_d1.mp4"])
+def test_frames_are_upright_and_in_their_true_shape(name, tmp_path):
+    shown = next(FileSource(CASES / name).frames()).image
+    raw = ["-noautorotate", "-i", str(CASES / name)]
+    rotated = ["-i", str(CASES / name), "-vf", "scale=iw*sar:ih,setsar=1"]
+    expected, untouched = (first_picture(arguments, tmp_path / "shown.png") for arguments in (rotated, raw))
+    assert shown.shape == expected.shape
+    assert differ(shown, expected) < 4
+    assert untouched.shape != shown.shape or differ(untouched, shown) > 10
+
+
+def first_picture(arguments, file):
+    """As ffmpeg shows it."""
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments, "-frames:v", "1", str(file)], check=True)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def differ(one, other):
+    return float(np.abs(one.astype(int) - other.astype(int)).mean())
 
 
 def test_only_the_frames_that_are_wanted_come_and_each_is_asked_about_once(clip, pictures, psnr):

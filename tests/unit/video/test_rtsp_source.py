@@ -11,9 +11,10 @@ import pytest
 from rtsp_server import RtspCamera, split_nal_units
 
 from hermes_ray.errors import SourceError
-from hermes_ray.video.codec import SegmentEncoder
+from hermes_ray.video.codec import DecodeLimits, SegmentEncoder, decode
 from hermes_ray.video.sources.backoff import Backoff
 from hermes_ray.video.sources.rtsp import RtspSource
+from tests.unit.video.oracles import CASES
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,14 @@ def test_camera_is_watched_with_its_pictures_in_order(segment, pictures, psnr):
         frames = list(itertools.islice(source.frames(), 15))
     assert min(psnr(frame.image, image) for frame, image in zip(frames, pictures, strict=False)) > 30
     assert source.dropped == source.damaged == source.reconnects == 0
+
+
+def test_pixels_that_are_not_square_are_shown_in_their_true_shape():
+    payload = (CASES / "sar_half_d1.h264").read_bytes()
+    expected = next(iter(decode(payload, "video/h264", 0, DecodeLimits()))).image
+    with RtspCamera(payload, fps=20) as camera:
+        shown = next(RtspSource(camera.url).frames()).image
+    assert shown.shape == expected.shape == (576, 768, 3)
 
 
 def test_capture_times_are_wall_clock_with_the_cameras_spacing(segment):

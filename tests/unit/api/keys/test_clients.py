@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import openai
 import pytest
-from hermes_ray.api.client import HermesClient
 from typer.testing import CliRunner
 
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.cli.main import app
+from hermes_ray.client import HermesClient
 from hermes_ray.config import load
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import ConfigError, Forbidden, RateLimited, Unauthorized

@@ -66,6 +66,7 @@ async def test_what_tells_nothing_needs_no_key(serve: Serve):
     [
         ("read", "GET", "/v1/streams", None),
         ("read", "GET", f"/v1/streams/{STREAM}", None),
+        ("read", "GET", f"/v1/streams/{STREAM}/memory", None),
         ("read", "GET", "/v1/models", None),
         ("ask", "POST", QUERY, QUESTION),
         ("ask", "POST", "/v1/chat/completions", CHAT),

@@ -12,9 +12,9 @@ from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Answer, Question, StreamEngine
 from hermes_ray.errors import HermesError, NotReady, UnknownStream, WorkerUnavailable
+from tests.patience import LIMIT_S
 
 LONG = 4096
-LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.suspects import Suspects
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import EngineFailed, HermesError, QuestionFailed, QuestionTimeout, WorkerLost
+from tests.patience import LIMIT_S
 
 INNOCENT = [Question(f"what happened {number} ?") for number in range(6)]
 GUILTY = Question("crash")
-LIMIT_S = 60.0
 
 
 @pytest.mark.parametrize(
