@@ -23,7 +23,7 @@ class Question:
         history: the conversation before this question, (question, answer) each, oldest first; behind what the session
             remembers. None of it is ever dropped: what is too long is refused.
         instructions: a system turn before the conversation; refused where the model's chat template has none.
-        stop: the answer ends before the first of these texts.
+        stop: the answer ends before that of these texts which is complete first.
         top_p: samples among the likeliest tokens that together have this probability; 1 among all.
     """
 
@@ -79,7 +79,7 @@ class Answer:
         ttft_ms: from the engine's receipt of the question to its first token, milliseconds.
         prompt_tokens: tokens of the question with its chat template, without the memory.
         completion_tokens: tokens generated, the end token included.
-        finish_reason: ``stop`` (the model ended its answer) or ``length`` (max_tokens reached).
+        finish_reason: ``stop`` (the model ended its answer, or a stop text did) or ``length`` (max_tokens reached).
         evidence: the frames that the answer's attention rests on, heaviest first, at most eight.
         option_probabilities: for a question with options, the probability of each in the order given; they add up to 1.
     """

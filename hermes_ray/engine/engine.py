@@ -19,7 +19,8 @@ from hermes_ray.engine.answering.places import QuestionPlaces
 from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
 from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, MemoryMap, Question, StreamStats
-from hermes_ray.engine.encoding.ingest import FrameBatch, FrameIngest
+from hermes_ray.engine.encoding.frame_batch import FrameBatch
+from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter

@@ -1,6 +1,7 @@
 """What one failure may end: the question or the stream that it is about, unless the device itself is unusable."""
 
 from collections.abc import Callable, Sequence
+from traceback import clear_frames
 from typing import TypeVar
 
 import torch
@@ -34,33 +35,35 @@ def together_or_each(
     Raises:
         Exception: the device is unusable, or is out of memory even for one of them and for that twice.
     """
-    try:
-        work(items)
-    except Exception as error:
-        if is_devices_end(error):
-            raise
-        undo(items)
-        if len(items) > 1:
-            log.exception("failed together, each goes on by itself", items=len(items))
-            return [failed for item in items for failed in together_or_each([item], work, undo)]
+    error = _attempt(items, work, undo)
+    if isinstance(error, torch.OutOfMemoryError) and len(items) == 1:
+        torch.cuda.empty_cache()  # what torch keeps for later
+        error = _attempt(items, work, undo)
         if isinstance(error, torch.OutOfMemoryError):
-            return _once_more(items, work, undo)
+            raise error
+    if error is None:
+        return []
+    if len(items) == 1:
         return [(items[0], error)]
-    return []
+    log.error("failed together, each goes on by itself", exc_info=error, items=len(items))
+    return [failed for item in items for failed in together_or_each([item], work, undo)]
 
 
-def _once_more(
+def let_go(error: Exception) -> None:
+    """Drop the tensors that a caught error holds by its frames, before anything is tried that may need their room."""
+    clear_frames(error.__traceback__)
+
+
+def _attempt(
     items: Sequence[_T], work: Callable[[Sequence[_T]], None], undo: Callable[[Sequence[_T]], None]
-) -> list[tuple[_T, Exception]]:
-    """With what torch keeps for later given back. Out of memory again, the device cannot serve anybody."""
-    torch.cuda.empty_cache()
+) -> Exception | None:
+    """What went wrong, if anything did."""
     try:
         work(items)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:
         if is_devices_end(error):
             raise
+        let_go(error)
         undo(items)
-        return [(items[0], error)]
-    return []
+        return error
+    return None

@@ -109,23 +109,3 @@ def dense_rank(numbers: Tensor) -> Tensor:
     steps = torch.zeros_like(ordered)
     steps[:, 1:] = (ordered[:, 1:] != ordered[:, :-1]).to(ordered.dtype)
     return torch.empty_like(ordered).scatter_(1, origin, steps.cumsum(dim=1).to(ordered.dtype))
-
-
-def next_position(positions: Tensor, first: int) -> Tensor:
-    """The position of a text token that follows the memory: one more than the largest of any axis.
-
-    Args:
-        positions: [layers, N, axes] integers.
-        first: the first position behind the prefix; the answer for an empty memory.
-
-    Returns:
-        [layers], same dtype. It differs by layer, as each layer evicts other tokens.
-    """
-    return largest(positions, first).amax(dim=1) + 1
-
-
-def largest(positions: Tensor, first: int) -> Tensor:
-    """The largest position on each axis, ``first - 1`` for an empty memory: [layers, axes]."""
-    if positions.shape[1] == 0:
-        return positions.new_full((positions.shape[0], positions.shape[2]), first - 1)
-    return positions.amax(dim=1)

@@ -100,18 +100,6 @@ class MemoryView:
         return replace(self, positions=positions)
 
 
-def concatenate(older: MemoryView, newer: MemoryView) -> MemoryView:
-    """Append the tokens of ``newer`` behind those of ``older``, in every layer."""
-    return MemoryView(
-        keys=torch.cat((older.keys, newer.keys), dim=2),
-        values=torch.cat((older.values, newer.values), dim=2),
-        positions=torch.cat((older.positions, newer.positions), dim=1),
-        frames=torch.cat((older.frames, newer.frames), dim=1),
-        patches=torch.cat((older.patches, newer.patches), dim=1),
-        counts=torch.cat((older.counts, newer.counts), dim=1),
-    )
-
-
 def at_least_float32(vectors: Tensor) -> Tensor:
     """The same numbers in a dtype fit for sums: float32, or wider if they are wider."""
     return vectors.to(torch.promote_types(vectors.dtype, torch.float32))

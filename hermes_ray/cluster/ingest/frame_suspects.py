@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from hermes_ray.cluster.ingest.outbox import QueuedFrame
+from hermes_ray.cluster.ingest.outbox import QueuedFrame, with_pictures
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import FramePosition
 from hermes_ray.cluster.wire.suspects import Suspects
@@ -47,7 +47,8 @@ class FrameSuspects:
     def passed(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
         """The batch has ended, and its owner has not."""
         self.dropped(stream_id)
-        for frame in _pictures(frames):
+        # Of a frame that is refused for good only the mark is sent, which says nothing about its picture.
+        for frame in with_pictures(frames):
             self._suspects.passed((stream_id, frame.position))
 
     def ended(
@@ -67,7 +68,7 @@ class FrameSuspects:
             return []
         return [
             frame
-            for frame in _pictures(frames)
+            for frame in with_pictures(frames)
             if self._suspects.ended((stream_id, frame.position), owner, announced=announced)
         ]
 
@@ -83,8 +84,3 @@ class FrameSuspects:
 
     def _is_suspect(self, stream_id: str, frame: QueuedFrame) -> bool:
         return frame.image is not None and (stream_id, frame.position) in self._suspects
-
-
-def _pictures(frames: Sequence[QueuedFrame]) -> list[QueuedFrame]:
-    """Of a frame that is refused for good only the mark is sent, which says nothing about its picture."""
-    return [frame for frame in frames if frame.image is not None]

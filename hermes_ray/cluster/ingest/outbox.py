@@ -36,6 +36,11 @@ class QueuedFrame:
         return replace(self, image=None)
 
 
+def with_pictures(frames: Sequence[QueuedFrame]) -> list[QueuedFrame]:
+    """Those that are more than a mark."""
+    return [frame for frame in frames if frame.image is not None]
+
+
 @dataclass(slots=True)
 class _Lane:
     waiting: deque[QueuedFrame] = field(default_factory=deque)

@@ -7,7 +7,7 @@ from hermes_ray.cluster.ingest.counts import StreamCounts
 from hermes_ray.cluster.ingest.delivery import Delivery, Outcome
 from hermes_ray.cluster.ingest.frame_suspects import FrameSuspects
 from hermes_ray.cluster.ingest.meters import IngestMeters
-from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame
+from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame, with_pictures
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
 from hermes_ray.errors import (
     ClusterError,
@@ -101,13 +101,13 @@ class BatchSender:
             self._meters.postponed(error.code)
             self._outbox.postpone(stream_id, time.monotonic() + retry_s)
         else:
-            frames = _pictures(self._outbox.discard(stream_id))
+            frames = with_pictures(self._outbox.discard(stream_id))
             self._rejected.refuse(stream_id, (frame.record for frame in frames), error)
 
     def _confirm(self, outcome: Outcome) -> None:
         batch = self._outbox.finish(outcome.stream_id)
         self._suspects.passed(outcome.stream_id, batch)
-        frames = _pictures(batch)
+        frames = with_pictures(batch)
         for refused in outcome.refused:
             records = (frame.record for frame in frames if frame.position == refused.position)
             self._rejected.refuse(outcome.stream_id, records, refused.error)
@@ -123,10 +123,6 @@ class BatchSender:
                 f"{owner.worker} ended again and again while this frame was on its way into the memory"
             )
             self._rejected.refuse(stream_id, [frame.record], error)
-
-
-def _pictures(frames: tuple[QueuedFrame, ...]) -> list[QueuedFrame]:
-    return [frame for frame in frames if frame.image is not None]
 
 
 def _retry_after_s(error: HermesError) -> float | None:

@@ -15,6 +15,7 @@ from hermes_ray.engine.attention.cached_keys import read_rotated
 from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout
+from hermes_ray.memory.transfer import to_device
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
 
@@ -205,18 +206,19 @@ class AnswerSlab:
                 cache.transpose(1, 2)[batch.seats, batch.columns] = new[0].transpose(0, 1)
 
     def _keep(self, readings: Sequence[Reading], batch: PackedReadings, observed: Sequence[Sequence[Tensor]]) -> None:
+        # First what takes room on the device: if there is none, nothing is kept yet.
+        text = torch.tensor([(reading.seat, reading.kept - reading.shown) for reading in readings], dtype=torch.int32)
+        seats, steps = to_device(text, self._next.device).T
         for depth, runs in enumerate(observed):
             for run, weights in zip(batch.runs, runs, strict=True):
                 self._attention[depth, run.seats, : run.end] += weights
+        self._next.index_add_(1, seats, steps.expand(self._next.shape[0], -1))
         for reading in readings:
             begin = self._lengths[reading.seat]
             if reading.preview is not None:
                 self._visual[reading.seat] = slice(self._visual[reading.seat].start, begin + reading.shown)
                 self._frames[:, reading.seat, begin : begin + reading.shown] = reading.preview.frame
             self._lengths[reading.seat] = begin + reading.kept
-        seats = torch.tensor([reading.seat for reading in readings], device=self._next.device)
-        text = torch.tensor([reading.kept - reading.shown for reading in readings], device=self._next.device)
-        self._next[:, seats] += text.int()
 
 
 def _add_deepstack(layer: int, hidden: Tensor, batch: PackedReadings) -> None:

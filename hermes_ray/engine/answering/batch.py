@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from time import perf_counter
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering.answer_slab import AnswerSlab
-from hermes_ray.engine.answering.options import Branches, cut, probabilities
+from hermes_ray.engine.answering.in_progress import AnswerInProgress
+from hermes_ray.engine.answering.options import cut, probabilities
 from hermes_ray.engine.answering.patience import Patience
 from hermes_ray.engine.answering.prompts import Prompts
 from hermes_ray.engine.answering.question_job import QuestionJob
@@ -22,34 +23,16 @@ from hermes_ray.engine.answering.sessions import Sessions
 from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.answering.text import TextStream
 from hermes_ray.engine.answering.token_meter import TokenMeter
-from hermes_ray.engine.contracts import Answer, AnswerToken
+from hermes_ray.engine.contracts import AnswerToken
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
-from hermes_ray.engine.isolation import is_devices_end
+from hermes_ray.engine.isolation import is_devices_end, let_go
 from hermes_ray.engine.residency.stream_memory import slot_of
 from hermes_ray.errors import EngineError, HermesError, QuestionFailed, QuestionTimeout
 from hermes_ray.models import ModelAdapter, Turn
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Active:
-    job: QuestionJob
-    seat: int
-    reading: Reading
-    branches: list[Branches]
-    text: StoppingText
-    generator: torch.Generator | None
-    as_of_ms: int
-    frames_seen: int
-    prompt_tokens: int
-    tokens: list[int] = field(default_factory=list)
-    ttft_ms: float = 0.0
-    newest_token_s: float | None = None
-    option_probabilities: Sequence[float] = ()
-    ended: str | None = None
 
 
 class AnswerBatch:
@@ -78,7 +61,7 @@ class AnswerBatch:
         self.sessions = Sessions(settings.max_sessions)
         self._prompts = Prompts(adapter, self.sessions, settings)
         self._waiting: deque[QuestionJob] = deque()
-        self._active: list[_Active] = []
+        self._active: list[AnswerInProgress] = []
         self.answered = 0
         self.tokens = TokenMeter()
         self.patience = Patience(settings.max_step_ms)
@@ -153,7 +136,7 @@ class AnswerBatch:
                     job.tell(error)
             self._waiting.remove(job)  # only now: should the device be unusable, the job is told with all that wait
 
-    def _seated(self, job: QuestionJob) -> _Active:
+    def _seated(self, job: QuestionJob) -> AnswerInProgress:
         """A question with a private copy of the memory that it is about."""
         memory, as_of_ms = self._ingest.memory(job.stream_id)
         prompt = self._prompts.build(job.stream_id, job.question)
@@ -164,7 +147,7 @@ class AnswerBatch:
         asked = Reading(seat, prompt, preview=None if preview is None else Preview(*preview, frame=memory.frames))
         branches = cut(options, self._copies.room(seat) - asked.tokens)
         self.tokens.prompt_tokens += prompt.shape[0]
-        return _Active(
+        return AnswerInProgress(
             job=job,
             seat=seat,
             reading=replace(asked, branches=branches[0]),
@@ -176,11 +159,10 @@ class AnswerBatch:
             prompt_tokens=prompt.shape[0],
         )
 
-    def _read(self, items: Sequence[_Active]) -> None:
+    def _read(self, items: Sequence[AnswerInProgress]) -> None:
         """One more token for each; if they fail together, each by itself, so that the guilty one is known."""
         try:
             logits = self._copies.read([item.reading for item in items])
-            likeliest = peaks([rows[0] for rows in logits])
         except Exception as error:
             if is_devices_end(error):
                 raise
@@ -188,8 +170,22 @@ class AnswerBatch:
                 self._fail(items[0].job, items[0])
                 return
             log.exception("answers failed together, each goes on by itself", answers=len(items))
+            let_go(error)
+        else:
+            self._take(items, logits)
+            return
+        for item in items:
+            self._read([item])
+
+    def _take(self, items: Sequence[AnswerInProgress], logits: Sequence[Tensor]) -> None:
+        """Make tokens of what was read. What fails from here on is not read again: its seat holds it already."""
+        try:
+            likeliest = peaks([rows[0] for rows in logits])
+        except Exception as error:
+            if is_devices_end(error):
+                raise
             for item in items:
-                self._read([item])
+                self._fail(item.job, item)
             return
         for item, rows, peak in zip(items, logits, likeliest, strict=True):
             with self._alone(item.job, item):
@@ -203,7 +199,7 @@ class AnswerBatch:
                 self._finish(item)
 
     @contextmanager
-    def _alone(self, job: QuestionJob, item: _Active | None = None) -> Iterator[None]:
+    def _alone(self, job: QuestionJob, item: AnswerInProgress | None = None) -> Iterator[None]:
         """Whatever goes wrong within ends this question, and no other."""
         try:
             yield
@@ -212,7 +208,7 @@ class AnswerBatch:
                 raise
             self._fail(job, item)
 
-    def _fail(self, job: QuestionJob, item: _Active | None) -> None:
+    def _fail(self, job: QuestionJob, item: AnswerInProgress | None) -> None:
         """End a question because of the exception that is being handled."""
         log.exception("a question failed", stream_id=job.stream_id, question=job.id)
         if item is not None and item in self._active:
@@ -221,7 +217,7 @@ class AnswerBatch:
         error = type(sys.exception()).__name__
         job.tell(QuestionFailed(f"question {job.id}: {error}; the worker's log has the cause"))
 
-    def _choose_option(self, item: _Active, logits: Tensor) -> None:
+    def _choose_option(self, item: AnswerInProgress, logits: Tensor) -> None:
         """Answer with the likeliest option."""
         further = [Reading(item.seat, branches=branches) for branches in item.branches[1:]]
         behind = [logits[1:], *(self._copies.read([reading], observe=False)[0] for reading in further)]
@@ -233,7 +229,7 @@ class AnswerBatch:
         item.job.tell(AnswerToken(0, item.text.text))
         item.ended = "stop"
 
-    def _take_token(self, item: _Active, logits: Tensor, peak: Peak) -> None:
+    def _take_token(self, item: AnswerInProgress, logits: Tensor, peak: Peak) -> None:
         question = item.job.question
         token = choose(logits, peak, question.temperature, item.generator, question.top_p)
         item.tokens.append(token)
@@ -249,14 +245,13 @@ class AnswerBatch:
         elif len(item.tokens) >= min(question.max_tokens, self._settings.max_answer_tokens):
             item.ended = "length"
 
-    def _clock(self, item: _Active) -> None:
+    def _clock(self, item: AnswerInProgress) -> None:
         now_s = self.tokens.came(item.job.received_s, item.newest_token_s)
         if item.newest_token_s is None:
             item.ttft_ms = (now_s - item.job.received_s) * 1000
         item.newest_token_s = now_s
 
-    def _finish(self, item: _Active) -> None:
-        assert item.ended is not None, "only a complete answer is finished"
+    def _finish(self, item: AnswerInProgress) -> None:
         evidence = self._copies.evidence(item.seat)
         if rest := item.text.flush():
             item.job.tell(AnswerToken(len(item.tokens), rest))
@@ -264,21 +259,9 @@ class AnswerBatch:
         self.answered += 1
         asked = item.job.question
         self.sessions.remember(item.job.stream_id, asked.session_id, Turn(asked.text, item.text.text))
-        item.job.tell(
-            Answer(
-                text=item.text.text,
-                as_of_ms=item.as_of_ms,
-                frames_seen=item.frames_seen,
-                ttft_ms=item.ttft_ms,
-                prompt_tokens=item.prompt_tokens,
-                completion_tokens=len(item.tokens),
-                finish_reason=item.ended,
-                evidence=evidence,
-                option_probabilities=tuple(item.option_probabilities),
-            ),
-        )
+        item.job.tell(item.answer(evidence))
 
-    def _leave(self, item: _Active) -> None:
+    def _leave(self, item: AnswerInProgress) -> None:
         self._active.remove(item)
         self._copies.release(item.seat)
 

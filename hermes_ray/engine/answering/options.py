@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
+from hermes_ray.memory.transfer import to_device
+
 Branches = tuple[tuple[int, ...], ...]
 
 
@@ -41,10 +43,13 @@ def probabilities(
         ArithmeticError: a logit is NaN or plus infinity.
     """
     scores: list[Tensor] = []
-    for ids, mine in zip(options, behind.split([len(ids) for ids in options]), strict=True):
+    lengths = [len(ids) for ids in options]
+    tokens = to_device(torch.tensor([token for ids in options for token in ids]), behind.device)
+    stops = to_device(torch.tensor(sorted(stop_ids)), behind.device)
+    for ids, mine in zip(tokens.split(lengths), behind.split(lengths), strict=True):
         following = torch.cat((asked[None], mine)).log_softmax(dim=-1)
-        said = following[torch.arange(len(ids)), torch.tensor(ids)].sum()
-        scores.append(said + following[-1, sorted(stop_ids)].logsumexp(dim=0))
+        said = following[:-1].gather(1, ids[:, None]).sum()
+        scores.append(said + following[-1].index_select(0, stops).logsumexp(dim=0))
     shares = torch.stack(scores).double().softmax(dim=0).tolist()
     if not math.isfinite(sum(shares)):
         raise ArithmeticError(f"the options' log-likelihoods are {torch.stack(scores).tolist()}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention.dot_product import additive_mask, attend, attention_weights
+from hermes_ray.memory.transfer import to_device
 from hermes_ray.models.adapter import VisualBlock
 from hermes_ray.models.decoder import Decoder
 
@@ -100,7 +101,7 @@ class PackedReadings:
             for reading, start in zip(ordered, starts, strict=True)
             for column, step in enumerate(reading.steps(), start)
         ]
-        self.seats, self.columns, self.steps = torch.tensor(where, device=device).T
+        self.seats, self.columns, self.steps = to_device(torch.tensor(where), device).T
         first, wanted, self.previews, self._sizes = 0, list[int](), list[tuple[Preview, int]](), list[int]()
         for reading in ordered:
             if reading.preview is not None:
@@ -109,7 +110,7 @@ class PackedReadings:
             wanted.extend(mine)
             self._sizes.append(len(mine))
             first += reading.tokens
-        self.wanted = torch.tensor(wanted, device=device)
+        self.wanted = to_device(torch.tensor(wanted), device)
         group = decoder.shape.heads // decoder.shape.kv_heads
         self.runs: list[Run] = []
         for begin, stop in _runs(ordered):
@@ -149,7 +150,7 @@ class Run:
             self._pad(sizes, decoder.device)
         visible = self._visible(readings, starts, decoder.device)
         last = [max(0, reading.kept - 1) for reading in readings]
-        self._last = (torch.arange(self._rows, device=decoder.device), torch.tensor(last, device=decoder.device))
+        self._last = (torch.arange(self._rows, device=decoder.device), to_device(torch.tensor(last), decoder.device))
         self._mask = additive_mask(visible, group, decoder.dtype)
         self._last_mask = additive_mask(visible[self._last][:, None], group, decoder.dtype)
 
@@ -193,13 +194,13 @@ class Run:
             take.append([first + min(place, size - 1) for place in range(self._width)])
             give.extend(range(row * self._width, row * self._width + size))
             first += size
-        self._take, self._give = torch.tensor(take, device=device), torch.tensor(give, device=device)
+        self._take, self._give = to_device(torch.tensor(take), device), to_device(torch.tensor(give), device)
 
     def _visible(self, readings: Sequence[Reading], starts: Sequence[int], device: torch.device) -> Tensor:
         """Which columns each token sees: the seat's, and causally its own reading. ``[seats, width, end]`` bool."""
         columns = torch.arange(self.end, device=device)
         ahead = torch.arange(self._width, device=device)
-        visible = columns <= (torch.tensor(starts, device=device)[:, None] + ahead)[..., None]
+        visible = columns <= (to_device(torch.tensor(starts), device)[:, None] + ahead)[..., None]
         for row, (reading, start) in enumerate(zip(readings, starts, strict=True)):
             begin = reading.kept
             for branch in reading.branches:
@@ -211,9 +212,8 @@ class Run:
 def _embed(readings: Sequence[Reading], decoder: Decoder) -> Tensor:
     """``[tokens, hidden]`` of all readings; one call embeds all ids."""
     ids = [reading.token_ids for reading in readings]
-    embedded = decoder.embed(
-        torch.tensor([token for mine in ids for token in mine], dtype=torch.int64).to(decoder.device)
-    )
+    together = torch.tensor([token for mine in ids for token in mine], dtype=torch.int64)
+    embedded = decoder.embed(to_device(together, decoder.device))
     parts: list[Tensor] = []
     for reading, mine in zip(readings, embedded.split([len(mine) for mine in ids]), strict=True):
         if reading.preview is not None:

@@ -6,10 +6,11 @@ from hermes_ray.engine.answering.text import TextStream
 
 
 class StoppingText:
-    """Text of one answer that ends before the first stop text in it.
+    """Text of one answer that ends before the stop text that is complete first.
 
     What may be the beginning of a stop text is held back until the next token shows whether it is. A stop text may be
-    spread over tokens, or be a part of one.
+    spread over tokens, or be a part of one: where the text ends does not depend on it. Of several that are complete
+    with the same character, the longest counts.
 
     Args:
         stream: makes text of tokens.
@@ -38,10 +39,10 @@ class StoppingText:
 
     def _take(self, piece: str) -> str:
         text, self._held = self._held + piece, ""
-        found = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             self.stopped = True
-            text = text[: min(found)]
+            text = text[: min(found)[1]]
         else:
             safe = len(text) - self._begun(text)
             text, self._held = text[:safe], text[safe:]

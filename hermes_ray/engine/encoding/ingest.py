@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Self
@@ -11,13 +10,14 @@ from torch import Tensor
 
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.encoding import cuts
+from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
 from hermes_ray.engine.encoding.grouping import group_frames
 from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
-from hermes_ray.errors import EngineError, FramesFailed, HermesError, SnapshotError, UnknownStream
+from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
 from hermes_ray.observability.logs import get_logger
@@ -26,35 +26,11 @@ log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class FrameBatch:
-    """Frames handed over together; ``applied`` resolves when a question would see the last of them.
-
-    Attributes:
-        pixels: preprocessed pictures.
-        ts_ms: their capture times.
-        applied: the stream's state with all of them in it.
-        applied_frames: how many are in the memory so far.
-    """
-
-    pixels: list[Tensor]
-    ts_ms: list[int]
-    applied: Future[StreamStats] = field(default_factory=Future)
-    applied_frames: int = 0
-
-
-@dataclass(slots=True)
-class _Waiting:
-    pixels: Tensor
-    ts_ms: int
-    batch: FrameBatch
-
-
-@dataclass(slots=True)
 class _Stream:
     memory: StreamMemory
     block_tokens: int
     as_of_ms: int | None = None
-    waiting: deque[_Waiting] = field(default_factory=deque)
+    waiting: deque[WaitingFrame] = field(default_factory=deque)
 
 
 class FrameIngest:
@@ -87,7 +63,7 @@ class FrameIngest:
         if not batch.pixels:
             batch.applied.set_result(self.stats(stream_id))
         stream.waiting.extend(
-            _Waiting(pixels, ts_ms, batch) for pixels, ts_ms in zip(batch.pixels, batch.ts_ms, strict=True)
+            WaitingFrame(pixels, ts_ms, batch) for pixels, ts_ms in zip(batch.pixels, batch.ts_ms, strict=True)
         )
 
     def step(self, bound_s: float | None = None) -> int:
@@ -247,7 +223,7 @@ class FrameIngest:
             untimed = [TimedPixels(picture, 0) for picture in (*ahead, *pixels)]
             self._writer.check_room(stream.memory, len(group_frames(untimed, self._adapter.frames_per_block)[0]))
 
-    def _group(self, memory: StreamMemory, frames: list[_Waiting]) -> list[FrameGroup]:
+    def _group(self, memory: StreamMemory, frames: list[WaitingFrame]) -> list[FrameGroup]:
         """Complete groups of what a stream held back and its new frames; the rest is held back."""
         if memory.started_ms is None:
             memory.started_ms = frames[0].ts_ms
@@ -271,7 +247,7 @@ class FrameIngest:
         unseen = dict(together_or_each(list(groups), look, lambda _: None))
         return unseen | self._writer.write({name: self._streams[name].memory for name in blocks}, blocks)
 
-    def _confirm(self, stream_id: str, frames: list[_Waiting], first: int) -> None:
+    def _confirm(self, stream_id: str, frames: list[WaitingFrame], first: int) -> None:
         stream = self._streams[stream_id]
         if frames:
             stream.as_of_ms = frames[-1].ts_ms
@@ -284,7 +260,7 @@ class FrameIngest:
             if frame.batch.applied_frames == len(frame.batch.pixels):
                 frame.batch.applied.set_result(self.stats(stream_id))
 
-    def _give_up(self, stream_id: str, frames: list[_Waiting], error: Exception) -> None:
+    def _give_up(self, stream_id: str, frames: list[WaitingFrame], error: Exception) -> None:
         """Refuse frames and all that waits behind them, or the memory would have a hole that nobody knows of."""
         stream = self._streams[stream_id]
         log.error("frames failed", exc_info=error, stream_id=stream_id, frames=len(frames))
@@ -294,7 +270,7 @@ class FrameIngest:
 
     def _fail(self, stream: _Stream, error: Exception) -> None:
         for batch in {id(frame.batch): frame.batch for frame in stream.waiting}.values():
-            batch.applied.set_exception(error if isinstance(error, HermesError) else _failed(error, batch))
+            batch.fail(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,8 +293,3 @@ class _Before:
         else:
             memory.held_back = ()
         return memory.frames_seen - self.seen
-
-
-def _failed(error: Exception, batch: FrameBatch) -> FramesFailed:
-    said = f"{type(error).__name__}: {error}"
-    return FramesFailed(f"the frames cannot be encoded: {said}", applied=batch.applied_frames)

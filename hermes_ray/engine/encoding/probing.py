@@ -42,11 +42,6 @@ class ProbeSet:
         self._parts = _parts(probe, adapter, tiers)
 
     @property
-    def tokens(self) -> int:
-        """Tokens that ride along with a pass; 0 when nothing does."""
-        return sum(part.embeds.shape[0] for part in self._parts) if self.rides_along else 0
-
-    @property
     def rides_along(self) -> bool:
         """Whether the attention comes from tokens appended to the encoding pass."""
         return self.probe in (Probe.GUIDANCE, Probe.TEMPLATE)
@@ -64,7 +59,7 @@ class ProbeSet:
             largest: ``[layers, axes]`` int32, the largest positions of the memory with this row in it.
 
         Returns:
-            Both, longer by :attr:`tokens`, and where the probes are.
+            Both, longer by the probes, and where these are.
         """
         spans = []
         all_embeds, all_positions = [embeds], [positions]

@@ -102,6 +102,31 @@ def test_answers_that_fail_only_together_go_on_each_by_itself(broken, undisturbe
     assert [said(answer) for answer in outcomes(broken(spoil))] == undisturbed
 
 
+class Unstackable(torch.Tensor):
+    """Logits that cannot be put together with others, as when there is no room on the device for all of them."""
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is torch.stack:
+            raise torch.OutOfMemoryError("injected")
+        return super().__torch_function__(function, types, args, kwargs or {})
+
+
+def test_answers_whose_tokens_cannot_be_chosen_fail_rather_than_go_on_with_a_word_read_twice(adapter, undisturbed):
+    calls = iter(range(10_000))
+
+    def logits(hidden: torch.Tensor) -> torch.Tensor:
+        computed = adapter.decoder.logits(hidden)
+        return computed.as_subclass(Unstackable) if next(calls) == 3 else computed
+
+    with engine_with(Replaced(adapter, decoder=Replaced(adapter.decoder, logits=logits))) as engine:
+        first = outcomes(engine)
+        assert any(isinstance(outcome, QuestionFailed) for outcome in first)
+        for outcome, truth in zip(first, undisturbed, strict=True):
+            assert isinstance(outcome, QuestionFailed) or said(outcome) == truth
+        assert [said(answer) for answer in outcomes(engine)] == undisturbed  # nothing of them is left
+
+
 @pytest.mark.parametrize("how", ["not a number", "not the model's size"])
 def test_of_questions_that_are_read_together_only_the_guilty_one_is_refused(adapter, undisturbed, how):
     all_asked = threading.Event()

@@ -1,13 +1,12 @@
 """Random streams to test memories with: the same frames as tensors and as the oracle's tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from oracle import Layer, Token
 
-from hermes_ray.memory.positions import largest, next_position
-from hermes_ray.memory.view import MemoryView, concatenate
+from hermes_ray.memory.view import MemoryView
 
 
 @dataclass
@@ -77,6 +76,24 @@ class Stream:
         row = (self.first + steps // self.columns).expand(self.layers, -1)
         column = (self.first + steps % self.columns).expand(self.layers, -1)
         return torch.stack((time, row, column), dim=-1)
+
+
+def concatenate(older: MemoryView, newer: MemoryView) -> MemoryView:
+    """The tokens of ``newer`` behind those of ``older``, in every layer."""
+    pairs = {field.name: (getattr(older, field.name), getattr(newer, field.name)) for field in fields(MemoryView)}
+    return MemoryView(**{n: torch.cat(pair, dim=2 if n in ("keys", "values") else 1) for n, pair in pairs.items()})
+
+
+def largest(positions: torch.Tensor, first: int) -> torch.Tensor:
+    """The largest position on each axis, ``first - 1`` for an empty memory: [layers, axes]."""
+    if positions.shape[1] == 0:
+        return positions.new_full((positions.shape[0], positions.shape[2]), first - 1)
+    return positions.amax(dim=1)
+
+
+def next_position(positions: torch.Tensor, first: int) -> torch.Tensor:
+    """Where text behind the memory begins, or its first token in an empty one: [layers]."""
+    return largest(positions, first).amax(dim=1) + 1
 
 
 def tokens(view: MemoryView) -> list[Layer]:

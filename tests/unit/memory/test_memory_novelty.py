@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from memory_streams import Stream
+from memory_streams import Stream, concatenate
 
 from hermes_ray.memory.novelty import in_recent_frames, redundancy
 from hermes_ray.memory.policies.hermes import Hermes
 from hermes_ray.memory.policies.presets import ABLATIONS, HERMES
 from hermes_ray.memory.tiers import layout
-from hermes_ray.memory.view import SUMMARY, MemoryView, concatenate
+from hermes_ray.memory.view import SUMMARY, MemoryView
 
 VISIT = (3, 2)
 """Frame and patch of the one token that shows something else than its place does at all other times."""

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from memory_streams import Stream
+from memory_streams import Stream, next_position
 
 from hermes_ray.config import MemorySettings
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies.simple import SinkWindow
-from hermes_ray.memory.positions import PositionRule, largest, lazy_limit, next_position, position_mode, renumber
+from hermes_ray.memory.positions import PositionRule, lazy_limit, position_mode, renumber
 
 
 def test_lazy_leaves_positions_until_a_layer_reaches_the_limit():
@@ -69,15 +69,8 @@ def test_appended_summary_lies_behind_everything_on_all_three_axes():
     assert ordinary == [*others, [7, 6, 9]]
 
 
-def test_text_follows_the_largest_position_of_any_axis():
-    positions = torch.tensor([[[10, 7, 4], [11, 90, 5]], [[20, 1, 1], [19, 2, 2]]])
-    assert next_position(positions, first=4).tolist() == [91, 21]
-    assert largest(positions, first=4).tolist() == [[11, 90, 5], [20, 2, 2]]
-
-
-def test_empty_memory_begins_behind_the_prefix():
+def test_an_empty_memory_has_no_positions():
     empty = torch.empty(2, 0, 3, dtype=torch.int64)
-    assert next_position(empty, first=4).tolist() == [4, 4]
     assert renumber(empty, PositionRule("eager", first=4, limit=9)).shape == (2, 0, 3)
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine.answering.answer_slab import AnswerSlab
 from hermes_ray.engine.answering.reading import Preview, Reading
-from hermes_ray.engine.encoding.ingest import FrameBatch, FrameIngest
+from hermes_ray.engine.encoding.frame_batch import FrameBatch
+from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter, StreamMemory
 from hermes_ray.memory.view import MemoryView

@@ -1,0 +1,42 @@
+"""Frames handed over together, and what their sender is told."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.errors import FramesFailed, HermesError
+
+
+@dataclass(slots=True)
+class FrameBatch:
+    """Frames handed over together; ``applied`` resolves when a question would see the last of them.
+
+    Attributes:
+        pixels: preprocessed pictures.
+        ts_ms: their capture times.
+        applied: the stream's state with all of them in it.
+        applied_frames: how many are in the memory so far.
+    """
+
+    pixels: list[Tensor]
+    ts_ms: list[int]
+    applied: Future[StreamStats] = field(default_factory=Future)
+    applied_frames: int = 0
+
+    def fail(self, error: Exception) -> None:
+        """Tell the sender that no more of them will be applied; an error that is none of ours says how many are."""
+        if not isinstance(error, HermesError):
+            said = f"{type(error).__name__}: {error}"
+            error = FramesFailed(f"the frames cannot be encoded: {said}", applied=self.applied_frames)
+        self.applied.set_exception(error)
+
+
+@dataclass(slots=True)
+class WaitingFrame:
+    """One of them, which waits for its step."""
+
+    pixels: Tensor
+    ts_ms: int
+    batch: FrameBatch
