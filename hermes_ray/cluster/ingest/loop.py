@@ -211,11 +211,14 @@ class IngestLoop:
         return self._outbox.free > 0 and self._rejected.unconfirmed < _MOST_DEAD_LETTERS
 
     def _admit(self, record: Record, consumer: PartitionConsumer) -> None:
+        began_s = time.thread_time()
         try:
             if self._gate.passes(record, consumer):
                 self._take(record)
         except EngineError as error:  # no worker has room
             self._reject(record, error)
+        finally:
+            self._reader.spent(record, time.thread_time() - began_s)
 
     def _take(self, record: Record) -> None:
         started_s = time.perf_counter()

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from hermes_ray.cluster.ingest.backlog import Backlog
+from hermes_ray.cluster.ingest.fair_turns import FairTurns
 from hermes_ray.cluster.ingest.gaps import Gaps
 from hermes_ray.cluster.ingest.offsets import AwaitedFrame, PartitionProgress
 from hermes_ray.errors import OffsetOutOfRange, UnreadableRecord
@@ -48,7 +49,8 @@ class PartitionReader:
         self._progress: dict[int, PartitionProgress] = {}
         self._committed: dict[int, int] = {}
         self._dealt_with: dict[int, int] = {}
-        self._fetched: dict[int, deque[Record]] = {}  # in the order of their turns
+        self._fetched: dict[int, deque[Record]] = {}  # the one read last is the last
+        self._turns = FairTurns()
         self._held: dict[int, Record] = {}
         self._parked: set[int] = set()  # held, and not fetched from meanwhile
         self._troubled: set[int] = set()
@@ -112,6 +114,10 @@ class PartitionReader:
         self._move(consumer)
         self._poll(consumer, timeout_s)
         return self._next_fetched()
+
+    def spent(self, record: Record, seconds: float) -> None:
+        """Taking a record took so much processor time; the other partitions have their turns accordingly."""
+        self._turns.spent(record.partition, seconds)
 
     def hold(self, record: Record) -> None:
         """Read nothing behind this record until it is begun, or its partition is read again.
@@ -225,11 +231,12 @@ class PartitionReader:
 
     def _next_fetched(self) -> Record | None:
         """From the partition whose turn it is, of those that are not held."""
-        for partition, records in self._fetched.items():
-            if records and partition not in self._held:
-                self._fetched[partition] = self._fetched.pop(partition)  # to the end
-                return records.popleft()
-        return None
+        waiting = [p for p, records in self._fetched.items() if records and p not in self._held]
+        if not waiting:
+            return None
+        partition = self._turns.next(waiting)
+        self._fetched[partition] = self._fetched.pop(partition)  # to the end
+        return self._fetched[partition].popleft()
 
     def _poll(self, consumer: PartitionConsumer, timeout_s: float) -> None:
         try:

@@ -54,7 +54,8 @@ class FrameApplier:
             ts_ms: their capture times, ms since epoch.
 
         Raises:
-            HermesError: nothing of it is in the memory, for a reason that is none of its frames.
+            HermesError: for a reason that is none of its frames. Those before it are in the memory, unless it is lost:
+                resume the stream.
         """
         try:
             return Applied(await self._send(engine, stream_id, images, ts_ms))
