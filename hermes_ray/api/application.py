@@ -7,13 +7,14 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 import hermes_ray
-from hermes_ray.api import documentation, problems
+from hermes_ray.api import documentation
 from hermes_ray.api.backend import Backend
-from hermes_ray.api.body_limit import BodyLimit
-from hermes_ray.api.defects import Defects
 from hermes_ray.api.keys import installation
-from hermes_ray.api.question_problems import QuestionProblems
-from hermes_ray.api.request_id import RequestId
+from hermes_ray.api.middleware.body_limit import BodyLimit
+from hermes_ray.api.middleware.request_id import RequestId
+from hermes_ray.api.problems import problem_json
+from hermes_ray.api.problems.defects import Defects
+from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
     docs,
     health,
@@ -74,7 +75,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     ):
         app.include_router(module.router)
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(), methods=["POST"]))
-    problems.install(app)
+    problem_json.install(app)
     documentation.install(app)
     # The one added last runs first: a refused body has its request id too.
     app.add_middleware(Defects)

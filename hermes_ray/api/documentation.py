@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from hermes_ray.api.asking.side_by_side import StreamsQueryDone
 from hermes_ray.api.keys import requirements
-from hermes_ray.api.problem_schemas import Problem
-from hermes_ray.api.problems import KINDS, MEDIA_TYPE
-from hermes_ray.api.schemas import AnswerResponse, TokenEvent
-from hermes_ray.api.side_by_side import StreamsQueryDone
+from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
+from hermes_ray.api.schemas.problem import Problem
+from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 
 EVERY_ROUTE = ("unauthorized", "forbidden", "foreign-origin", "wrong-host", "rate-limited", "internal")
 """Problems that any route may answer with; those that need no key lose the ones of keys."""

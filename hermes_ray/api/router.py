@@ -21,7 +21,7 @@ class QueryRouter:
     """A replica only forwards; above zero it keeps off a head node that offers no CPUs."""
     MOST_REQUESTS: ClassVar[int] = 10_000
     """Above what any proxy sends: the application itself counts questions and refuses them
-    (:class:`~hermes_ray.api.admission.Admission`), in its own words, and health checks pass whatever waits."""
+    (:class:`~hermes_ray.api.asking.admission.Admission`), in its own words, and health checks pass whatever waits."""
     DRAIN_S: ClassVar[float] = 5.0
     """How long a stopping replica lets its answers finish, seconds."""
 

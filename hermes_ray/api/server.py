@@ -16,7 +16,7 @@ from ray.serve.schema import LoggingConfig
 from hermes_ray.api import serve_proxy
 from hermes_ray.api.app import build
 from hermes_ray.api.keys.exposure import check_exposure
-from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.api.schemas.questions import MAX_TIMEOUT_S
 from hermes_ray.client import HermesClient
 from hermes_ray.cluster.control.bringup import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
 from hermes_ray.config import ApiSettings, Settings

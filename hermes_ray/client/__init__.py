@@ -1,8 +1,9 @@
 """Python clients of the HTTP API, one that blocks and one for asyncio. Loads neither torch nor Ray nor Kafka."""
 
-from hermes_ray.api.memory_schemas import MemoryMapResponse, TierMapResponse
-from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
-from hermes_ray.api.side_by_side import StreamResult
+from hermes_ray.api.asking.side_by_side import StreamResult
+from hermes_ray.api.schemas.memory import MemoryMapResponse, TierMapResponse
+from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
 from hermes_ray.client.protocol import AskParameters

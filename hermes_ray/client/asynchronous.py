@@ -6,10 +6,11 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from hermes_ray.api.memory_schemas import MemoryMapResponse
-from hermes_ray.api.openai.responses import Model
-from hermes_ray.api.schemas import AnswerResponse, StreamResetResponse, StreamResponse, TokenEvent
-from hermes_ray.api.side_by_side import StreamResult, StreamsQueryDone
+from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
+from hermes_ray.api.openai.completions import Model
+from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
 from hermes_ray.client import protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
@@ -93,7 +94,7 @@ class AsyncHermesClient:
         return await self._send(protocol.models())
 
     async def ask(self, stream_id: str, question: str, **parameters: Unpack[AskParameters]) -> AnswerResponse:
-        """The whole answer. What is left out takes :class:`~hermes_ray.api.schemas.QueryRequest`'s defaults."""
+        """The whole answer. What is left out takes the defaults of ``QueryRequest``."""
         return await self._send(protocol.ask(stream_id, question, parameters))
 
     async def ask_stream(

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from hermes_ray.api.problems import KINDS, MEDIA_TYPE
+from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
 from hermes_ray.errors import ApiError, ApiUnreachable, ClusterError, HermesError, InvalidRequest, Overloaded
 
 _OWN_MODULES = "hermes_ray."

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import httpx
 
-from hermes_ray.api.memory_schemas import MemoryMapResponse
-from hermes_ray.api.openai.responses import Model, ModelList
-from hermes_ray.api.schemas import AnswerResponse, StreamListResponse, StreamResetResponse, StreamResponse
-from hermes_ray.api.side_by_side import StreamResult, StreamsQueryResponse
+from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryResponse
+from hermes_ray.api.openai.completions import Model, ModelList
+from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.questions import AnswerResponse
+from hermes_ray.api.schemas.streams import StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client.failures import checked, valid
 from hermes_ray.config import API_KEY_VARIABLE
 from hermes_ray.errors import ConfigError
@@ -34,7 +35,7 @@ Result = TypeVar("Result")
 
 
 class AskParameters(TypedDict, total=False):
-    """What may accompany a question; see :class:`~hermes_ray.api.schemas.QueryRequest`."""
+    """What may accompany a question; see :class:`~hermes_ray.api.schemas.questions.QueryRequest`."""
 
     max_tokens: int
     temperature: float

@@ -5,7 +5,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from hermes_ray.api.problems import request_id_of
+from hermes_ray.api.problems.problem_json import request_id_of
 from hermes_ray.client import AsyncHermesClient
 from hermes_ray.mcp.server import server_over
 

@@ -5,8 +5,9 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
-from hermes_ray.api.schema import Schema
-from hermes_ray.api.schemas import AnswerResponse, OptionProbability, StreamResponse
+from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.questions import AnswerResponse, OptionProbability
+from hermes_ray.api.schemas.streams import StreamResponse
 
 MOST_CAMERAS = 200
 

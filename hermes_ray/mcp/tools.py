@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from mcp.types import CallToolResult, TextContent, Tool, ToolAnnotations
 from pydantic import ValidationError
 
-from hermes_ray.api.schema import Schema
+from hermes_ray.api.schemas.base import Schema
 from hermes_ray.client import AskParameters, AsyncHermesClient
 from hermes_ray.errors import ApiUnreachable, ClusterError, HermesError, Overloaded, UnknownStream
 from hermes_ray.mcp.schemas import AskCamera, CameraAnswer, Cameras, ListCameras

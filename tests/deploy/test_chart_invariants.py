@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from hermes_ray import __version__
 from hermes_ray.api.router import QueryRouter
-from hermes_ray.api.schemas import MAX_TIMEOUT_S
+from hermes_ray.api.schemas.questions import MAX_TIMEOUT_S
 from hermes_ray.api.serve_proxy import ENVIRONMENT
 from hermes_ray.cli.main import app
 from hermes_ray.config import ENV_PREFIX

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
 
-from hermes_ray.api.admission import Admission
+from hermes_ray.api.asking.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import Audit
 from hermes_ray.api.keys.gate import KeyGate
@@ -13,8 +13,8 @@ from hermes_ray.api.keys.limits import QuestionPlaces, RequestRates
 from hermes_ray.api.keys.perimeter import Perimeter, SecurityHeaders
 from hermes_ray.api.keys.scoped_backend import ScopedBackend
 from hermes_ray.api.keys.store import KeyStore
-from hermes_ray.api.problems import request_id_of
-from hermes_ray.api.request_id import REQUEST_ID_HEADER
+from hermes_ray.api.middleware.request_id import REQUEST_ID_HEADER
+from hermes_ray.api.problems.problem_json import request_id_of
 from hermes_ray.config import ApiSettings
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import replace
 
-from hermes_ray.api.admission import Admission
+from hermes_ray.api.asking.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces

@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.openai.parameters import check_parameters
-from hermes_ray.api.schema import Schema
-from hermes_ray.api.schemas import DEFAULT_MAX_TOKENS, checked_question
+from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.questions import DEFAULT_MAX_TOKENS, checked_question
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import InvalidRequest
 

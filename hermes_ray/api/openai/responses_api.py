@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from hermes_ray.api.openai.completions import Freshness
 from hermes_ray.api.openai.parameters import check_parameters
 from hermes_ray.api.openai.requests import ChatMessage, ChatRequest, Tolerant
-from hermes_ray.api.openai.responses import Freshness
-from hermes_ray.api.schema import Schema
+from hermes_ray.api.schemas.base import Schema
 from hermes_ray.engine.contracts import Answer
 
 _NOT_SAID = {"type", "id", "status"}

@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
-from hermes_ray.api.problems import KINDS, problem_response
-from hermes_ray.api.schemas import HealthResponse, ReadinessResponse
+from hermes_ray.api.problems.problem_json import KINDS, problem_response
+from hermes_ray.api.schemas.health import HealthResponse, ReadinessResponse
 
 router = APIRouter(tags=["health"])
 

@@ -10,7 +10,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.answering import (
+from hermes_ray.api.asking.answering import (
     CLIENT_CLOSED_REQUEST,
     LINE_END,
     AnswerEvents,
@@ -20,8 +20,7 @@ from hermes_ray.api.answering import (
     whole_answer,
 )
 from hermes_ray.api.backend import Backend, CurrentBackend
-from hermes_ray.api.openai.requests import MODEL_PREFIX, ChatRequest, stream_id_of
-from hermes_ray.api.openai.responses import (
+from hermes_ray.api.openai.completions import (
     AssistantMessage,
     ChatCompletion,
     Choice,
@@ -30,8 +29,9 @@ from hermes_ray.api.openai.responses import (
     Model,
     ModelList,
 )
-from hermes_ray.api.problems import kind_of, openai_error, request_id_of
-from hermes_ray.api.question_problems import QuestionProblems
+from hermes_ray.api.openai.requests import MODEL_PREFIX, ChatRequest, stream_id_of
+from hermes_ray.api.problems.problem_json import kind_of, openai_error, request_id_of
+from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.engine.contracts import Answer

@@ -10,7 +10,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.answering import (
+from hermes_ray.api.asking.answering import (
     CLIENT_CLOSED_REQUEST,
     AnswerEvents,
     event_stream,
@@ -20,8 +20,8 @@ from hermes_ray.api.answering import (
 )
 from hermes_ray.api.backend import Backend, CurrentBackend
 from hermes_ray.api.openai.responses_api import OutputText, ResponseObject, ResponsesRequest
-from hermes_ray.api.problems import kind_of, openai_error, request_id_of
-from hermes_ray.api.question_problems import QuestionProblems
+from hermes_ray.api.problems.problem_json import kind_of, openai_error, request_id_of
+from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError

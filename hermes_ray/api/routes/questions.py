@@ -9,7 +9,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.answering import (
+from hermes_ray.api.asking.answering import (
     CLIENT_CLOSED_REQUEST,
     AnswerEvents,
     event_stream,
@@ -18,9 +18,9 @@ from hermes_ray.api.answering import (
     whole_answer,
 )
 from hermes_ray.api.backend import Backend, CurrentBackend
-from hermes_ray.api.problems import instance_of, problem_of, request_id_of
+from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
 from hermes_ray.api.routes.streams import StreamId
-from hermes_ray.api.schemas import AnswerResponse, QueryRequest, TokenEvent
+from hermes_ray.api.schemas.questions import AnswerResponse, QueryRequest, TokenEvent
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError
 

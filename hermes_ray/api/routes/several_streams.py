@@ -8,11 +8,8 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.answering import CLIENT_CLOSED_REQUEST, event_stream, json_event, unless_gone
-from hermes_ray.api.backend import CurrentBackend
-from hermes_ray.api.problem_schemas import Problem
-from hermes_ray.api.problems import instance_of, problem_of, request_id_of
-from hermes_ray.api.side_by_side import (
+from hermes_ray.api.asking.answering import CLIENT_CLOSED_REQUEST, event_stream, json_event, unless_gone
+from hermes_ray.api.asking.side_by_side import (
     SideBySide,
     StreamResult,
     StreamsQueryDone,
@@ -20,6 +17,9 @@ from hermes_ray.api.side_by_side import (
     StreamsQueryResponse,
     meant_streams,
 )
+from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
+from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.errors import HermesError
 
 _EXAMPLE = (

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Path
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
-from hermes_ray.api.memory_schemas import MemoryMapResponse
-from hermes_ray.api.schemas import StreamListResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.streams import StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.transport.message import validate_stream_id
 
 _PATTERN = r"^[A-Za-z0-9._-]{1,128}$"

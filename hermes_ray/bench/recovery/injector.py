@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.api.schemas.streams import StreamResponse
 from hermes_ray.bench.recovery.cameras import Cameras
 from hermes_ray.bench.recovery.fault import Fault
 from hermes_ray.bench.recovery.load_generator import LoadGenerator

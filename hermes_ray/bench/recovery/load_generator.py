@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
-from hermes_ray.api.schemas import AnswerResponse
+from hermes_ray.api.schemas.questions import AnswerResponse
 from hermes_ray.bench.recovery.timeline import Arrivals, FrameGrid, Reply
 from hermes_ray.client import HermesClient
 from hermes_ray.errors import HermesError

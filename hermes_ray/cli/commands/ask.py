@@ -10,7 +10,7 @@ from hermes_ray.cli.console.output import format_milliseconds, progress_console,
 from hermes_ray.errors import ApiUnreachable
 
 if TYPE_CHECKING:
-    from hermes_ray.api.schemas import AnswerResponse
+    from hermes_ray.api.schemas.questions import AnswerResponse
     from hermes_ray.client import HermesClient
 
 
@@ -62,7 +62,7 @@ def ask(
 
 
 def _stream(client: "HermesClient", stream: str, question: str, options: dict[str, Any]) -> "AnswerResponse":
-    from hermes_ray.api.schemas import AnswerResponse
+    from hermes_ray.api.schemas.questions import AnswerResponse
 
     for item in client.ask_stream(stream, question, **options):
         if isinstance(item, AnswerResponse):

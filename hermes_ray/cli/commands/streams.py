@@ -19,7 +19,7 @@ from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hermes_ray.api.schemas import StreamResponse
+    from hermes_ray.api.schemas.streams import StreamResponse
     from hermes_ray.client import HermesClient
 
 

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.api.schemas.streams import StreamResponse
 from hermes_ray.cli.demo.questions import Exchange, QuestionSource
 from hermes_ray.client import HermesClient
 from hermes_ray.errors import HermesError

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hermes_ray.api.schemas import AnswerResponse
+from hermes_ray.api.schemas.questions import AnswerResponse
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from hermes_ray.video.world import QuestionWriter
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.api.schemas.streams import StreamResponse
 from hermes_ray.cli.demo.questions import Exchange
 
 NOTE_RANDOM = (

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from hermes_ray import config
-from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.api.schemas.streams import StreamResponse
 from hermes_ray.cli.console.exits import CommandFailed, say_failure
 from hermes_ray.cli.console.output import progress_console, write_json
 from hermes_ray.cli.console.steps import Steps

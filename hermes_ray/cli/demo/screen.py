@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hermes_ray.api.schemas import StreamResponse
+from hermes_ray.api.schemas.streams import StreamResponse
 from hermes_ray.cli.commands.streams import tokens_held
 from hermes_ray.cli.console.output import format_milliseconds
 from hermes_ray.cli.demo.questions import Exchange

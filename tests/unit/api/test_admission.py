@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from hermes_ray.api.admission import Admission
+from hermes_ray.api.asking.admission import Admission
 from hermes_ray.config import ApiSettings
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import Overloaded, QuestionTimeout

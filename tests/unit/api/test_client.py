@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ray.exceptions import RayTaskError
 
-from hermes_ray.api.schemas import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.client import HermesClient
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import (

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from hermes_ray.api.engine_backend import EngineBackend
-from hermes_ray.api.request_id import RequestId
+from hermes_ray.api.middleware.request_id import RequestId
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine import StreamEngine

@@ -5,8 +5,8 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse
 
-from hermes_ray.api.body_limit import BodyLimit
-from hermes_ray.api.request_id import RequestId
+from hermes_ray.api.middleware.body_limit import BodyLimit
+from hermes_ray.api.middleware.request_id import RequestId
 
 
 async def test_a_body_sent_byte_by_byte_is_given_up():

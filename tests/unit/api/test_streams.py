@@ -5,7 +5,8 @@ import time
 import httpx
 import pytest
 
-from hermes_ray.api.schemas import StreamResponse, rfc3339
+from hermes_ray.api.schemas.base import rfc3339
+from hermes_ray.api.schemas.streams import StreamResponse
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
 from hermes_ray.engine import StreamEngine, StreamStats
 from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM

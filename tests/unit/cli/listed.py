@@ -1,6 +1,6 @@
 """A stream as the API lists it."""
 
-from hermes_ray.api.schemas import IngestResponse, StreamResponse
+from hermes_ray.api.schemas.streams import IngestResponse, StreamResponse
 
 
 def stream(**changes) -> StreamResponse:

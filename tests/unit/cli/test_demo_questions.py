@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hermes_ray.api.schemas import AnswerResponse
+from hermes_ray.api.schemas.questions import AnswerResponse
 from hermes_ray.cli.demo.questions import TASKS, Exchange, FootageQuestions, SimulatedQuestions
 from hermes_ray.video.sources.simulated import SimulatedCamera
 

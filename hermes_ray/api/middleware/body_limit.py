@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hermes_ray.api.problems import KINDS, problem_response
+from hermes_ray.api.problems.problem_json import KINDS, problem_response
 
 
 class BodyLimit:

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from hermes_ray.api.answering import last_answer
+from hermes_ray.api.asking.answering import last_answer
 from hermes_ray.api.backend import Backend
-from hermes_ray.api.problem_schemas import Problem
-from hermes_ray.api.schema import Schema
-from hermes_ray.api.schemas import AnswerResponse, QueryRequest
+from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.problem import Problem
+from hermes_ray.api.schemas.questions import AnswerResponse, QueryRequest
 from hermes_ray.errors import HermesError, InvalidRequest, QuestionTimeout, UnknownStream
 from hermes_ray.transport.message import validate_stream_id
 

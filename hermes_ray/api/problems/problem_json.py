@@ -147,7 +147,7 @@ def problem_response(
 
 
 def request_id_of(request: Request) -> str:
-    """The id that the request carries through logs and problems (:class:`~hermes_ray.api.request_id.RequestId`)."""
+    """The id that the request carries through logs and problems (``middleware/request_id.py``)."""
     return request.state.request_id
 
 

@@ -2,8 +2,7 @@
 
 from typing import Literal, Self
 
-from hermes_ray.api.schema import Schema
-from hermes_ray.api.schemas import rfc3339
+from hermes_ray.api.schemas.base import Schema, rfc3339
 from hermes_ray.engine.contracts import Answer
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from hermes_ray.api.schema import Schema
+from hermes_ray.api.schemas.base import Schema
 
 
 class FieldError(Schema):

@@ -1,0 +1,1 @@
+"""From a question that came in to its answer."""
