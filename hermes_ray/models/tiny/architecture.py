@@ -13,6 +13,8 @@ from hermes_ray.models.tiny import vocabulary
 
 IMAGE_SIZE_PX = 72
 PATCH_SIZE_PX = 12
+TOKENS_PER_SIDE = 3
+"""LLaVA-OneVision pools each frame's 6x6 patches to 3x3 visual tokens; training is told where they lie."""
 MAX_POSITIONS = 32768
 IMAGE_MEAN = (0.5, 0.5, 0.5)
 IMAGE_STD = (0.5, 0.5, 0.5)
