@@ -1,14 +1,14 @@
 """``hermes bench``: what this system claims of cost, accuracy and recovery, measured beside what it is held against."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hermes_ray.bench.engine.plan import Part, Shape
 from hermes_ray.bench.public.datasets.dataset import DatasetName
 from hermes_ray.bench.recovery.plan import Kind
-from hermes_ray.cli.console.exits import CommandFailed
+from hermes_ray.cli.bench.documents import write_document
 
 bench = typer.Typer(no_args_is_help=True, help="Measure cost, accuracy and recovery on this machine.")
 
@@ -35,7 +35,53 @@ def memory(
     from hermes_ray.cli.bench.memory import run_memory
 
     document = run_memory(quick=quick, threads=threads, verbose=verbose)
-    _write(document, json_file)
+    if json_file is not None:
+        write_document(document, json_file)
+
+
+@bench.command()
+def engine(
+    model_shape: Annotated[Shape, typer.Option(help="Random weights of this shape.")] = Shape.TINY,
+    model: Annotated[
+        str | None, typer.Option(help="A real model instead: directory, hub name or bundled name.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Torch device, or auto.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Visual tokens per layer of each memory (default: the shape's).")
+    ] = None,
+    parts: Annotated[str | None, typer.Option(metavar="NAME,...", help=f"Only these of {', '.join(Part)}.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One second for each measurement.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Of each measurement (default 4).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of random weights and pictures.")] = 0,
+    threads: Threads = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+) -> None:
+    """Speed of one engine on this machine: questions, tokens, frames, and both at once.
+
+    Beside what the hardware can do at best, and transformers alone with a cache of the same size. 16 streams, whose
+    memories are full. On a GPU with and without CUDA graphs. A part that fails is reported and stops no other. Exit
+    code 0 whether the bars are cleared or not.
+    """
+    from hermes_ray.cli.bench.engine import run_engine
+
+    run_engine(
+        model_shape,
+        model,
+        device=device,
+        dtype=dtype,
+        budget=budget,
+        parts=parts,
+        quick=quick,
+        seconds=seconds,
+        seed=seed,
+        threads=threads,
+        json_file=json_file,
+        picture=picture,
+        verbose=verbose,
+    )
 
 
 @bench.command()
@@ -67,7 +113,8 @@ def accuracy(
     document = run_accuracy(
         model, changes, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
     )
-    _write(document, json_file)
+    if json_file is not None:
+        write_document(document, json_file)
 
 
 @bench.command()
@@ -134,7 +181,8 @@ def public(
         picture=picture,
         verbose=verbose,
     )
-    _write(document, json_file)
+    if json_file is not None:
+        write_document(document, json_file)
 
 
 @bench.command()
@@ -156,7 +204,8 @@ def recovery(
 
     changes = {"faults": faults, "kinds": tuple(kind) if kind else None}
     document = run_recovery(changes, quick=quick, picture=picture, verbose=verbose)
-    _write(document, json_file)
+    if json_file is not None:
+        write_document(document, json_file)
 
 
 @bench.command()
@@ -176,14 +225,5 @@ def serving(
     from hermes_ray.cli.bench.serving import run_serving
 
     document = run_serving({"seconds": seconds}, quick=quick, picture=picture, verbose=verbose)
-    _write(document, json_file)
-
-
-def _write(document: dict[str, object], path: Path | None) -> None:
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CommandFailed(f"cannot write {path}: {error}") from error
+    if json_file is not None:
+        write_document(document, json_file)
