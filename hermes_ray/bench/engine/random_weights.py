@@ -57,12 +57,12 @@ def random_llava_onevision(
     """
     config = _joined(language, tower)
     with torch.device("meta"):  # transformers' own initialisation takes minutes
-        model = LlavaOnevisionForConditionalGeneration(config)
-    model = model.to(dtype).to_empty(device=device)
+        model: Any = LlavaOnevisionForConditionalGeneration(config)
+    model = model.to(dtype=dtype).to_empty(device=device)
     model.tie_weights()
     _fill(model, torch.Generator(device).manual_seed(seed))
     _restore_buffers(model)
-    model.generation_config = GenerationConfig(eos_token_id=config.text_config.eos_token_id, do_sample=False)
+    model.generation_config = GenerationConfig(do_sample=False)
     with TemporaryDirectory(prefix="hermes-bench-") as directory:
         preprocessing = {"image_mean": IMAGE_MEAN, "image_std": IMAGE_STD}
         Path(directory, "preprocessor_config.json").write_text(json.dumps(preprocessing), encoding="utf-8")

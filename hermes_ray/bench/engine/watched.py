@@ -97,11 +97,11 @@ class Watched:
         state = self.show(0, blocks * self.subject.adapter.frames_per_block).result(LIMIT_S)
         while state.compactions == 0:  # frames of this size are fewer tokens than the most there may be
             state = self.show(0, self.cycle).result(LIMIT_S)
+        phases = max(1, min(_PHASES, self.cycle // 2))  # so that there are steps in which nobody is compacted
         grown = []
-        for phase in range(_PHASES):
-            frames = (phase + 1) * self.cycle // _PHASES - phase * self.cycle // _PHASES
-            if frames:
-                self.show(0, frames).result(LIMIT_S)
+        for phase in range(phases):
+            frames = (phase + 1) * self.cycle // phases - phase * self.cycle // phases
+            self.show(0, frames).result(LIMIT_S)
             grown.append(self.engine.snapshot(_name(0)))
         self.engine.drop(_name(0))
         return grown

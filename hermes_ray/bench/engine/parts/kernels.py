@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from torch._C._autograd import DeviceType
 from torch._C._profiler import _ExperimentalConfig
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from hermes_ray.bench.engine.bench import Bench
@@ -53,13 +53,19 @@ def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
     answer = _profiled(bench, lambda: _ask(watched, _TOKENS))
     yield _figure(bench, "question", question, {})
     yield _figure(bench, "token", answer.beyond(question, _TOKENS - 1), {})
-    for _ in range(_TRIES):
+    frames, compactions = _step(bench, watched)
+    yield _figure(bench, "frames", frames, {"frames": watched.streams, "compactions": compactions})
+
+
+def _step(bench: Bench, watched: Watched) -> tuple[_Profile, int]:
+    """A step of frames, if possible one without compactions, and how many it had."""
+    for tries_left in reversed(range(_TRIES)):
         before = watched.compactions()
         frames = _profiled(bench, lambda: _show(watched))
         compactions = watched.compactions() - before
-        if compactions == 0:
-            break
-    yield _figure(bench, "frames", frames, {"frames": watched.streams, "compactions": compactions})
+        if compactions == 0 or not tries_left:
+            return frames, compactions
+    raise AssertionError("there is a last try")
 
 
 def _figure(bench: Bench, what: str, found: _Profile, detail: dict[str, Any]) -> Figure:
