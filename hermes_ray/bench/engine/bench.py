@@ -55,6 +55,7 @@ class Bench:
         rates: of the device, once they are measured.
         alone_ms: transformers' own times by name, once they are measured.
         levels: of all modes.
+        model: what results say of the subject.
     """
 
     subject: Subject
@@ -65,6 +66,10 @@ class Bench:
     rates: Rates | None = None
     alone_ms: dict[str, float] = field(default_factory=dict)
     levels: list[Level] = field(default_factory=list)
+    model: Mapping[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.model = self.subject.to_dict()  # now: the device may not answer any more when a part has failed
 
     @property
     def group(self) -> str:

@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 from transformers import (
     GenerationConfig,
     LlavaOnevisionConfig,
@@ -15,16 +14,12 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from hermes_ray.bench.random_numbers import fill
 from hermes_ray.models import GuidanceTexts
 from hermes_ray.models.llava_onevision import LlavaOnevisionAdapter
 from hermes_ray.models.tiny import vocabulary
 from hermes_ray.models.tiny.architecture import IMAGE_MEAN, IMAGE_STD, MAX_POSITIONS, build_config
 from hermes_ray.models.tiny.tokenizer import build_tokenizer
-
-_BLOCK_NUMBERS = 1_000_003
-"""Random numbers that all weights repeat: drawing each afresh takes longer than some figures on a CPU. Prime, so that
-the rows of a matrix differ."""
-_SPREAD = 0.02
 
 
 class RandomLlavaOnevision(LlavaOnevisionAdapter):
@@ -60,7 +55,7 @@ def random_llava_onevision(
         model: Any = LlavaOnevisionForConditionalGeneration(config)
     model = model.to(dtype=dtype).to_empty(device=device)
     model.tie_weights()
-    _fill(model, torch.Generator(device).manual_seed(seed))
+    fill(model, torch.Generator(device).manual_seed(seed))
     _restore_buffers(model)
     model.generation_config = GenerationConfig(do_sample=False)
     with TemporaryDirectory(prefix="hermes-bench-") as directory:
@@ -92,21 +87,6 @@ def _joined(language: Qwen2Config | None, tower: SiglipVisionConfig | None) -> L
         vision_feature_select_strategy="full",
         tie_word_embeddings=text.tie_word_embeddings,
     )
-
-
-def _fill(model: nn.Module, generator: torch.Generator) -> None:
-    block = torch.randn(_BLOCK_NUMBERS, generator=generator, device=generator.device) * _SPREAD
-    for name, parameter in model.named_parameters():
-        if parameter.ndim == 1 and "norm" in name and name.endswith("weight"):
-            torch.nn.init.ones_(parameter)
-        else:
-            parameter.data.copy_(_tiled(block.to(parameter.dtype), parameter.shape))
-
-
-def _tiled(block: Tensor, shape: torch.Size) -> Tensor:
-    """A block of numbers, repeated as often as a tensor of this shape needs."""
-    count = shape.numel()
-    return block.repeat(-(-count // block.numel()))[:count].view(shape)
 
 
 def _restore_buffers(model: Any) -> None:

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -94,21 +95,22 @@ def measure(bench: Bench) -> Iterator[Done]:
     """Everything that is planned, in order."""
     for part, alone in _ALONE.items():
         if part in bench.plan.parts:
-            yield _done(part, bench, lambda alone=alone: alone(bench))
+            yield _run(bench, part, partial(alone, bench))
     planned = [part for part in _WITH_ENGINE if part in bench.plan.parts]
     grown: Sequence[bytes] | None = None
     for mode in _modes(bench.subject.device.type) if planned else ():
         bench.mode = mode.name
-        opened: list[Watched] = []
-        yield _done(ENGINE, bench, lambda mode=mode, grown=grown, opened=opened: _open(bench, mode, grown, opened))
-        for watched in opened:
-            grown = watched.grown
+        watched, started = _start(bench, mode, grown)
+        yield started
+        if watched is None:
+            continue
+        grown = watched.grown
+        try:
             for part in planned:
-                yield _done(part, bench, lambda part=part, watched=watched: _WITH_ENGINE[part](bench, watched))
+                yield _run(bench, part, partial(_WITH_ENGINE[part], bench, watched))
+        finally:
             watched.close()
-            del watched  # and with it what the engine has on the device
-        opened.clear()
-        _let_go()
+        del watched  # and with it what the engine has on the device
         bench.is_main = False
 
 
@@ -117,7 +119,7 @@ def report(machine: Machine, bench: Bench, parts: Sequence[Done], *, quick: bool
     found = [figure for part in parts for figure in part.figures]
     document = figures.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA)
     return document | {
-        "model": bench.subject.to_dict(),
+        "model": dict(bench.model),
         "plan": bench.plan.to_dict(),
         "parts": [
             {"part": part.part, "mode": part.mode, "seconds": round(part.seconds, 2), "error": part.error}
@@ -136,16 +138,23 @@ def _modes(device: str) -> list[_Mode]:
     ]
 
 
-def _open(bench: Bench, mode: _Mode, grown: Sequence[bytes] | None, opened: list[Watched]) -> Iterator[Figure]:
+def _start(bench: Bench, mode: _Mode, grown: Sequence[bytes] | None) -> tuple[Watched | None, Done]:
+    """An engine with full memories, unless it fails."""
     bench.doing("starting the engine and filling its memories")
     began_s = perf_counter()
-    watched = Watched(bench.subject, mode.settings, bench.plan.streams, grown)
-    opened.append(watched)
-    detail = {"slab_bytes": watched.engine.stats().slab_bytes, "seconds_with_full_memories": perf_counter() - began_s}
-    yield bench.figure("engine_start", watched.started_s, "s", detail)
+    try:
+        _let_go()
+        watched = Watched(bench.subject, mode.settings, bench.plan.streams, grown)
+        taken_s = perf_counter() - began_s
+        detail = {"slab_bytes": watched.engine.stats().slab_bytes, "seconds_with_full_memories": taken_s}
+    except Exception as failure:
+        log.exception("no engine", mode=bench.mode)
+        return None, Done(ENGINE, bench.mode, perf_counter() - began_s, _said(failure), ())
+    figure = bench.figure("engine_start", watched.started_s, "s", detail)
+    return watched, Done(ENGINE, bench.mode, taken_s, None, (figure,))
 
 
-def _done(part: str, bench: Bench, work: Callable[[], Iterator[Figure]]) -> Done:
+def _run(bench: Bench, part: Part, work: Callable[[], Iterator[Figure]]) -> Done:
     found: list[Figure] = []
     error: str | None = None
     began_s = perf_counter()
@@ -153,8 +162,12 @@ def _done(part: str, bench: Bench, work: Callable[[], Iterator[Figure]]) -> Done
         found.extend(work())
     except Exception as failure:
         log.exception("a part failed", part=part, mode=bench.mode)
-        error = f"{type(failure).__name__}: {failure}"
+        error = _said(failure)
     return Done(part, bench.mode, perf_counter() - began_s, error, tuple(found))
+
+
+def _said(failure: Exception) -> str:
+    return f"{type(failure).__name__}: {failure}"
 
 
 def _level(level: Level) -> dict[str, Any]:
@@ -171,7 +184,7 @@ def _level(level: Level) -> dict[str, Any]:
 
 
 def _let_go() -> None:
-    """Free the device for the next engine."""
+    """Free what torch keeps on the device of an engine before."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

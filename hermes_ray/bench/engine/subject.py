@@ -19,7 +19,9 @@ from hermes_ray.models.loading import resolve_device, resolve_dtype
 from hermes_ray.models.tiny.architecture import IMAGE_SIZE_PX
 from hermes_ray.video.world import Renderer, World
 
-QUESTION = "what is happening in front of the camera right now ? " * 4
+_QUESTION = "what is happening in front of the camera right now ?"
+_LONG_QUESTION = " ".join([_QUESTION] * 4)
+"""48 tokens with the template around it, as a sentence or two have under a large model's tokenizer."""
 _PICTURES = 16
 _PICTURE_S = 2.0
 _SIDE_PX = 384
@@ -43,6 +45,7 @@ class Subject:
         adapter: the model.
         shape: of random weights; ``None`` for a real model.
         pictures: what cameras show, round and round; of the size that the tower takes, so that resizing is not timed.
+        question: that is asked throughout.
         budget: visual tokens per layer.
         vision: whether frames go through the vision tower; else their features are made before the clock starts.
     """
@@ -50,6 +53,7 @@ class Subject:
     adapter: ModelAdapter
     shape: Shape | None
     pictures: Sequence[NDArray[np.uint8]]
+    question: str
     budget: int
     vision: bool
 
@@ -58,10 +62,10 @@ class Subject:
         """Where everything runs."""
         return self.adapter.device
 
-    def question(self) -> Tensor:
-        """The question that is asked throughout, ``[tokens, hidden]``."""
+    def embedded_question(self) -> Tensor:
+        """The question within its template, ``[tokens, hidden]``."""
         with torch.inference_mode():
-            return self.adapter.question(QUESTION)
+            return self.adapter.question(self.question)
 
     def wait(self) -> None:
         """Until the device has done all that was asked of it."""
@@ -79,7 +83,7 @@ class Subject:
             "dtype": str(self.adapter.dtype).removeprefix("torch."),
             "decoder_parameters": sum(count for count in {id(w): w.numel() for _, w in weights}.values()),
             "tokens_per_frame": self.adapter.max_tokens_per_block,
-            "question_tokens": self.question().shape[0],
+            "question_tokens": self.embedded_question().shape[0],
             "budget_tokens": self.budget,
             "vision": self.vision,
         }
@@ -103,13 +107,15 @@ def random_subject(shape: Shape, *, device: str, dtype: str, seed: int, budget: 
     }[shape]()
     tower = llava_shapes.vision() if vision and shape is not Shape.TINY else None
     adapter = random_llava_onevision(_NAMES[shape], language, tower, device=place, dtype=kind, seed=seed)
-    pictures = _pictures(seed, IMAGE_SIZE_PX if shape is Shape.TINY else _SIDE_PX)
+    most = budget or _BUDGETS[shape]
+    question = _QUESTION if shape is Shape.TINY else _LONG_QUESTION
     if vision:
-        return Subject(adapter, shape, pictures, budget or _BUDGETS[shape], vision)
+        pictures = _pictures(seed, IMAGE_SIZE_PX if shape is Shape.TINY else _SIDE_PX)
+        return Subject(adapter, shape, pictures, question, most, vision)
     size = (_PICTURES, llava_shapes.TOKENS_PER_FRAME, adapter.decoder.shape.hidden)
     features = torch.randn(size, generator=torch.Generator().manual_seed(seed)) * 0.02
     blind = WithoutVision(adapter, FeatureBank(features.to(place, kind)))
-    return Subject(blind, shape, [ticket(n) for n in range(_PICTURES)], budget or _BUDGETS[shape], vision)
+    return Subject(blind, shape, [ticket(n) for n in range(_PICTURES)], question, most, vision)
 
 
 def real_subject(name: str, *, device: str, dtype: str, seed: int, budget: int | None = None) -> Subject:
@@ -121,7 +127,7 @@ def real_subject(name: str, *, device: str, dtype: str, seed: int, budget: int |
     """
     adapter = models.load(name, device=device, dtype=dtype)
     most = budget or min(_OTHER_BUDGET, _TINY_FRAMES * adapter.max_tokens_per_block)
-    return Subject(adapter, None, _pictures(seed, _SIDE_PX), most, vision=True)
+    return Subject(adapter, None, _pictures(seed, _SIDE_PX), _QUESTION, most, vision=True)
 
 
 def _pictures(seed: int, side: int) -> list[NDArray[np.uint8]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
 
-from hermes_ray.bench.engine.subject import QUESTION, Subject
+from hermes_ray.bench.engine.subject import Subject
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import AnswerStream, Question, StreamEngine
 from hermes_ray.engine.answering.question_job import AnswerEvent
@@ -76,7 +76,7 @@ class Watched:
 
     def ask(self, stream: int, tokens: int = 1, on_event: Callable[[AnswerEvent], None] | None = None) -> AnswerStream:
         """Ask about a stream; an answer has so many tokens, unless a real model ends it before."""
-        return self.engine.ask(_name(stream), Question(QUESTION, max_tokens=tokens), on_event)
+        return self.engine.ask(_name(stream), Question(self.subject.question, max_tokens=tokens), on_event)
 
     def next_stream(self) -> int:
         """Streams in turn: by the time that one is asked again, no seat holds its memory any more."""

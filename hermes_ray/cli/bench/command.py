@@ -26,7 +26,7 @@ def memory(
     verbose: Verbose = False,
     threads: Threads = None,
 ) -> None:
-    """Cost of the memory: time to first token, compaction, ingest, bytes.
+    """Cost of the memory: that it stays the same however long a stream is, and what other ways of answering cost.
 
     On hermes-tiny's shape and on a random decoder of LLaVA-OneVision-0.5B's shape, beside re-encoding per question and
     what ReKV, LiveVLM and DSCache do at a question. Vision features are computed before the clock starts, on all

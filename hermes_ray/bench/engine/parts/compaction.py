@@ -7,7 +7,7 @@ from hermes_ray.bench.engine.bench import Bench
 from hermes_ray.bench.engine.watched import LIMIT_S, Watched
 from hermes_ray.bench.figures import Figure
 from hermes_ray.bench.statistics import median
-from hermes_ray.errors import NotReady
+from hermes_ray.errors import NotMeasurable
 
 _LEAST = 2
 _LONGEST = 8
@@ -55,5 +55,8 @@ def _steps(bench: Bench, watched: Watched) -> tuple[list[float], list[float], in
         (compacting if after > before else plain).append(taken_ms)
         compactions, before = compactions + after - before, after
     if min(len(plain), len(compacting)) < _LEAST:
-        raise NotReady(f"{len(plain)} steps without a compaction and {len(compacting)} with one cannot be compared")
+        raise NotMeasurable(
+            f"{len(plain)} steps without a compaction and {len(compacting)} with one cannot be compared; "
+            "give a larger --budget"
+        )
     return plain, compacting, compactions

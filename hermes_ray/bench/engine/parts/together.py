@@ -27,6 +27,7 @@ def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
     detail["turns"] = len(alone)
     note = "time to first token of the last one that is answered, each about another stream"
     yield bench.figure(f"ttft_last_of_{count}", median(last), "ms", detail, note)
+    yield bench.figure(f"ttft_last_of_{count}_one_stream", median(same), "ms", detail, "all about the same stream")
     yield bench.figure(f"ttft_last_of_{count}_over_alone", median(last) / median(alone), "x", detail, note)
 
 

@@ -8,6 +8,7 @@ from hermes_ray.bench.engine.watched import Watched
 from hermes_ray.bench.engine.work import token_bytes
 from hermes_ray.bench.figures import Figure
 from hermes_ray.bench.statistics import median
+from hermes_ray.errors import NotMeasurable
 
 
 def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
@@ -21,6 +22,8 @@ def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
                 answer.result()
             if turn > 0:
                 between += [each for answer in answers for each in answer.between_ms]
+        if not between:
+            raise NotMeasurable(f"{bench.subject.adapter.name} ends its answers before their second token")
         each_ms = median(between)
         name = "token_alone" if count == 1 else f"token_of_{count}"
         detail = {"tokens_per_s": count * 1000 / each_ms, "answers_at_once": count, "tokens": len(between)}

@@ -44,7 +44,7 @@ class _Alone:
             tuple(torch.randn(size, device=decoder.device, generator=generator).to(decoder.dtype) for _ in range(2))
             for _ in range(shape.layers)
         ]
-        self._question = bench.subject.question()[None]
+        self._question = bench.subject.embedded_question()[None]
         tokens = bench.subject.adapter.max_tokens_per_block
         frame = torch.randn((1, tokens, shape.hidden), device=decoder.device, generator=generator)
         self._frame = frame.to(decoder.dtype) * 0.02
