@@ -1,16 +1,18 @@
 """First tokens at every moment, and many askers, as a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_ALONE = "transformers"
 _WAITS = {
-    "transformers": ("transformers_ttft", None),
+    _ALONE: ("transformers_ttft", None),
     "alone": ("ttft_alone", None),
     "last of eight": ("ttft_last_of_8", None),
     "while frames come, p50": ("loaded_p99_ttft_over_idle_p50", "loaded_p50_ms"),
     "while frames come, p99": ("loaded_p99_ttft_over_idle_p50", "loaded_p99_ms"),
 }
+_HEIGHT = 0.8
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
@@ -22,39 +24,52 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    modes = list(dict.fromkeys(part["mode"] for part in document["parts"] if part["part"] == "engine")) or [""]
+    modes = [part["mode"] for part in document["parts"] if part["part"] == "engine"]
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     waits, rates = figure.subplots(1, 2)
-    for number, mode in enumerate(modes):
-        times = _waits(document, mode)
-        places = [list(_WAITS).index(name) + 0.4 * number for name in times]
-        bars = waits.barh(places, list(times.values()), height=0.36, label=mode or "engine")
-        waits.bar_label(bars, fmt="%.3g", fontsize=7, padding=2)
+    _draw_waits(waits, document["figures"], modes)
+    for mode in modes:
         levels = [level for level in document["levels"] if level["mode"] == mode]
-        askers = [level["askers"] for level in levels]
-        rates.plot(askers, [level["tokens_per_s"] for level in levels], marker="o", label=mode or "engine")
-    waits.set_yticks([place + 0.2 * (len(modes) - 1) for place in range(len(_WAITS))], list(_WAITS))
-    waits.invert_yaxis()
-    waits.set(xlabel="first token after, ms")
-    rates.set(xscale="log", xlabel="askers at once", ylabel="tokens per second", ylim=(0, None))
-    for axes in (waits, rates):
-        axes.grid(alpha=0.3, which="both")
-        axes.legend(fontsize=8)
+        askers, per_s = [level["askers"] for level in levels], [level["tokens_per_s"] for level in levels]
+        rates.plot(askers, per_s, marker="o", label=mode or "engine")
+    if document["levels"]:
+        rates.set(xscale="log", ylim=(0, None))
+        rates.legend(fontsize=8)
+    rates.set(xlabel="askers at once", ylabel="tokens per second")
+    rates.grid(alpha=0.3, which="both")
     figure.suptitle(f"{document['model']['name']} on {document['model']['device_name'] or 'CPU'}", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
 
-def _waits(document: Mapping[str, Any], mode: str) -> dict[str, float]:
-    """Milliseconds that are known."""
-    found = {figure["name"]: figure for figure in document["figures"] if mode in ("", _mode(figure))}
-    found |= {figure["name"]: figure for figure in document["figures"] if figure["name"] == "transformers_ttft"}
+def _draw_waits(axes: Any, figures: Sequence[Mapping[str, Any]], modes: Sequence[str]) -> None:
+    """A group of bars for each moment that is known, a bar of it for each mode."""
+    times = {mode: _times(figures, mode) for mode in modes}
+    alone = {label: ms for label, ms in _times(figures, "").items() if label == _ALONE}
+    known = [label for label in _WAITS if label in alone or any(label in own for own in times.values())]
+    height = _HEIGHT / max(1, len(modes))
+    for number, (mode, own) in enumerate(times.items()):
+        engine = {label: ms for label, ms in own.items() if label != _ALONE}
+        offset = (number - (len(modes) - 1) / 2) * height
+        places = [known.index(label) + offset for label in engine]
+        bars = axes.barh(places, list(engine.values()), height=0.9 * height, label=mode or "engine")
+        axes.bar_label(bars, fmt="%.3g", fontsize=7, padding=2)
+    bars = axes.barh([known.index(label) for label in alone], list(alone.values()), height=_HEIGHT / 2, color="0.6")
+    axes.bar_label(bars, fmt="%.3g", fontsize=7, padding=2)
+    axes.set_yticks(range(len(known)), known)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set(xlabel="first token after, ms")
+    axes.grid(alpha=0.3)
+    if modes:
+        axes.legend(fontsize=8)
+
+
+def _times(figures: Sequence[Mapping[str, Any]], mode: str) -> dict[str, float]:
+    """Milliseconds that are known of a mode, by their label; those without a mode end with the dtype."""
+    found = {each["name"]: each for each in figures if each["model"].endswith(mode)}
     return {
         label: found[name]["value"] if detail is None else found[name]["detail"][detail]
         for label, (name, detail) in _WAITS.items()
         if name in found
     }
-
-
-def _mode(figure: Mapping[str, Any]) -> str:
-    return figure["model"].split(", ", 2)[-1]

@@ -17,18 +17,18 @@ class Shape(StrEnum):
 
 
 class Part(StrEnum):
-    """What can be measured, in the order in which it is. A question would bound the steps of frames behind it."""
+    """What can be measured, in the order in which it is: for a time behind a question steps of frames are short."""
 
     RATES = "rates"
     TRANSFORMERS = "transformers"
     INGEST = "ingest"
     COMPACTION = "compaction"
+    KERNELS = "kernels"
     TTFT = "ttft"
     TOGETHER = "together"
     TOKENS = "tokens"
     LOAD = "load"
     ASKERS = "askers"
-    KERNELS = "kernels"
 
 
 WITHOUT_ENGINE = (Part.RATES, Part.TRANSFORMERS)

@@ -45,12 +45,12 @@ _ALONE: Mapping[Part, Callable[[Bench], Iterator[Figure]]] = {
 _WITH_ENGINE: Mapping[Part, Callable[[Bench, Watched], Iterator[Figure]]] = {
     Part.INGEST: ingest.measure,
     Part.COMPACTION: compaction.measure,
+    Part.KERNELS: kernels.measure,
     Part.TTFT: ttft.measure,
     Part.TOGETHER: together.measure,
     Part.TOKENS: tokens.measure,
     Part.LOAD: load.measure,
     Part.ASKERS: askers.measure,
-    Part.KERNELS: kernels.measure,
 }
 
 

@@ -20,7 +20,7 @@ _FRAMES_WAITING = 8192
 
 
 class Watched:
-    """Streams of an engine, numbered from 0. The first is grown, the others begin with what it was.
+    """Streams of an engine, numbered from 0. One is grown, and all begin with what it was.
 
     Args:
         subject: model and pictures.

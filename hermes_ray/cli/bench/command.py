@@ -1,5 +1,6 @@
 """``hermes bench``: what this system claims of cost, accuracy and recovery, measured beside what it is held against."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,7 @@ def engine(
     memories are full. On a GPU with and without CUDA graphs. A part that fails is reported and stops no other. Exit
     code 0 whether the bars are cleared or not.
     """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # before torch: its profiler's own lines would tear the bar apart
     from hermes_ray.cli.bench.engine import run_engine
 
     run_engine(

@@ -23,6 +23,8 @@ from hermes_ray.cli.bench.documents import write_document
 from hermes_ray.cli.bench.figure_tables import print_figures
 from hermes_ray.cli.bench.progress import count_progress
 from hermes_ray.cli.console.output import result_console
+from hermes_ray.config import LogSettings
+from hermes_ray.observability.logs import configure_logs
 
 _QUICK_S = 1.0
 
@@ -72,6 +74,7 @@ def run_engine(
         require_matplotlib()  # now, not behind a long run
     if threads is not None:
         torch.set_num_threads(threads)
+    configure_logs(LogSettings(level="ERROR"))  # a log line would tear the bar apart
     machine, began_s = describe_machine(), perf_counter()
     done: list[Done] = []
     with count_progress() as progress:

@@ -156,6 +156,7 @@ def test_random_weights_make_the_model_that_transformers_would_build(subject: Su
         torch.testing.assert_close(made(inputs_embeds=prompt).logits, usual(inputs_embeds=prompt).logits)
 
 
+@pytest.mark.usefixtures("root_logger_restored")
 def test_the_command_writes_and_draws_what_was_asked_for(check_schema: Callable[[str, Any], None], tmp_path: Path):
     file, picture = tmp_path / "engine.json", tmp_path / "engine.png"
     command = ["bench", "engine", "--seconds", "0.1", "--parts", "rates,ttft", "--budget", "90"]

@@ -45,16 +45,16 @@ class _Profile:
 
 
 def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
-    """A question, a further token of an answer, and a step of one frame of every stream."""
+    """A step of one frame of every stream, a question, and a further token of an answer."""
     bench.doing("what a pass asks of the device")
+    frames, compactions = _step(bench, watched)
+    yield _figure(bench, "step_of_frames", frames, {"frames": watched.streams, "compactions": compactions})
     for _ in range(2):
         _ask(watched, _TOKENS)
     question = _profiled(bench, lambda: _ask(watched, 1))
     answer = _profiled(bench, lambda: _ask(watched, _TOKENS))
     yield _figure(bench, "question", question, {})
     yield _figure(bench, "token", answer.beyond(question, _TOKENS - 1), {})
-    frames, compactions = _step(bench, watched)
-    yield _figure(bench, "frames", frames, {"frames": watched.streams, "compactions": compactions})
 
 
 def _step(bench: Bench, watched: Watched) -> tuple[_Profile, int]:
@@ -91,7 +91,7 @@ def _profiled(bench: Bench, work: Callable[[], object]) -> _Profile:
     # The engine works in a thread of its own, whose operations are not recorded by default; kernels are.
     threads = _ExperimentalConfig(profile_all_threads=True) if on_cpu else None
     bench.subject.wait()
-    with profile(activities=activities, experimental_config=threads) as recorder:
+    with profile(activities=activities, experimental_config=threads, acc_events=True) as recorder:
         began_s = perf_counter()
         work()
         bench.subject.wait()
