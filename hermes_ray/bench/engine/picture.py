@@ -25,18 +25,12 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     modes = [part["mode"] for part in document["parts"] if part["part"] == "engine"]
+    levels = document["levels"]
     figure = Figure(figsize=(10, 3.8), layout="constrained")
-    waits, rates = figure.subplots(1, 2)
+    waits, *rates = figure.subplots(1, 2 if levels else 1, squeeze=False)[0]
     _draw_waits(waits, document["figures"], modes)
-    for mode in modes:
-        levels = [level for level in document["levels"] if level["mode"] == mode]
-        askers, per_s = [level["askers"] for level in levels], [level["tokens_per_s"] for level in levels]
-        rates.plot(askers, per_s, marker="o", label=mode or "engine")
-    if document["levels"]:
-        rates.set(xscale="log", ylim=(0, None))
-        rates.legend(fontsize=8)
-    rates.set(xlabel="askers at once", ylabel="tokens per second")
-    rates.grid(alpha=0.3, which="both")
+    for axes in rates:
+        _draw_rates(axes, levels, modes)
     figure.suptitle(f"{document['model']['name']} on {document['model']['device_name'] or 'CPU'}", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
@@ -63,6 +57,17 @@ def _draw_waits(axes: Any, figures: Sequence[Mapping[str, Any]], modes: Sequence
     axes.grid(alpha=0.3)
     if modes:
         axes.legend(fontsize=8)
+
+
+def _draw_rates(axes: Any, levels: Sequence[Mapping[str, Any]], modes: Sequence[str]) -> None:
+    """A curve for each mode."""
+    for mode in modes:
+        own = [level for level in levels if level["mode"] == mode]
+        askers, per_s = [level["askers"] for level in own], [level["tokens_per_s"] for level in own]
+        axes.plot(askers, per_s, marker="o", label=mode or "engine")
+    axes.set(xscale="log", xlabel="askers at once", ylabel="tokens per second", ylim=(0, None))
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize=8)
 
 
 def _times(figures: Sequence[Mapping[str, Any]], mode: str) -> dict[str, float]:
