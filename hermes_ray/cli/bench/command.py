@@ -1,6 +1,7 @@
 """``hermes bench``: what this system claims of cost, accuracy and recovery, measured beside what it is held against."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -36,8 +37,7 @@ def memory(
     from hermes_ray.cli.bench.memory import run_memory
 
     document = run_memory(quick=quick, threads=threads, verbose=verbose)
-    if json_file is not None:
-        write_document(document, json_file)
+    _write(document, json_file)
 
 
 @bench.command()
@@ -115,8 +115,7 @@ def accuracy(
     document = run_accuracy(
         model, changes, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
     )
-    if json_file is not None:
-        write_document(document, json_file)
+    _write(document, json_file)
 
 
 @bench.command()
@@ -183,8 +182,7 @@ def public(
         picture=picture,
         verbose=verbose,
     )
-    if json_file is not None:
-        write_document(document, json_file)
+    _write(document, json_file)
 
 
 @bench.command()
@@ -206,8 +204,7 @@ def recovery(
 
     changes = {"faults": faults, "kinds": tuple(kind) if kind else None}
     document = run_recovery(changes, quick=quick, picture=picture, verbose=verbose)
-    if json_file is not None:
-        write_document(document, json_file)
+    _write(document, json_file)
 
 
 @bench.command()
@@ -227,5 +224,9 @@ def serving(
     from hermes_ray.cli.bench.serving import run_serving
 
     document = run_serving({"seconds": seconds}, quick=quick, picture=picture, verbose=verbose)
-    if json_file is not None:
-        write_document(document, json_file)
+    _write(document, json_file)
+
+
+def _write(document: Mapping[str, object], path: Path | None) -> None:
+    if path is not None:
+        write_document(document, path)
