@@ -171,6 +171,50 @@ async def test_leaving_an_answer_frees_its_place_in_the_engine(published):
     assert stats.questions_answered == answered
 
 
+class Router:
+    """Asks as a replica of Serve does: one client for all requests, each a call that may be cancelled."""
+
+    async def connect(self, settings: Settings) -> None:
+        self.client = await ClusterClient.connect(settings)
+        self.first_tokens: list[str] = []
+
+    async def ask(self, stream_id: str, question: Question) -> Answer:
+        async for item in self.client.ask(stream_id, question, LIMIT_S):
+            if isinstance(item, Answer):
+                return item
+            if item.index == 0:
+                self.first_tokens.append(stream_id)
+        raise AssertionError("no answer")
+
+    async def answering(self) -> list[str]:
+        return self.first_tokens
+
+
+async def test_whoever_hangs_up_ends_no_answer_but_his_own(published):
+    streams = await settled(await ClusterClient.connect(published))
+    workers = {stream_id: streams[stream_id].location.worker for stream_id in STREAMS}
+    beside = next(s for s in STREAMS[1:] if workers[s] == workers[STREAMS[0]])
+    router = ray.remote(Router).remote()
+    ray.get(router.connect.remote(published))
+    long = Question("What is there?", max_tokens=400, temperature=1.0, seed=1)
+    leaving = router.ask.remote(STREAMS[0], long)
+    await _until(router, [STREAMS[0]])
+    staying = router.ask.remote(beside, long)
+    await _until(router, [STREAMS[0], beside])
+    ray.cancel(leaving)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        await leaving
+    assert isinstance(await staying, Answer)
+    ray.kill(router)
+
+
+async def _until(router, first_tokens: list[str]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while ray.get(router.answering.remote()) != first_tokens:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
 async def test_errors_come_out_typed(published):
     client = await ClusterClient.connect(published)
     await settled(client)
