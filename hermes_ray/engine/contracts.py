@@ -62,10 +62,12 @@ class FrameEvidence:
         frame: the frame's number in its stream, from 0.
         weight: share of the attention that the answer's tokens pay to the video in the long-term layers, 0 to 1. The
             listed frames need not add up to 1: the rest lies on other frames and on summaries of evicted ones.
+        captured_ms: when it was captured, ms since epoch; ``None`` where an older release did not note it.
     """
 
     frame: int
     weight: float
+    captured_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,22 @@ class Answer:
     finish_reason: str
     evidence: tuple[FrameEvidence, ...] = ()
     option_probabilities: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FramePicture:
+    """What one frame of a stream looked like.
+
+    Attributes:
+        frame: its number in its stream, from 0.
+        captured_ms: when it was captured, ms since epoch.
+        jpeg: a thumbnail.
+    """
+
+    stream_id: str
+    frame: int
+    captured_ms: int
+    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)
