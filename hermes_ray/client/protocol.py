@@ -12,11 +12,13 @@ import httpx
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryResponse
 from hermes_ray.api.openai.completions import Model, ModelList
 from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER, picture_path
+from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.api.schemas.questions import AnswerResponse
 from hermes_ray.api.schemas.streams import StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client.failures import checked, valid
 from hermes_ray.config import API_KEY_VARIABLE
-from hermes_ray.errors import ConfigError
+from hermes_ray.errors import ApiUnreachable, ConfigError
 
 CONNECT_TIMEOUT_S = 5.0
 """For the connection alone, seconds."""
@@ -79,6 +81,36 @@ class Call(Generic[Result]):
             return self.read(checked(response))
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What one frame looked like.
+
+    Attributes:
+        frame: its number in its stream, from 0.
+        captured_ms: when it was captured, ms since epoch.
+        jpeg: the picture.
+    """
+
+    frame: int
+    captured_ms: int
+    jpeg: bytes
+
+
+class PictureCall(Call[Picture]):
+    """A request whose answer is a picture."""
+
+    def result(self, response: httpx.Response) -> Picture:
+        """The picture. Raises as :meth:`Call.result`."""
+        if response.is_success and response.headers.get("content-type") == PICTURE_TYPE:
+            try:
+                frame, captured_ms = (int(response.headers[name]) for name in (FRAME_HEADER, CAPTURED_HEADER))
+            except (KeyError, ValueError) as error:
+                raise ApiUnreachable(f"{response.request.url} answers with a picture of no frame") from error
+            return Picture(frame, captured_ms, response.content)
+        checked(response)
+        raise ApiUnreachable(f"{response.request.url} does not answer with a picture; is it a hermes API?")
+
+
 def alive() -> Call[None]:
     """Does an API live there, ready or not?"""
     return Call("GET", "/healthz", _nothing, silence_s=_ALIVE_TIMEOUT_S)
@@ -102,6 +134,11 @@ def stream(stream_id: str) -> Call[StreamResponse]:
 def memory_map(stream_id: str) -> Call[MemoryMapResponse]:
     """What each tier of a stream's memory still holds of every frame."""
     return Call("GET", f"{_path(stream_id)}/memory", MemoryMapResponse.model_validate)
+
+
+def picture(stream_id: str, frame: int | None) -> "PictureCall":
+    """What a frame looked like, the newest without a number."""
+    return PictureCall("GET", picture_path(quote(stream_id, safe=""), frame), _never)
 
 
 def reset(stream_id: str) -> Call[StreamResetResponse]:
@@ -155,6 +192,10 @@ def headers(api_key: str | None) -> dict[str, str]:
 
 def _path(stream_id: str) -> str:
     return f"/v1/streams/{quote(stream_id, safe='')}"
+
+
+def _never(_: Any) -> Any:
+    raise AssertionError("a picture is no JSON")
 
 
 def _nothing(_: Any) -> None:

@@ -11,7 +11,7 @@ from hermes_ray.client import AsyncHermesClient
 from hermes_ray.mcp.tools import TOOLS
 
 _INSTRUCTIONS = (
-    "Live cameras, each watched by a model that remembers what it has seen. List them, then ask one in plain words. "
+    "Live cameras, each watched by a model that remembers what it has seen. List them, then ask one in plain words, or look through one. "
     "Every answer says when its newest frame was taken: of what came later it knows nothing."
 )
 
