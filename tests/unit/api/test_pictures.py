@@ -3,13 +3,18 @@
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner, Result
 
+from hermes_ray.cli.main import app as cli
+from hermes_ray.client import AsyncHermesClient, HermesClient
 from hermes_ray.engine import StreamEngine
+from hermes_ray.errors import FrameGone, UnknownFrame
 from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM
 
 LIVELY = "lively"
@@ -117,3 +122,50 @@ async def test_every_answer_shows_what_it_rests_on(http: httpx.AsyncClient, live
         picture = await http.get(item["picture"])
         assert seen_in(picture)[1] == pytest.approx(shade_of(item["frame"]), abs=3)
         assert picture.headers["x-captured-ms"] == str(item["captured_ms"])
+
+
+async def test_both_clients_get_the_same_pictures(url: str, lively: str, engine: StreamEngine):
+    gone = next(n for n in range(SHOWN) if n not in engine.memory_map(lively).frames)
+    async with AsyncHermesClient(url) as client:
+        latest, first = await client.latest(lively), await client.frame(STREAM, 0)
+        with pytest.raises(FrameGone, match="compacted"):
+            await client.frame(lively, gone)
+        with pytest.raises(UnknownFrame):
+            await client.frame(lively, SHOWN)
+    with HermesClient(url) as blocking:
+        assert (blocking.latest(lively), blocking.frame(STREAM, 0)) == (latest, first)
+    assert (latest.frame, latest.captured_ms) == (SHOWN - 1, captured_ms(SHOWN - 1))
+    with Image.open(io.BytesIO(latest.jpeg)) as picture:
+        assert picture.size == (320, 160)
+
+
+def hermes(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def test_hermes_look_saves_a_picture(url: str, lively: str, tmp_path: Path):
+    path = tmp_path / "seen.jpg"
+    result = hermes("look", lively, "--frame", str(SHOWN - 2), "-o", str(path), "--url", url)
+    said = " ".join(result.stderr.split())
+    assert (result.exit_code, f"frame {SHOWN - 2}, captured 2026-01-02T03:04:24.000+00:00" in said) == (0, True)
+    with Image.open(path) as picture:
+        assert float(np.asarray(picture.convert("L")).mean()) == pytest.approx(shade_of(SHOWN - 2), abs=3)
+    piped = hermes("look", lively, "-o", "-", "--url", url)
+    with Image.open(io.BytesIO(piped.stdout_bytes)) as picture:
+        assert float(np.asarray(picture.convert("L")).mean()) == pytest.approx(shade_of(SHOWN - 1), abs=3)
+
+
+def test_hermes_look_says_why_there_is_nothing_to_see(url: str, lively: str, tmp_path: Path):
+    for arguments, code, reason in (
+        (["--frame", "0"], 1, "compacted"),
+        (["--frame", str(SHOWN)], 1, "newest is frame"),
+        (["-o", str(tmp_path / "no" / "such.jpg")], 2, "--output: cannot write"),
+    ):
+        result = hermes("look", lively, *arguments, "--url", url)
+        assert (result.exit_code, reason in " ".join(result.stderr.split())) == (code, True)
+
+
+def test_hermes_ask_names_the_frames_that_can_be_looked_at(url: str, lively: str):
+    result = hermes("ask", lively, "q", "--max-tokens", "2", "--url", url)
+    assert "rests on frames" in result.stderr
+    assert f"hermes look {lively} --frame" in " ".join(result.stderr.split())
