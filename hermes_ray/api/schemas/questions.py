@@ -96,12 +96,13 @@ class Usage(Schema):
 
 
 class Evidence(Schema):
-    """How much the answer's attention rests on one frame."""
+    """How much the answer's attention rests on one moment, named by its heaviest frame."""
 
     frame: int
     """The frame's number in its stream, from 0."""
     weight: float
-    """Its share of the attention that the answer pays to the video in the model's deep layers, 0 to 1."""
+    """Share of the attention that the answer pays to the video in the model's deep layers, 0 to 1: of this frame and
+    those within two frames of it, which look alike and are not listed."""
     captured: str | None
     """When it was captured, RFC 3339; null where an older release did not note it."""
     captured_ms: int | None
