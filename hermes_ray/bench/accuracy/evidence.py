@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hermes_ray.bench.accuracy.evaluation import is_right
-from hermes_ray.bench.accuracy.items import Category, EvaluationStream, Item
+from hermes_ray.bench.accuracy.items import CATEGORIES, Category, EvaluationStream, Item
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.engine.contracts import FrameEvidence
@@ -132,3 +132,35 @@ def _judged(
         weight=sum(weight for weight, right in zip(weights, bears_out, strict=True) if right) / (sum(weights) or 1),
         by_chance=sum(map(good, held)) / max(1, len(held)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Means over answers; fields as in :class:`Grounds`.
+
+    Attributes:
+        answers: how many.
+    """
+
+    answers: int
+    correct: float
+    heaviest: float
+    any_named: float
+    weight: float
+    by_chance: float
+
+
+def shares(found: Sequence[Grounds]) -> dict[str, Shares]:
+    """By category, and of ``all``; a category without answers is absent."""
+    groups: dict[str, list[Grounds]] = {}
+    for grounds in found:
+        for name in ("all", grounds.category):
+            groups.setdefault(name, []).append(grounds)
+    return {name: _mean(groups[name]) for name in ("all", *CATEGORIES) if name in groups}
+
+
+def _mean(found: Sequence[Grounds]) -> Shares:
+    def mean(name: str) -> float:
+        return sum(float(getattr(grounds, name)) for grounds in found) / len(found)
+
+    return Shares(len(found), mean("correct"), mean("heaviest"), mean("any_named"), mean("weight"), mean("by_chance"))
