@@ -55,9 +55,10 @@ class Call(Generic[Result]):
     Attributes:
         method: of HTTP.
         path: below the API's address.
-        read: what the JSON of a successful answer means.
+        read: what the body of a successful answer means.
         body: sent as JSON.
         silence_s: how long the server may be silent, seconds.
+        unpack: gets the body out of an answer, by default as JSON; raises what a failure stands for.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Call(Generic[Result]):
     read: Callable[[Any], Result]
     body: Mapping[str, Any] | None = None
     silence_s: float = _QUIET_TIMEOUT_S
+    unpack: Callable[[httpx.Response], Any] = checked
 
     @property
     def timeout(self) -> httpx.Timeout:
@@ -78,7 +80,7 @@ class Call(Generic[Result]):
             HermesError: the server's problem, as its own class.
         """
         with valid():
-            return self.read(checked(response))
+            return self.read(self.unpack(response))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +96,6 @@ class Picture:
     frame: int
     captured_ms: int
     jpeg: bytes
-
-
-class PictureCall(Call[Picture]):
-    """A request whose answer is a picture."""
-
-    def result(self, response: httpx.Response) -> Picture:
-        """The picture. Raises as :meth:`Call.result`."""
-        if response.is_success and response.headers.get("content-type") == PICTURE_TYPE:
-            try:
-                frame, captured_ms = (int(response.headers[name]) for name in (FRAME_HEADER, CAPTURED_HEADER))
-            except (KeyError, ValueError) as error:
-                raise ApiUnreachable(f"{response.request.url} answers with a picture of no frame") from error
-            return Picture(frame, captured_ms, response.content)
-        checked(response)
-        raise ApiUnreachable(f"{response.request.url} does not answer with a picture; is it a hermes API?")
 
 
 def alive() -> Call[None]:
@@ -136,9 +123,9 @@ def memory_map(stream_id: str) -> Call[MemoryMapResponse]:
     return Call("GET", f"{_path(stream_id)}/memory", MemoryMapResponse.model_validate)
 
 
-def picture(stream_id: str, frame: int | None) -> "PictureCall":
+def picture(stream_id: str, frame: int | None) -> Call[Picture]:
     """What a frame looked like, the newest without a number."""
-    return PictureCall("GET", picture_path(quote(stream_id, safe=""), frame), _never)
+    return Call("GET", picture_path(quote(stream_id, safe=""), frame), lambda found: found, unpack=_picture_in)
 
 
 def reset(stream_id: str) -> Call[StreamResetResponse]:
@@ -194,9 +181,16 @@ def _path(stream_id: str) -> str:
     return f"/v1/streams/{quote(stream_id, safe='')}"
 
 
-def _never(_: Any) -> Any:
-    raise AssertionError("a picture is no JSON")
-
-
 def _nothing(_: Any) -> None:
     return None
+
+
+def _picture_in(response: httpx.Response) -> Picture:
+    if not response.is_success or response.headers.get("content-type") != PICTURE_TYPE:
+        checked(response)
+        raise ApiUnreachable(f"{response.request.url} does not answer with a picture; is it a hermes API?")
+    try:
+        frame, captured_ms = (int(response.headers[name]) for name in (FRAME_HEADER, CAPTURED_HEADER))
+    except (KeyError, ValueError) as error:
+        raise ApiUnreachable(f"{response.request.url} answers with a picture of no frame") from error
+    return Picture(frame, captured_ms, response.content)

@@ -186,8 +186,7 @@ class StreamEngine:
     def picture(self, stream_id: str, frame: int | None = None) -> FramePicture:
         """What a frame looked like: a thumbnail, kept for as long as the memory holds tokens of the frame.
 
-        A stream that is parked on disk is brought back, and one that is parked at all if it is unknown whether its
-        memory still holds the frame.
+        A stream that is parked on disk is brought back.
 
         Args:
             stream_id: a stream that frames were shown of.
