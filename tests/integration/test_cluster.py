@@ -13,8 +13,8 @@ from hermes_ray.cluster.control.bringup import ensure_cluster, shutdown_cluster,
 from hermes_ray.cluster.wire.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer, AnswerToken, Question
-from hermes_ray.errors import InvalidQuestion, QuestionTimeout, UnknownStream, WorkerUnavailable
+from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, Question
+from hermes_ray.errors import FrameGone, InvalidQuestion, QuestionTimeout, UnknownStream, WorkerUnavailable
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetter
 from hermes_ray.transport.message import FrameMessage
@@ -246,6 +246,18 @@ def publish_later(settings: Settings, later_s: int) -> None:
                 producer.send(replace(message, ts_ms=message.ts_ms + later_s * 1000))
 
 
+async def all_pictures(client: ClusterClient, streams: dict[str, StreamStatus]) -> dict[str, dict[int, FramePicture]]:
+    """What every frame that is not forgotten looked like, by stream and number."""
+    found: dict[str, dict[int, FramePicture]] = {stream: {} for stream in streams}
+    for stream, status in streams.items():
+        for frame in range(status.memory.frames_seen):
+            try:
+                found[stream][frame] = await client.picture(stream, frame)
+            except FrameGone:
+                continue
+    return found
+
+
 def kill(settings: Settings, actor: str) -> None:
     ray.kill(ray.get_actor(actor, namespace=settings.cluster.namespace), no_restart=False)
 
@@ -287,6 +299,7 @@ async def test_a_killed_ingest_worker_goes_on_where_it_was_and_repeats_no_frame(
 async def test_a_killed_memory_worker_comes_back_under_a_new_epoch_with_its_memories(published):
     client = await ClusterClient.connect(published)
     before = await settled(client)
+    pictures = await all_pictures(client, before)
     kill(published, "memory-0")
     publish_later(published, later_s=120)
     after = await until(all_reached(LAST_MS + 120_000), client)
@@ -296,3 +309,9 @@ async def test_a_killed_memory_worker_comes_back_under_a_new_epoch_with_its_memo
             assert status.location.epoch > before[stream_id].location.epoch
         assert status.memory.frames_seen == before[stream_id].memory.frames_seen + SELECTED
         assert [item async for item in client.ask(stream_id, Question("And now?", max_tokens=3), 30)]
+    shown = await all_pictures(client, after)  # from the snapshot, and made again of what was read again
+    for stream_id, of_stream in shown.items():
+        assert tuple(of_stream) == (await client.memory_map(stream_id)).frames
+    old = [(stream, frame) for stream, of_stream in pictures.items() for frame in of_stream if frame in shown[stream]]
+    assert old
+    assert all(shown[stream][frame] == pictures[stream][frame] for stream, frame in old)
