@@ -51,6 +51,7 @@ class LoadingEngine:
         import torch
 
         from hermes_ray.engine import StreamEngine
+        from hermes_ray.video.thumbnail import thumbnail_maker
 
         torch.set_num_threads(torch_threads)
         started_s = time.monotonic()
@@ -64,6 +65,7 @@ class LoadingEngine:
                 dtype=model.dtype,
                 revision=model.revision,
                 max_pixels_per_frame=model.max_pixels_per_frame,
+                thumbnail=thumbnail_maker(self._settings.memory.thumbnail_px),
             )
         except HermesError as error:
             log.error("the model cannot be loaded", model=model.name, error=str(error))

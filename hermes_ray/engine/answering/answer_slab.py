@@ -9,18 +9,16 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
+from hermes_ray.engine.answering.moments import moments
 from hermes_ray.engine.answering.reading import PackedReadings, Reading
 from hermes_ray.engine.answering.seats import Seats, Taken
 from hermes_ray.engine.attention.cached_keys import read_rotated
 from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout
-from hermes_ray.memory.transfer import to_device
+from hermes_ray.memory.transfer import read_back, to_device
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
-
-_FRAMES_SHOWN = 8
-"""Frames that :meth:`AnswerSlab.evidence` names."""
 
 
 class AnswerSlab:
@@ -151,19 +149,14 @@ class AnswerSlab:
         return batch.unpacked(logits)
 
     def evidence(self, seat: int) -> tuple[FrameEvidence, ...]:
-        """The frames that the answer's tokens attended to most, over all long-term layers and heads."""
+        """What the answer's tokens attended to most, over all long-term layers and heads; see :func:`moments`."""
         visual = self._visual[seat]
         attention = self._attention[:, seat, visual].flatten()
         total = attention.sum()
         frames, index = self._frames[:, seat, visual].flatten().unique(return_inverse=True)
         weights = torch.zeros(len(frames), device=attention.device).index_add_(0, index, attention) / total
         weights[frames < 0] = 0  # summaries stand for many frames and so point at none
-        best = weights.topk(min(_FRAMES_SHOWN, len(frames)))
-        return tuple(
-            FrameEvidence(frame, weight)
-            for frame, weight in zip(frames[best.indices].tolist(), best.values.tolist(), strict=True)
-            if weight > 0
-        )
+        return moments(read_back(frames), read_back(weights))
 
     def _copy(self, slab: KVSlab, slot: int, taken: Taken) -> None:
         length = slab.lengths[slot]
