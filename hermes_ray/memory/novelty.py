@@ -52,8 +52,8 @@ def redundancy(
     places = frame_tokens + 1  # the last of them is no patch's
     place = view.patches.clamp(min=-1, max=frame_tokens).remainder(places).long()
     at_once = max(1, numbers_at_once // view.keys[0].numel())
-    parts = (part.split(at_once) for part in (view.keys, place, recent))
-    sums = [_cosine_sums(*part, places) for part in zip(*parts, strict=True)]
+    parts = zip(view.keys.split(at_once), place.split(at_once), recent.split(at_once), strict=True)
+    sums = [_cosine_sums(keys, where, among, places) for keys, where, among in parts]
     anchors = torch.zeros((view.rows, places), dtype=torch.float64, device=view.device)
     anchors.scatter_add_(1, place, recent.double())
     return torch.cat(sums) / anchors.gather(1, place).clamp_(min=1.0)
