@@ -48,6 +48,13 @@ def test_rows_taken_together_are_what_each_is_alone(at_once):
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("frame_tokens", [6, 7, 500])
+def test_it_does_not_matter_how_large_a_frame_might_be(view, frame_tokens):
+    view.frames[:, 20], view.patches[:, 20] = SUMMARY, SUMMARY
+    recent = in_recent_frames(view)
+    assert torch.equal(redundancy(view, recent, frame_tokens), redundancy(view, recent))
+
+
 def test_the_recent_frames_are_whole_and_a_quarter_of_the_tokens(view):
     assert sorted(set(view.frames[in_recent_frames(view)].tolist())) == [9, 10, 11]
 
