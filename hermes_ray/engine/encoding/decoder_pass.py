@@ -12,7 +12,9 @@ from torch import Tensor
 
 from hermes_ray.engine.attention.flash import packed_attention
 from hermes_ray.engine.attention.observed import attend_observed
+from hermes_ray.engine.encoding.graphs.frames import FrameGraphs, FramePass
 from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
+from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.transfer import read_back
 from hermes_ray.models.decoder import Decoder
@@ -20,13 +22,20 @@ from hermes_ray.models.rotary import RotaryTable, turned
 
 
 class Encoder:
-    """Runs passes over one slab. Belongs to the engine's thread."""
+    """Runs passes over one slab. Belongs to the engine's thread.
+
+    Attributes:
+        graphs: captured passes, once there are any; without, every pass runs eagerly.
+        counts: of passes since there are graphs.
+    """
 
     def __init__(self, decoder: Decoder, rotary: RotaryTable, slab: KVSlab) -> None:
         self._decoder = decoder
         self._rotary = rotary
         self._slab = slab
         self._attention = packed_attention(slab)
+        self.graphs: FrameGraphs | None = None
+        self.counts = PassCounts()
 
     @torch.inference_mode()
     def run(self, rows: Sequence[EncodeRow]) -> list[Tensor | None]:
@@ -46,6 +55,13 @@ class Encoder:
         """
         shape, slab = self._decoder.shape, self._slab
         batch = PackedRows(rows, slab, shape.heads // shape.kv_heads)
+        if self.graphs is not None:
+            captured = self.graphs.fitting(batch)
+            if captured is not None:
+                self.counts.replayed += 1
+                self._replay(captured, batch)
+                return [None] * len(rows)
+            self.counts.eager += 1
         attention = self._attention(batch.rows, slab, self._rotary, self._decoder.scaling)
         stored = slice(0, batch.stored)
         batch.name(slab)
@@ -79,12 +95,26 @@ class Encoder:
             if needed:
                 hidden = self._decoder.finish(layer, hidden[:, :needed], attended[None].transpose(1, 2))
                 hidden = batch.add_deepstack(layer, hidden)
-        if finite is not None and not read_back(finite):  # the one thing in a pass that is waited for
-            raise ArithmeticError("a key or value of a frame is NaN or infinite")
+        if finite is not None:
+            _check(finite)
         for row in rows:
             slab.lengths[row.slot] += row.stored
         return [seen if row.probes else None for row, seen in zip(rows, observed, strict=True)]
 
+    def _replay(self, captured: FramePass, batch: PackedRows) -> None:
+        keys, values, finite = captured.run(batch)
+        batch.name(self._slab)
+        batch.store_all(self._slab, keys, values)
+        _check(finite)
+        for row in batch.rows:
+            self._slab.lengths[row.slot] = row.held
+
     def _nothing_observed(self, row: EncodeRow) -> Tensor:
         visual = self._slab.visual_tokens(row.slot) + row.stored
         return torch.zeros((self._decoder.shape.layers, visual), dtype=torch.float32, device=row.embeds.device)
+
+
+def _check(finite: Tensor) -> None:
+    """The one thing in a pass that is waited for."""
+    if not read_back(finite):
+        raise ArithmeticError("a key or value of a frame is NaN or infinite")

@@ -47,6 +47,10 @@ class MemoryWriter:
         settings: policy, budget and slots.
         text_tokens: positions to keep free for the longest question and answer.
 
+    Attributes:
+        slab: the memories.
+        encoder: the decoder's passes over it.
+
     Raises:
         ConfigError: budget and model do not fit together.
     """
@@ -82,7 +86,7 @@ class MemoryWriter:
             keys_rotated=settings.keys == "rotated",
         )
         self._adapter = adapter
-        self._encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
+        self.encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
         # Memories of the other form are foreign, as those of another model are.
         self.fingerprint = fingerprint(adapter.decoder) + ("-rotated-keys" if self.slab.keys_rotated else "")
         self.residency = Residency(
@@ -209,7 +213,7 @@ class MemoryWriter:
         """Encode one row for each memory; returns what their probes observed."""
         if not rows:
             return []
-        observed = self._encoder.run([row for _, row in rows])
+        observed = self.encoder.run([row for _, row in rows])
         for item, _ in rows:
             item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
         return [(item, attention) for (item, _), attention in zip(rows, observed, strict=True)]
@@ -263,7 +267,7 @@ class MemoryWriter:
             outside = torch.full((count,), -1, dtype=torch.int32, device=self._prefix.device)
             steps = torch.arange(count, dtype=torch.int32, device=self._prefix.device)[None, :, None]
             positions = steps.expand(self.slab.shape.layers, -1, self.slab.shape.axes)
-            self._encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
+            self.encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
         prefix = copied(self.slab.prefix_view(slot))
         self.slab.release(slot)
         return prefix

@@ -1,0 +1,153 @@
+"""The decoder over packed tokens of frames, as one captured pass."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hermes_ray.engine.attention.flash import Kernel
+from hermes_ray.engine.encoding.rows import PackedRows
+from hermes_ray.engine.graphs.capture import Capture
+from hermes_ray.engine.graphs.head_rows import HeadRows, per_head
+from hermes_ray.engine.graphs.numbers import Numbers
+from hermes_ray.memory.slab import KVSlab
+from hermes_ray.models.decoder import Decoder
+from hermes_ray.models.rotary import RotaryTable, turned
+
+
+class WorkArea:
+    """Where one layer's keys, rotated, and values of a pass are gathered out of the slab. All passes share it.
+
+    Args:
+        slab: the slab.
+        rows: slots that the largest pass reads.
+    """
+
+    def __init__(self, slab: KVSlab, rows: int) -> None:
+        shape = slab.shape
+        flat = (rows * shape.kv_heads * shape.capacity + shape.kv_heads, shape.head_dim)
+        self._keys, self._values = (torch.zeros(flat, dtype=slab.keys.dtype, device=slab.keys.device) for _ in range(2))
+
+    def first(self, vectors: int) -> tuple[Tensor, Tensor]:
+        """Room for so many keys and values, ``[vectors, head_dim]`` each."""
+        return self._keys[:vectors], self._values[:vectors]
+
+
+class FramePass:
+    """Encodes up to ``tokens`` tokens for up to ``rows`` slots. It reads the slab; what is to be written is its result.
+
+    Args:
+        decoder: the language decoder.
+        rotary: its positions.
+        slab: the memories.
+        area: room for ``rows`` slots.
+        rows: slots.
+        tokens: new tokens of all of them.
+        kernel: attention over sequences of any lengths.
+        capture: makes it repeatable.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        rotary: RotaryTable,
+        slab: KVSlab,
+        area: WorkArea,
+        *,
+        rows: int,
+        tokens: int,
+        kernel: Kernel,
+        capture: Capture,
+    ) -> None:
+        self._decoder, self._rotary, self._slab = decoder, rotary, slab
+        shape, device = decoder.shape, decoder.device
+        self.rows, self.tokens = rows, tokens
+        self._rows = HeadRows(
+            rows=rows,
+            tokens=tokens,
+            kv_heads=shape.kv_heads,
+            columns=slab.shape.capacity,
+            scaling=decoder.scaling,
+            kernel=kernel,
+        )
+        self._keys, self._values = area.first(self._rows.cached)
+        self._numbers = Numbers({**self._rows.sizes, "slots": rows}, device)
+        self._numbers.fill(self._places(()))
+        self._embeds = torch.zeros((tokens, shape.hidden), dtype=decoder.dtype, device=device)
+        self._positions = torch.zeros((shape.layers, tokens, shape.axes), dtype=torch.int32, device=device)
+        new = (shape.layers, tokens, shape.kv_heads, shape.head_dim)
+        self._new_keys, self._new_values = (torch.zeros(new, dtype=decoder.dtype, device=device) for _ in range(2))
+        self._finite = torch.zeros((), dtype=torch.bool, device=device)
+        self._replay = capture(self._work)
+
+    def run(self, batch: PackedRows) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode rows without probes.
+
+        Returns:
+            New keys and values, as the slab holds them, ``[layers, stored, kv_heads, head_dim]``, and whether the last
+            layer's are finite, ``[]`` bool; all valid until the next pass.
+        """
+        count = batch.stored
+        self._embeds[:count] = batch.embeds[0]
+        self._embeds[count:] = 0
+        self._positions[:, :count] = batch.positions
+        self._numbers.fill(self._places([(row.slot, row.tokens, row.held) for row in batch.rows]))
+        self._replay()
+        return self._new_keys[:, :count], self._new_values[:, :count], self._finite
+
+    def _places(self, rows: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
+        """From slot, new tokens and tokens held of each row."""
+        filled = [*rows, *[(0, 0, 0)] * (self.rows - len(rows))]
+        slots, tokens, held = zip(*filled, strict=True)
+        return {**self._rows.numbers(tokens, held), "slots": torch.tensor(slots)}
+
+    def _work(self) -> None:
+        shape, slab, numbers = self._decoder.shape, self._slab, self._numbers
+        held = (self.rows, shape.kv_heads, slab.shape.capacity, shape.head_dim)
+        keys_held, values_held = (flat[: -shape.kv_heads].view(held) for flat in (self._keys, self._values))
+        hidden = self._embeds[None]
+        for layer in range(shape.layers):
+            queries, keys, values = self._decoder.project(layer, hidden)
+            cos, sin = self._rotary.angles(self._positions[layer])
+            queries, rotated = turned(queries, cos, sin), turned(keys, cos, sin)
+            stored = rotated if slab.keys_rotated else keys
+            self._new_keys[layer].copy_(stored[0].transpose(0, 1))
+            self._new_values[layer].copy_(values[0].transpose(0, 1))
+            if layer == shape.layers - 1:  # its output feeds nothing; what is not finite before is not so here either
+                self._finite.copy_(keys.isfinite().all() & values.isfinite().all())
+                return
+            self._gather(layer, keys_held, values_held)
+            self._keys.index_copy_(0, numbers["where"], per_head(rotated))
+            self._values.index_copy_(0, numbers["where"], per_head(values))
+            attended = self._rows.attend(queries[0], self._keys, self._values, numbers)
+            hidden = self._decoder.finish(layer, hidden, attended.transpose(0, 1)[None])
+
+    def _gather(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """One layer's slots, whole: ``[rows, kv_heads, capacity, head_dim]`` each, keys rotated."""
+        slab, slots = self._slab, self._numbers["slots"]
+        torch.index_select(slab.values[layer], 0, slots, out=values)
+        if slab.keys_rotated:
+            torch.index_select(slab.keys[layer], 0, slots, out=keys)
+            return
+        angles = self._rotary.angles(slab.positions[layer].index_select(0, slots))
+        turned(slab.keys[layer].index_select(0, slots), *angles, out=keys)
+
+
+class FrameGraphs:
+    """The captured passes over one slab, by how much they take.
+
+    Rows with probes, and what a vision tower adds behind the first layers (DeepStack), are in no graph.
+
+    Args:
+        passes: from small to large.
+    """
+
+    def __init__(self, passes: Sequence[FramePass]) -> None:
+        self._passes = list(passes)
+
+    def fitting(self, batch: PackedRows) -> FramePass | None:
+        """The smallest pass for these rows; ``None`` where they are to be encoded eagerly."""
+        if batch.is_special:
+            return None
+        fits = (one for one in self._passes if one.tokens >= batch.stored and one.rows >= len(batch.rows))
+        return next(fits, None)
