@@ -51,6 +51,7 @@ def capture_passes(
     answers: AnswerBatch,
     settings: EngineSettings,
     capturing: Capturing,
+    counts: PassCounts,
     on_progress: Callable[[str], None],
 ) -> None:
     """Capture the passes of an engine that has seen nothing yet, and put them to use.
@@ -62,6 +63,7 @@ def capture_passes(
         answers: its questions.
         settings: how much comes together.
         capturing: how.
+        counts: where their passes are counted from then on.
         on_progress: is told what is being captured, for people.
 
     Raises:
@@ -84,6 +86,7 @@ def capture_passes(
             most_tokens=settings.max_question_tokens,
             capture=capturing.capture,
             kernel=capturing.kernel,
+            counts=counts,
             on_progress=tell,
         )
         frames = capture_frames(
@@ -94,11 +97,13 @@ def capture_passes(
             most_frames=most_frames,
             capture=capturing.capture,
             kernel=capturing.kernel,
+            counts=counts,
             on_progress=tell,
         )
-    vision = capture_vision(adapter, most_frames=most_frames, capture=capturing.capture, on_progress=tell)
+    vision = capture_vision(
+        adapter, most_frames=most_frames, capture=capturing.capture, counts=counts, on_progress=tell
+    )
     answers.copies.graphs, writer.encoder.graphs = readings, frames
-    writer.encoder.counts = PassCounts()
     if vision is not None:
         ingest.vision = vision
     log.info("CUDA graphs captured", seconds=round(perf_counter() - started_s, 1))

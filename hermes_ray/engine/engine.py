@@ -25,6 +25,7 @@ from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.monitoring import EngineMonitor
 from hermes_ray.errors import (
     EngineClosed,
@@ -75,10 +76,13 @@ class StreamEngine:
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
         self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
         self._answers = AnswerBatch(adapter, self._writer, self._ingest, self._settings)
+        passes = PassCounts()
         capturing = capturing or default_capturing(self._settings, self._writer.slab)
         if capturing is not None:
-            capture_passes(adapter, self._writer, self._ingest, self._answers, self._settings, capturing, on_progress)
-        self._monitor = EngineMonitor(adapter, self._writer, self._ingest, self._answers)
+            capture_passes(
+                adapter, self._writer, self._ingest, self._answers, self._settings, capturing, passes, on_progress
+            )
+        self._monitor = EngineMonitor(adapter, self._writer, self._ingest, self._answers, passes)
         self._commands = CommandQueue()
         self._frames_promised = 0
         self._question_places = QuestionPlaces(self._settings)

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.memory.policies.presets import LLAVA_K_END
+from hermes_ray.memory.transfer import to_device
 from hermes_ray.models.chat import Turn
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
@@ -178,7 +179,7 @@ class ModelAdapter(ABC):
     def embed_text(self, text: str) -> Tensor:
         """Embeddings of a piece of rendered template or question, ``[tokens, hidden]``."""
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return self.decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
+        return self.decoder.embed(to_device(torch.tensor(ids, dtype=torch.int64), self.device))
 
 
 class FixedSizeAdapter(ModelAdapter):

@@ -18,7 +18,7 @@ from hermes_ray.engine.attention.cached_keys import read_rotated
 from hermes_ray.engine.contracts import FrameEvidence
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import layout
-from hermes_ray.memory.transfer import to_device
+from hermes_ray.memory.transfer import read_back, to_device
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
 
@@ -193,15 +193,20 @@ class AnswerSlab:
         """The frames that the answer's tokens attended to most, over all long-term layers and heads."""
         visual = self._visual[seat]
         attention = self._attention[:, seat, visual].flatten()
-        total = attention.sum()
-        frames, index = self._frames[:, seat, visual].flatten().unique(return_inverse=True)
-        weights = torch.zeros(len(frames), device=attention.device).index_add_(0, index, attention) / total
-        weights[frames < 0] = 0  # summaries stand for many frames and so point at none
-        best = weights.topk(min(_FRAMES_SHOWN, len(frames)))
+        if attention.numel() == 0:
+            return ()
+        # Sums of runs of the sorted frames, one place for every token, since how many frames there are only the device
+        # knows.
+        frames, order = self._frames[:, seat, visual].flatten().sort(stable=True)
+        run = frames.diff(prepend=frames[:1]).ne(0).cumsum(0)
+        weights = torch.zeros_like(attention).index_add_(0, run, attention[order])
+        named = torch.zeros_like(frames).index_copy_(0, run, frames)
+        weights *= named >= 0  # summaries stand for many frames and so point at none
+        best = weights.topk(min(_FRAMES_SHOWN, len(weights)))
+        shares = best.values / attention.sum()
+        found = read_back(torch.stack((named[best.indices].double(), shares.double())))
         return tuple(
-            FrameEvidence(frame, weight)
-            for frame, weight in zip(frames[best.indices].tolist(), best.values.tolist(), strict=True)
-            if weight > 0
+            FrameEvidence(int(frame), weight) for frame, weight in zip(*found.tolist(), strict=True) if weight > 0
         )
 
     def _copy(self, slab: KVSlab, slot: int, taken: Taken) -> None:

@@ -14,7 +14,6 @@ from hermes_ray.engine.attention.flash import packed_attention
 from hermes_ray.engine.attention.observed import attend_observed
 from hermes_ray.engine.encoding.graphs.frames import FrameGraphs, FramePass
 from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
-from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.transfer import read_back
 from hermes_ray.models.decoder import Decoder
@@ -26,7 +25,6 @@ class Encoder:
 
     Attributes:
         graphs: captured passes, once there are any; without, every pass runs eagerly.
-        counts: of passes since there are graphs.
     """
 
     def __init__(self, decoder: Decoder, rotary: RotaryTable, slab: KVSlab) -> None:
@@ -35,7 +33,6 @@ class Encoder:
         self._slab = slab
         self._attention = packed_attention(slab)
         self.graphs: FrameGraphs | None = None
-        self.counts = PassCounts()
 
     @torch.inference_mode()
     def run(self, rows: Sequence[EncodeRow]) -> list[Tensor | None]:
@@ -55,13 +52,10 @@ class Encoder:
         """
         shape, slab = self._decoder.shape, self._slab
         batch = PackedRows(rows, slab, shape.heads // shape.kv_heads)
-        if self.graphs is not None:
-            captured = self.graphs.fitting(batch)
-            if captured is not None:
-                self.counts.replayed += 1
-                self._replay(captured, batch)
-                return [None] * len(rows)
-            self.counts.eager += 1
+        captured = None if self.graphs is None else self.graphs.fitting(batch)
+        if captured is not None:
+            self._replay(captured, batch)
+            return [None] * len(rows)
         attention = self._attention(batch.rows, slab, self._rotary, self._decoder.scaling)
         stored = slice(0, batch.stored)
         batch.name(slab)

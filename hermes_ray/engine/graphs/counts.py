@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class PassCounts:
-    """Passes of one kind since the start.
+    """Passes of an engine since its start, all kinds together; none without graphs.
 
     Attributes:
         replayed: as a graph.

@@ -13,6 +13,7 @@ from hermes_ray.engine.answering.reading import Reading
 from hermes_ray.engine.attention.flash import Kernel
 from hermes_ray.engine.graphs.buckets import question_buckets, seat_buckets
 from hermes_ray.engine.graphs.capture import Capture
+from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.matching import check
 from hermes_ray.engine.graphs.noise import shared_out
 from hermes_ray.memory.slab import KVSlab
@@ -35,6 +36,7 @@ def capture_readings(
     most_tokens: int,
     capture: Capture,
     kernel: Kernel,
+    counts: PassCounts,
     on_progress: Callable[[str], None],
 ) -> ReadingGraphs:
     """All passes over the seats, which are free, and free again behind it.
@@ -48,6 +50,7 @@ def capture_readings(
         most_tokens: of a question.
         capture: makes passes repeatable.
         kernel: attention over sequences of any lengths.
+        counts: where the passes are counted once they are used.
         on_progress: is told what comes next.
 
     Raises:
@@ -67,7 +70,7 @@ def capture_readings(
             capture=capture,
         )
         asked = [Reading(seat, ids=(seat + 1,)) for seat in range(max(1, rows - 1))]
-        _compare(name, copies, ReadingGraphs({rows: one}, {}), asked, slab, slot)
+        _compare(name, copies, ReadingGraphs({rows: one}, {}, PassCounts()), asked, slab, slot)
         decoding[rows] = one
     for tokens in question_buckets(copies.cache.seats * most_tokens):
         on_progress(name := f"{tokens} tokens of questions")
@@ -83,9 +86,9 @@ def capture_readings(
         seats = min(copies.cache.seats, _TOGETHER)
         lengths = shared_out(min(tokens - _NOT_FULL, seats * most_tokens), seats)
         asked = [Reading(seat, decoder.embed(ids[seat : seat + length])) for seat, length in enumerate(lengths)]
-        _compare(name, copies, ReadingGraphs({}, {tokens: one}), asked, slab, slot)
+        _compare(name, copies, ReadingGraphs({}, {tokens: one}, PassCounts()), asked, slab, slot)
         questions[tokens] = one
-    return ReadingGraphs(decoding, questions)
+    return ReadingGraphs(decoding, questions, counts)
 
 
 def _compare(

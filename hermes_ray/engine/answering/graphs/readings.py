@@ -1,6 +1,6 @@
 """Which captured pass reads what the seats are to read, if one does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -34,22 +34,22 @@ class ReadingGraphs:
     Args:
         decoding: for tokens of answers, by how many.
         questions: for questions, with or without such tokens, by how many tokens in all.
-
-    Attributes:
-        counts: of passes.
+        counts: where passes are counted.
     """
 
-    def __init__(self, decoding: dict[int, DecodePass], questions: dict[int, QuestionPass]) -> None:
+    def __init__(
+        self, decoding: Mapping[int, DecodePass], questions: Mapping[int, QuestionPass], counts: PassCounts
+    ) -> None:
         self._decoding = decoding
         self._questions = questions
-        self.counts = PassCounts()
+        self._counts = counts
 
     def takes(self, readings: Sequence[Reading]) -> bool:
         """Whether there is a pass for these; counts it."""
         fits = not any(reading.branches or _has_deepstack(reading) for reading in readings)
         fits = fits and (_only_tokens(readings) or self._size(readings) is not None)
-        self.counts.replayed += fits
-        self.counts.eager += not fits
+        self._counts.replayed += fits
+        self._counts.eager += not fits
         return fits
 
     def read(

@@ -12,6 +12,7 @@ from hermes_ray.engine.encoding.graphs.vision import VisionGraphs, VisionPass
 from hermes_ray.engine.encoding.rows import EncodeRow
 from hermes_ray.engine.graphs.buckets import block_buckets
 from hermes_ray.engine.graphs.capture import Capture
+from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.matching import check
 from hermes_ray.engine.graphs.noise import shared_out
 from hermes_ray.memory.slab import KVSlab
@@ -30,6 +31,7 @@ def capture_frames(
     most_frames: int,
     capture: Capture,
     kernel: Kernel,
+    counts: PassCounts,
     on_progress: Callable[[str], None],
 ) -> FrameGraphs:
     """All passes of the decoder over tokens of frames.
@@ -42,6 +44,7 @@ def capture_frames(
         most_frames: of a step.
         capture: makes passes repeatable.
         kernel: attention over sequences of any lengths.
+        counts: where the passes are counted once they are used.
         on_progress: is told what comes next.
 
     Raises:
@@ -64,14 +67,19 @@ def capture_frames(
             capture=capture,
         )
         rows = _rows(adapter, slab, slots[: one.rows], blocks * block - 1)
-        new = [_written(encoder, slab, rows, chosen) for chosen in (FrameGraphs([one]), None)]
+        new = [_written(encoder, slab, rows, chosen) for chosen in (FrameGraphs([one], PassCounts()), None)]
         check(name, *new, dtype=slab.keys.dtype)
         passes.append(one)
-    return FrameGraphs(passes)
+    return FrameGraphs(passes, counts)
 
 
 def capture_vision(
-    adapter: ModelAdapter, *, most_frames: int, capture: Capture, on_progress: Callable[[str], None]
+    adapter: ModelAdapter,
+    *,
+    most_frames: int,
+    capture: Capture,
+    counts: PassCounts,
+    on_progress: Callable[[str], None],
 ) -> VisionGraphs | None:
     """All passes of the vision tower; ``None`` for a model whose frames keep their shapes.
 
@@ -79,6 +87,7 @@ def capture_vision(
         adapter: the model.
         most_frames: of a step.
         capture: makes passes repeatable.
+        counts: where the passes are counted once they are used.
         on_progress: is told what comes next.
 
     Raises:
@@ -93,9 +102,11 @@ def capture_vision(
         passes[frames] = VisionPass(adapter, frames, capture)
         pictures = torch.randint(256, (max(1, frames - 1), *adapter.frame_shape), generator=generator)
         groups = [FrameGroup((picture,), (0,)) for picture in pictures.to(torch.uint8)]
-        found = [vision.encode(groups) for vision in (VisionGraphs(adapter, {frames: passes[frames]}), adapter)]
+        found = [
+            vision.encode(groups) for vision in (VisionGraphs(adapter, {frames: passes[frames]}, PassCounts()), adapter)
+        ]
         check(name, *(torch.cat([block.embeds for block in blocks]) for blocks in found), dtype=adapter.dtype)
-    return VisionGraphs(adapter, passes)
+    return VisionGraphs(adapter, passes, counts)
 
 
 def _rows(adapter: ModelAdapter, slab: KVSlab, slots: Sequence[int], tokens: int) -> list[EncodeRow]:

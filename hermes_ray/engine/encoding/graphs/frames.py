@@ -8,6 +8,7 @@ from torch import Tensor
 from hermes_ray.engine.attention.flash import Kernel
 from hermes_ray.engine.encoding.rows import PackedRows
 from hermes_ray.engine.graphs.capture import Capture
+from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.head_rows import HeadRows, per_head
 from hermes_ray.engine.graphs.numbers import Numbers
 from hermes_ray.memory.slab import KVSlab
@@ -140,14 +141,17 @@ class FrameGraphs:
 
     Args:
         passes: from small to large.
+        counts: where passes are counted.
     """
 
-    def __init__(self, passes: Sequence[FramePass]) -> None:
+    def __init__(self, passes: Sequence[FramePass], counts: PassCounts) -> None:
         self._passes = list(passes)
+        self._counts = counts
 
     def fitting(self, batch: PackedRows) -> FramePass | None:
-        """The smallest pass for these rows; ``None`` where they are to be encoded eagerly."""
-        if batch.is_special:
-            return None
-        fits = (one for one in self._passes if one.tokens >= batch.stored and one.rows >= len(batch.rows))
-        return next(fits, None)
+        """The smallest pass for these rows; ``None`` where they are to be encoded eagerly. Counts it."""
+        large_enough = (one for one in self._passes if one.tokens >= batch.stored and one.rows >= len(batch.rows))
+        fits = None if batch.is_special else next(large_enough, None)
+        self._counts.replayed += fits is not None
+        self._counts.eager += fits is None
+        return fits

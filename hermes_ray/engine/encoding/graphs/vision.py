@@ -53,15 +53,13 @@ class VisionGraphs:
     Args:
         adapter: the model.
         passes: by frames, from few to many.
-
-    Attributes:
-        counts: of passes.
+        counts: where passes are counted.
     """
 
-    def __init__(self, adapter: FixedSizeAdapter, passes: Mapping[int, VisionPass]) -> None:
+    def __init__(self, adapter: FixedSizeAdapter, passes: Mapping[int, VisionPass], counts: PassCounts) -> None:
         self._adapter = adapter
         self._passes = passes
-        self.counts = PassCounts()
+        self._counts = counts
 
     @torch.inference_mode()
     def encode(self, groups: Sequence[FrameGroup]) -> list[VisualBlock]:
@@ -69,7 +67,7 @@ class VisionGraphs:
         size = smallest(list(self._passes), len(groups))
         pictures = [group.pixels[0] for group in groups]
         if size is None or any(picture.dtype != torch.uint8 for picture in pictures):
-            self.counts.eager += 1
+            self._counts.eager += 1
             return self._adapter.encode(groups)
-        self.counts.replayed += 1
+        self._counts.replayed += 1
         return self._adapter.blocks(groups, self._passes[size].run(torch.stack(pictures)))
