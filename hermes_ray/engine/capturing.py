@@ -94,6 +94,7 @@ def capture_passes(
             adapter,
             slab,
             slots,
+            writer.probes,
             most_frames=most_frames,
             capture=capturing.capture,
             kernel=capturing.kernel,

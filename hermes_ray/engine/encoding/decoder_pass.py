@@ -50,12 +50,18 @@ class Encoder:
             ArithmeticError: a key or value is NaN or infinite. As after any other error, the slots hold as many tokens
                 as before; what lies behind these is undefined.
         """
+        group = self._decoder.shape.heads // self._decoder.shape.kv_heads
+        if self.graphs is not None:
+            batch = PackedRows([row.without_probes for row in rows], self._slab, group)
+            captured = self.graphs.fitting(batch)
+            if captured is not None:
+                self._replay(captured, batch)
+                observed = iter(self.graphs.probe([row for row in rows if row.probes]))
+                return [next(observed) if row.probes else None for row in rows]
+        return self._eagerly(rows, PackedRows(rows, self._slab, group))
+
+    def _eagerly(self, rows: Sequence[EncodeRow], batch: PackedRows) -> list[Tensor | None]:
         shape, slab = self._decoder.shape, self._slab
-        batch = PackedRows(rows, slab, shape.heads // shape.kv_heads)
-        captured = None if self.graphs is None else self.graphs.fitting(batch)
-        if captured is not None:
-            self._replay(captured, batch)
-            return [None] * len(rows)
         attention = self._attention(batch.rows, slab, self._rotary, self._decoder.scaling)
         stored = slice(0, batch.stored)
         batch.name(slab)

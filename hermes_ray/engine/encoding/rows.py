@@ -1,7 +1,7 @@
 """The rows of one encoding pass: what each stream brings, and all of them packed one behind the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -59,6 +59,12 @@ class EncodeRow:
     def tokens(self) -> int:
         """All tokens of the row."""
         return self.embeds.shape[0]
+
+    @property
+    def without_probes(self) -> "EncodeRow":
+        """The tokens to store alone."""
+        stored = slice(0, self.stored)
+        return replace(self, embeds=self.embeds[stored], positions=self.positions[:, stored], probes=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class MemoryWriter:
     Attributes:
         slab: the memories.
         encoder: the decoder's passes over it.
+        probes: those that ride on a pass before a compaction.
 
     Raises:
         ConfigError: budget and model do not fit together.
@@ -65,7 +66,7 @@ class MemoryWriter:
         prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
         self.policy: Policy = build(settings, shape.layers, k_end=adapter.k_end, key_bias=adapter.decoder.key_bias)
-        self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
+        self.probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
         self._rule = PositionRule(
             mode=position_mode(settings, shape.axes),
             first=prefix,
@@ -205,6 +206,8 @@ class MemoryWriter:
             blocks, exceeds = self._take(item)
             row = self._row(item.memory, blocks, largest[:, index], exceeds)
             (full if exceeds else roomy).append((item, row))
+        if self.encoder.graphs is not None:  # there probes have a pass of their own
+            return self._encode([*roomy, *full])[len(roomy) :]
         # Apart, or the probes of one stream would widen the rows of all.
         self._encode(roomy)
         return self._encode(full)
@@ -240,8 +243,8 @@ class MemoryWriter:
             memory.newest_block_ms = block.elapsed_ms
         embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
         spans = ()
-        if probed and self._probes.rides_along:
-            embeds, placed, spans = self._probes.append(embeds, placed, largest)
+        if probed and self.probes.rides_along:
+            embeds, placed, spans = self.probes.append(embeds, placed, largest)
         deepstack = _join_deepstack(blocks)
         return EncodeRow(slot_of(memory), embeds, placed, torch.cat(frames), torch.cat(patches), spans, deepstack)
 
@@ -249,8 +252,8 @@ class MemoryWriter:
     def _compact(self, memory: StreamMemory, attention: Tensor | None) -> None:
         started_s = perf_counter()
         slot = slot_of(memory)
-        if self._probes.probe is Probe.EMBEDDINGS:
-            attention = self._probes.from_embeddings(self.slab, slot)
+        if self.probes.probe is Probe.EMBEDDINGS:
+            attention = self.probes.from_embeddings(self.slab, slot)
         view, rotary = self.slab.view(slot), self._adapter.rotary
         bare = unrotated(view, rotary) if self.slab.keys_rotated else view
         kept = compact(bare, self.policy, attention, max(1, self.budget - self._slack), self._rule)

@@ -1,14 +1,18 @@
 """Captures the passes that encode frames, and compares each with the eager pass."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention.flash import Kernel
 from hermes_ray.engine.encoding.decoder_pass import Encoder
-from hermes_ray.engine.encoding.graphs.frames import FrameGraphs, FramePass, WorkArea
+from hermes_ray.engine.encoding.graphs.frames import FrameGraphs, FramePass
+from hermes_ray.engine.encoding.graphs.gathered import GatheredSlots
+from hermes_ray.engine.encoding.graphs.probes import ProbePass
 from hermes_ray.engine.encoding.graphs.vision import VisionGraphs, VisionPass
+from hermes_ray.engine.encoding.probing import ProbeSet
 from hermes_ray.engine.encoding.rows import EncodeRow
 from hermes_ray.engine.graphs.buckets import block_buckets
 from hermes_ray.engine.graphs.capture import Capture
@@ -20,6 +24,8 @@ from hermes_ray.models import FrameGroup, ModelAdapter
 from hermes_ray.models.adapter import FixedSizeAdapter
 
 _SEED = 16
+_MOST_PROBED = 4
+"""Compactions whose probes one pass reads; more that fall due together take turns."""
 
 
 def capture_frames(
@@ -27,6 +33,7 @@ def capture_frames(
     adapter: ModelAdapter,
     slab: KVSlab,
     slots: Sequence[int],
+    probes: ProbeSet,
     *,
     most_frames: int,
     capture: Capture,
@@ -41,6 +48,7 @@ def capture_frames(
         adapter: the model.
         slab: the memories.
         slots: those with memories to compare with; what they hold changes.
+        probes: those of the memory policy.
         most_frames: of a step.
         capture: makes passes repeatable.
         kernel: attention over sequences of any lengths.
@@ -52,7 +60,7 @@ def capture_frames(
     """
     block = adapter.max_tokens_per_block
     sizes = block_buckets(most_frames)
-    area = WorkArea(slab, min(sizes[-1], slab.shape.slots))
+    gathered = GatheredSlots(slab, adapter.rotary, min(sizes[-1], slab.shape.slots))
     passes = list[FramePass]()
     for blocks in sizes:
         on_progress(name := f"the decoder over {blocks} frames")
@@ -60,17 +68,27 @@ def capture_frames(
             adapter.decoder,
             adapter.rotary,
             slab,
-            area,
+            gathered,
             rows=min(blocks, slab.shape.slots),
             tokens=blocks * block,
             kernel=kernel,
             capture=capture,
         )
         rows = _rows(adapter, slab, slots[: one.rows], blocks * block - 1)
-        new = [_written(encoder, slab, rows, chosen) for chosen in (FrameGraphs([one], PassCounts()), None)]
-        check(name, *new, dtype=slab.keys.dtype)
+        chosen = FrameGraphs([one], (), PassCounts()), None
+        check(name, *(_written(encoder, slab, rows, graphs)[0] for graphs in chosen), dtype=slab.keys.dtype)
         passes.append(one)
-    return FrameGraphs(passes, counts)
+    probing = list[ProbePass]()
+    for rows in block_buckets(min(_MOST_PROBED, slab.shape.slots)) if probes.rides_along else ():
+        on_progress(name := f"the probes of {rows} compactions")
+        asked = [_probed(row, probes) for row in _rows(adapter, slab, slots[:rows], rows * block)]
+        one = ProbePass(
+            adapter.decoder, adapter.rotary, slab, gathered, rows=rows, probes=asked[0].probes, capture=capture
+        )
+        chosen = FrameGraphs(passes, [one], PassCounts()), None
+        check(name, *(_written(encoder, slab, asked, graphs)[1] for graphs in chosen), dtype=slab.keys.dtype)
+        probing.append(one)
+    return FrameGraphs(passes, probing, counts)
 
 
 def capture_vision(
@@ -123,11 +141,22 @@ def _rows(adapter: ModelAdapter, slab: KVSlab, slots: Sequence[int], tokens: int
     return rows
 
 
-def _written(encoder: Encoder, slab: KVSlab, rows: Sequence[EncodeRow], graphs: FrameGraphs | None) -> Tensor:
-    """Keys and values that a pass writes for rows; their slots are as long as before behind it."""
+def _probed(row: EncodeRow, probes: ProbeSet) -> EncodeRow:
+    """A row with probes behind its tokens."""
+    embeds, positions, spans = probes.append(row.embeds, row.positions, row.positions.amax(dim=1))
+    return replace(row, embeds=embeds, positions=positions, probes=spans)
+
+
+def _written(
+    encoder: Encoder, slab: KVSlab, rows: Sequence[EncodeRow], graphs: FrameGraphs | None
+) -> tuple[Tensor, Tensor]:
+    """Keys and values that a pass writes for rows, and what their probes observe.
+
+    The rows' slots are as long as before behind it.
+    """
     encoder.graphs = graphs
     before = list(slab.lengths)
-    encoder.run(rows)
+    observed = [seen.flatten() for seen in encoder.run(rows) if seen is not None]
     encoder.graphs = None
     parts = list[Tensor]()
     for row in rows:
@@ -135,4 +164,4 @@ def _written(encoder: Encoder, slab: KVSlab, rows: Sequence[EncodeRow], graphs: 
         assert new.stop - new.start == row.stored
         parts += [slab.keys[:, row.slot, :, new].flatten(), slab.values[:, row.slot, :, new].flatten()]
     slab.lengths[:] = before
-    return torch.cat(parts)
+    return torch.cat(parts), torch.cat(observed) if observed else torch.zeros(0)

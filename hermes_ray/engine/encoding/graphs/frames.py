@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention.flash import Kernel
-from hermes_ray.engine.encoding.rows import PackedRows
+from hermes_ray.engine.encoding.graphs.gathered import GatheredSlots
+from hermes_ray.engine.encoding.graphs.probes import ProbePass
+from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.head_rows import HeadRows, per_head
@@ -16,24 +18,6 @@ from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
 
 
-class WorkArea:
-    """Where one layer's keys, rotated, and values of a pass are gathered out of the slab. All passes share it.
-
-    Args:
-        slab: the slab.
-        rows: slots that the largest pass reads.
-    """
-
-    def __init__(self, slab: KVSlab, rows: int) -> None:
-        shape = slab.shape
-        flat = (rows * shape.kv_heads * shape.capacity + shape.kv_heads, shape.head_dim)
-        self._keys, self._values = (torch.zeros(flat, dtype=slab.keys.dtype, device=slab.keys.device) for _ in range(2))
-
-    def first(self, vectors: int) -> tuple[Tensor, Tensor]:
-        """Room for so many keys and values, ``[vectors, head_dim]`` each."""
-        return self._keys[:vectors], self._values[:vectors]
-
-
 class FramePass:
     """Encodes up to ``tokens`` tokens for up to ``rows`` slots. It reads the slab; what is to be written is its result.
 
@@ -41,7 +25,7 @@ class FramePass:
         decoder: the language decoder.
         rotary: its positions.
         slab: the memories.
-        area: room for ``rows`` slots.
+        gathered: room for ``rows`` slots.
         rows: slots.
         tokens: new tokens of all of them.
         kernel: attention over sequences of any lengths.
@@ -53,14 +37,14 @@ class FramePass:
         decoder: Decoder,
         rotary: RotaryTable,
         slab: KVSlab,
-        area: WorkArea,
+        gathered: GatheredSlots,
         *,
         rows: int,
         tokens: int,
         kernel: Kernel,
         capture: Capture,
     ) -> None:
-        self._decoder, self._rotary, self._slab = decoder, rotary, slab
+        self._decoder, self._rotary, self._slab, self._gathered = decoder, rotary, slab, gathered
         shape, device = decoder.shape, decoder.device
         self.rows, self.tokens = rows, tokens
         self._rows = HeadRows(
@@ -71,7 +55,7 @@ class FramePass:
             scaling=decoder.scaling,
             kernel=kernel,
         )
-        self._keys, self._values = area.first(self._rows.cached)
+        self._keys, self._values = gathered.flat(rows)
         self._numbers = Numbers({**self._rows.sizes, "slots": rows}, device)
         self._numbers.fill(self._places(()))
         self._embeds = torch.zeros((tokens, shape.hidden), dtype=decoder.dtype, device=device)
@@ -104,8 +88,6 @@ class FramePass:
 
     def _work(self) -> None:
         shape, slab, numbers = self._decoder.shape, self._slab, self._numbers
-        held = (self.rows, shape.kv_heads, slab.shape.capacity, shape.head_dim)
-        keys_held, values_held = (flat[: -shape.kv_heads].view(held) for flat in (self._keys, self._values))
         hidden = self._embeds[None]
         for layer in range(shape.layers):
             queries, keys, values = self._decoder.project(layer, hidden)
@@ -117,35 +99,27 @@ class FramePass:
             if layer == shape.layers - 1:  # its output feeds nothing; what is not finite before is not so here either
                 self._finite.copy_(keys.isfinite().all() & values.isfinite().all())
                 return
-            self._gather(layer, keys_held, values_held)
+            self._gathered.gather(layer, numbers["slots"])
             self._keys.index_copy_(0, numbers["where"], per_head(rotated))
             self._values.index_copy_(0, numbers["where"], per_head(values))
             attended = self._rows.attend(queries[0], self._keys, self._values, numbers)
             hidden = self._decoder.finish(layer, hidden, attended.transpose(0, 1)[None])
 
-    def _gather(self, layer: int, keys: Tensor, values: Tensor) -> None:
-        """One layer's slots, whole: ``[rows, kv_heads, capacity, head_dim]`` each, keys rotated."""
-        slab, slots = self._slab, self._numbers["slots"]
-        torch.index_select(slab.values[layer], 0, slots, out=values)
-        if slab.keys_rotated:
-            torch.index_select(slab.keys[layer], 0, slots, out=keys)
-            return
-        angles = self._rotary.angles(slab.positions[layer].index_select(0, slots))
-        turned(slab.keys[layer].index_select(0, slots), *angles, out=keys)
-
 
 class FrameGraphs:
     """The captured passes over one slab, by how much they take.
 
-    Rows with probes, and what a vision tower adds behind the first layers (DeepStack), are in no graph.
+    What a vision tower adds behind the first layers (DeepStack) is in no graph.
 
     Args:
         passes: from small to large.
+        probing: passes for the probes of compactions that fall due, from few to many; none where no probe rides along.
         counts: where passes are counted.
     """
 
-    def __init__(self, passes: Sequence[FramePass], counts: PassCounts) -> None:
+    def __init__(self, passes: Sequence[FramePass], probing: Sequence[ProbePass], counts: PassCounts) -> None:
         self._passes = list(passes)
+        self._probing = list(probing)
         self._counts = counts
 
     def fitting(self, batch: PackedRows) -> FramePass | None:
@@ -155,3 +129,14 @@ class FrameGraphs:
         self._counts.replayed += fits is not None
         self._counts.eager += fits is None
         return fits
+
+    def probe(self, rows: Sequence[EncodeRow]) -> list[Tensor]:
+        """What the probes of rows observe whose tokens to store are in their slots (:meth:`ProbePass.run`)."""
+        observed, begin = list[Tensor](), 0
+        while begin < len(rows):
+            large_enough = (one for one in self._probing if one.rows >= len(rows) - begin)
+            one = next(large_enough, self._probing[-1])
+            observed += one.run(rows[begin : begin + one.rows])
+            self._counts.replayed += 1
+            begin += one.rows
+        return observed
