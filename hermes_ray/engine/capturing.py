@@ -9,7 +9,7 @@ import torch
 from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.answering.graphs.capturing import capture_readings
-from hermes_ray.engine.attention.flash import Flash, Kernel, flash_kernel, packed_attention
+from hermes_ray.engine.attention.flash import FLASH, Flash, Kernels, packed_attention
 from hermes_ray.engine.encoding.graphs.capturing import capture_frames, capture_vision
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
@@ -29,18 +29,18 @@ class Capturing:
 
     Attributes:
         capture: makes passes repeatable.
-        kernel: attention over sequences of any lengths.
+        kernels: attention over sequences of any lengths.
     """
 
     capture: Capture
-    kernel: Kernel
+    kernels: Kernels
 
 
 def default_capturing(settings: EngineSettings, slab: KVSlab) -> Capturing | None:
     """CUDA graphs where FlashAttention runs, unless the settings say no; ``None``: every pass runs eagerly."""
     if settings.cuda_graphs == "off" or packed_attention(slab) is not Flash:
         return None
-    return Capturing(CudaCapture(slab.keys.device), flash_kernel)
+    return Capturing(CudaCapture(slab.keys.device), FLASH)
 
 
 @torch.inference_mode()
@@ -85,7 +85,7 @@ def capture_passes(
             slots[0],
             most_tokens=settings.max_question_tokens,
             capture=capturing.capture,
-            kernel=capturing.kernel,
+            kernels=capturing.kernels,
             counts=counts,
             on_progress=tell,
         )
@@ -97,7 +97,7 @@ def capture_passes(
             writer.probes,
             most_frames=most_frames,
             capture=capturing.capture,
-            kernel=capturing.kernel,
+            kernels=capturing.kernels,
             counts=counts,
             on_progress=tell,
         )

@@ -18,11 +18,10 @@ def block_buckets(most: int) -> list[int]:
 def seat_buckets(seats: int) -> list[int]:
     """Numbers of answers that get their next token in one captured pass.
 
-    All seats are read where they lie. Fewer are copied first, which costs three times as much each: worth it below a
-    third of them.
+    All seats are read where they lie. Fewer are copied first, which costs about seven times as much each.
     """
     sizes, power = list[int](), 1
-    while 3 * power < seats:
+    while 7 * power < seats:
         sizes.append(power)
         power *= 2
     return [*sizes, seats]

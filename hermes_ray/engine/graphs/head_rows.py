@@ -4,6 +4,9 @@ To the kernel every key/value head of every row is a sequence of its own, with t
 lie in the cache one behind the other; what lies behind them up to the next head's is a sequence that nobody queries. So
 only the ends of sequences differ from pass to pass, and these are numbers on the device.
 
+For few tokens the keys are cut into pieces (:mod:`pieces`), each a sequence with the same queries. The tokens' own keys
+are a piece too, the only one with a causal mask.
+
 Tokens that only fill a pass up query sequences without keys; the kernel gives zeros for these.
 """
 
@@ -12,8 +15,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention.flash import Kernel
+from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.graphs.numbers import Numbers
+from hermes_ray.engine.graphs.pieces import MOST_PIECES, cut, ends, joined
+
+_BLOCK = 128
+"""Queries that the kernel takes together."""
 
 
 class HeadRows:
@@ -25,20 +32,29 @@ class HeadRows:
         kv_heads: key/value heads.
         columns: tokens that a row of the cache has room for.
         scaling: factor on the scores.
-        kernel: attention over sequences of any lengths.
+        kernels: attention over sequences of any lengths.
     """
 
-    def __init__(self, *, rows: int, tokens: int, kv_heads: int, columns: int, scaling: float, kernel: Kernel) -> None:
+    def __init__(
+        self, *, rows: int, tokens: int, kv_heads: int, columns: int, scaling: float, kernels: Kernels
+    ) -> None:
         self._rows, self._tokens, self._kv_heads, self._columns = rows, tokens, kv_heads, columns
         self._scaling = scaling
-        self._kernel = kernel
-        self._sequences = 2 * rows * kv_heads + kv_heads
+        self._kernels = kernels
+        self._pieces = max(1, MOST_PIECES * _BLOCK // max(tokens, _BLOCK))
+        self._sequences = (rows * (self._pieces + 1) + self._pieces) * kv_heads
 
     @property
     def sizes(self) -> Mapping[str, int]:
         """What a pass needs to know (:meth:`numbers`), for :class:`Numbers`."""
         per_head = self._tokens * self._kv_heads
-        return {"order": per_head, "back": per_head, "where": per_head, "ends": 2 * (self._sequences + 1)}
+        return {
+            "order": per_head * self._pieces,
+            "back": per_head * self._pieces,
+            "where": per_head,
+            "ends": 2 * (self._sequences + 1),
+            "own_ends": self._rows + 2,
+        }
 
     @property
     def cached(self) -> int:
@@ -56,59 +72,81 @@ class HeadRows:
             held: tokens that each row then holds, the new ones included.
 
         Returns:
-            ``order``: the queries sorted by sequence, as indices of (token, head); ``back``: the inverse; ``where``:
-            index in the cache of each (token, head); ``ends``: of the sequences of queries, then of keys.
+            ``order``: the queries sorted by sequence, as indices of (token, head); ``back``: for each (token, head,
+            piece) its place among these; ``where``: index in the cache of each (token, head); ``ends``: of the
+            sequences of queries, then of keys; ``own_ends``: of the rows' new tokens.
         """
-        heads, columns = torch.arange(self._kv_heads), self._columns
-        lengths, ends = torch.tensor(list(tokens)), torch.tensor(list(held))
+        heads, columns, pieces = torch.arange(self._kv_heads), self._columns, self._pieces
+        lengths, stops = torch.tensor(list(tokens)), torch.tensor(list(held))
         used = int(lengths.sum())
         spare = self._tokens - used
-        order = [_by_head(first, count, self._kv_heads) for first, count in _spans([*tokens, spare])]
         row = torch.repeat_interleave(torch.arange(self._rows), lengths)
-        column = torch.arange(used) + (ends - lengths.cumsum(0))[row]
+        column = torch.arange(used) + (stops - lengths.cumsum(0))[row]
         where = torch.full((self._tokens, self._kv_heads), self.cached - self._kv_heads) + heads
         where[:used] = (row[:, None] * self._kv_heads + heads) * columns + column[:, None]
-        sorted_by_sequence = torch.cat(order)
+        by_piece = torch.cat([self._by_sequence(first, count) for first, count in _spans([*tokens, spare])])
         return {
-            "order": sorted_by_sequence,
-            "back": sorted_by_sequence.argsort(),
+            "order": by_piece // pieces,
+            "back": by_piece.argsort(),
             "where": where.flatten(),
-            "ends": torch.cat((self._ends(lengths, 0, spare), self._ends(ends, columns, 0))),
+            "ends": torch.cat((self._query_ends(lengths, spare), self._key_ends(lengths, stops))),
+            "own_ends": ends(torch.cat((lengths, torch.tensor([spare])))),
         }
 
-    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, numbers: Numbers) -> Tensor:
+    def attend(
+        self, queries: Tensor, cache: tuple[Tensor, Tensor], own: tuple[Tensor, Tensor], numbers: Numbers
+    ) -> Tensor:
         """Attend, each token to what its row holds up to itself.
 
         Args:
             queries: ``[heads, tokens, head_dim]``, rotated.
-            keys: of one layer, rotated, ``[cached, head_dim]``.
-            values: likewise.
+            cache: keys, rotated, and values of one layer, ``[cached, head_dim]`` each; the new ones are in it.
+            own: the new ones, ``[kv_heads, tokens, head_dim]`` each.
             numbers: filled with :meth:`numbers`.
 
         Returns:
             ``[tokens, heads, head_dim]``.
         """
-        head_dim = queries.shape[-1]
-        by_token = queries.transpose(0, 1).reshape(self._tokens * self._kv_heads, -1, head_dim)
-        ends = numbers["ends"].to(torch.int32).view(2, -1)
-        attended = self._kernel(
-            by_token.index_select(0, numbers["order"]),
-            keys[:, None],
-            values[:, None],
-            ends[0],
-            ends[1],
-            self._tokens,
-            self._columns,
-            self._scaling,
-        )
-        return attended.index_select(0, numbers["back"]).view(self._tokens, -1, head_dim)
+        group = queries.shape[0] // self._kv_heads
+        by_token = queries.transpose(0, 1).reshape(self._tokens * self._kv_heads, group, -1)
+        query_ends, key_ends = numbers["ends"].to(torch.int32).view(2, -1)
+        keys, values = (vectors[:, None] for vectors in cache)
+        ordered = by_token.index_select(0, numbers["order"])
+        layout = query_ends, key_ends, self._tokens, self._columns, self._scaling
+        if self._pieces == 1:
+            attended = self._kernels.whole(ordered, keys, values, *layout)
+            return attended.index_select(0, numbers["back"]).view(self._tokens, len(queries), -1)
+        far = self._kernels.part(ordered, keys, values, *layout, causal=False)
+        own_ends = numbers["own_ends"].to(torch.int32)
+        packed, new_keys, new_values = (states.transpose(0, 1).contiguous() for states in (queries, *own))
+        layout = own_ends, own_ends, self._tokens, self._tokens, self._scaling
+        near = self._kernels.part(packed, new_keys, new_values, *layout, causal=True)
+        parts = [states.index_select(0, numbers["back"]).unflatten(0, (-1, self._pieces)) for states in far]
+        together = [
+            torch.cat((piece, last.reshape(len(piece), 1, *piece.shape[2:])), dim=1)
+            for piece, last in zip(parts, near, strict=True)
+        ]
+        return joined(*together).view(self._tokens, len(queries), -1)
 
-    def _ends(self, lengths: Tensor, room: int, spare: int) -> Tensor:
-        """Ends of all sequences: of each row and head, of what is behind it, and of the tokens that fill up."""
-        pairs = torch.stack((lengths, (room - lengths).clamp(min=0)), dim=1)
-        each = pairs.repeat_interleave(self._kv_heads, dim=0).flatten()
-        every = torch.cat((torch.zeros(1, dtype=torch.int64), each, torch.full((self._kv_heads,), spare)))
-        return every.cumsum(0)
+    def _by_sequence(self, first: int, count: int) -> Tensor:
+        """Indices of (token, head, piece) of some tokens: of each head and piece one behind the other."""
+        token = (first + torch.arange(count)) * self._kv_heads * self._pieces
+        return (token + torch.arange(self._kv_heads * self._pieces)[:, None]).flatten()
+
+    def _query_ends(self, lengths: Tensor, spare: int) -> Tensor:
+        """Of each row and head: all pieces, and what nobody queries; then the tokens that fill up."""
+        each = torch.cat((lengths[:, None].expand(-1, self._pieces), torch.zeros_like(lengths)[:, None]), dim=1)
+        return ends(torch.cat((self._per_head(each), torch.full((self._kv_heads * self._pieces,), spare))))
+
+    def _key_ends(self, lengths: Tensor, held: Tensor) -> Tensor:
+        """As the queries' ends; a single piece has the new tokens too, several have only what was there before."""
+        seen = held if self._pieces == 1 else held - lengths
+        each = torch.cat((cut(seen, self._pieces), (self._columns - seen)[:, None]), dim=1)
+        return ends(torch.cat((self._per_head(each), torch.zeros(self._kv_heads * self._pieces, dtype=torch.int64))))
+
+    def _per_head(self, lengths: Tensor) -> Tensor:
+        """``[rows, sequences]`` the same for every head."""
+        return lengths.repeat_interleave(self._kv_heads, dim=0).flatten()
 
 
 def per_head(states: Tensor) -> Tensor:
@@ -124,8 +162,3 @@ def _spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
             spans.append((first, length))
         first += length
     return spans
-
-
-def _by_head(first: int, count: int, kv_heads: int) -> Tensor:
-    """Indices of (token, head) of some tokens, those of one head behind those of the head before."""
-    return ((first + torch.arange(count)) * kv_heads + torch.arange(kv_heads)[:, None]).flatten()

@@ -17,10 +17,10 @@ from hermes_ray.engine.contracts import Answer
 from hermes_ray.memory.snapshot import load
 from hermes_ray.models import ModelAdapter
 from tests.unit.engine.conftest import pictures
-from tests.unit.engine.plain_kernel import packed_softmax
+from tests.unit.engine.plain_kernel import PLAIN
 
 STREAMS = ("cam", "other", "third")
-ENGINE = EngineSettings(max_frames_per_step=8, max_questions=5, max_question_tokens=64, max_answer_tokens=16)
+ENGINE = EngineSettings(max_frames_per_step=8, max_questions=8, max_question_tokens=64, max_answer_tokens=16)
 
 
 def again(work: Callable[[], None]) -> Callable[[], None]:
@@ -31,7 +31,7 @@ def again(work: Callable[[], None]) -> Callable[[], None]:
 
 def engine_of(adapter: ModelAdapter, *, graphs: bool, keys: str = "unrotated") -> StreamEngine:
     memory = MemorySettings(budget_tokens=100, slots=3, keys=keys)
-    return StreamEngine(adapter, memory, ENGINE, capturing=Capturing(again, packed_softmax) if graphs else None)
+    return StreamEngine(adapter, memory, ENGINE, capturing=Capturing(again, PLAIN) if graphs else None)
 
 
 def watch(engine: StreamEngine) -> None:

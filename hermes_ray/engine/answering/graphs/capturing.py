@@ -10,7 +10,7 @@ from hermes_ray.engine.answering.graphs.decoding import DecodePass
 from hermes_ray.engine.answering.graphs.questions import QuestionPass
 from hermes_ray.engine.answering.graphs.readings import ReadingGraphs
 from hermes_ray.engine.answering.reading import Reading
-from hermes_ray.engine.attention.flash import Kernel
+from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.graphs.buckets import question_buckets, seat_buckets
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.counts import PassCounts
@@ -35,7 +35,7 @@ def capture_readings(
     *,
     most_tokens: int,
     capture: Capture,
-    kernel: Kernel,
+    kernels: Kernels,
     counts: PassCounts,
     on_progress: Callable[[str], None],
 ) -> ReadingGraphs:
@@ -49,7 +49,7 @@ def capture_readings(
         slot: where.
         most_tokens: of a question.
         capture: makes passes repeatable.
-        kernel: attention over sequences of any lengths.
+        kernels: attention over sequences of any lengths.
         counts: where the passes are counted once they are used.
         on_progress: is told what comes next.
 
@@ -67,6 +67,7 @@ def capture_readings(
             copies.next_positions,
             rows=rows,
             deep_from=copies.deep_from,
+            kernels=kernels,
             capture=capture,
         )
         asked = [Reading(seat, ids=(seat + 1,)) for seat in range(max(1, rows - 1))]
@@ -80,7 +81,7 @@ def capture_readings(
             copies.cache,
             tokens=tokens,
             deep_from=copies.deep_from,
-            kernel=kernel,
+            kernels=kernels,
             capture=capture,
         )
         seats = min(copies.cache.seats, _TOGETHER)

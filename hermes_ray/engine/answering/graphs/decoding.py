@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.answering.seat_cache import SeatCache
+from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.head_rows import per_head
 from hermes_ray.engine.graphs.numbers import Numbers
+from hermes_ray.engine.graphs.token_rows import TokenRows
 from hermes_ray.engine.graphs.whole_cache import beyond, weighted, weights_on
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
@@ -24,6 +26,7 @@ class DecodePass:
         next_positions: position of each seat's next token in each layer, ``[layers, seats]`` int32.
         rows: tokens. As many as there are seats: every seat is its own row, and read where it lies.
         deep_from: the first layer whose weights are wanted.
+        kernels: attention over sequences of any lengths.
         capture: makes it repeatable.
 
     Attributes:
@@ -39,12 +42,22 @@ class DecodePass:
         *,
         rows: int,
         deep_from: int,
+        kernels: Kernels,
         capture: Capture,
     ) -> None:
         self._decoder, self._rotary, self._cache, self._next = decoder, rotary, cache, next_positions
         self._rows, self._deep_from = rows, deep_from
         shape, device = decoder.shape, decoder.device
         self.by_seat = rows == cache.seats
+        self._token_rows = TokenRows(
+            rows=rows,
+            kv_heads=shape.kv_heads,
+            group=shape.heads // shape.kv_heads,
+            columns=cache.columns,
+            scaling=decoder.scaling,
+            kernel=kernels.part,
+            device=device,
+        )
         self._nowhere = cache.seats * shape.kv_heads * cache.columns
         sizes = {"ids": rows, "seats": rows, "lengths": rows, "where": rows * shape.kv_heads}
         self._numbers = Numbers(sizes, device)
@@ -90,21 +103,28 @@ class DecodePass:
         hidden = self._decoder.embed(numbers["ids"])[None]
         positions = self._next.index_select(1, numbers["seats"])[..., None].expand(-1, -1, shape.axes)
         cos, sin = self._rotary.angles(positions)
-        unseen = beyond(numbers["lengths"], cache.columns)
+        unseen, key_ends = beyond(numbers["lengths"], cache.columns), self._token_rows.key_ends(numbers["lengths"])
         for layer in range(shape.layers):
             queries, keys, values = self._decoder.project(layer, hidden)
             queries, keys = turned(torch.cat((queries, keys), 1), cos[layer], sin[layer]).split(
                 (shape.heads, shape.kv_heads), 1
             )
             cache.write(layer, numbers["where"], per_head(keys), per_head(values))
-            held_keys, held_values = cache.keys[layer], cache.values[layer]
-            if not self.by_seat:
-                held_keys = held_keys.index_select(0, numbers["seats"])
-                held_values = held_values.index_select(0, numbers["seats"])
             by_head = queries[0].transpose(0, 1).reshape(self._rows, shape.kv_heads, -1, shape.head_dim)
-            weights = weights_on(by_head, held_keys, unseen, self._decoder.scaling)
-            if layer >= self._deep_from:
-                self._weights[layer - self._deep_from] = weights.mean(dim=(1, 2))
-            attended = weighted(weights, held_values).flatten(1, 2)
+            if self.by_seat and layer < self._deep_from:
+                attended = self._token_rows.attend(by_head, cache.flat(layer), key_ends)
+            else:
+                attended, weights = self._observed(layer, by_head, unseen)
+                if layer >= self._deep_from:
+                    self._weights[layer - self._deep_from] = weights
+            attended = attended.flatten(1, 2)
             hidden = self._decoder.finish(layer, hidden, attended.transpose(0, 1)[None])
         self._logits.copy_(self._decoder.logits(hidden[0]))
+
+    def _observed(self, layer: int, queries: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
+        """What is attended, ``[rows, kv_heads, group, head_dim]``, and the mean weights, ``[rows, columns]``."""
+        keys, values = self._cache.keys[layer], self._cache.values[layer]
+        if not self.by_seat:
+            keys, values = (held.index_select(0, self._numbers["seats"]) for held in (keys, values))
+        weights = weights_on(queries, keys, unseen, self._decoder.scaling)
+        return weighted(weights, values), weights.mean(dim=(1, 2))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.answering.seat_cache import SeatCache
-from hermes_ray.engine.attention.flash import Kernel
+from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.head_rows import HeadRows, per_head
 from hermes_ray.engine.graphs.numbers import Numbers
@@ -24,7 +24,7 @@ class QuestionPass:
         cache: of the seats.
         tokens: tokens of all seats together.
         deep_from: the first layer in which the weights of each seat's last token are wanted.
-        kernel: attention over sequences of any lengths.
+        kernels: attention over sequences of any lengths.
         capture: makes it repeatable.
     """
 
@@ -36,7 +36,7 @@ class QuestionPass:
         *,
         tokens: int,
         deep_from: int,
-        kernel: Kernel,
+        kernels: Kernels,
         capture: Capture,
     ) -> None:
         self._decoder, self._rotary, self._cache, self._deep_from = decoder, rotary, cache, deep_from
@@ -47,7 +47,7 @@ class QuestionPass:
             kv_heads=shape.kv_heads,
             columns=cache.columns,
             scaling=decoder.scaling,
-            kernel=kernel,
+            kernels=kernels,
         )
         self._numbers = Numbers({**self._rows.sizes, "last": cache.seats, "lengths": cache.seats}, device)
         self._numbers.fill(self._places([0] * cache.seats, [0] * cache.seats))
@@ -104,6 +104,6 @@ class QuestionPass:
                 by_head = observing.reshape(cache.seats, shape.kv_heads, -1, shape.head_dim)
                 weights = weights_on(by_head, cache.keys[layer], unseen, self._decoder.scaling)
                 self._weights[layer - self._deep_from] = weights.mean(dim=(1, 2))
-            attended = self._rows.attend(queries[0], *cache.flat(layer), numbers)
+            attended = self._rows.attend(queries[0], cache.flat(layer), (keys[0], values[0]), numbers)
             hidden = self._decoder.finish(layer, hidden, attended.transpose(0, 1)[None])
         self._logits.copy_(self._decoder.logits(hidden[0].index_select(0, numbers["last"])))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention.flash import Kernel
+from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.encoding.decoder_pass import Encoder
 from hermes_ray.engine.encoding.graphs.frames import FrameGraphs, FramePass
 from hermes_ray.engine.encoding.graphs.gathered import GatheredSlots
@@ -37,7 +37,7 @@ def capture_frames(
     *,
     most_frames: int,
     capture: Capture,
-    kernel: Kernel,
+    kernels: Kernels,
     counts: PassCounts,
     on_progress: Callable[[str], None],
 ) -> FrameGraphs:
@@ -51,7 +51,7 @@ def capture_frames(
         probes: those of the memory policy.
         most_frames: of a step.
         capture: makes passes repeatable.
-        kernel: attention over sequences of any lengths.
+        kernels: attention over sequences of any lengths.
         counts: where the passes are counted once they are used.
         on_progress: is told what comes next.
 
@@ -71,7 +71,7 @@ def capture_frames(
             gathered,
             rows=min(blocks, slab.shape.slots),
             tokens=blocks * block,
-            kernel=kernel,
+            kernels=kernels,
             capture=capture,
         )
         rows = _rows(adapter, slab, slots[: one.rows], blocks * block - 1)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.attention.flash import Kernel
+from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.encoding.graphs.gathered import GatheredSlots
 from hermes_ray.engine.encoding.graphs.probes import ProbePass
 from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
@@ -28,7 +28,7 @@ class FramePass:
         gathered: room for ``rows`` slots.
         rows: slots.
         tokens: new tokens of all of them.
-        kernel: attention over sequences of any lengths.
+        kernels: attention over sequences of any lengths.
         capture: makes it repeatable.
     """
 
@@ -41,7 +41,7 @@ class FramePass:
         *,
         rows: int,
         tokens: int,
-        kernel: Kernel,
+        kernels: Kernels,
         capture: Capture,
     ) -> None:
         self._decoder, self._rotary, self._slab, self._gathered = decoder, rotary, slab, gathered
@@ -53,7 +53,7 @@ class FramePass:
             kv_heads=shape.kv_heads,
             columns=slab.shape.capacity,
             scaling=decoder.scaling,
-            kernel=kernel,
+            kernels=kernels,
         )
         self._keys, self._values = gathered.flat(rows)
         self._numbers = Numbers({**self._rows.sizes, "slots": rows}, device)
@@ -102,7 +102,8 @@ class FramePass:
             self._gathered.gather(layer, numbers["slots"])
             self._keys.index_copy_(0, numbers["where"], per_head(rotated))
             self._values.index_copy_(0, numbers["where"], per_head(values))
-            attended = self._rows.attend(queries[0], self._keys, self._values, numbers)
+            own = rotated[0], values[0]
+            attended = self._rows.attend(queries[0], (self._keys, self._values), own, numbers)
             hidden = self._decoder.finish(layer, hidden, attended.transpose(0, 1)[None])
 
 
