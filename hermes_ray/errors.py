@@ -36,6 +36,9 @@
     │   ├── EngineClosed          the engine is shutting down
     │   ├── EngineFailed          the engine's thread has ended; its process is replaced
     │   └── GraphMismatch         a CUDA graph computes something else than the eager pass
+    ├── PictureError
+    │   ├── UnknownFrame          the stream has not come that far
+    │   └── FrameGone             no picture of that frame, any more or at all
     ├── SnapshotError             a snapshot is damaged, foreign or of another version
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
@@ -304,6 +307,24 @@ class GraphMismatch(EngineError):
     """A captured CUDA graph computes something else than the same pass run eagerly; the engine does not start."""
 
     code = "graph-mismatch"
+
+
+class PictureError(HermesError):
+    """A frame cannot be shown."""
+
+    code = "picture"
+
+
+class UnknownFrame(PictureError):
+    """The stream has no frame of that number yet."""
+
+    code = "unknown-frame"
+
+
+class FrameGone(PictureError):
+    """There is no picture of that frame: the memory has forgotten it, it made room for others, or none are kept."""
+
+    code = "frame-gone"
 
 
 class SnapshotError(HermesError):

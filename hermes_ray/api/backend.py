@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
-from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.observability.stats import SystemStats
 
 
@@ -63,6 +63,21 @@ class Backend(Protocol):
         Raises:
             UnknownStream: no memory of that stream exists.
             SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        ...
+
+    async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
+        """What a frame looked like. Waits for the engine's running step.
+
+        Args:
+            stream_id: which stream.
+            frame: its number; ``None`` for the newest.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+            UnknownFrame: the stream has not come that far.
+            FrameGone: there is no picture of that frame, any more or at all.
+            SnapshotError: the memory was parked on disk and cannot be read back.
         """
         ...
 

@@ -9,7 +9,7 @@ from hermes_ray.cluster.wire.client import age_ms, figures_of
 from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
-from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import QuestionTimeout
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
@@ -70,6 +70,10 @@ class EngineBackend:
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
         return await asyncio.to_thread(self._engine.memory_map, stream_id)
+
+    async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
+        """What a frame looked like; see :meth:`hermes_ray.api.backend.Backend.picture`."""
+        return await asyncio.to_thread(self._engine.picture, stream_id, frame)
 
     async def reset(self, stream_id: str) -> Location:
         """Forget a stream; its next frame begins another memory.

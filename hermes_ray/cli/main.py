@@ -10,6 +10,7 @@ from hermes_ray.cli.commands.ask import ask
 from hermes_ray.cli.commands.doctor import doctor
 from hermes_ray.cli.commands.drain import drain
 from hermes_ray.cli.commands.keys import keys
+from hermes_ray.cli.commands.look import look
 from hermes_ray.cli.commands.mcp import mcp
 from hermes_ray.cli.commands.streams import streams
 from hermes_ray.cli.commands.up import up
@@ -49,6 +50,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(publish)
 app.command()(ask)
+app.command()(look)
 app.command()(mcp)
 app.command()(drain)
 app.command()(doctor)

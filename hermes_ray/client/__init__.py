@@ -2,18 +2,20 @@
 
 from hermes_ray.api.asking.side_by_side import StreamResult
 from hermes_ray.api.schemas.memory import MemoryMapResponse, TierMapResponse
-from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.questions import AnswerResponse, Evidence, TokenEvent
 from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
-from hermes_ray.client.protocol import AskParameters
+from hermes_ray.client.protocol import AskParameters, Picture
 
 __all__ = [
     "AnswerResponse",
     "AskParameters",
     "AsyncHermesClient",
+    "Evidence",
     "HermesClient",
     "MemoryMapResponse",
+    "Picture",
     "StreamResetResponse",
     "StreamResponse",
     "StreamResult",

@@ -14,7 +14,7 @@ from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
 from hermes_ray.client import protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
-from hermes_ray.client.protocol import AskParameters, Call
+from hermes_ray.client.protocol import AskParameters, Call, Picture
 from hermes_ray.errors import ApiUnreachable, ConfigError
 
 _Result = TypeVar("_Result")
@@ -84,6 +84,19 @@ class AsyncHermesClient:
     async def memory_map(self, stream_id: str) -> MemoryMapResponse:
         """What each tier of a stream's memory still holds of every frame."""
         return await self._send(protocol.memory_map(stream_id))
+
+    async def frame(self, stream_id: str, number: int) -> Picture:
+        """What a frame looked like, for as long as the memory holds something of it.
+
+        Raises:
+            UnknownFrame: the stream has not come that far.
+            FrameGone: there is no picture of that frame, any more or at all; says why.
+        """
+        return await self._send(protocol.picture(stream_id, number))
+
+    async def latest(self, stream_id: str) -> Picture:
+        """What the newest frame in the memory looked like."""
+        return await self._send(protocol.picture(stream_id, None))
 
     async def reset(self, stream_id: str) -> StreamResetResponse:
         """Forget all that a stream's memory has seen, for good."""

@@ -12,11 +12,13 @@ import httpx
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryResponse
 from hermes_ray.api.openai.completions import Model, ModelList
 from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER, picture_path
+from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.api.schemas.questions import AnswerResponse
 from hermes_ray.api.schemas.streams import StreamListResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client.failures import checked, valid
 from hermes_ray.config import API_KEY_VARIABLE
-from hermes_ray.errors import ConfigError
+from hermes_ray.errors import ApiUnreachable, ConfigError
 
 CONNECT_TIMEOUT_S = 5.0
 """For the connection alone, seconds."""
@@ -53,9 +55,10 @@ class Call(Generic[Result]):
     Attributes:
         method: of HTTP.
         path: below the API's address.
-        read: what the JSON of a successful answer means.
+        read: what the body of a successful answer means.
         body: sent as JSON.
         silence_s: how long the server may be silent, seconds.
+        unpack: gets the body out of an answer, by default as JSON; raises what a failure stands for.
     """
 
     method: str
@@ -63,6 +66,7 @@ class Call(Generic[Result]):
     read: Callable[[Any], Result]
     body: Mapping[str, Any] | None = None
     silence_s: float = _QUIET_TIMEOUT_S
+    unpack: Callable[[httpx.Response], Any] = checked
 
     @property
     def timeout(self) -> httpx.Timeout:
@@ -76,7 +80,22 @@ class Call(Generic[Result]):
             HermesError: the server's problem, as its own class.
         """
         with valid():
-            return self.read(checked(response))
+            return self.read(self.unpack(response))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What one frame looked like.
+
+    Attributes:
+        frame: its number in its stream, from 0.
+        captured_ms: when it was captured, ms since epoch.
+        jpeg: the picture.
+    """
+
+    frame: int
+    captured_ms: int
+    jpeg: bytes
 
 
 def alive() -> Call[None]:
@@ -102,6 +121,11 @@ def stream(stream_id: str) -> Call[StreamResponse]:
 def memory_map(stream_id: str) -> Call[MemoryMapResponse]:
     """What each tier of a stream's memory still holds of every frame."""
     return Call("GET", f"{_path(stream_id)}/memory", MemoryMapResponse.model_validate)
+
+
+def picture(stream_id: str, frame: int | None) -> Call[Picture]:
+    """What a frame looked like, the newest without a number."""
+    return Call("GET", picture_path(quote(stream_id, safe=""), frame), lambda found: found, unpack=_picture_in)
 
 
 def reset(stream_id: str) -> Call[StreamResetResponse]:
@@ -159,3 +183,14 @@ def _path(stream_id: str) -> str:
 
 def _nothing(_: Any) -> None:
     return None
+
+
+def _picture_in(response: httpx.Response) -> Picture:
+    if not response.is_success or response.headers.get("content-type") != PICTURE_TYPE:
+        checked(response)
+        raise ApiUnreachable(f"{response.request.url} does not answer with a picture; is it a hermes API?")
+    try:
+        frame, captured_ms = (int(response.headers[name]) for name in (FRAME_HEADER, CAPTURED_HEADER))
+    except (KeyError, ValueError) as error:
+        raise ApiUnreachable(f"{response.request.url} answers with a picture of no frame") from error
+    return Picture(frame, captured_ms, response.content)

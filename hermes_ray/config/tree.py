@@ -79,6 +79,11 @@ class MemorySettings(_Section):
     """Streams more than slots whose idle memories wait in host memory, per worker; they come back when needed."""
     spill_directory: Path | None = None
     """Directory for the memories of still more streams; without it a worker refuses them. Emptied as it ends."""
+    thumbnail_bytes: Annotated[int, Field(ge=0)] = 4 * 1024 * 1024
+    """Bytes of host memory per stream for pictures of the frames that its memory holds, in snapshots too; 0 keeps
+    none. Beyond it, first go those that the deep layers hold least of."""
+    thumbnail_px: Annotated[int, Field(ge=16, le=1920)] = 320
+    """Longer side of such a picture, pixels, if the frame is larger; about 5 to 20 KB at 320."""
     compaction_slack: Annotated[float, Field(ge=0, lt=1)] = 0.375
     """Share of the budget that each compaction frees; smaller evicts more finely, larger costs less."""
     recent_frames: Annotated[int, Field(ge=0)] = 4

@@ -56,16 +56,19 @@ class AnswerToken:
 
 @dataclass(frozen=True, slots=True)
 class FrameEvidence:
-    """How much an answer's attention rests on one frame.
+    """How much an answer's attention rests on one moment.
 
     Attributes:
-        frame: the frame's number in its stream, from 0.
-        weight: share of the attention that the answer's tokens pay to the video in the long-term layers, 0 to 1. The
-            listed frames need not add up to 1: the rest lies on other frames and on summaries of evicted ones.
+        frame: number in its stream, from 0, of the moment's heaviest frame.
+        weight: share of the attention that the answer's tokens pay to the video in the long-term layers, 0 to 1, on
+            this frame and its next neighbours. What is listed need not add up to 1: the rest lies on other frames and
+            on summaries of evicted ones.
+        captured_ms: when it was captured, ms since epoch; ``None`` where an older release did not note it.
     """
 
     frame: int
     weight: float
+    captured_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Answer:
         prompt_tokens: tokens of the question with its chat template, without the memory.
         completion_tokens: tokens generated, the end token included.
         finish_reason: ``stop`` (the model ended its answer, or a stop text did) or ``length`` (max_tokens reached).
-        evidence: the frames that the answer's attention rests on, heaviest first, at most eight.
+        evidence: the moments that the answer's attention rests on, heaviest first, at most eight.
         option_probabilities: for a question with options, the probability of each in the order given; they add up to 1.
     """
 
@@ -93,6 +96,22 @@ class Answer:
     finish_reason: str
     evidence: tuple[FrameEvidence, ...] = ()
     option_probabilities: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FramePicture:
+    """What one frame of a stream looked like.
+
+    Attributes:
+        frame: its number in its stream, from 0.
+        captured_ms: when it was captured, ms since epoch.
+        jpeg: a thumbnail.
+    """
+
+    stream_id: str
+    frame: int
+    captured_ms: int
+    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine.answering.answer_stream import AnswerStream
@@ -19,10 +18,10 @@ from hermes_ray.engine.answering.places import QuestionPlaces
 from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
 from hermes_ray.engine.capturing import Capturing, capture_passes, default_capturing
 from hermes_ray.engine.commands import CommandQueue
-from hermes_ray.engine.contracts import EngineStats, MemoryMap, Question, StreamStats
-from hermes_ray.engine.encoding.frame_batch import FrameBatch
+from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap, Question, StreamStats
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
+from hermes_ray.engine.encoding.preparing import FramePreparation, ThumbnailMaker
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.graphs.counts import PassCounts
@@ -31,8 +30,6 @@ from hermes_ray.errors import (
     EngineClosed,
     EngineError,
     EngineFailed,
-    FramesFailed,
-    HermesError,
     Overloaded,
     UnknownStream,
 )
@@ -54,6 +51,8 @@ class StreamEngine:
         engine: step sizes and queues.
         capturing: how passes are captured; by default as CUDA graphs, where the settings and the device allow it.
         on_progress: is told what takes time at the start, for people.
+        thumbnail: makes the JPEG thumbnail of a picture, in the thread that calls :meth:`ingest`; without it none are
+            kept.
 
     Raises:
         ConfigError: the settings do not fit the model.
@@ -68,9 +67,13 @@ class StreamEngine:
         *,
         capturing: Capturing | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
+        thumbnail: ThumbnailMaker | None = None,
     ) -> None:
         self._settings = engine or EngineSettings()
         self._memory_settings = memory or MemorySettings()
+        if thumbnail is None:
+            self._memory_settings = self._memory_settings.model_copy(update={"thumbnail_bytes": 0})
+        self._preparation = FramePreparation(adapter, thumbnail if self._memory_settings.thumbnail_bytes else None)
         self.adapter = adapter
         text_tokens = self._settings.max_question_tokens + self._settings.max_answer_tokens
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
@@ -101,12 +104,13 @@ class StreamEngine:
         revision: str | None = None,
         max_pixels_per_frame: int | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
+        thumbnail: ThumbnailMaker | None = None,
     ) -> Self:
         """Load a model (:func:`hermes_ray.models.load`) and build an engine around it."""
         adapter = load(
             name_or_path, device=device, dtype=dtype, revision=revision, max_pixels_per_frame=max_pixels_per_frame
         )
-        return cls(adapter, memory, engine, on_progress=on_progress)
+        return cls(adapter, memory, engine, on_progress=on_progress, thumbnail=thumbnail)
 
     def ingest(self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> Future[StreamStats]:
         """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
@@ -129,7 +133,7 @@ class StreamEngine:
         """
         if len(images) != len(ts_ms):
             raise ValueError(f"{len(images)} images and {len(ts_ms)} capture times")
-        batch = FrameBatch([self._preprocessed(image) for image in images], list(ts_ms))
+        batch = self._preparation.batch(images, ts_ms)
         with self._commands.lock:
             if self._frames_promised + len(images) > self._settings.max_frames_waiting and self._frames_promised > 0:
                 raise Overloaded(
@@ -193,6 +197,23 @@ class StreamEngine:
         """
         return draw(self._commands.call(lambda: self._ingest.held_tokens(stream_id)))
 
+    def picture(self, stream_id: str, frame: int | None = None) -> FramePicture:
+        """What a frame looked like: a thumbnail, kept for as long as the memory holds tokens of the frame.
+
+        A stream that is parked on disk is brought back.
+
+        Args:
+            stream_id: a stream that frames were shown of.
+            frame: its number in the stream, from 0; ``None`` for the newest.
+
+        Raises:
+            UnknownStream: no frame of it was applied.
+            UnknownFrame: it has not come that far.
+            FrameGone: there is no picture of that frame, any more or at all; says why.
+            SnapshotError: the memory was parked on disk and cannot be read back.
+        """
+        return self._commands.call(lambda: self._ingest.picture(stream_id, frame))
+
     def snapshot(self, stream_id: str, extra: Mapping[str, Any] | None = None) -> bytes:
         """A stream as bytes: its memory, and all that it takes to go on as if nothing had happened.
 
@@ -251,14 +272,6 @@ class StreamEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _preprocessed(self, image: NDArray[np.uint8]) -> Tensor:
-        try:
-            return self.adapter.preprocess(image)
-        except HermesError:
-            raise
-        except Exception as error:
-            raise FramesFailed(f"a picture cannot be prepared: {type(error).__name__}: {error}") from error
 
     def _drop(self, stream_id: str) -> None:
         self._ingest.drop(stream_id)

@@ -10,6 +10,7 @@ from hermes_ray.api.schemas.questions import AnswerResponse, OptionProbability
 from hermes_ray.api.schemas.streams import StreamResponse
 
 MOST_CAMERAS = 200
+_MOST_EVIDENCE = 4
 
 
 class ListCameras(Schema):
@@ -43,6 +44,40 @@ class AskCamera(Schema):
     """Wait until the camera has seen this moment, RFC 3339 such as 2026-01-02T03:04:05Z, one minute at most."""
     max_tokens: Annotated[int, Field(ge=1, le=4096)] = 256
     """The longest answer, in tokens (about four characters each)."""
+
+
+class LookThroughCamera(Schema):
+    """See what one camera saw: the newest frame, or the frame that an answer names as its evidence.
+
+    The picture is small. Of the past only frames are left that the camera's memory still holds something of.
+    """
+
+    camera: Annotated[str, Field(min_length=1, max_length=128)]
+    """Name of the camera, as list_cameras gives it."""
+    frame: Annotated[int, Field(ge=0)] | None = None
+    """Number of the frame, as evidence has it; the newest if left out."""
+
+
+class Look(Schema):
+    """What the picture shows: which frame, and when it was taken."""
+
+    camera: str
+    """Name of the camera."""
+    frame: int
+    """The frame's number in the camera's stream."""
+    captured: str
+    """When it was taken, RFC 3339."""
+
+
+class EvidenceFrame(Schema):
+    """A frame that the answer rests on; look_through_camera shows it."""
+
+    frame: int
+    """Its number."""
+    captured: str | None
+    """When it was taken, RFC 3339."""
+    weight: float
+    """Its share of what the answer rests on, 0 to 1."""
 
 
 class Camera(Schema):
@@ -96,6 +131,8 @@ class CameraAnswer(Schema):
     """False if max_tokens cut the answer off."""
     options: list[OptionProbability]
     """With options, the probability of each."""
+    evidence: list[EvidenceFrame]
+    """The frames that it rests on most, heaviest first."""
 
     @classmethod
     def of(cls, answer: AnswerResponse) -> Self:
@@ -106,4 +143,8 @@ class CameraAnswer(Schema):
             age_s=round(answer.age_ms / 1000, 1),
             complete=answer.finish_reason == "stop",
             options=answer.options,
+            evidence=[
+                EvidenceFrame(frame=item.frame, captured=item.captured, weight=round(item.weight, 3))
+                for item in answer.evidence[:_MOST_EVIDENCE]
+            ],
         )

@@ -11,8 +11,9 @@ from hermes_ray.client import AsyncHermesClient
 from hermes_ray.mcp.tools import TOOLS
 
 _INSTRUCTIONS = (
-    "Live cameras, each watched by a model that remembers what it has seen. List them, then ask one in plain words. "
-    "Every answer says when its newest frame was taken: of what came later it knows nothing."
+    "Live cameras, each watched by a model that remembers what it has seen. List them, then ask one in plain words, "
+    "or look through one. Every answer says when its newest frame was taken: of what came later it knows nothing, and "
+    "it names the frames that it rests on, which can be looked at."
 )
 
 

@@ -1,6 +1,7 @@
 """The whole path: frames through a real broker into memories on Ray, questions over HTTP through Serve."""
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import numpy as np
 import openai
 import pytest
 from kafka import KafkaConsumer, TopicPartition
+from numpy.typing import NDArray
+from PIL import Image
 
 from hermes_ray.api import server
 from hermes_ray.client import HermesClient
@@ -84,10 +87,13 @@ def http(url: str) -> Iterator[httpx.Client]:
         yield client
 
 
+def published_pictures() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (FRAMES, 64, 64, 3), np.uint8)
+
+
 def publish(settings: Settings) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (FRAMES, 64, 64, 3), np.uint8)
     with FrameProducer(settings.kafka) as producer:
-        for n, picture in enumerate(pictures):
+        for n, picture in enumerate(published_pictures()):
             for stream in STREAMS:
                 ts_ms = FIRST_TS_MS + n * FRAME_INTERVAL_MS
                 producer.send(FrameMessage(stream, encode_jpeg(picture), "image/jpeg", ts_ms))
@@ -124,6 +130,25 @@ def test_the_worker_that_holds_a_memory_draws_its_map(http: httpx.Client):
         assert drawn["captured_ms"] == [FIRST_TS_MS + n * FRAME_INTERVAL_MS for n in range(FRAMES)]
         assert all(min(tier["tokens"]) > 0 for tier in drawn["tiers"])
     assert http.get("/v1/streams/nobody/memory").json()["code"] == "unknown-stream"
+
+
+def test_the_worker_that_holds_a_memory_shows_its_frames(http: httpx.Client):
+    sent = published_pictures().astype(float)
+    for stream in STREAMS:
+        for frame in range(FRAMES):
+            last = frame == FRAMES - 1
+            shown = http.get(f"/v1/streams/{stream}/{'latest' if last else f'frames/{frame}'}.jpg")
+            assert shown.headers["content-type"] == "image/jpeg"
+            assert shown.headers["x-frame"] == str(frame)
+            assert shown.headers["x-captured-ms"] == str(FIRST_TS_MS + frame * FRAME_INTERVAL_MS)
+            with Image.open(io.BytesIO(shown.content)) as picture:
+                apart = np.abs(np.asarray(picture.convert("L")) - sent.mean(axis=3)).mean(axis=(1, 2))
+            assert apart.argmin() == frame
+        unseen = http.get(f"/v1/streams/{stream}/frames/{FRAMES}.jpg")
+        assert (unseen.status_code, unseen.json()["code"]) == (404, "unknown-frame")
+    evidence = http.post(f"/v1/streams/{STREAMS[0]}/query", json={"question": "q", "max_tokens": 2}).json()["evidence"]
+    for item in evidence:
+        assert http.get(item["picture"]).headers["x-captured-ms"] == str(item["captured_ms"])
 
 
 def test_every_selected_frame_is_counted_as_applied(http: httpx.Client):

@@ -13,8 +13,8 @@ from hermes_ray.cluster.control.bringup import ensure_cluster, shutdown_cluster,
 from hermes_ray.cluster.wire.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer, AnswerToken, Question
-from hermes_ray.errors import InvalidQuestion, QuestionTimeout, UnknownStream, WorkerUnavailable
+from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, Question
+from hermes_ray.errors import FrameGone, InvalidQuestion, QuestionTimeout, UnknownStream, WorkerUnavailable
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetter
 from hermes_ray.transport.message import FrameMessage
@@ -171,6 +171,50 @@ async def test_leaving_an_answer_frees_its_place_in_the_engine(published):
     assert stats.questions_answered == answered
 
 
+class Router:
+    """Asks as a replica of Serve does: one client for all requests, each a call that may be cancelled."""
+
+    async def connect(self, settings: Settings) -> None:
+        self.client = await ClusterClient.connect(settings)
+        self.first_tokens: list[str] = []
+
+    async def ask(self, stream_id: str, question: Question) -> Answer:
+        async for item in self.client.ask(stream_id, question, LIMIT_S):
+            if isinstance(item, Answer):
+                return item
+            if item.index == 0:
+                self.first_tokens.append(stream_id)
+        raise AssertionError("no answer")
+
+    async def answering(self) -> list[str]:
+        return self.first_tokens
+
+
+async def test_whoever_hangs_up_ends_no_answer_but_his_own(published):
+    streams = await settled(await ClusterClient.connect(published))
+    workers = {stream_id: streams[stream_id].location.worker for stream_id in STREAMS}
+    beside = next(s for s in STREAMS[1:] if workers[s] == workers[STREAMS[0]])
+    router = ray.remote(Router).remote()
+    ray.get(router.connect.remote(published))
+    long = Question("What is there?", max_tokens=400, temperature=1.0, seed=1)
+    leaving = router.ask.remote(STREAMS[0], long)
+    await _until(router, [STREAMS[0]])
+    staying = router.ask.remote(beside, long)
+    await _until(router, [STREAMS[0], beside])
+    ray.cancel(leaving)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        await leaving
+    assert isinstance(await staying, Answer)
+    ray.kill(router)
+
+
+async def _until(router, first_tokens: list[str]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while ray.get(router.answering.remote()) != first_tokens:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
 async def test_errors_come_out_typed(published):
     client = await ClusterClient.connect(published)
     await settled(client)
@@ -200,6 +244,18 @@ def publish_later(settings: Settings, later_s: int) -> None:
         for number, stream_id in enumerate(STREAMS):
             for message in messages(stream_id, seed=number):
                 producer.send(replace(message, ts_ms=message.ts_ms + later_s * 1000))
+
+
+async def all_pictures(client: ClusterClient, streams: dict[str, StreamStatus]) -> dict[str, dict[int, FramePicture]]:
+    """What every frame that is not forgotten looked like, by stream and number."""
+    found: dict[str, dict[int, FramePicture]] = {stream: {} for stream in streams}
+    for stream, status in streams.items():
+        for frame in range(status.memory.frames_seen):
+            try:
+                found[stream][frame] = await client.picture(stream, frame)
+            except FrameGone:
+                continue
+    return found
 
 
 def kill(settings: Settings, actor: str) -> None:
@@ -243,6 +299,7 @@ async def test_a_killed_ingest_worker_goes_on_where_it_was_and_repeats_no_frame(
 async def test_a_killed_memory_worker_comes_back_under_a_new_epoch_with_its_memories(published):
     client = await ClusterClient.connect(published)
     before = await settled(client)
+    pictures = await all_pictures(client, before)
     kill(published, "memory-0")
     publish_later(published, later_s=120)
     after = await until(all_reached(LAST_MS + 120_000), client)
@@ -252,3 +309,9 @@ async def test_a_killed_memory_worker_comes_back_under_a_new_epoch_with_its_memo
             assert status.location.epoch > before[stream_id].location.epoch
         assert status.memory.frames_seen == before[stream_id].memory.frames_seen + SELECTED
         assert [item async for item in client.ask(stream_id, Question("And now?", max_tokens=3), 30)]
+    shown = await all_pictures(client, after)  # from the snapshot, and made again of what was read again
+    for stream_id, of_stream in shown.items():
+        assert tuple(of_stream) == (await client.memory_map(stream_id)).frames
+    old = [(stream, frame) for stream, of_stream in pictures.items() for frame in of_stream if frame in shown[stream]]
+    assert old
+    assert all(shown[stream][frame] == pictures[stream][frame] for stream, frame in old)

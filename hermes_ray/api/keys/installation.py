@@ -15,11 +15,12 @@ from hermes_ray.api.keys.scoped_backend import ScopedBackend
 from hermes_ray.api.keys.store import KeyStore
 from hermes_ray.api.middleware.request_id import REQUEST_ID_HEADER
 from hermes_ray.api.problems.problem_json import request_id_of
+from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER
 from hermes_ray.config import ApiSettings
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SENT = ("Authorization", "Content-Type", REQUEST_ID_HEADER)
-_READ = (REQUEST_ID_HEADER, "Retry-After", "WWW-Authenticate")
+_READ = (REQUEST_ID_HEADER, FRAME_HEADER, CAPTURED_HEADER, "ETag", "Retry-After", "WWW-Authenticate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
-from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import UnknownStream
 from hermes_ray.observability.stats import SystemStats
 
@@ -88,6 +88,16 @@ class ScopedBackend:
         """
         with self._visible(stream_id):
             return await self._backend.memory_map(stream_id)
+
+    async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
+        """What a frame looked like.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            UnknownFrame, FrameGone, SnapshotError: as the real backend.
+        """
+        with self._visible(stream_id):
+            return await self._backend.picture(stream_id, frame)
 
     async def reset(self, stream_id: str) -> Location:
         """Forget what a stream's memory has seen.

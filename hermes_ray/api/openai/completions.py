@@ -3,6 +3,7 @@
 from typing import Literal, Self
 
 from hermes_ray.api.schemas.base import Schema, rfc3339
+from hermes_ray.api.schemas.questions import Evidence
 from hermes_ray.engine.contracts import Answer
 
 
@@ -23,7 +24,7 @@ class CompletionUsage(Schema):
         return cls(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens, total_tokens=total)
 
 
-class Freshness(Schema):
+class Grounds(Schema):
     """What the answer rests on, as the native API says it."""
 
     as_of: str
@@ -35,15 +36,18 @@ class Freshness(Schema):
     behind."""
     frames_seen: int
     """Frames that the memory had seen."""
+    evidence: list[Evidence]
+    """The frames that the answer's attention rests on, heaviest first, at most eight."""
 
     @classmethod
-    def of(cls, answer: Answer, now_ms: float) -> Self:
-        """That of an engine's answer, finished at ``now_ms``, ms since epoch."""
+    def of(cls, stream: str, answer: Answer, now_ms: float) -> Self:
+        """That of an engine's answer about a stream, finished at ``now_ms``, ms since epoch."""
         return cls(
             as_of=rfc3339(answer.as_of_ms),
             as_of_ms=answer.as_of_ms,
             age_ms=now_ms - answer.as_of_ms,
             frames_seen=answer.frames_seen,
+            evidence=Evidence.of(stream, answer),
         )
 
 
@@ -86,8 +90,8 @@ class ChatCompletion(Schema):
     """Exactly one."""
     usage: CompletionUsage
     """Tokens of the question and the answer."""
-    hermes: Freshness
-    """How fresh the stream's memory was; not OpenAI's."""
+    hermes: Grounds
+    """What the answer rests on; not OpenAI's."""
     warnings: list[str]
     """What of the request was ignored, by name; not OpenAI's."""
 

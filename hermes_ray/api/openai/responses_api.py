@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from hermes_ray.api.openai.completions import Freshness
+from hermes_ray.api.openai.completions import Grounds
 from hermes_ray.api.openai.parameters import check_parameters
-from hermes_ray.api.openai.requests import ChatMessage, ChatRequest, Tolerant
+from hermes_ray.api.openai.requests import ChatMessage, ChatRequest, Tolerant, stream_id_of
 from hermes_ray.api.schemas.base import Schema
 from hermes_ray.engine.contracts import Answer
 
@@ -176,8 +176,8 @@ class ResponseObject(Schema):
     """Nothing is stored."""
     usage: ResponsesUsage | None = None
     """Tokens, once it is complete."""
-    hermes: Freshness | None = None
-    """How fresh the stream's memory was, once it is complete; not OpenAI's."""
+    hermes: Grounds | None = None
+    """What the answer rests on, once it is complete; not OpenAI's."""
     warnings: list[str]
     """What of the request was ignored, by name; not OpenAI's."""
 
@@ -196,7 +196,7 @@ class ResponseObject(Schema):
                 "incomplete_details": IncompleteDetails() if status == "incomplete" else None,
                 "output": [message],
                 "usage": usage,
-                "hermes": Freshness.of(answer, now_ms),
+                "hermes": Grounds.of(stream_id_of(self.model), answer, now_ms),
             }
         )
 

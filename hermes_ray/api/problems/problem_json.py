@@ -74,6 +74,8 @@ _KINDS = (
     # Raised by the engine, the cluster and their callers.
     ProblemKind("invalid-stream-id", 422, "Not a stream id", "Use 1 to 128 characters out of A-Z a-z 0-9 . _ -"),
     ProblemKind("unknown-stream", 404, "Unknown stream", "GET /v1/streams lists the streams that have been seen."),
+    ProblemKind("unknown-frame", 404, "No such frame yet", "Ask for a frame below the stream's frames_seen."),
+    ProblemKind("frame-gone", 410, "No picture of this frame", "detail says why; /memory names the frames left."),
     ProblemKind("invalid-question", 422, "The question cannot be asked", "Ask a shorter or non-empty question."),
     ProblemKind("question-failed", 500, "This question failed", "Ask otherwise; other questions are not concerned."),
     ProblemKind("overloaded", 429, "Too many questions are waiting", "Try again after Retry-After seconds."),

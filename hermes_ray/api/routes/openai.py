@@ -25,7 +25,7 @@ from hermes_ray.api.openai.completions import (
     ChatCompletion,
     Choice,
     CompletionUsage,
-    Freshness,
+    Grounds,
     Model,
     ModelList,
 )
@@ -100,12 +100,16 @@ async def _answer(chat: ChatRequest, request: Request, backend: Backend) -> Resp
 def _completion(answer: Answer, head: dict[str, Any], warnings: list[str]) -> ChatCompletion:
     choice = Choice(message=AssistantMessage(content=answer.text), finish_reason=answer.finish_reason)
     return ChatCompletion(
-        **head, choices=[choice], usage=CompletionUsage.of(answer), hermes=_freshness(answer), warnings=warnings
+        **head,
+        choices=[choice],
+        usage=CompletionUsage.of(answer),
+        hermes=_grounds(answer, head["model"]),
+        warnings=warnings,
     )
 
 
-def _freshness(answer: Answer) -> Freshness:
-    return Freshness.of(answer, time.time() * 1000)
+def _grounds(answer: Answer, model: str) -> Grounds:
+    return Grounds.of(stream_id_of(model), answer, time.time() * 1000)
 
 
 async def _chunks(
@@ -128,7 +132,7 @@ async def _chunks(
                     if not isinstance(event, Answer):
                         yield chunk(delta({"content": event.text}))
                         continue
-                    extension = {"hermes": _freshness(event).model_dump(), "warnings": warnings}
+                    extension = {"hermes": _grounds(event, chat.model).model_dump(), "warnings": warnings}
                     yield chunk(delta({}, event.finish_reason), **extension)
                     if chat.include_usage:
                         yield chunk([], usage=CompletionUsage.of(event).model_dump())

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.schemas.base import Schema, rfc3339
+from hermes_ray.api.schemas.pictures import picture_path
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
 
@@ -95,12 +96,33 @@ class Usage(Schema):
 
 
 class Evidence(Schema):
-    """How much the answer's attention rests on one frame."""
+    """How much the answer's attention rests on one moment, named by its heaviest frame."""
 
     frame: int
     """The frame's number in its stream, from 0."""
     weight: float
-    """Its share of the attention that the answer pays to the video in the model's deep layers, 0 to 1."""
+    """Share of the attention that the answer pays to the video in the model's deep layers, 0 to 1: of this frame and
+    those within two frames of it, which look alike and are not listed."""
+    captured: str | None
+    """When it was captured, RFC 3339; null where an older release did not note it."""
+    captured_ms: int | None
+    """The same, milliseconds since the Unix epoch."""
+    picture: str
+    """Path of its picture below the API's root."""
+
+    @classmethod
+    def of(cls, stream: str, answer: Answer) -> list[Self]:
+        """The evidence of an engine's answer."""
+        return [
+            cls(
+                frame=item.frame,
+                weight=item.weight,
+                captured=None if item.captured_ms is None else rfc3339(item.captured_ms),
+                captured_ms=item.captured_ms,
+                picture=picture_path(stream, item.frame),
+            )
+            for item in answer.evidence
+        ]
 
 
 class OptionProbability(Schema):
@@ -130,7 +152,15 @@ class AnswerResponse(Schema):
                     "usage": {"prompt_tokens": 17, "completion_tokens": 5},
                     "finish_reason": "stop",
                     "worker": "memory-0",
-                    "evidence": [{"frame": 1197, "weight": 0.31}, {"frame": 402, "weight": 0.18}],
+                    "evidence": [
+                        {
+                            "frame": 1197,
+                            "weight": 0.31,
+                            "captured": "2026-01-02T03:04:04.178Z",
+                            "captured_ms": 1767323044178,
+                            "picture": "/v1/streams/front-door/frames/1197.jpg",
+                        }
+                    ],
                     "options": [],
                 }
             ]
@@ -181,7 +211,7 @@ class AnswerResponse(Schema):
             usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
             finish_reason="stop" if answer.finish_reason == "stop" else "length",
             worker=worker,
-            evidence=[Evidence(frame=item.frame, weight=item.weight) for item in answer.evidence],
+            evidence=Evidence.of(stream, answer),
             options=[OptionProbability(option=option, probability=probability) for option, probability in options],
         )
 

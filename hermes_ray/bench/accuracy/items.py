@@ -59,6 +59,11 @@ class EvaluationStream:
     frames: int
     items: tuple[Item, ...]
 
+    @property
+    def world(self) -> World:
+        """What happens before the camera; frame n is its second n."""
+        return _world(self.seed)
+
     def moments(self) -> list[int]:
         """The frames at which something is asked, in order."""
         return sorted({item.frame for item in self.items})

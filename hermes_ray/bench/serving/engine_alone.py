@@ -51,9 +51,8 @@ class EngineAlone:
 
     async def ask_for_ever(self, number: int) -> None:
         """Be one of the askers until cancelled."""
-        stream = self._plan.stream_ids()[number % self._plan.streams]
         question = Question(QUESTION, max_tokens=self._plan.max_tokens)
-        while True:
+        for stream in self._plan.asked_by(number):
             asked = self._engine.ask(stream, question)
             try:
                 answer = await asyncio.wrap_future(asked.outcome)

@@ -34,12 +34,12 @@ class HttpAskers:
 
     async def ask_for_ever(self, number: int) -> None:
         """Be one of them until cancelled. Whoever is refused comes back when told to."""
-        path = f"/v1/streams/{self._plan.stream_ids()[number % self._plan.streams]}/query"
+        streams = self._plan.asked_by(number)
         query = {"question": QUESTION, "max_tokens": self._plan.max_tokens, "stream": self._streamed}
         async with HttpConnection(self._url) as connection:
             while True:
                 try:
-                    wait_s = await self._ask(connection, path, query)
+                    wait_s = await self._ask(connection, f"/v1/streams/{next(streams)}/query", query)
                 except (OSError, asyncio.IncompleteReadError) as error:
                     self.tally.dropped[type(error).__name__] += 1
                     connection.close()

@@ -1,6 +1,8 @@
 """How many ask, for how long, and the system that they ask."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain, cycle
 from typing import Any
 
 from hermes_ray.config import EngineSettings, MemorySettings
@@ -17,7 +19,7 @@ class Plan:
         askers: how many ask at once, one level after the other; each asks again as soon as it has its answer.
         seconds: of each level, behind its warm-up.
         warm_up_s: of each level, not counted.
-        streams: cameras; askers are spread over them.
+        streams: cameras; every asker asks about one after the other.
         fps: frames per second that each camera publishes and the memory sees.
         budget_tokens: the most tokens of each stream in a layer.
         fill_frames: that each memory has seen before anybody asks.
@@ -37,6 +39,15 @@ class Plan:
     def stream_ids(self) -> tuple[str, ...]:
         """The streams' names."""
         return tuple(f"camera-{number}" for number in range(self.streams))
+
+    def asked_by(self, asker: int) -> Iterator[str]:
+        """The streams that an asker asks about, one question each, for ever.
+
+        Everybody asks about all of them, since answers about one are longer than about another: askers who kept to
+        one would change, by their number, how much there is to say.
+        """
+        streams, first = self.stream_ids(), asker % self.streams
+        return cycle(chain(streams[first:], streams[:first]))
 
     @property
     def memory(self) -> MemorySettings:

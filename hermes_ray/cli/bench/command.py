@@ -71,6 +71,25 @@ def accuracy(
 
 
 @bench.command()
+def evidence(
+    model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")] = "hermes-tiny",
+    streams: Annotated[int, typer.Option(min=1, help="Streams; their seeds are fixed.")] = 20,
+    frames: Annotated[int, typer.Option(min=20, help="Frames of each stream.")] = 500,
+    budget: Annotated[float, typer.Option(min=0.1, max=100, help="Cached tokens, percent of the stream's.")] = 12,
+    json_file: JsonFile = None,
+) -> None:
+    """Whether the frames that answers name as their evidence show what the answers say.
+
+    On the streams and questions of `hermes bench accuracy`, whose truth is known. Answers that say that nothing is
+    there are left out.
+    """
+    from hermes_ray.cli.bench.evidence import run_evidence
+
+    document = run_evidence(model, streams=streams, frames=frames, budget=budget)
+    _write(document, json_file)
+
+
+@bench.command()
 def public(
     dataset: Annotated[DatasetName, typer.Option(help="Which benchmark.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Its annotations and videos.")],

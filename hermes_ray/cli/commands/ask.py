@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hermes_ray.api.schemas.questions import AnswerResponse
     from hermes_ray.client import HermesClient
 
+_FRAMES_SHOWN = 4
+
 
 def ask(
     stream: Annotated[str, typer.Argument(help="Stream id; `hermes streams` lists them.")],
@@ -57,6 +59,9 @@ def ask(
         f"{answer.frames_seen} frames seen, "
         f"first token after {answer.ttft_ms:.0f} ms, {answer.usage.completion_tokens} tokens[/]"
     )
+    if answer.evidence:
+        frames = ", ".join(f"{item.frame} ({item.weight:.0%})" for item in answer.evidence[:_FRAMES_SHOWN])
+        progress_console().print(f"[dim]rests on frames {frames}; see one: hermes look {stream} --frame N[/]")
     for choice in answer.options:
         progress_console().print(f"[dim]{choice.probability:6.1%}  {escape(choice.option)}[/]")
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 import ray
@@ -29,7 +29,7 @@ from hermes_ray.cluster.wire.protocol import (
     WorkerHealth,
 )
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import EngineStats, MemoryMap
+from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
 from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_Seen = TypeVar("_Seen")
+
 _CALLERS = 256
 """Router processes that may wait for answers at once; a question is only handed in, and holds no call open."""
 _LOOKERS = 4
 """Memory maps drawn at once. Apart from health checks, since each waits for a step of the engine."""
+_PICTURES = 32
+"""Pictures looked for at once. Apart from maps, which cost more; each waits for a step of the engine too."""
 _DRAIN_LIMIT_S = 20.0
 """Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
 
@@ -84,7 +88,7 @@ class StreamMemoryActor:
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
         """How many calls of each kind run at once."""
-        return {"health": 16, "ask": _CALLERS, "ingest": 256, "look": _LOOKERS}
+        return {"health": 16, "ask": _CALLERS, "ingest": 256, "look": _LOOKERS, "picture": _PICTURES}
 
     @ray.method(concurrency_group="health")
     async def health(self, silent_s: float = 0.0) -> WorkerHealth:
@@ -213,15 +217,18 @@ class StreamMemoryActor:
             SnapshotError: its memory was parked on disk and cannot be read back.
             WorkerUnavailable: the model is not loaded.
         """
-        self._fence.check(stream_id, epoch)
-        self._hosted.report(stream_id)
-        try:
-            return await asyncio.to_thread(self._loading.loaded().memory_map, stream_id)
-        except UnknownStream as error:  # it was there a moment ago
-            raise NotReady(f"stream {stream_id!r} is on its way from or to {self._name}") from error
-        except EngineError as error:
-            end_if_broken(error)
-            raise
+        return await self._looked(stream_id, epoch, lambda: self._loading.loaded().memory_map(stream_id))
+
+    @ray.method(concurrency_group="picture")
+    async def picture(self, stream_id: str, epoch: int, frame: int | None) -> FramePicture:
+        """What a frame looked like, the newest without a number; waits for the engine's running step.
+
+        Raises:
+            StaleEpoch, NotReady, SnapshotError, WorkerUnavailable: as for :meth:`memory_map`.
+            UnknownFrame: the stream has not come that far.
+            FrameGone: there is no picture of that frame, any more or at all.
+        """
+        return await self._looked(stream_id, epoch, lambda: self._loading.loaded().picture(stream_id, frame))
 
     @ray.method(concurrency_group="health")
     async def engine_stats(self) -> EngineStats:
@@ -319,6 +326,18 @@ class StreamMemoryActor:
             except (TimeoutError, HermesError) as error:
                 log.error("not all last snapshots were written; Kafka will be read again", error=repr(error))
         engine.close()
+
+    async def _looked(self, stream_id: str, epoch: int, look: Callable[[], _Seen]) -> _Seen:
+        """What a look at a stream's memory shows."""
+        self._fence.check(stream_id, epoch)
+        self._hosted.report(stream_id)
+        try:
+            return await asyncio.to_thread(look)
+        except UnknownStream as error:  # it was there a moment ago
+            raise NotReady(f"stream {stream_id!r} is on its way from or to {self._name}") from error
+        except EngineError as error:
+            end_if_broken(error)
+            raise
 
     async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> tuple[RefusedFrame, ...]:
         images, ts_ms, positions = batch.images[skip:], batch.ts_ms[skip:], batch.positions[skip:]

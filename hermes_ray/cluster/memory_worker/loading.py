@@ -55,6 +55,7 @@ class LoadingEngine:
         import torch
 
         from hermes_ray.engine import StreamEngine
+        from hermes_ray.video.thumbnail import thumbnail_maker
 
         torch.set_num_threads(torch_threads)
         started_s = time.monotonic()
@@ -69,6 +70,7 @@ class LoadingEngine:
                 revision=model.revision,
                 max_pixels_per_frame=model.max_pixels_per_frame,
                 on_progress=self._note,
+                thumbnail=thumbnail_maker(self._settings.memory.thumbnail_px),
             )
         except HermesError as error:
             log.error("the model cannot be loaded", model=model.name, error=str(error))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextvars import Context
 from itertools import count
 from uuid import uuid4
 
@@ -86,7 +87,9 @@ class AnswerChannel:
     def _await(self, answer_id: int) -> None:
         self._awaited.add(answer_id)
         if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.create_task(self._fetch())
+            # In the asker's context Ray would take the fetches for that request's own, and end them with it: when one
+            # asker hangs up, Serve cancels the request and Ray all that it has called. The answers are everybody's.
+            self._fetching = asyncio.create_task(self._fetch(), context=Context())
 
     async def _fetch(self) -> None:
         failure: HermesError = WorkerUnavailable(f"{self._worker}: its answers are no longer fetched")

@@ -12,7 +12,7 @@ from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness,
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 _ANSWER_LIMIT_S = 5.0
 """For everything but answers; these calls wait for no model."""
 _MAP_LIMIT_S = 20.0
-"""A map waits for a step of the engine, and behind other maps."""
+"""A map or a picture waits for a step of the engine, and behind others."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
 _STATS_LIMIT_S = 1.0
@@ -131,8 +131,20 @@ class ClusterClient:
             UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
-        _, drawn = await self._look(stream_id, "memory_map", _MAP_LIMIT_S)
+        _, drawn = await self._look(stream_id, "memory_map", limit_s=_MAP_LIMIT_S)
         return drawn
+
+    async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
+        """What a frame looked like, the newest without a number.
+
+        Raises:
+            UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
+            UnknownFrame: the stream has not come that far.
+            FrameGone: there is no picture of that frame, any more or at all.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        _, picture = await self._look(stream_id, "picture", frame, limit_s=_MAP_LIMIT_S)
+        return picture
 
     async def reset(self, stream_id: str) -> Location:
         """Give a stream an empty memory; its owner stays, under a new epoch.
@@ -203,17 +215,22 @@ class ClusterClient:
                 self._forget(stream_id, location.worker)
                 raise
 
-    async def _look(self, stream_id: str, method: str, limit_s: float = _ANSWER_LIMIT_S) -> tuple[Location, Any]:
+    async def _look(
+        self, stream_id: str, method: str, *args: object, limit_s: float = _ANSWER_LIMIT_S
+    ) -> tuple[Location, Any]:
         """A stream's owner, and what it says of the stream; a former owner sends us on."""
         try:
-            return await self._ask_owner(stream_id, method, limit_s)
+            return await self._ask_owner(stream_id, method, args, limit_s)
         except StaleEpoch:
-            return await self._ask_owner(stream_id, method, limit_s)
+            return await self._ask_owner(stream_id, method, args, limit_s)
 
-    async def _ask_owner(self, stream_id: str, method: str, limit_s: float) -> tuple[Location, Any]:
+    async def _ask_owner(
+        self, stream_id: str, method: str, args: tuple[object, ...], limit_s: float
+    ) -> tuple[Location, Any]:
         location = await self._locate(stream_id)
         try:
-            return location, await self._call(location.worker, method, stream_id, location.epoch, limit_s=limit_s)
+            said = await self._call(location.worker, method, stream_id, location.epoch, *args, limit_s=limit_s)
+            return location, said
         except (StaleEpoch, WorkerUnavailable):
             self._forget(stream_id, location.worker)
             raise

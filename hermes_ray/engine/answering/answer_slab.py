@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.answering.graphs.readings import ReadingGraphs
+from hermes_ray.engine.answering.moments import moments
 from hermes_ray.engine.answering.reading import PackedReadings, Preview, Reading, embed
 from hermes_ray.engine.answering.seat_cache import SeatCache
 from hermes_ray.engine.answering.seats import Seats, Taken
@@ -21,9 +22,6 @@ from hermes_ray.memory.tiers import layout
 from hermes_ray.memory.transfer import read_back, to_device
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable, turned
-
-_FRAMES_SHOWN = 8
-"""Frames that :meth:`AnswerSlab.evidence` names."""
 
 
 class AnswerSlab:
@@ -190,24 +188,17 @@ class AnswerSlab:
         return batch.unpacked(logits)
 
     def evidence(self, seat: int) -> tuple[FrameEvidence, ...]:
-        """The frames that the answer's tokens attended to most, over all long-term layers and heads."""
+        """What the answer's tokens attended to most, over all long-term layers and heads; see :func:`moments`."""
         visual = self._visual[seat]
         attention = self._attention[:, seat, visual].flatten()
-        if attention.numel() == 0:
-            return ()
-        # Sums of runs of the sorted frames, one place for every token, since how many frames there are only the device
-        # knows.
+        # Sums of runs of the sorted frames, one place for every token: how many frames there are only the device knows.
         frames, order = self._frames[:, seat, visual].flatten().sort(stable=True)
         run = frames.diff(prepend=frames[:1]).ne(0).cumsum(0)
-        weights = torch.zeros_like(attention).index_add_(0, run, attention[order])
+        weights = torch.zeros_like(attention).index_add_(0, run, attention[order]) / attention.sum()
         named = torch.zeros_like(frames).index_copy_(0, run, frames)
         weights *= named >= 0  # summaries stand for many frames and so point at none
-        best = weights.topk(min(_FRAMES_SHOWN, len(weights)))
-        shares = best.values / attention.sum()
-        found = read_back(torch.stack((named[best.indices].double(), shares.double())))
-        return tuple(
-            FrameEvidence(int(frame), weight) for frame, weight in zip(*found.tolist(), strict=True) if weight > 0
-        )
+        names, shares = read_back(named), read_back(weights)
+        return moments(names[shares > 0], shares[shares > 0])
 
     def _copy(self, slab: KVSlab, slot: int, taken: Taken) -> None:
         length = slab.lengths[slot]

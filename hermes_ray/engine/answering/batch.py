@@ -156,6 +156,7 @@ class AnswerBatch:
             text=StoppingText(TextStream(self._adapter.tokenizer), job.question.stop),
             generator=generator,
             as_of_ms=as_of_ms,
+            captured=memory.captured.frozen(),
             frames_seen=memory.frames_seen,
             prompt_tokens=prompt.shape[0],
         )

@@ -1,7 +1,7 @@
 """An answer in progress: which seat it has, what it reads next, and what it has said so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -10,6 +10,7 @@ from hermes_ray.engine.answering.question_job import QuestionJob
 from hermes_ray.engine.answering.reading import Reading
 from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.contracts import Answer, FrameEvidence
+from hermes_ray.engine.residency.capture_times import CaptureTimes
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +25,7 @@ class AnswerInProgress:
         text: what was said.
         generator: draws its tokens; ``None`` where the likeliest is taken.
         as_of_ms: capture time of the newest frame that it sees, ms since epoch.
+        captured: when the frames that it sees were captured.
         frames_seen: frames that the memory had seen.
         prompt_tokens: tokens of the question with its template.
         tokens: what was said, as token ids.
@@ -40,6 +42,7 @@ class AnswerInProgress:
     text: StoppingText
     generator: torch.Generator | None
     as_of_ms: int
+    captured: CaptureTimes
     frames_seen: int
     prompt_tokens: int
     tokens: list[int] = field(default_factory=list)
@@ -59,6 +62,6 @@ class AnswerInProgress:
             prompt_tokens=self.prompt_tokens,
             completion_tokens=len(self.tokens),
             finish_reason=self.ended,
-            evidence=evidence,
+            evidence=tuple(replace(item, captured_ms=self.captured.of(item.frame)) for item in evidence),
             option_probabilities=tuple(self.option_probabilities),
         )

@@ -35,6 +35,7 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
     }
     view = copied(writer.slab.view(slot_of(memory)), "cpu")
     memory.captured.keep(view, memory.frames)
+    memory.keep_thumbnails(view)
     return Snapshot(
         view=view,
         policy=writer.policy.name,
@@ -45,6 +46,7 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
             **{str(index): frame.pixels for index, frame in enumerate(memory.held_back)},
             _CAPTURED_FRAMES: torch.tensor(memory.captured.frames, dtype=torch.int64),
             _CAPTURED_MS: torch.tensor(memory.captured.ms, dtype=torch.int64),
+            **memory.thumbnails.to_tensors(),
         },
     )
 
@@ -82,6 +84,8 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter) -> int
         TimedPixels(snapshot.attached[str(index)], elapsed_ms) for index, elapsed_ms in enumerate(state["held_back_ms"])
     )
     memory.captured = _captured(snapshot)
+    memory.thumbnails.load(snapshot.attached, snapshot.view)
+    memory.keep_thumbnails(snapshot.view)
     return state["as_of_ms"]
 
 

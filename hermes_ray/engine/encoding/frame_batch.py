@@ -16,12 +16,14 @@ class FrameBatch:
     Attributes:
         pixels: preprocessed pictures.
         ts_ms: their capture times.
+        thumbnails: JPEG each, ``None`` where there is none.
         applied: the stream's state with all of them in it.
         applied_frames: how many are in the memory so far.
     """
 
     pixels: list[Tensor]
     ts_ms: list[int]
+    thumbnails: list[bytes | None]
     applied: Future[StreamStats] = field(default_factory=Future)
     applied_frames: int = 0
 
@@ -39,4 +41,5 @@ class WaitingFrame:
 
     pixels: Tensor
     ts_ms: int
+    thumbnail: bytes | None
     batch: FrameBatch

@@ -8,12 +8,13 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.engine.contracts import FramePicture, StreamStats
 from hermes_ray.engine.encoding import cuts
 from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
 from hermes_ray.engine.encoding.graphs.vision import Vision
 from hermes_ray.engine.encoding.grouping import group_frames
 from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
+from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory, note_thumbnails, picture_of
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
@@ -70,7 +71,8 @@ class FrameIngest:
         if not batch.pixels:
             batch.applied.set_result(self.stats(stream_id))
         stream.waiting.extend(
-            WaitingFrame(pixels, ts_ms, batch) for pixels, ts_ms in zip(batch.pixels, batch.ts_ms, strict=True)
+            WaitingFrame(pixels, ts_ms, thumbnail, batch)
+            for pixels, ts_ms, thumbnail in zip(batch.pixels, batch.ts_ms, batch.thumbnails, strict=True)
         )
 
     def step(self, bound_s: float | None = None) -> int:
@@ -96,6 +98,7 @@ class FrameIngest:
         taken = {name: [self._streams[name].waiting.popleft() for _ in range(n)] for name, n in plan.items()}
         before = {name: _Before.of(self._streams[name].memory) for name in taken}
         groups = {name: self._group(self._streams[name].memory, frames) for name, frames in taken.items()}
+        begins = {name: beginnings(before[name].encoded, groups[name]) for name in taken}
         try:
             failed = self._encode({name: complete for name, complete in groups.items() if complete})
         except Exception:
@@ -105,10 +108,10 @@ class FrameIngest:
         for name, frames in taken.items():
             if name in failed:
                 done = before[name].recover(self._streams[name].memory)
-                self._confirm(name, frames[:done], before[name].seen)
+                self._confirm(name, frames[:done], before[name].seen, begins[name])
                 self._give_up(name, frames[done:], failed[name])
             else:
-                self._confirm(name, frames, before[name].seen)
+                self._confirm(name, frames, before[name].seen, begins[name])
         frames = sum(plan.values())
         if not failed:  # one that fails is done twice
             self._scheduler.costs.learn(frames, self._compactions(plan) - compactions, perf_counter() - started_s)
@@ -121,9 +124,8 @@ class FrameIngest:
             UnknownStream: no such stream, or none of its frames is applied yet.
             SnapshotError: it was parked on disk and cannot be read back.
         """
-        stream = self._streams.get(stream_id)
-        if stream is None or stream.as_of_ms is None:
-            raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
+        stream = self._known(stream_id)
+        assert stream.as_of_ms is not None, "it has frames"
         self._writer.residency.bring([stream.memory])
         return stream.memory, stream.as_of_ms
 
@@ -161,6 +163,14 @@ class FrameIngest:
         """Which tokens a stream's memory holds, copied off the device. Raises as :meth:`memory`."""
         memory, as_of_ms = self.memory(stream_id)
         return held_tokens(memory, as_of_ms, self._writer.slab.view(slot_of(memory)))
+
+    def picture(self, stream_id: str, frame: int | None) -> FramePicture:
+        """What a frame looked like, the newest if no number is given. Raises as :meth:`memory` and as picture_of."""
+        stream = self._known(stream_id)
+        if must_ask_the_memory(stream.memory, frame):
+            self._writer.residency.bring([stream.memory])
+            stream.memory.keep_thumbnails(self._writer.slab.view(slot_of(stream.memory)))
+        return picture_of(stream.memory, frame)
 
     def cut(self, stream_id: str, extra: Mapping[str, Any]) -> Snapshot:
         """A stream as it is between two steps, copied off the device; frames that still wait are not in it.
@@ -204,6 +214,13 @@ class FrameIngest:
         for stream in self._streams.values():
             self._fail(stream, error)
             stream.waiting.clear()
+
+    def _known(self, stream_id: str) -> _Stream:
+        """A stream of which frames are applied."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.as_of_ms is None:
+            raise UnknownStream(f"no frame of stream {stream_id!r} has arrived here")
+        return stream
 
     def _open(self, stream_id: str) -> _Stream:
         if stream_id not in self._streams:
@@ -254,13 +271,14 @@ class FrameIngest:
         unseen = dict(together_or_each(list(groups), look, lambda _: None))
         return unseen | self._writer.write({name: self._streams[name].memory for name in blocks}, blocks)
 
-    def _confirm(self, stream_id: str, frames: list[WaitingFrame], first: int) -> None:
+    def _confirm(self, stream_id: str, frames: list[WaitingFrame], first: int, begins: Sequence[int]) -> None:
         stream = self._streams[stream_id]
         if frames:
             stream.as_of_ms = frames[-1].ts_ms
             stream.memory.captured.extend(first, [frame.ts_ms for frame in frames])
             if stream.memory.captured.crowded and stream.memory.slot is not None:
                 stream.memory.captured.keep(self._writer.slab.view(stream.memory.slot), stream.memory.frames)
+            note_thumbnails(stream.memory, frames, first, begins, self._writer.slab)
         self.frames_applied += len(frames)
         for frame in frames:
             frame.batch.applied_frames += 1

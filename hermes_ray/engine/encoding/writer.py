@@ -17,6 +17,7 @@ from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.parking import ParkingLot
 from hermes_ray.engine.residency.residency import Residency
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
+from hermes_ray.engine.residency.thumbnails import Thumbnails
 from hermes_ray.errors import ConfigError, MemoryFull
 from hermes_ray.memory.compaction import compact
 from hermes_ray.memory.policies import Policy, Probe, build
@@ -62,6 +63,7 @@ class MemoryWriter:
             self._prefix = adapter.prefix()
         self.budget = settings.budget_tokens
         self.compaction_seconds = Meter(SECONDS)
+        self._thumbnail_bytes = settings.thumbnail_bytes
         self._slack = int(settings.budget_tokens * settings.compaction_slack)
         prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
@@ -109,7 +111,7 @@ class MemoryWriter:
         Raises:
             NoFreeSlot: every slot is taken, and none of the memories in them can be parked.
         """
-        memory = StreamMemory(name)
+        memory = StreamMemory(name, thumbnails=Thumbnails(self._thumbnail_bytes))
         self.residency.bring([memory])
         return memory
 

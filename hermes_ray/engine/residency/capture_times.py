@@ -49,6 +49,12 @@ class CaptureTimes:
         index = bisect_left(self._frames, frame)
         return self._ms[index] if index < len(self._frames) and self._frames[index] == frame else None
 
+    def frozen(self) -> "CaptureTimes":
+        """The same times, of which none is forgotten later. Costs no copy: :meth:`keep` makes new arrays."""
+        same = CaptureTimes()
+        same._frames, same._ms = self._frames, self._ms
+        return same
+
     def keep(self, view: MemoryView, newest_from: int) -> None:
         """Forget all frames but those of the memory and those from ``newest_from`` on, which wait for their group."""
         held = set(read_back(view.frames).unique().tolist())

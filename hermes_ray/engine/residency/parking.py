@@ -4,6 +4,7 @@ import hashlib
 from collections import OrderedDict
 from pathlib import Path
 
+from hermes_ray.engine.residency.thumbnails import Thumbnails
 from hermes_ray.errors import NoFreeSlot, SnapshotError
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.snapshot import Snapshot
@@ -18,6 +19,8 @@ class ParkingLot:
     What is taken out is bit for bit what was put in. The files live no longer than the lot: they are no snapshots
     to recover from, and files of an earlier process are never read.
 
+    Thumbnails stay with their stream while its memory is in host memory, and go to disk and back with it.
+
     Args:
         host_streams: memories to hold in host memory.
         directory: for more; ``None`` refuses more.
@@ -30,6 +33,7 @@ class ParkingLot:
         self._fingerprint = fingerprint
         self._host: OrderedDict[str, MemoryView] = OrderedDict()
         self._files: dict[str, Path] = {}
+        self._thumbnails: dict[str, Thumbnails] = {}
 
     @property
     def in_host_memory(self) -> int:
@@ -44,14 +48,20 @@ class ParkingLot:
     def __contains__(self, stream_id: str) -> bool:
         return stream_id in self._host or stream_id in self._files
 
-    def put(self, stream_id: str, memory: MemoryView) -> None:
-        """Take a memory in, or leave everything as it was; its tensors must be on the CPU and belong to nobody else.
+    def put(self, stream_id: str, memory: MemoryView, thumbnails: Thumbnails) -> None:
+        """Take a memory in, or leave everything as it was.
+
+        Args:
+            stream_id: whose.
+            memory: its tensors must be on the CPU and belong to nobody else.
+            thumbnails: the stream's, which it goes on using.
 
         Raises:
             NoFreeSlot: host memory is full and there is no directory.
             SnapshotError: the disk does not take it.
         """
         self._host[stream_id] = memory
+        self._thumbnails[stream_id] = thumbnails
         if len(self._host) <= self._host_streams:
             return
         oldest = next(iter(self._host))
@@ -61,6 +71,7 @@ class ParkingLot:
             del self._host[stream_id]
             raise
         del self._host[oldest]
+        self._thumbnails[oldest].spill()
 
     def put_back(self, stream_id: str, memory: MemoryView) -> None:
         """Undo a :meth:`take`: never refused, so there may be one more in host memory than there should."""
@@ -77,15 +88,18 @@ class ParkingLot:
             return self._host.pop(stream_id)
         path = self._files.pop(stream_id)
         try:
-            return snapshot_format.load(path.read_bytes(), self._fingerprint).view
+            parked = snapshot_format.load(path.read_bytes(), self._fingerprint)
         except OSError as error:
             raise SnapshotError(f"the parked memory of stream {stream_id!r} cannot be read: {error}") from error
         finally:
             path.unlink(missing_ok=True)
+        self._thumbnails[stream_id].load(parked.attached, parked.view)
+        return parked.view
 
     def discard(self, stream_id: str) -> None:
         """Forget a memory, if it is here."""
         self._host.pop(stream_id, None)
+        self._thumbnails.pop(stream_id, None)
         if (path := self._files.pop(stream_id, None)) is not None:
             path.unlink(missing_ok=True)
 
@@ -105,7 +119,8 @@ class ParkingLot:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             # The rest of what a snapshot says stays with the stream, which has not left this process.
-            parked = Snapshot(memory, policy="", budget_tokens=0, next_frame=0)
+            attached = self._thumbnails[stream_id].to_tensors()
+            parked = Snapshot(memory, policy="", budget_tokens=0, next_frame=0, attached=attached)
             path.write_bytes(snapshot_format.dump(parked, self._fingerprint))
         except OSError as error:
             raise SnapshotError(f"stream {stream_id!r} cannot be parked in {self._directory}: {error}") from error

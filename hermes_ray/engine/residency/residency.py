@@ -83,7 +83,9 @@ class Residency:
             raise NoFreeSlot(f"{len(wanted)} streams are needed at once; the slab has {self._slab.shape.slots} slots")
         leaving = self._resident[idle]
         slot = slot_of(leaving)
-        self._lot.put(idle, copied(self._slab.view(slot), "cpu"))
+        memory = copied(self._slab.view(slot), "cpu")
+        leaving.keep_thumbnails(memory)
+        self._lot.put(idle, memory, leaving.thumbnails)
         self._slab.release(slot)
         del self._resident[idle]
         leaving.slot = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes_ray.engine.residency.capture_times import CaptureTimes
+from hermes_ray.engine.residency.thumbnails import Thumbnails
+from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import VisualBlock
 
 
@@ -38,6 +40,7 @@ class StreamMemory:
         started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
         newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
         captured: when the frames that it may still hold were captured.
+        thumbnails: pictures of those frames, for people.
         held_back: frames whose group is not complete.
         previewed: the frames held back when a question last came, and the block they made; on the device, so it is
             forgotten when the memory is parked.
@@ -51,6 +54,7 @@ class StreamMemory:
     started_ms: int | None = None
     newest_block_ms: int | None = None
     captured: CaptureTimes = field(default_factory=CaptureTimes, repr=False, compare=False)
+    thumbnails: Thumbnails = field(default_factory=lambda: Thumbnails(0), repr=False, compare=False)
     held_back: tuple[TimedPixels, ...] = ()
     previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
     _self: object = field(default_factory=object, repr=False, compare=False)
@@ -64,6 +68,14 @@ class StreamMemory:
     def frames_seen(self) -> int:
         """Frames that a question can see."""
         return self.frames + len(self.held_back)
+
+    def keep_thumbnails(self, view: MemoryView) -> None:
+        """Forget the pictures of frames of which the memory holds nothing any more; a device is waited for.
+
+        Args:
+            view: the memory, in its slot or copied.
+        """
+        self.thumbnails.keep(view, self.frames, self.compactions)
 
     @property
     def state(self) -> "MemoryState":

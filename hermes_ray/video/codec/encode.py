@@ -13,29 +13,33 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from hermes_ray.video.codec.resize import to_video_frame
+from hermes_ray.video.codec.resize import SHRINKING, fit, to_video_frame
 
 _MILLISECOND = Fraction(1, 1000)
 _JPEG_BEST_QUANTISER, _JPEG_WORST_QUANTISER = 2, 31
 
 
-def encode_jpeg(image: NDArray[np.uint8], quality: int = 85) -> bytes:
+def encode_jpeg(image: NDArray[np.uint8], quality: int = 85, max_side_px: int | None = None) -> bytes:
     """Encode ``[H, W, 3]`` uint8 RGB as JPEG with 4:2:0 chroma.
 
     Args:
         image: the picture.
         quality: 1 (smallest) to 100 (best).
+        max_side_px: a picture whose longer side has more pixels is scaled down to that, in the same pass.
 
     Raises:
         ValueError: another shape or dtype, or a quality out of range.
     """
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, not {quality}")
-    picture = to_video_frame(image)
+    width, height = fit(image.shape[1], image.shape[0], max_side_px)
+    picture = to_video_frame(image).reformat(
+        width, height, "yuvj420p", dst_color_range=ColorRange.JPEG, interpolation=SHRINKING
+    )
     context = _still_encoder("mjpeg", "yuvj420p", picture)
     span = _JPEG_WORST_QUANTISER - _JPEG_BEST_QUANTISER
     context.qmin = context.qmax = _JPEG_BEST_QUANTISER + round((100 - quality) / 99 * span)
-    return _encode_still(context, picture.reformat(format="yuvj420p", dst_color_range=ColorRange.JPEG))
+    return _encode_still(context, picture)
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

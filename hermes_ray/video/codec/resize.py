@@ -5,6 +5,9 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+# Area averaging is what keeps thin structure when shrinking.
+SHRINKING = Interpolation.AREA | Interpolation.ACCURATE_RND
+
 
 def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Return ``image`` scaled to exactly ``height`` x ``width``, the aspect ratio not kept.
@@ -56,10 +59,9 @@ def to_video_frame(image: NDArray[np.uint8]) -> av.VideoFrame:
 
 def to_rgb(picture: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Convert a decoded picture to ``[H, W, 3]`` uint8 RGB of ``size`` (width, height) in one pass."""
-    # Area averaging is what keeps thin structure when shrinking; the rest are accuracy flags without which
-    # swscale takes shortcuts in chroma that differ between CPUs.
+    # The accuracy flags: without them swscale takes shortcuts in chroma that differ between CPUs.
     shrinking = size[0] * size[1] < picture.width * picture.height
-    flags = Interpolation.AREA if shrinking else Interpolation.BICUBIC
-    flags |= Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
+    flags = SHRINKING if shrinking else Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+    flags |= Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
     rgb = picture.reformat(width=size[0], height=size[1], format="rgb24", interpolation=flags)
     return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)

@@ -17,6 +17,7 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import StreamEngine
+from hermes_ray.video.thumbnail import thumbnail_maker
 from tests.patience import LIMIT_S
 
 FIRST_TS_MS = 1_767_323_045_000
@@ -30,6 +31,7 @@ def engine() -> Iterator[StreamEngine]:
     settings = {
         "memory": MemorySettings(policy="sink_window", budget_tokens=256, slots=2),
         "engine": EngineSettings(max_questions=2, max_questions_waiting=2, max_answer_tokens=4096),
+        "thumbnail": thumbnail_maker(320),
     }
     with StreamEngine.from_pretrained("hermes-tiny-random", device="cpu", **settings) as engine:
         image = np.full((64, 64, 3), 128, np.uint8)

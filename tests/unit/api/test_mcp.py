@@ -1,6 +1,8 @@
 """Cameras as an agent's tools, through the MCP package's own client: over stdin and stdout, and over HTTP."""
 
 import asyncio
+import base64
+import io
 import json
 import os
 import re
@@ -15,6 +17,7 @@ import jsonschema
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import CallToolResult
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -54,7 +57,7 @@ async def test_an_agent_lists_the_cameras_and_asks_one(kind: str, url: str):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         listed = await client.call_tool("list_cameras", {})
         answer = await client.call_tool("ask_camera", {"camera": STREAM, "question": "What is there?", "max_tokens": 6})
-    assert set(tools) == {"list_cameras", "ask_camera"}
+    assert set(tools) == {"list_cameras", "ask_camera", "look_through_camera"}
     (camera,) = listed.structured_content["cameras"]
     assert (camera["name"], camera["frames_seen"]) == (STREAM, FRAMES)
     assert camera["age_s"] == pytest.approx(time.time() - NEWEST_S, abs=60)
@@ -63,6 +66,8 @@ async def test_an_agent_lists_the_cameras_and_asks_one(kind: str, url: str):
         native = (await http.post(f"/v1/streams/{STREAM}/query", json=query)).json()
     assert answer.structured_content["answer"] == native["answer"]
     assert answer.structured_content["newest_frame"] == native["as_of"]
+    named = [(item["frame"], item["captured"]) for item in answer.structured_content["evidence"]]
+    assert named == [(item["frame"], item["captured"]) for item in native["evidence"]]
     for result, tool in ((listed, "list_cameras"), (answer, "ask_camera")):
         assert json.loads(said(result)) == result.structured_content
         jsonschema.Draft202012Validator(tools[tool].output_schema).validate(result.structured_content)
@@ -83,6 +88,31 @@ async def test_failures_tell_the_agent_what_to_do(kind: str, url: str):
             assert re.search(advice, said(result))
         with pytest.raises(MCPError, match="list_cameras"):
             await client.call_tool("open_the_door", {})
+
+
+@KINDS
+async def test_an_agent_sees_what_a_camera_saw(kind: str, url: str):
+    async with agent(kind, url) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        newest = await client.call_tool("look_through_camera", {"camera": STREAM})
+        first = await client.call_tool("look_through_camera", {"camera": STREAM, "frame": 0})
+        failures = [
+            await client.call_tool("look_through_camera", {"camera": STREAM, "frame": FRAMES}),
+            await client.call_tool("look_through_camera", {"camera": "nobody"}),
+        ]
+    for result, frame in ((newest, FRAMES - 1), (first, 0)):
+        image, text = result.content
+        assert json.loads(text.text) == result.structured_content
+        jsonschema.Draft202012Validator(tools["look_through_camera"].output_schema).validate(result.structured_content)
+        assert result.structured_content["frame"] == frame
+        taken = datetime.fromisoformat(result.structured_content["captured"])
+        assert taken.timestamp() * 1000 == FIRST_TS_MS + 1000 * frame
+        assert image.mime_type == "image/jpeg"
+        with Image.open(io.BytesIO(base64.b64decode(image.data))) as picture:
+            assert (picture.format, picture.size) == ("JPEG", (64, 64))
+    for failure, advice in zip(failures, ("newest is frame", "Call list_cameras"), strict=True):
+        assert failure.is_error
+        assert advice in said(failure)
 
 
 async def test_choosing_among_options_and_waiting_for_a_moment(url: str):

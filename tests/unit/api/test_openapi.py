@@ -19,6 +19,8 @@ OPERATIONS = {
     "listStreams": ("get", "/v1/streams"),
     "getStream": ("get", "/v1/streams/{id}"),
     "getMemoryMap": ("get", "/v1/streams/{id}/memory"),
+    "getFrame": ("get", "/v1/streams/{id}/frames/{frame}.jpg"),
+    "getLatestFrame": ("get", "/v1/streams/{id}/latest.jpg"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "askStreams": ("post", "/v1/query"),
@@ -100,7 +102,7 @@ async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict
     requests = [
         ("get", path.format(id=STREAM, code="internal", model=f"stream/{STREAM}"), path, None)
         for method, path in OPERATIONS.values()
-        if method == "get" and path != "/metrics"  # no JSON
+        if method == "get" and path != "/metrics" and not path.endswith(".jpg")  # no JSON
     ]
     requests += [
         ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),

@@ -19,6 +19,15 @@ FRAMES = 6
 OPTIONS = ("red", "a red truck", "nothing")
 
 
+def moments_of(weights: list[float]) -> dict[int, float]:
+    """The heaviest frame with the weight of those within two frames of it, then the heaviest of the rest, and so on."""
+    left, found = dict(enumerate(weights)), {}
+    while left:
+        heaviest = max(left, key=left.__getitem__)
+        found[heaviest] = sum(left.pop(frame) for frame in range(heaviest - 2, heaviest + 3) if frame in left)
+    return found
+
+
 def test_evidence_is_the_models_own_attention_in_its_deep_layers(
     adapter: ModelAdapter, model_directory: Path, make_engine: Callable[..., StreamEngine]
 ) -> None:
@@ -37,7 +46,7 @@ def test_evidence_is_the_models_own_attention_in_its_deep_layers(
 
     weights = [item.weight for item in evidence]
     assert weights == sorted(weights, reverse=True)
-    assert {item.frame: item.weight for item in evidence} == pytest.approx(dict(enumerate(expected.tolist())), abs=1e-5)
+    assert {item.frame: item.weight for item in evidence} == pytest.approx(moments_of(expected.tolist()), abs=1e-5)
 
 
 def test_evidence_names_only_frames_that_the_memory_still_holds(make_engine: Callable[..., StreamEngine]) -> None:

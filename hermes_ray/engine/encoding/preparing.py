@@ -1,0 +1,61 @@
+"""What is done to a frame before it waits for the engine, in the thread that brings it."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hermes_ray.engine.encoding.frame_batch import FrameBatch
+from hermes_ray.errors import FramesFailed, HermesError
+from hermes_ray.models import ModelAdapter
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+ThumbnailMaker = Callable[[NDArray[np.uint8]], bytes]
+"""Makes a JPEG of a picture, ``[height, width, 3]`` uint8 RGB of any size; called from any thread."""
+
+
+class FramePreparation:
+    """Makes batches of pictures. May be used from any thread.
+
+    Args:
+        adapter: of the model.
+        thumbnail: makes pictures for people; ``None`` where none are kept.
+    """
+
+    def __init__(self, adapter: ModelAdapter, thumbnail: ThumbnailMaker | None) -> None:
+        self._adapter = adapter
+        self._thumbnail = thumbnail
+
+    def batch(self, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> FrameBatch:
+        """Prepare frames.
+
+        Args:
+            images: ``[height, width, 3]`` uint8 RGB each, any size.
+            ts_ms: capture times, ms since epoch, one per image.
+
+        Raises:
+            UnsupportedMedia: a picture of a shape that the model cannot take.
+            FramesFailed: a picture cannot be prepared, unexpectedly.
+        """
+        pixels = [self._preprocessed(image) for image in images]
+        return FrameBatch(pixels, list(ts_ms), [self._thumbnail_of(image) for image in images])
+
+    def _preprocessed(self, image: NDArray[np.uint8]) -> Tensor:
+        try:
+            return self._adapter.preprocess(image)
+        except HermesError:
+            raise
+        except Exception as error:
+            raise FramesFailed(f"a picture cannot be prepared: {type(error).__name__}: {error}") from error
+
+    def _thumbnail_of(self, image: NDArray[np.uint8]) -> bytes | None:
+        if self._thumbnail is None:
+            return None
+        try:
+            return self._thumbnail(image)
+        except Exception:  # whatever it is: a picture for people is less than a frame for the model
+            log.exception("a frame has no thumbnail")
+            return None
