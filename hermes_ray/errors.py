@@ -35,7 +35,8 @@
     │   │   └── RateLimited       this caller has had its share for now
     │   ├── QuestionTimeout       the caller's timeout passed first
     │   ├── EngineClosed          the engine is shutting down
-    │   └── EngineFailed          the engine's thread has ended; its process is replaced
+    │   ├── EngineFailed          the engine's thread has ended; its process is replaced
+    │   └── GraphMismatch         a CUDA graph computes something else than the eager pass
     ├── PictureError
     │   ├── UnknownFrame          the stream has not come that far
     │   └── FrameGone             no picture of that frame, any more or at all
@@ -307,6 +308,12 @@ class EngineFailed(EngineError):
     """The engine's thread has ended with something that leaves the device unusable. Its process is to be replaced."""
 
     code = "engine-failed"
+
+
+class GraphMismatch(EngineError):
+    """A captured CUDA graph computes something else than the same pass run eagerly; the engine does not start."""
+
+    code = "graph-mismatch"
 
 
 class PictureError(HermesError):

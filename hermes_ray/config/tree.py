@@ -118,6 +118,10 @@ class EngineSettings(_Section):
     """How long a step of frames may take, milliseconds, and so how long a question waits for it; a step has at least
     one frame. ``auto``: as long as reading a question, for 10 s behind every question, else any time. Longer steps
     cost less a frame."""
+    cuda_graphs: Literal["auto", "off"] = "auto"
+    """``auto``: on a GPU in half precision, passes of a few fixed shapes are captured at the start, compared with the
+    same passes run eagerly, and repeated from then on, which takes the host's speed out of them. The start takes some
+    seconds longer. ``off``: every pass runs eagerly."""
     max_frames_waiting: Annotated[int, Field(ge=1)] = 256
     """Frames accepted but not applied, over all streams; beyond it ingest is refused (backpressure)."""
     max_questions: Annotated[int, Field(ge=1)] = 8

@@ -287,6 +287,16 @@ _MEMORY = (
     _histogram(
         "hermes_answer_step_tokens", "Tokens decoded by one step.", _memory(lambda c: c.engine.answers_per_step)
     ),
+    _counter(
+        "hermes_graph_passes_total",
+        "Passes of the model that were repeated from a CUDA graph; none where engine.cuda_graphs has no effect.",
+        _memory(lambda c: c.engine.graph_passes),
+    ),
+    _counter(
+        "hermes_eager_passes_total",
+        "Passes that ran eagerly although there are graphs, since none had their size or what was in them.",
+        _memory(lambda c: c.engine.eager_passes),
+    ),
     _gauge(
         "hermes_frames_waiting",
         "Frames accepted by the engine and not yet applied.",

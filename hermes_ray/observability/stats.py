@@ -22,6 +22,8 @@ class EngineCounts:
         compaction: compacting one memory.
         first_token: from the receipt of a question to its first token.
         next_token: from one token of an answer to its next.
+        graph_passes: passes of the model that were repeated from a CUDA graph.
+        eager_passes: passes that ran eagerly although there are graphs, since none had their size or what was in them.
     """
 
     frames_applied: int = 0
@@ -35,6 +37,8 @@ class EngineCounts:
     compaction: Distribution = NOTHING
     first_token: Distribution = NOTHING
     next_token: Distribution = NOTHING
+    graph_passes: int = 0
+    eager_passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ class MemoryWriter:
         settings: policy, budget and slots.
         text_tokens: positions to keep free for the longest question and answer.
 
+    Attributes:
+        slab: the memories.
+        encoder: the decoder's passes over it.
+        probes: those that ride on a pass before a compaction.
+
     Raises:
         ConfigError: budget and model do not fit together.
     """
@@ -66,7 +71,7 @@ class MemoryWriter:
             key_bias=adapter.decoder.key_bias,
             frame_tokens=headroom,
         )
-        self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
+        self.probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
         rule = PositionRule(
             mode=position_mode(settings, shape.axes),
             first=prefix,
@@ -87,9 +92,9 @@ class MemoryWriter:
             keys_rotated=settings.keys == "rotated",
         )
         self._adapter = adapter
-        self._encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
+        self.encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
         keep = max(1, self.budget - slack)
-        self._compactor = Compactor(self.slab, adapter.rotary, self.policy, self._probes, rule, keep)
+        self._compactor = Compactor(self.slab, adapter.rotary, self.policy, self.probes, rule, keep)
         # Memories of the other form are foreign, as those of another model are.
         self.fingerprint = fingerprint(adapter.decoder) + ("-rotated-keys" if self.slab.keys_rotated else "")
         self.residency = Residency(
@@ -211,7 +216,7 @@ class MemoryWriter:
             blocks, exceeds = self._take(item)
             rows.append(self._row(item.memory, blocks, largest[:, index], exceeds))
             exceeding.append(exceeds)
-        observed = self._encoder.run(rows)
+        observed = self.encoder.run(rows)
         for item in items:
             item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
         return [Due(item.memory, seen) for item, seen, full in zip(items, observed, exceeding, strict=True) if full]
@@ -238,8 +243,8 @@ class MemoryWriter:
             memory.newest_block_ms = block.elapsed_ms
         embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
         spans = ()
-        if probed and self._probes.rides_along:
-            embeds, placed, spans = self._probes.append(embeds, placed, largest)
+        if probed and self.probes.rides_along:
+            embeds, placed, spans = self.probes.append(embeds, placed, largest)
         deepstack = _join_deepstack(blocks)
         return EncodeRow(slot_of(memory), embeds, placed, torch.cat(frames), torch.cat(patches), spans, deepstack)
 
@@ -251,7 +256,7 @@ class MemoryWriter:
             outside = torch.full((count,), -1, dtype=torch.int32, device=self._prefix.device)
             steps = torch.arange(count, dtype=torch.int32, device=self._prefix.device)[None, :, None]
             positions = steps.expand(self.slab.shape.layers, -1, self.slab.shape.axes)
-            self._encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
+            self.encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
         prefix = copied(self.slab.prefix_view(slot))
         self.slab.release(slot)
         return prefix
