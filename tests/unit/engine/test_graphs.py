@@ -5,7 +5,6 @@ Here their work is done again on these instead of captured.
 What only a GPU can show, that a captured graph does the same, is in ``test_graphs_on_a_gpu.py``.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,21 +21,15 @@ from hermes_ray.memory.snapshot import load
 from hermes_ray.models import ModelAdapter
 from hermes_ray.observability.stats import EngineCounts
 from tests.unit.engine.conftest import pictures
-from tests.unit.engine.plain_kernel import PLAIN
+from tests.unit.engine.plain_kernel import PLAIN, WITHOUT_A_GPU, again
 
 STREAMS = ("cam", "other", "third")
 ENGINE = EngineSettings(max_frames_per_step=8, max_questions=8, max_question_tokens=64, max_answer_tokens=16)
 
 
-def again(work: Callable[[], None]) -> Callable[[], None]:
-    """In the place of a graph: nothing is captured, the work is done again."""
-    work()
-    return work
-
-
 def engine_of(adapter: ModelAdapter, *, graphs: bool, keys: str = "unrotated") -> StreamEngine:
     memory = MemorySettings(budget_tokens=100, slots=3, keys=keys)
-    return StreamEngine(adapter, memory, ENGINE, capturing=Capturing(again, PLAIN) if graphs else None)
+    return StreamEngine(adapter, memory, ENGINE, capturing=WITHOUT_A_GPU if graphs else None)
 
 
 def watch(engine: StreamEngine) -> None:
