@@ -20,6 +20,7 @@
     │   └── UnreadableRecord      a record that the Kafka client cannot parse; skip it
     ├── SourceError               a video source cannot be opened or read
     ├── DatasetError              a public benchmark's data, or its judge, cannot be used
+    ├── NotMeasurable             a benchmark cannot tell what it was asked for
     ├── ModelError
     │   ├── UnsupportedModel      a family that has no adapter
     │   └── MissingWeights        nothing to load at that name or path
@@ -192,6 +193,12 @@ class DatasetError(HermesError):
     """A public benchmark's annotations or videos are missing or not as published, or its judge does not answer."""
 
     code = "dataset"
+
+
+class NotMeasurable(HermesError):
+    """A benchmark cannot tell what it was asked for with this model or these sizes."""
+
+    code = "not-measurable"
 
 
 class ModelError(HermesError):

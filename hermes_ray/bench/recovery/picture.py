@@ -1,22 +1,10 @@
 """Recovery times as a picture: for each kind of fault the share of streams that were back by then."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from hermes_ray.bench.recovery.measures import Measured
 from hermes_ray.bench.recovery.plan import Kind
-from hermes_ray.errors import ConfigError
-
-
-def require_matplotlib() -> None:
-    """Check before a long run that :func:`draw` will be able to.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise ConfigError("--picture needs matplotlib: pip install matplotlib")
 
 
 def draw(measured: Sequence[Measured], path: Path) -> None:

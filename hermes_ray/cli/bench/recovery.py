@@ -12,11 +12,12 @@ from typing import Any
 from rich.markup import escape
 
 from hermes_ray import config
+from hermes_ray.bench.drawing import require_matplotlib
 from hermes_ray.bench.figures import Figure
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.recovery import run
 from hermes_ray.bench.recovery.measures import Measured
-from hermes_ray.bench.recovery.picture import draw, require_matplotlib
+from hermes_ray.bench.recovery.picture import draw
 from hermes_ray.bench.recovery.plan import FULL, QUICK, Plan
 from hermes_ray.bench.statistics import median
 from hermes_ray.cli.bench.figure_tables import print_figures
