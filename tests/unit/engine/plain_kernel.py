@@ -1,9 +1,12 @@
-"""Attention over packed rows in plain torch, where there is no GPU for FlashAttention."""
+"""In the place of FlashAttention and CUDA graphs, where there is no GPU: plain torch, and the same work once more."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention.flash import Kernels
+from hermes_ray.engine.capturing import Capturing
 
 
 def part_softmax(
@@ -53,3 +56,12 @@ def packed_softmax(
 
 
 PLAIN = Kernels(packed_softmax, part_softmax)
+
+
+def again(work: Callable[[], None]) -> Callable[[], None]:
+    """Nothing is captured: the work is done again, on the same buffers."""
+    work()
+    return work
+
+
+WITHOUT_A_GPU = Capturing(again, PLAIN)

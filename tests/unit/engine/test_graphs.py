@@ -5,33 +5,31 @@ Here their work is done again on these instead of captured.
 What only a GPU can show, that a captured graph does the same, is in ``test_graphs_on_a_gpu.py``.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.engine.capturing import Capturing
 from hermes_ray.engine.contracts import Answer
+from hermes_ray.errors import GraphMismatch
 from hermes_ray.memory.snapshot import load
 from hermes_ray.models import ModelAdapter
+from hermes_ray.observability.stats import EngineCounts
 from tests.unit.engine.conftest import pictures
-from tests.unit.engine.plain_kernel import PLAIN
+from tests.unit.engine.plain_kernel import PLAIN, WITHOUT_A_GPU, again
 
 STREAMS = ("cam", "other", "third")
 ENGINE = EngineSettings(max_frames_per_step=8, max_questions=8, max_question_tokens=64, max_answer_tokens=16)
 
 
-def again(work: Callable[[], None]) -> Callable[[], None]:
-    """In the place of a graph: nothing is captured, the work is done again."""
-    work()
-    return work
-
-
 def engine_of(adapter: ModelAdapter, *, graphs: bool, keys: str = "unrotated") -> StreamEngine:
     memory = MemorySettings(budget_tokens=100, slots=3, keys=keys)
-    return StreamEngine(adapter, memory, ENGINE, capturing=Capturing(again, PLAIN) if graphs else None)
+    return StreamEngine(adapter, memory, ENGINE, capturing=WITHOUT_A_GPU if graphs else None)
 
 
 def watch(engine: StreamEngine) -> None:
@@ -80,3 +78,29 @@ def test_memories_and_answers_are_those_of_eager_passes(adapter: ModelAdapter, k
             assert [seen.weight for seen in actual.evidence] == pytest.approx(
                 [seen.weight for seen in expected.evidence]
             )
+
+
+def test_a_pass_that_computes_something_else_ends_the_start(adapter: ModelAdapter) -> None:
+    def wrong(*arguments: Any, causal: bool) -> tuple[Tensor, Tensor]:
+        attended, sums = PLAIN.part(*arguments, causal=causal)
+        return -attended, sums
+
+    capturing = Capturing(again, replace(PLAIN, part=wrong))
+    with pytest.raises(GraphMismatch, match=r"tokens of .* differs from the eager pass by .* engine.cuda_graphs"):
+        StreamEngine(adapter, MemorySettings(budget_tokens=100, slots=3), ENGINE, capturing=capturing)
+
+
+def counts(engine: StreamEngine) -> EngineCounts:
+    engine.stats()  # answered between two steps, so the last one is in the counts
+    return engine.monitor()[0]
+
+
+def test_what_no_pass_takes_runs_eagerly_and_is_counted(adapter: ModelAdapter) -> None:
+    with engine_of(adapter, graphs=True) as engine:
+        engine.ingest("cam", pictures(1), [0]).result()
+        engine.ask("cam", "what do you see ?").result()
+        asked = counts(engine)
+        assert asked.graph_passes > 2
+        assert asked.eager_passes == 0
+        engine.ask("cam", Question("is it day ?", options=("yes", "no"))).result()
+        assert counts(engine).eager_passes == 1
