@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_ray.bench.recovery.fault import Fault
+from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.bench.recovery.timeline import (
     Arrivals,
     Reply,
@@ -15,12 +16,13 @@ from hermes_ray.bench.recovery.timeline import (
 )
 from hermes_ray.bench.statistics import median
 
-STEPS: Mapping[str, tuple[str, ...]] = {
-    "memory": ("process", "constructed", "loaded", "restored", "live"),
-    "ingest": ("process", "constructed", "assigned", "live"),
-    "coordinator": ("process", "constructed", "knows-all"),
+STEPS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.MEMORY: ("taken-over", "restored", "live"),
+    Kind.MEMORY_WAITS: ("process", "constructed", "loaded", "restored", "live"),
+    Kind.INGEST: ("process", "constructed", "assigned", "live"),
+    Kind.COORDINATOR: ("process", "constructed", "knows-all"),
 }
-"""What a victim's successor goes through, in order, by the first part of its name."""
+"""What follows a kill, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Measured:
         ttft_during_s: of those sent from the fault until it was over.
         lost: frames missing behind the fault that were not missing before it.
         twice: frames applied twice.
-        steps_s: how long the victim's successor took for each of its steps.
+        steps_s: how long each step behind the kill took.
     """
 
     fault: Fault
@@ -135,7 +137,7 @@ def _steps_s(fault: Fault, recovery_s: Mapping[str, float]) -> dict[str, float]:
     if "knows-all" not in moments:
         moments["live"] = fault.at_s + median(list(recovery_s.values()))
     steps, since_s = {}, fault.at_s
-    for step in STEPS[fault.victim.partition("-")[0]]:
+    for step in STEPS[fault.kind]:
         # A process that Ray had in store was there before the kill.
         steps[step] = max(0.0, moments[step] - since_s)
         since_s = max(since_s, moments[step])

@@ -7,7 +7,7 @@ of the worker's present process. They start again at zero with the next process,
 fall would count frames twice.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -30,6 +30,7 @@ class StatsBoard:
         }
         self._processes: dict[str, str] = {}
         self._problems: dict[str, Mapping[str, int]] = {}
+        self._left: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def expect(self, memory_workers: tuple[str, ...]) -> None:
         """There are to be these memory workers too."""
@@ -51,7 +52,11 @@ class StatsBoard:
     @property
     def workers(self) -> Mapping[str, WorkerStats]:
         """By name."""
-        return dict(self._workers)
+        return {name: replace(stats, streams_left=dict(self._left[name])) for name, stats in self._workers.items()}
+
+    def left(self, worker: str, outcome: str, streams: int) -> None:
+        """A worker's process had ended, and this became of so many of its streams."""
+        self._left[worker][outcome] += streams
 
     def heard(self, worker: str, health: WorkerHealth | IngestHealth) -> None:
         """A worker answered."""

@@ -73,6 +73,15 @@ class BatchSender:
         for outcome in self._delivery.settle(timeout_s):
             self._conclude(outcome)
 
+    def owner_ended(self, stream_id: str, former: str) -> None:
+        """The process of a stream's owner has ended; Ray would say so a second later."""
+        self._conclude(Outcome(stream_id, WorkerLost(f"{former} has ended, another worker has the stream")))
+
+    @property
+    def doubted(self) -> frozenset[str]:
+        """See :attr:`FrameSuspects.doubted`."""
+        return self._suspects.doubted
+
     def forget(self, stream_id: str) -> None:
         """Nothing of the stream is under way any more."""
         self._suspects.dropped(stream_id)

@@ -92,7 +92,7 @@ def killed_worker(after: list[Reply]) -> Measured:
     }
     steps = {"process": 4.6, "constructed": 5.6, "loaded": 8.6, "restored": 9.1}
     fault = Fault(
-        kind=Kind.MEMORY,
+        kind=Kind.MEMORY_WAITS,
         victim="memory-0",
         quiet_s=START_S + 0.1,
         at_s=START_S + 4.1,
