@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-SOON_S = 20.0
+SOON_S = 10.0
 """A worker that ends so soon after it got a stream from one that had ended may have ended because of it."""
 
 
