@@ -1,4 +1,4 @@
-"""A memory worker is killed, and its next process is held before it can work: only other workers can have its streams."""
+"""A memory worker is killed, and its next process held before it can work: only others can have its streams."""
 
 import asyncio
 import os
