@@ -42,13 +42,14 @@ class Coordinator:
         self._directory = StreamDirectory(clock)
         self._stored = StoredStreams(settings.snapshots)
         self._supervisor = Supervisor(settings, self._directory, clock, self._stored)
-        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers)
+        tell_ingest = self._supervisor.tell_ingest
+        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
         take_over = TakeOver(
             settings.cluster,
             self._directory,
             self._supervisor.ends,
             self._stored,
-            ingest_workers=lambda: self._supervisor.ingest_workers,
+            tell_ingest,
             is_moving=self._mover.moves,
             board=self._supervisor.board,
         )

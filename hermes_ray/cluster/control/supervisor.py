@@ -21,9 +21,9 @@ from hermes_ray.cluster.control.stats_board import StatsBoard
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.worker_ends import WorkerEnds
 from hermes_ray.cluster.control.worker_life import WorkerState
-from hermes_ray.cluster.wire.calls import call
+from hermes_ray.cluster.wire.calls import call, tell
 from hermes_ray.cluster.wire.contracts import Readiness
-from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth, memory_worker_name
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged, WorkerHealth, memory_worker_name
 from hermes_ray.config import Settings
 from hermes_ray.errors import UnknownWorker
 from hermes_ray.observability.logs import get_logger
@@ -33,6 +33,7 @@ log = get_logger(__name__)
 _REPLAN_S = 10.0
 """How soon a GPU that joins the Ray cluster gets a worker."""
 _DRAIN_LIMIT_S = 3.0
+_TELL_LIMIT_S = 3.0
 _MAY_COME = (WorkerState.STARTING, WorkerState.SILENT)
 """Workers that have no room now and may have it in a moment."""
 
@@ -144,6 +145,13 @@ class Supervisor:
         # At once: a worker that is neither drained nor to be used would leave streams without any that may come free.
         self._describe(worker, self._memory.get(worker))
         log.info("draining" if draining else "draining ends", worker=worker)
+
+    async def tell_ingest(self, news: OwnersChanged) -> None:
+        """Tell the ingest workers that answer of streams whose former owner does not."""
+        namespace = self._settings.cluster.namespace
+        await asyncio.gather(
+            *(tell(name, namespace, "owners_changed", news, limit_s=_TELL_LIMIT_S) for name in self._ingest)
+        )
 
     async def visit(self) -> None:
         """Ask every worker how it is, starting those that are not there, and settle with it what it owns."""

@@ -1,17 +1,17 @@
 """Gives streams of a memory worker whose process has ended to others that have room, before its next one is up."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.control.stats_board import StatsBoard
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.worker_ends import WorkerEnds
-from hermes_ray.cluster.wire.calls import call
+from hermes_ray.cluster.wire.calls import tell
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import OwnersChanged
 from hermes_ray.config import ClusterSettings
-from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -36,7 +36,7 @@ class TakeOver:
         directory: whom what belongs to.
         ends: which workers are between two processes.
         stored: whether snapshots can be read now.
-        ingest_workers: gives the names of those that answer.
+        tell_ingest: tells the ingest workers of other owners.
         is_moving: whether a stream is just being moved.
         board: counts what became of the streams.
     """
@@ -47,7 +47,7 @@ class TakeOver:
         directory: StreamDirectory,
         ends: WorkerEnds,
         stored: StoredStreams,
-        ingest_workers: Callable[[], Iterable[str]],
+        tell_ingest: Callable[[OwnersChanged], Awaitable[None]],
         is_moving: Callable[[str], bool],
         board: StatsBoard,
     ) -> None:
@@ -56,7 +56,7 @@ class TakeOver:
         self._directory = directory
         self._ends = ends
         self._stored = stored
-        self._ingest_workers = ingest_workers
+        self._tell_ingest = tell_ingest
         self._is_moving = is_moving
         self._board = board
         self._waiting: dict[str, str] = {}  # by worker, why streams wait, as it was logged
@@ -110,12 +110,8 @@ class TakeOver:
 
     async def _tell(self, former: str, moved: Mapping[str, Location]) -> None:
         """Whoever is not reached finds out by the first call that is refused."""
-        owners = [self._call(at.worker, "own", stream, at.epoch) for stream, at in moved.items()]
-        readers = [self._call(name, "owner_ended", former, moved) for name in self._ingest_workers()]
-        await asyncio.gather(*readers, *owners)
-
-    async def _call(self, actor: str, method: str, *args: object) -> None:
-        try:
-            await call(actor, self._namespace, method, *args, limit_s=_TELL_LIMIT_S)
-        except HermesError as error:
-            log.warning("not told of a take-over", worker=actor, error=str(error))
+        owners = [
+            tell(at.worker, self._namespace, "own", stream, at.epoch, limit_s=_TELL_LIMIT_S)
+            for stream, at in moved.items()
+        ]
+        await asyncio.gather(self._tell_ingest(OwnersChanged(former, moved, ended=True)), *owners)

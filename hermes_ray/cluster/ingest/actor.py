@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from threading import Thread
 
 from hermes_ray.cluster.ingest.loop import IngestLoop
-from hermes_ray.cluster.wire.contracts import IngestCounts, Location
-from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth
+from hermes_ray.cluster.wire.contracts import IngestCounts
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
 from hermes_ray.config import Settings
 from hermes_ray.observability.logs import configure_logs, get_logger
 
@@ -41,9 +41,9 @@ class FrameIngestActor:
         """Read these partitions from now on."""
         self._loop.assign(assignment)
 
-    def owner_ended(self, former: str, owners: Mapping[str, Location]) -> None:
-        """A memory worker's process has ended, and its streams have other owners."""
-        self._loop.owner_ended(former, owners)
+    def owners_changed(self, news: OwnersChanged) -> None:
+        """Streams have other owners, of which nothing was heard from their former one."""
+        self._loop.owners_changed(news)
 
     def counts(self) -> Mapping[str, IngestCounts]:
         """What was done for each stream since this process started."""

@@ -33,8 +33,8 @@ from hermes_ray.cluster.ingest.record_gate import RecordGate
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
 from hermes_ray.cluster.ingest.sender import BatchSender
 from hermes_ray.cluster.ingest.streams import IngestStreams
-from hermes_ray.cluster.wire.contracts import IngestCounts, Location
-from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth
+from hermes_ray.cluster.wire.contracts import IngestCounts
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
 from hermes_ray.config import Settings
 from hermes_ray.errors import (
     EngineError,
@@ -108,16 +108,16 @@ class IngestLoop:
         self._topic_partitions: frozenset[int] = frozenset()
         self._trouble: str | None = "connecting to the broker"
         self._counts: Mapping[str, IngestCounts] = {}
-        self._ended: deque[tuple[str, Mapping[str, Location]]] = deque()
+        self._owner_news: deque[OwnersChanged] = deque()
 
     def assign(self, assignment: Assignment) -> None:
         """Read these partitions from now on; an older assignment than the present one changes nothing."""
         if assignment.epoch > self._wanted.epoch:
             self._wanted = assignment
 
-    def owner_ended(self, former: str, owners: Mapping[str, Location]) -> None:
-        """A memory worker's process has ended, and these streams have other owners by now."""
-        self._ended.append((former, owners))
+    def owners_changed(self, news: OwnersChanged) -> None:
+        """Streams have other owners, of which nothing was heard from their former one."""
+        self._owner_news.append(news)
 
     def health(self) -> IngestHealth:
         """What the loop is doing."""
@@ -205,11 +205,11 @@ class IngestLoop:
             self._reader.rewind(partition)
 
     def _follow_owners(self) -> None:
-        while self._ended:
-            former, owners = self._ended.popleft()
-            for stream_id, owner in owners.items():
-                if self._delivery.goes_to(stream_id, former, owner.epoch):
-                    self._sender.owner_ended(stream_id, former)
+        while self._owner_news:
+            news = self._owner_news.popleft()
+            for stream_id, owner in news.owners.items():
+                if self._delivery.goes_to(stream_id, news.former, owner.epoch):
+                    self._sender.owner_changed(stream_id, news)
 
     def _read(self, consumer: PartitionConsumer) -> None:
         """Take records while there is room; waits for the first, so this is where the loop rests."""

@@ -9,6 +9,7 @@ from hermes_ray.cluster.ingest.frame_suspects import FrameSuspects
 from hermes_ray.cluster.ingest.meters import IngestMeters
 from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame, with_pictures
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
+from hermes_ray.cluster.wire.protocol import OwnersChanged
 from hermes_ray.errors import (
     ClusterError,
     EngineClosed,
@@ -73,9 +74,10 @@ class BatchSender:
         for outcome in self._delivery.settle(timeout_s):
             self._conclude(outcome)
 
-    def owner_ended(self, stream_id: str, former: str) -> None:
-        """The process of a stream's owner has ended; Ray would say so a second later."""
-        self._conclude(Outcome(stream_id, WorkerLost(f"{former} has ended, another worker has the stream")))
+    def owner_changed(self, stream_id: str, news: OwnersChanged) -> None:
+        """A stream's owner has ended, which Ray would say a second later; or it hangs, and would never answer."""
+        error = WorkerLost if news.ended else WorkerUnavailable
+        self._conclude(Outcome(stream_id, error(f"{news.former} does not answer, another worker has the stream")))
 
     @property
     def doubted(self) -> frozenset[str]:

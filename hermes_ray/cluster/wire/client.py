@@ -25,6 +25,8 @@ _MAP_LIMIT_S = 20.0
 """A map waits for a step of the engine, and behind other maps."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
+_MOST_PAUSE_S = 0.5
+"""Between two tries of a question that waits: another worker may have its stream long before the former one is back."""
 _STATS_LIMIT_S = 1.0
 """A scrape must end well within Prometheus' own limit of 10 s."""
 
@@ -181,7 +183,7 @@ class ClusterClient:
             except (StaleEpoch, NotReady, WorkerUnavailable) as error:
                 # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
                 at_once = isinstance(error, StaleEpoch) and not moved
-                wait_s = 0.0 if at_once else error.retry_after_s
+                wait_s = 0.0 if at_once else min(error.retry_after_s, _MOST_PAUSE_S)
                 if begun or (not at_once and time.monotonic() + wait_s > began_s + patience_s):
                     raise
                 moved = True

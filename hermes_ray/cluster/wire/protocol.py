@@ -211,6 +211,21 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnersChanged:
+    """Streams of a memory worker that does not answer were given to others: nothing will become of what it was sent.
+
+    Attributes:
+        former: name of that worker.
+        owners: of its streams.
+        ended: its process has ended; otherwise it may only hang.
+    """
+
+    former: str
+    owners: Mapping[str, Location]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IngestHealth:
     """What an ingest worker says of itself.
 
