@@ -49,3 +49,13 @@ def test_another_process_is_a_restart_and_counts_for_itself():
     worker = board.workers["ingest-0"]
     assert (worker.up, worker.restarts) == (True, 1)
     assert worker.ingest == IngestTotals(records=2)
+
+
+def test_what_became_of_the_streams_of_ended_processes_adds_up_over_processes():
+    board = board_of(HEALTH)
+    board.left("ingest-0", "taken-over", 3)
+    board.silent("ingest-0")
+    board.heard("ingest-0", replace(HEALTH, process="second"))
+    board.left("ingest-0", "taken-over", 2)
+    board.left("ingest-0", "waited", 1)
+    assert board.workers["ingest-0"].streams_left == {"taken-over": 5, "waited": 1}
