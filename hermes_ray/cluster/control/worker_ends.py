@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.control.ended_processes import EndedProcesses, ProcessEnd
-from hermes_ray.cluster.control.lifelines import Lifelines
+from hermes_ray.cluster.wire.lifelines import Lifelines
 from hermes_ray.cluster.wire.protocol import IngestHealth, WorkerHealth
 from hermes_ray.observability.logs import get_logger
 

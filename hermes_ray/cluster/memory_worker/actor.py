@@ -120,6 +120,11 @@ class StreamMemoryActor:
             asked=self._asked.streams(),
         )
 
+    @ray.method(concurrency_group="health")
+    async def lifeline(self) -> tuple[str, tuple[str, int] | None]:
+        """A name of this process, and the address that answers as long as it lives; ``None`` without one."""
+        return self._process, await self._lifeline.address()
+
     @ray.method(concurrency_group="ingest")
     async def admit(self, admission: Admission) -> None:
         """The Coordinator lets this process work, under an epoch. Streams of its predecessor are restored."""

@@ -10,7 +10,8 @@ from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
 
-_MOST_FOLLOWERS = 32
+_MOST_FOLLOWERS = 256
+"""The Coordinator and every router."""
 _IGNORED_BYTES = 4096
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Self
 
-from hermes_ray.cluster.wire.answer_channel import AnswerChannel
+from hermes_ray.cluster.wire.answer_channels import AnswerChannels
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
@@ -42,7 +42,7 @@ class ClusterClient:
         self._handles: dict[str, Actor] = {}
         self._locations: dict[str, Location] = {}
         self._suspects = QuestionSuspects()
-        self._channels: dict[str, AnswerChannel] = {}
+        self._channels = AnswerChannels(self._handle, self._ended)
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -194,7 +194,7 @@ class ClusterClient:
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         location = await self._locate(stream_id)
         async with self._suspects.watch(location, stream_id, question, deadline_s):
-            answer = self._channel(location.worker).ask(
+            answer = self._channels.to(location.worker).ask(
                 stream_id, question, location.epoch, streamed=streamed, deadline_s=deadline_s
             )
             try:
@@ -261,15 +261,15 @@ class ClusterClient:
             self._handles[actor] = find_actor(actor, self._namespace)
         return self._handles[actor]
 
-    def _channel(self, worker: str) -> AnswerChannel:
-        if worker not in self._channels:
-            self._channels[worker] = AnswerChannel(worker, self._handle(worker))
-        return self._channels[worker]
+    def _ended(self, worker: str) -> None:
+        """A worker's process has ended."""
+        self._locations = {stream: at for stream, at in self._locations.items() if at.worker != worker}
+        self._handles.pop(worker, None)
 
     def _forget(self, stream_id: str, worker: str) -> None:
         self._locations.pop(stream_id, None)
         self._handles.pop(worker, None)
-        self._channels.pop(worker, None)
+        self._channels.forget(worker)
 
 
 def _status(

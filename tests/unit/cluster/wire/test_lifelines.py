@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import psutil
 
-from hermes_ray.cluster.control.lifelines import Lifelines
 from hermes_ray.cluster.memory_worker.lifeline import Lifeline
+from hermes_ray.cluster.wire.lifelines import Lifelines
 from tests.patience import LIMIT_S
 
 _HOLDS_ONE = """
@@ -76,7 +76,7 @@ async def test_a_flood_of_followers_ends_nothing():
     assert address is not None
     told: list[tuple[str, str]] = []
     lifelines = Lifelines(lambda *end: told.append(end))
-    flood = [await asyncio.open_connection(*address) for _ in range(40)]
+    flood = [await asyncio.open_connection(*address) for _ in range(260)]
     lifelines.follow("memory-0", "first", address)
     for reader, writer in flood[-2:]:
         assert await reader.read() == b"", "it holds no more than it must"
