@@ -34,7 +34,7 @@ class Measured:
             about. Of a move: the longest time from capture to askable of the frames taken during it.
         ordinary_s: the same at the beginning of the quiet time before, when nothing happened.
         answered_s: by stream that was on a memory worker, from the fault to the first token of the first answer behind
-            the last refusal.
+            the last refusal before it was over.
         refused: questions to these streams that were refused.
         refused_others: questions to all other streams that were refused.
         ttft_before_s: of the questions to the other streams, in the quiet time.
@@ -93,7 +93,7 @@ def measure(
     on_worker = fault.snapshot_ages_s.keys()
     during = {stream: sent_between(replies[stream], fault.at_s, fault.over_s) for stream in arrivals}
     before = {stream: sent_between(replies[stream], fault.quiet_s, fault.at_s) for stream in arrivals}
-    answered = {stream: answered_again_s(replies[stream], fault.at_s, until_s) for stream in on_worker}
+    answered = {stream: _answered_s(fault, replies[stream], until_s) for stream in on_worker}
     changes = [
         lost_and_twice(
             excess_frames(seen.grid, sent_between(replies[stream], 0.0, fault.at_s)),
@@ -115,6 +115,12 @@ def measure(
         twice=sum(twice for _, twice in changes),
         steps_s=_steps_s(fault, recovery),
     )
+
+
+def _answered_s(fault: Fault, replies: Sequence[Reply], until_s: float) -> float | None:
+    # A stream that was taken over is refused once more when it returns, which is a move and no part of the recovery.
+    of_the_fault = [reply for reply in replies if reply.problem is None or reply.sent_s < fault.over_s]
+    return answered_again_s(of_the_fault, fault.at_s, until_s)
 
 
 def _recovery_s(fault: Fault, seen: Arrivals) -> float:

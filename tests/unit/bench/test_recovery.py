@@ -110,7 +110,8 @@ def killed_worker(after: list[Reply]) -> Measured:
 
 
 def test_a_kill_is_measured_as_by_hand():
-    found = killed_worker([reply(9.5, 0.3, newest=5), reply(11.0, newest=9)])
+    moved_back = reply(12.0, problem="not-ready")
+    found = killed_worker([reply(9.5, 0.3, newest=5), reply(11.0, newest=9), moved_back, reply(12.5, newest=11)])
     assert found.recovery_s == {"cam-0": pytest.approx(6.0)}
     assert found.ordinary_s == {"cam-0": pytest.approx(0.6)}
     assert found.answered_s == {"cam-0": pytest.approx(5.7)}
