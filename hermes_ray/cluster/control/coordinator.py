@@ -49,6 +49,7 @@ class Coordinator:
             self._directory,
             self._supervisor.ends,
             self._stored,
+            self._supervisor.tell_owner,
             tell_ingest,
             is_moving=self._mover.moves,
             board=self._supervisor.board,

@@ -22,7 +22,7 @@ from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.worker_ends import WorkerEnds
 from hermes_ray.cluster.control.worker_life import WorkerState
 from hermes_ray.cluster.wire.calls import call, tell
-from hermes_ray.cluster.wire.contracts import Readiness
+from hermes_ray.cluster.wire.contracts import Location, Readiness
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged, WorkerHealth, memory_worker_name
 from hermes_ray.config import Settings
 from hermes_ray.errors import UnknownWorker
@@ -145,6 +145,11 @@ class Supervisor:
         # At once: a worker that is neither drained nor to be used would leave streams without any that may come free.
         self._describe(worker, self._memory.get(worker))
         log.info("draining" if draining else "draining ends", worker=worker)
+
+    async def tell_owner(self, stream_id: str, at: Location) -> None:
+        """Tell a memory worker that it owns a stream."""
+        namespace = self._settings.cluster.namespace
+        await tell(at.worker, namespace, "own", stream_id, at.epoch, limit_s=_TELL_LIMIT_S)
 
     async def tell_ingest(self, news: OwnersChanged) -> None:
         """Tell the ingest workers that answer of streams whose former owner does not."""

@@ -8,7 +8,6 @@ from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.control.stats_board import StatsBoard
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.worker_ends import WorkerEnds
-from hermes_ray.cluster.wire.calls import tell
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import OwnersChanged
 from hermes_ray.config import ClusterSettings
@@ -17,7 +16,6 @@ from hermes_ray.observability.logs import get_logger
 log = get_logger(__name__)
 
 _ROUND_S = 0.25
-_TELL_LIMIT_S = 3.0
 _STORE_LIMIT_S = 2.0
 """A store that does not list one stream's snapshots in this time would not give them out either."""
 _TAKEN_OVER = "taken-over"
@@ -36,7 +34,8 @@ class TakeOver:
         directory: whom what belongs to.
         ends: which workers are between two processes.
         stored: whether snapshots can be read now.
-        tell_ingest: tells the ingest workers of other owners.
+        tell_owner: tells a worker that it owns a stream. One that is not reached finds out by the first call.
+        tell_ingest: tells the ingest workers of other owners. One that is not reached finds out by a refusal.
         is_moving: whether a stream is just being moved.
         board: counts what became of the streams.
     """
@@ -47,15 +46,16 @@ class TakeOver:
         directory: StreamDirectory,
         ends: WorkerEnds,
         stored: StoredStreams,
+        tell_owner: Callable[[str, Location], Awaitable[None]],
         tell_ingest: Callable[[OwnersChanged], Awaitable[None]],
         is_moving: Callable[[str], bool],
         board: StatsBoard,
     ) -> None:
-        self._namespace = settings.namespace
         self._after_s = settings.take_over_after_s
         self._directory = directory
         self._ends = ends
         self._stored = stored
+        self._tell_owner = tell_owner
         self._tell_ingest = tell_ingest
         self._is_moving = is_moving
         self._board = board
@@ -109,9 +109,5 @@ class TakeOver:
             self._waiting[worker] = why
 
     async def _tell(self, former: str, moved: Mapping[str, Location]) -> None:
-        """Whoever is not reached finds out by the first call that is refused."""
-        owners = [
-            tell(at.worker, self._namespace, "own", stream, at.epoch, limit_s=_TELL_LIMIT_S)
-            for stream, at in moved.items()
-        ]
+        owners = [self._tell_owner(stream, at) for stream, at in moved.items()]
         await asyncio.gather(self._tell_ingest(OwnersChanged(former, moved, ended=True)), *owners)

@@ -40,6 +40,7 @@ class WorkerEnds:
         self._processes = EndedProcesses(now_s)
         self._last: dict[str, WorkerHealth] = {}
         self._over: dict[str, str] = {}
+        self._asked: dict[str, tuple[str, ...]] = {}  # by worker, as its process said that held its streams
         self._doubted: dict[str, frozenset[str]] = {}
         self.news = asyncio.Event()
 
@@ -72,7 +73,7 @@ class WorkerEnds:
     def free(self, worker: str) -> list[str]:
         """Streams of a worker that is away which others may have, those that people asked about last first."""
         free = self._processes.free(worker, self._directory.streams_of(worker))
-        asked = {stream: place for place, stream in enumerate(self._last[worker].asked)} if free else {}
+        asked = {stream: place for place, stream in enumerate(self._asked.get(worker, ()))}
         return sorted(free, key=lambda stream: (asked.get(stream, len(asked)), stream))
 
     def came(self, streams: Iterable[str]) -> None:
@@ -91,6 +92,8 @@ class WorkerEnds:
         streams = self._directory.streams_of(worker)
         if streams:
             doubted = frozenset[str]().union(*self._doubted.values())
+            if worker not in self.away:
+                self._asked[worker] = last.asked
             self._processes.ended(worker, streams, announced=last.failing, doubted=doubted)
         log.warning("a process has ended", worker=worker, streams=len(streams), announced=last.failing)
         self._on_end(worker)
