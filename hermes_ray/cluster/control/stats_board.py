@@ -14,6 +14,9 @@ from dataclasses import replace
 from hermes_ray.cluster.wire.protocol import IngestHealth, WorkerHealth
 from hermes_ray.observability.stats import IngestState, WorkerStats
 
+OUTCOMES = ("taken-over", "suspected", "waited")
+"""Of the streams of a process that has ended; see ``hermes_streams_left_total``. Shown from the beginning, as zeros."""
+
 
 class StatsBoard:
     """What was last heard of each worker.
@@ -52,10 +55,15 @@ class StatsBoard:
     @property
     def workers(self) -> Mapping[str, WorkerStats]:
         """By name."""
-        return {name: replace(stats, streams_left=dict(self._left[name])) for name, stats in self._workers.items()}
+        return {
+            name: replace(stats, streams_left={outcome: self._left[name][outcome] for outcome in OUTCOMES})
+            if stats.role == "memory"
+            else stats
+            for name, stats in self._workers.items()
+        }
 
     def left(self, worker: str, outcome: str, streams: int) -> None:
-        """A worker's process had ended, and this became of so many of its streams."""
+        """A memory worker's process had ended, and one of :data:`OUTCOMES` is what became of so many of its streams."""
         self._left[worker][outcome] += streams
 
     def heard(self, worker: str, health: WorkerHealth | IngestHealth) -> None:

@@ -123,7 +123,7 @@ async def test_all_streams_go_at_once_and_owner_and_ingest_are_told():
     (news,) = control.news
     assert (news.former, news.ended, news.owners.keys()) == ("memory-0", True, control.owners.keys())
     assert all(at.epoch > before[stream].epoch for stream, at in news.owners.items())
-    assert control.left() == {"taken-over": 3}
+    assert control.left() == {"taken-over": 3, "suspected": 0, "waited": 0}
 
 
 async def test_where_there_is_room_for_some_those_go_that_people_asked_about_last():
