@@ -226,6 +226,9 @@ class ClusterSettings(_Section):
     move_after_s: Annotated[float, Field(gt=0)] = 60.0
     """A memory worker that is silent for so long loses its streams to others, an ingest worker its partitions; longer
     than a restart should take, seconds."""
+    take_over_after_s: Annotated[float, Field(ge=0)] | None = 0.0
+    """How long a memory worker whose process has ended may take to be back before others with room get its streams,
+    seconds; ``None``: the streams wait for it."""
     ingest_workers: Annotated[int, Field(ge=1)] = 1
     """FrameIngestActors; partitions are spread over them."""
     ingest_worker_cpus: Annotated[float, Field(ge=0)] = 0.5

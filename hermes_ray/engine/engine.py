@@ -258,6 +258,11 @@ class StreamEngine:
         """The state of the engine."""
         return self._commands.call(self._monitor.stats)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended by itself, and answers everything with ``EngineFailed``."""
+        return self._commands.has_failed
+
     def monitor(self) -> tuple[EngineCounts, EngineState]:
         """Counts and state after the last step, for metrics. Waits for nothing, not even for a running step."""
         return self._monitor.latest

@@ -147,6 +147,13 @@ _SYSTEM = (
         _workers(lambda w: w.restarts),
         labels=("worker", "role"),
     ),
+    _counter(
+        "hermes_streams_left_total",
+        "Streams whose memory worker's process ended: `taken-over` by another worker; `suspected`, held for the next "
+        "process since they may be why; `waited` for it, for want of room or store, or by cluster.take_over_after_s.",
+        _each(lambda w: w.streams_left),
+        labels=("worker", "outcome"),
+    ),
     _gauge(
         "hermes_model_info",
         "Model, device and memory policy of the worker; always 1.",

@@ -51,10 +51,15 @@ def run_recovery(changes: Mapping[str, Any], *, quick: bool, picture: Path | Non
     machine, began = describe_machine(), perf_counter()
     configure_logs(LogSettings(level="ERROR"))  # a log line would tear the bar apart
     console = progress_console()
-    with Lifecycle(console.print) as lifecycle:
-        measured, last = _measure(plan, lifecycle, Steps(console))
-        console.print("stopping")
-    found = [*run.all_figures(measured), last]
+    measured: list[Measured] = []
+    counts: list[Figure] = []
+    for part in plan.systems():
+        with Lifecycle(console.print) as lifecycle:
+            seen, count = _measure(part, lifecycle, Steps(console))
+            console.print("stopping")
+        measured += seen
+        counts.append(count)
+    found = [*run.all_figures(measured), *counts]
     print_figures(result_console(), machine, found, verbose=verbose)
     if picture is not None:
         draw(measured, picture)

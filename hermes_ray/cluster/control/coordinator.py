@@ -9,6 +9,7 @@ from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.moves import StreamMover
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
+from hermes_ray.cluster.control.take_over import TakeOver
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Location, Readiness
 from hermes_ray.cluster.wire.protocol import ClusterView
@@ -41,7 +42,19 @@ class Coordinator:
         self._directory = StreamDirectory(clock)
         self._stored = StoredStreams(settings.snapshots)
         self._supervisor = Supervisor(settings, self._directory, clock, self._stored)
-        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers)
+        tell_ingest = self._supervisor.tell_ingest
+        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
+        take_over = TakeOver(
+            settings.cluster,
+            self._directory,
+            self._supervisor.ends,
+            self._stored,
+            self._supervisor.tell_owner,
+            tell_ingest,
+            is_moving=self._mover.moves,
+            board=self._supervisor.board,
+        )
+        self._taking_over = asyncio.create_task(take_over.run())
         self._confirmed: set[str] = set()
         self._reclaimed = asyncio.Event()
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
@@ -175,8 +188,9 @@ class Coordinator:
         self._heard_all.set()
         await self._supervisor.assign()
         self._mover.go_on()
-        if self._expiry.done():
-            self._expiry.result()  # nothing to expire; or what nobody expected, which ends this process
+        for beside in (self._expiry, self._taking_over):
+            if beside.done():
+                beside.result()  # nothing to expire; or what nobody expected, which ends this process
         await self._supervisor.replan()
         if not self._reclaimed.is_set() and not self._supervisor.unheard() and self._supervisor.all_up():
             await self._reclaim()

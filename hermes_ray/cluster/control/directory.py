@@ -1,10 +1,10 @@
 """Who owns which stream, and since when: the Coordinator's memory, without Ray."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hermes_ray.cluster.control.placement import Move, WorkerLoad, choose_worker, next_move
+from hermes_ray.cluster.control.placement import Move, WorkerLoad, choose_worker, next_move, spread
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import Admission
 from hermes_ray.errors import NotReady, UnknownStream
@@ -104,6 +104,10 @@ class StreamDirectory:
     def next_move(self) -> Move | None:
         """The next stream's move that would make loads more even, or empty a worker that leaves."""
         return next_move(self._loads(lambda worker: worker.up and worker.settled))
+
+    def spread(self, worker: str, streams: Sequence[str]) -> Mapping[str, str]:
+        """Who has room for which of a worker's streams, at once; see :func:`spread`."""
+        return spread(worker, streams, self._loads(lambda other: other.up)) if worker in self._workers else {}
 
     def move(self, stream_id: str, target: str) -> Location:
         """That worker owns a stream from now on, under a new epoch."""

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.control.placement import Move
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import OwnersChanged
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
 
@@ -30,12 +31,20 @@ class StreamMover:
         directory: whom what belongs to.
         namespace: Ray namespace of the workers.
         answers: whether a worker answers now.
+        tell_ingest: tells the ingest workers of owners that one which does not answer could not name.
     """
 
-    def __init__(self, directory: StreamDirectory, namespace: str, answers: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        directory: StreamDirectory,
+        namespace: str,
+        answers: Callable[[str], bool],
+        tell_ingest: Callable[[OwnersChanged], Awaitable[None]],
+    ) -> None:
         self._directory = directory
         self._namespace = namespace
         self._answers = answers
+        self._tell_ingest = tell_ingest
         self._moving: asyncio.Task[None] | None = None
         self._stream_id = ""
         self._not_before_s = 0.0
@@ -64,6 +73,8 @@ class StreamMover:
             location = self._directory.move(stream_id, move.target)
             log.info("stream moves", stream_id=stream_id, source=move.source, target=move.target, epoch=location.epoch)
             await self._call(move.target, "own", stream_id, location.epoch, stored)
+            if not self._answers(move.source):
+                await self._tell_ingest(OwnersChanged(move.source, {stream_id: location}, ended=False))
         except HermesError as error:
             log.warning("stream cannot move yet", stream_id=stream_id, source=move.source, error=str(error))
             self._not_before_s = time.monotonic() + _PAUSE_AFTER_FAILURE_S

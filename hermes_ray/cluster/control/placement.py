@@ -1,7 +1,7 @@
-"""Which memory worker gets a stream: a new one, one whose worker is to be emptied, or one of a worker with too many."""
+"""Which memory worker gets a stream: a new one, one whose worker is to be emptied, has ended, or has too many."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from hermes_ray.errors import NoFreeSlot
@@ -73,6 +73,29 @@ def next_move(loads: Iterable[WorkerLoad]) -> Move | None:
         if targets:
             return Move(source.worker, _emptiest(targets).worker)
     return None
+
+
+def spread(source: str, streams: Iterable[str], loads: Iterable[WorkerLoad]) -> Mapping[str, str]:
+    """Who takes over streams of a worker whose process has ended: each time whoever has fewest, while there is room.
+
+    Args:
+        source: that worker.
+        streams: in the order in which they go.
+        loads: of all workers.
+
+    Returns:
+        By stream its next owner; without those for which there is no room.
+    """
+    by_name = {load.worker: load for load in loads}
+    owners: dict[str, str] = {}
+    for stream in streams:
+        targets = _targets(by_name[source], by_name.values())
+        if not targets:
+            break
+        target = _emptiest(targets)
+        by_name[target.worker] = replace(target, streams=target.streams + 1)
+        owners[stream] = target.worker
+    return owners
 
 
 def _targets(source: WorkerLoad, loads: Iterable[WorkerLoad]) -> list[WorkerLoad]:

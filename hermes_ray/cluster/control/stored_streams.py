@@ -22,6 +22,7 @@ class StoredStreams:
     def __init__(self, settings: SnapshotSettings) -> None:
         self._settings = settings
         self._store = SnapshotStore(settings) if settings.url is not None else None
+        self._asking: asyncio.Task[str | None] | None = None
 
     @property
     def temporary_url(self) -> str | None:
@@ -47,6 +48,26 @@ class StoredStreams:
             SnapshotError: the store cannot be read.
         """
         return [] if self._store is None else await asyncio.to_thread(self._store.streams)
+
+    async def trouble(self, stream_id: str, limit_s: float) -> str | None:
+        """Why a stream's snapshots cannot be listed within a time; ``None`` if they can.
+
+        One question at a time: a store may hang.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(asyncio.to_thread(self._listing, stream_id))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._asking), limit_s)
+        except TimeoutError:
+            return f"the snapshot store does not answer within {limit_s:g} s"
+
+    def _listing(self, stream_id: str) -> str | None:
+        try:
+            if self._store is not None:
+                self._store.names(stream_id)
+        except SnapshotError as error:
+            return str(error)
+        return None
 
     async def expire(self) -> list[str]:
         """Remove the snapshots of streams that have been silent for too long; returns those streams."""

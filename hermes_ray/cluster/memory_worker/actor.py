@@ -12,10 +12,12 @@ from hermes_ray.cluster.memory_worker.answer_desk import AnswerDesk
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
 from hermes_ray.cluster.memory_worker.frame_applier import FrameApplier
 from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
+from hermes_ray.cluster.memory_worker.lifeline import Lifeline
 from hermes_ray.cluster.memory_worker.loading import LoadingEngine
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
+from hermes_ray.cluster.memory_worker.recently_asked import RecentlyAsked
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
@@ -30,7 +32,7 @@ from hermes_ray.cluster.wire.protocol import (
 )
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
-from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
 
@@ -72,6 +74,7 @@ class StreamMemoryActor:
         self._meters = MemoryMeters()
         self._process = uuid4().hex
         self._node = ray.get_runtime_context().get_node_id()
+        self._lifeline = Lifeline(ray.util.get_node_ip_address())
         self._loading = LoadingEngine(name, settings, torch_threads)
         snapshots = settings.snapshots
         store = SnapshotStore(snapshots) if snapshots.url is not None else None
@@ -84,6 +87,7 @@ class StreamMemoryActor:
         self._draining = False
         self._applier = FrameApplier()
         self._desk = AnswerDesk(self._explain)
+        self._asked = RecentlyAsked()
 
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
@@ -115,7 +119,15 @@ class StreamMemoryActor:
             engine=state,
             snapshots=self._keeper.state(),
             silent_streams=self._hosted.silent(),
+            failing=engine is not None and engine.has_failed,
+            lifeline=await self._lifeline.address(),
+            asked=self._asked.streams(),
         )
+
+    @ray.method(concurrency_group="health")
+    async def lifeline(self) -> tuple[str, tuple[str, int] | None]:
+        """A name of this process, and the address that answers as long as it lives; ``None`` without one."""
+        return self._process, await self._lifeline.address()
 
     @ray.method(concurrency_group="ingest")
     async def admit(self, admission: Admission) -> None:
@@ -186,10 +198,9 @@ class StreamMemoryActor:
         """How far each stream would be after this process' death; those being restored are left out.
 
         Raises:
-            WorkerUnavailable: this process is not admitted yet.
+            WorkerUnavailable: this process is not admitted yet, or its lease is over and others may own its streams.
         """
-        if self._fence.epoch is None:
-            raise WorkerUnavailable(f"{self._name} is not admitted yet", retry_after_s=1.0)
+        self._fence.require_lease()
         return self._hosted.durability()
 
     @ray.method(concurrency_group="health")
@@ -280,6 +291,7 @@ class StreamMemoryActor:
         self._meters.asked()
         try:
             self._fence.check(asked.stream_id, asked.epoch)
+            self._asked.asked(asked.stream_id)
             engine = self._loading.loaded()
             newest_ms = self._hosted.report(asked.stream_id).memory.as_of_ms
             check_moment(asked.question, newest_ms, time.time() * 1000, self._settings.video.max_clock_skew_s)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Self
 
-from hermes_ray.cluster.wire.answer_channel import AnswerChannel
+from hermes_ray.cluster.wire.answer_channels import AnswerChannels
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
@@ -25,6 +25,8 @@ _MAP_LIMIT_S = 20.0
 """A map or a picture waits for a step of the engine, and behind others."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
+_MOST_PAUSE_S = 0.5
+"""Between two tries of a question that waits: another worker may have its stream long before the former one is back."""
 _STATS_LIMIT_S = 1.0
 """A scrape must end well within Prometheus' own limit of 10 s."""
 
@@ -40,7 +42,7 @@ class ClusterClient:
         self._handles: dict[str, Actor] = {}
         self._locations: dict[str, Location] = {}
         self._suspects = QuestionSuspects()
-        self._channels: dict[str, AnswerChannel] = {}
+        self._channels = AnswerChannels(self._handle, self._ended)
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -193,7 +195,7 @@ class ClusterClient:
             except (StaleEpoch, NotReady, WorkerUnavailable) as error:
                 # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
                 at_once = isinstance(error, StaleEpoch) and not moved
-                wait_s = 0.0 if at_once else error.retry_after_s
+                wait_s = 0.0 if at_once else min(error.retry_after_s, _MOST_PAUSE_S)
                 if begun or (not at_once and time.monotonic() + wait_s > began_s + patience_s):
                     raise
                 moved = True
@@ -204,7 +206,7 @@ class ClusterClient:
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         location = await self._locate(stream_id)
         async with self._suspects.watch(location, stream_id, question, deadline_s):
-            answer = self._channel(location.worker).ask(
+            answer = self._channels.to(location.worker).ask(
                 stream_id, question, location.epoch, streamed=streamed, deadline_s=deadline_s
             )
             try:
@@ -276,15 +278,15 @@ class ClusterClient:
             self._handles[actor] = find_actor(actor, self._namespace)
         return self._handles[actor]
 
-    def _channel(self, worker: str) -> AnswerChannel:
-        if worker not in self._channels:
-            self._channels[worker] = AnswerChannel(worker, self._handle(worker))
-        return self._channels[worker]
+    def _ended(self, worker: str) -> None:
+        """A worker's process has ended."""
+        self._locations = {stream: at for stream, at in self._locations.items() if at.worker != worker}
+        self._handles.pop(worker, None)
 
     def _forget(self, stream_id: str, worker: str) -> None:
         self._locations.pop(stream_id, None)
         self._handles.pop(worker, None)
-        self._channels.pop(worker, None)
+        self._channels.forget(worker)
 
 
 def _status(

@@ -126,6 +126,9 @@ class WorkerHealth:
         engine: the engine's state; ``None`` while the model loads.
         snapshots: how far they are behind; ``None`` without a store.
         silent_streams: by length of silence in seconds, its streams whose newest frame is at least so old.
+        failing: its engine has failed, and its process is about to end because of that.
+        lifeline: host and port of :mod:`hermes_ray.cluster.memory_worker.lifeline`; ``None`` without one.
+        asked: streams that were asked about in the last minutes, the last one first.
     """
 
     loaded: bool
@@ -142,6 +145,9 @@ class WorkerHealth:
     engine: EngineState | None
     snapshots: SnapshotState | None
     silent_streams: Mapping[int, int] = field(default_factory=dict)
+    failing: bool = False
+    lifeline: tuple[str, int] | None = None
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,21 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnersChanged:
+    """Streams of a memory worker that does not answer were given to others: nothing will become of what it was sent.
+
+    Attributes:
+        former: name of that worker.
+        owners: of its streams.
+        ended: its process has ended; otherwise it may only hang.
+    """
+
+    former: str
+    owners: Mapping[str, Location]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IngestHealth:
     """What an ingest worker says of itself.
 
@@ -220,6 +241,8 @@ class IngestHealth:
         counts: what the process has done.
         waiting_s: for how long these may have waited, by partition, seconds; no entry where it is unknown.
         streams_left_out: streams of whose last records every frame was late or doubted.
+        doubted: streams of which frames were on their way when a memory worker's process ended, and which have not got
+            past these since.
     """
 
     running: bool
@@ -233,6 +256,7 @@ class IngestHealth:
     counts: IngestTotals
     waiting_s: Mapping[int, float] = field(default_factory=dict)
     streams_left_out: int = 0
+    doubted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
