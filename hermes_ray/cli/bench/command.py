@@ -246,6 +246,37 @@ def serving(
     _write(document, json_file)
 
 
+@bench.command()
+def placement(
+    quick: Annotated[bool, typer.Option("--quick", help="1,000 streams on 10 workers.")] = False,
+    streams: Annotated[int | None, typer.Option(min=1, help="Cameras (default 10,000).")] = None,
+    workers: Annotated[int | None, typer.Option(min=2, help="Memory workers (default 50).")] = None,
+    capacity: Annotated[int | None, typer.Option(min=1, help="Streams that a worker has room for (240).")] = None,
+    move_seconds: Annotated[float | None, typer.Option(min=0.01, help="Of one stream's move (1.5).")] = None,
+    restart_seconds: Annotated[float | None, typer.Option(min=0.1, help="Until a new process works (90).")] = None,
+    snapshot_mib: Annotated[float | None, typer.Option(min=0.01, help="Size of a stream's snapshot (238).")] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+) -> None:
+    """A large cluster on paper: balance, failures, a rolling upgrade and growth, decided by the real placement code.
+
+    No process is started. Put in what you measured: docs/scaling.md says by which commands. Exit code 0 whether the
+    bars are cleared or not.
+    """
+    from hermes_ray.cli.bench.placement import run_placement
+
+    changes = {
+        "streams": streams,
+        "workers": workers,
+        "capacity": capacity,
+        "move_s": move_seconds,
+        "restart_s": restart_seconds,
+        "snapshot_mib": snapshot_mib,
+    }
+    document = run_placement(changes, quick=quick, verbose=verbose)
+    _write(document, json_file)
+
+
 def _write(document: Mapping[str, object], path: Path | None) -> None:
     if path is not None:
         write_document(document, path)

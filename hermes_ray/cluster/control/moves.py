@@ -20,7 +20,7 @@ _PAUSE_AFTER_FAILURE_S = 2.0
 
 
 class StreamMover:
-    """Carries out moves, one at a time, in the background of the Coordinator's rounds.
+    """Carries out moves in the background of the Coordinator's rounds.
 
     A move is: the source writes the stream's snapshot and forgets it; the directory names the target under a new epoch;
     the target restores it. Whoever still calls the source is refused and asks the Coordinator. Dies the Coordinator in
@@ -45,29 +45,34 @@ class StreamMover:
         self._namespace = namespace
         self._answers = answers
         self._tell_ingest = tell_ingest
-        self._moving: asyncio.Task[None] | None = None
-        self._stream_id = ""
+        self._under_way: dict[str, Move] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._not_before_s = 0.0
         self._turn = 0
 
     def go_on(self) -> None:
-        """Begin the next move unless one is under way."""
-        if (self._moving is not None and not self._moving.done()) or time.monotonic() < self._not_before_s:
+        """Begin those moves that may begin now."""
+        for task in [task for task in self._tasks if task.done()]:
+            self._tasks.remove(task)
+            task.result()  # what no caller expects ends the Coordinator
+        if time.monotonic() < self._not_before_s:
             return
-        if self._moving is not None:
-            self._moving.result()  # what no caller expects ends the Coordinator
-        move = self._directory.next_move()
-        self._moving = None if move is None else asyncio.create_task(self._move(move))
+        while (move := self._directory.next_move(self._under_way)) is not None:
+            stream_id = self._next_of(move.source)
+            self._under_way[stream_id] = move
+            self._tasks.add(asyncio.create_task(self._move(stream_id, move)))
 
     def moves(self, stream_id: str) -> bool:
         """Whether a stream is being moved now."""
-        return self._moving is not None and not self._moving.done() and stream_id == self._stream_id
+        return stream_id in self._under_way
 
-    async def _move(self, move: Move) -> None:
-        streams = self._directory.streams_of(move.source)
-        # By turns: one that cannot leave now must not keep the others.
+    def _next_of(self, worker: str) -> str:
+        """A stream that may leave; by turns, since one that cannot leave now must not keep the others."""
+        streams = [stream for stream in self._directory.streams_of(worker) if stream not in self._under_way]
         self._turn += 1
-        stream_id = self._stream_id = streams[self._turn % len(streams)]
+        return streams[self._turn % len(streams)]
+
+    async def _move(self, stream_id: str, move: Move) -> None:
         try:
             stored = await self._release(stream_id, self._directory.locate(stream_id))
             location = self._directory.move(stream_id, move.target)
@@ -78,6 +83,8 @@ class StreamMover:
         except HermesError as error:
             log.warning("stream cannot move yet", stream_id=stream_id, source=move.source, error=str(error))
             self._not_before_s = time.monotonic() + _PAUSE_AFTER_FAILURE_S
+        finally:
+            del self._under_way[stream_id]
 
     async def _release(self, stream_id: str, location: Location) -> bool:
         if not self._answers(location.worker):
