@@ -5,7 +5,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
-from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.observability.stats import SystemStats
 
@@ -75,6 +75,15 @@ class Backend(Protocol):
         Raises:
             UnknownStream: no memory of that stream exists.
             SnapshotError: the old memory would come back after a restart; the stream is as it was.
+        """
+        ...
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it. Frames published later begin a new one.
+
+        Raises:
+            UnknownStream: nothing is kept of it.
+            NotReady, SnapshotError, WorkerUnavailable: it might come back after a restart; the stream is as it was.
         """
         ...
 

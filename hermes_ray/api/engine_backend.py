@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.wire.client import age_ms, figures_of
-from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
@@ -79,6 +79,15 @@ class EngineBackend:
         """
         await asyncio.to_thread(self._engine.drop, stream_id)
         return self.HERE
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream; of an engine alone nothing else is kept.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        await asyncio.to_thread(self._engine.drop, stream_id)
+        return Erasure()
 
     async def ask(
         self,

@@ -10,7 +10,7 @@ from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
 from hermes_ray.api.schemas.memory import MemoryMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
-from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client import protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
@@ -88,6 +88,14 @@ class AsyncHermesClient:
     async def reset(self, stream_id: str) -> StreamResetResponse:
         """Forget all that a stream's memory has seen, for good."""
         return await self._send(protocol.reset(stream_id))
+
+    async def forget(self, stream_id: str) -> StreamErasureResponse | None:
+        """Forget a stream and all that is kept of it; frames published later begin a new one.
+
+        Returns:
+            ``None`` if nothing is left of it; else where something is, until that can be reached again.
+        """
+        return await self._send(protocol.forget(stream_id))
 
     async def models(self) -> list[Model]:
         """Every stream, under the name that it has for OpenAI's clients."""

@@ -15,7 +15,7 @@ _RETRY_AFTER_S = 1.0
 
 
 def checked(response: httpx.Response) -> Any:
-    """The JSON body of a response that has been read.
+    """The JSON body of a response that has been read; ``None`` for one without content.
 
     Raises:
         HermesError: the server's problem, as its own class.
@@ -23,7 +23,7 @@ def checked(response: httpx.Response) -> Any:
         ClusterError: Serve answers, and has no application to ask.
     """
     if response.is_success:
-        return _json(response)
+        return None if response.status_code == httpx.codes.NO_CONTENT else _json(response)
     content_type = response.headers.get("content-type", "").partition(";")[0]
     if content_type == MEDIA_TYPE:
         raise error_of(_json(response), response.headers.get("retry-after"))

@@ -13,7 +13,12 @@ from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryRespons
 from hermes_ray.api.openai.completions import Model, ModelList
 from hermes_ray.api.schemas.memory import MemoryMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse
-from hermes_ray.api.schemas.streams import StreamListResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.streams import (
+    StreamErasureResponse,
+    StreamListResponse,
+    StreamResetResponse,
+    StreamResponse,
+)
 from hermes_ray.client.failures import checked, valid
 from hermes_ray.config import API_KEY_VARIABLE
 from hermes_ray.errors import ConfigError
@@ -27,6 +32,8 @@ _QUIET_TIMEOUT_S = 30.0
 # Longest silence of a list request or an event stream: three heartbeats of the server.
 _RESET_TIMEOUT_S = 60.0
 # For frames that are being applied, and a slow snapshot store.
+_ERASE_TIMEOUT_S = 90.0
+# The same, and a stream that is moving.
 _ANSWER_MARGIN_S = 10.0
 # The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
 _SERVER_DEFAULT_TIMEOUT_S = 600.0
@@ -110,6 +117,11 @@ def reset(stream_id: str) -> Call[StreamResetResponse]:
     return Call("POST", path, StreamResetResponse.model_validate, silence_s=_RESET_TIMEOUT_S)
 
 
+def forget(stream_id: str) -> Call[StreamErasureResponse | None]:
+    """Forget a stream and all that is kept of it."""
+    return Call("DELETE", _path(stream_id), _if_any(StreamErasureResponse.model_validate), silence_s=_ERASE_TIMEOUT_S)
+
+
 def models() -> Call[list[Model]]:
     """Every stream, under the name that it has for OpenAI's clients."""
     return Call("GET", "/v1/models", lambda body: ModelList.model_validate(body).data)
@@ -155,6 +167,10 @@ def headers(api_key: str | None) -> dict[str, str]:
 
 def _path(stream_id: str) -> str:
     return f"/v1/streams/{quote(stream_id, safe='')}"
+
+
+def _if_any(read: Callable[[Any], Result]) -> Callable[[Any], Result | None]:
+    return lambda body: None if body is None else read(body)
 
 
 def _nothing(_: Any) -> None:

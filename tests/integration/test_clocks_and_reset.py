@@ -1,4 +1,4 @@
-"""Streams whose clock is set, and streams that are reset, in a running cluster whose processes die."""
+"""Streams whose clock is set, and streams that are reset or erased, in a running cluster whose processes die."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ import ray
 
 from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.wire.client import ClusterClient
-from hermes_ray.cluster.wire.contracts import StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import NotReady, UnknownStream, WorkerUnavailable
@@ -129,3 +129,33 @@ async def test_a_stream_that_nobody_has_seen_cannot_be_reset(settings: Settings)
     client = await ClusterClient.connect(settings)
     with pytest.raises(UnknownStream):
         await client.reset("nobody")
+
+
+async def test_an_erased_stream_stays_erased_through_the_deaths_of_all_that_knew_it(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "gone", "stays")
+    await having(client, "gone", last(NOW), stored=True)
+    assert await client.erase("gone") == Erasure()
+    for name in ("ingest-0", "memory-0", "coordinator"):
+        ray.kill(ray.get_actor(name, namespace=settings.cluster.namespace), no_restart=False)
+    publish(settings, NOW + 60_000, "stays")
+    await having(client, "stays", last(NOW + 60_000), stored=True)  # so everything from before was read again
+    with pytest.raises(UnknownStream):
+        await client.stream("gone")
+    assert "gone" not in {status.stream_id for status in await client.list_streams()}
+
+    publish(settings, NOW - 60_000, "gone")
+    assert (await having(client, "gone", last(NOW - 60_000))).memory.frames_seen == FRAMES
+
+
+async def test_a_stream_whose_worker_is_dead_can_be_erased_and_is_not_restored(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "orphan")
+    await having(client, "orphan", last(NOW), stored=True)
+    await kill_its_owner(settings, client, "orphan")
+    erasure = await client.erase("orphan")
+    assert erasure in (Erasure(), Erasure(complete=False, left_on="memory-0"))  # it may have been back already
+    publish(settings, NOW + 60_000, "later")
+    await having(client, "later", last(NOW + 60_000))
+    with pytest.raises(UnknownStream):
+        await client.stream("orphan")

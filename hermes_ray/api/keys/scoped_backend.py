@@ -9,7 +9,7 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces
 from hermes_ray.api.keys.scopes import Caller
-from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.errors import UnknownStream
 from hermes_ray.observability.stats import SystemStats
@@ -100,6 +100,18 @@ class ScopedBackend:
             location = await self._backend.reset(stream_id)
             entry.outcome = DONE
             return location
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            NotReady, SnapshotError, WorkerUnavailable: the stream is as it was.
+        """
+        with self._recorded("erase", stream_id) as entry, self._visible(stream_id):
+            erasure = await self._backend.erase(stream_id)
+            entry.outcome = DONE
+            return erasure
 
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0, *, streamed: bool = True

@@ -2,12 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Response, status
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.schemas.memory import MemoryMapResponse
-from hermes_ray.api.schemas.streams import StreamListResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.streams import (
+    StreamErasureResponse,
+    StreamListResponse,
+    StreamResetResponse,
+    StreamResponse,
+)
 from hermes_ray.transport.message import validate_stream_id
 
 _PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
@@ -72,3 +77,29 @@ async def reset_stream(stream_id: StreamId, backend: CurrentBackend) -> StreamRe
     Records go on being read where they were, and the next frame begins a new memory. Until then questions get 503.
     """
     return StreamResetResponse.of(stream_id, await backend.reset(stream_id))
+
+
+@router.delete(
+    "/{id}",
+    operation_id="deleteStream",
+    status_code=status.HTTP_204_NO_CONTENT,
+    response_model=None,
+    responses={status.HTTP_202_ACCEPTED: {"model": StreamErasureResponse}}
+    | documentation.problems(
+        "unknown-stream", "invalid-stream-id", "not-ready", "worker-unavailable", "stale-epoch", "snapshot", "cluster"
+    ),
+)
+async def delete_stream(
+    stream_id: StreamId, backend: CurrentBackend, response: Response
+) -> StreamErasureResponse | None:
+    """Forget the stream: its memory, snapshots, pictures and conversations, on every worker.
+
+    What was published of it before never comes back, also if it is read only now or again. Frames published after the
+    answer begin a new stream. 204: nothing is left. 202: it is forgotten all the same, and ``left_on`` says where
+    something is left that cannot be reached now. 404: nothing is kept of such a stream, as after an earlier call.
+    """
+    erasure = await backend.erase(stream_id)
+    if erasure.left_on is None:
+        return None
+    response.status_code = status.HTTP_202_ACCEPTED
+    return StreamErasureResponse(id=stream_id, left_on=erasure.left_on)

@@ -117,6 +117,16 @@ class StreamResetResponse(Schema):
         return cls(id=stream_id, worker=location.worker, epoch=location.epoch)
 
 
+class StreamErasureResponse(Schema):
+    """The stream is forgotten and cannot come back, and something is left where nobody reaches it now."""
+
+    id: str
+    """The stream's id."""
+    left_on: str
+    """Where: a worker that does not answer, and forgets the stream once it does or when its process ends; or the
+    snapshot store, where the rest is removed within minutes once it lets us."""
+
+
 class StreamListResponse(Schema):
     """Every stream, by id."""
 

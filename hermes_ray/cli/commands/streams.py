@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WHOLE_ID = 24
 """Longest stream id that is shown on one line in a narrow terminal."""
 
-streams = typer.Typer(help="List the streams; give one an empty memory.")
+streams = typer.Typer(help="List the streams; empty their memories, or forget them.")
 
 
 @streams.callback(invoke_without_command=True)
@@ -79,6 +79,30 @@ def reset(
     else:
         for stream in done:
             result_console().print(f"{stream.id}: empty memory on {stream.worker}", markup=False)
+
+
+@streams.command()
+def forget(
+    names: Annotated[list[str], typer.Argument(metavar="STREAM...", help="Which streams to forget.")],
+    url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forget streams and all that is kept of them, for good: memories, snapshots, conversations.
+
+    What was published of them before never comes back. Frames that come later begin new streams, so stop the cameras
+    first.
+    """
+    from hermes_ray.cli.running.connection import connect
+
+    with connect(url, api_key_file) as client:
+        left = {name: found.left_on if (found := client.forget(name)) else None for name in names}
+    if as_json:
+        write_json({"streams": [{"id": name, "left_on": where} for name, where in left.items()]})
+    else:
+        for name, where in left.items():
+            rest = f", except for what is left on {where} until that can be reached" if where else ""
+            result_console().print(f"{name}: forgotten{rest}", markup=False, soft_wrap=True)
 
 
 def streams_table(found: Sequence["StreamResponse"]) -> Table:

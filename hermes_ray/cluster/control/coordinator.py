@@ -4,18 +4,23 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
+
+import ray
 
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.erasure import StreamEraser
 from hermes_ray.cluster.control.moves import StreamMover
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
 from hermes_ray.cluster.wire.calls import call
-from hermes_ray.cluster.wire.contracts import Location, Readiness
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
 from hermes_ray.cluster.wire.protocol import ClusterView
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import WorkerStats
+from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
 
 log = get_logger(__name__)
 
@@ -23,8 +28,10 @@ _ROUND_S = 0.25
 _OWN_LIMIT_S = 3.0
 _RESET_LIMIT_S = 30.0
 """For frames that are being applied, and a slow snapshot store."""
+_ERASE_LIMIT_S = 20.0
+"""The same, and a memory that is being restored. Past it the Coordinator erases without the owner."""
 _EXPIRY_S = 600.0
-"""How often to look for snapshots that are too old."""
+"""How often to look for snapshots that are too old, or of streams that were erased."""
 
 
 class Coordinator:
@@ -42,6 +49,14 @@ class Coordinator:
         self._stored = StoredStreams(settings.snapshots)
         self._supervisor = Supervisor(settings, self._directory, clock, self._stored)
         self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers)
+        self._eraser = StreamEraser(
+            self._directory,
+            self._stored,
+            self._mover.moves,
+            self._tell_to_erase,
+            ray.get_runtime_context().get_node_id(),
+            partial(topic_ends, settings.kafka),
+        )
         self._confirmed: set[str] = set()
         self._reclaimed = asyncio.Event()
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
@@ -61,7 +76,9 @@ class Coordinator:
         location = self._find_place(stream_id)
         if stream_id not in self._confirmed:
             # The owner knows before anybody else does; so a Coordinator that comes after this one learns it there.
-            await call(location.worker, self._namespace, "own", stream_id, location.epoch, limit_s=_OWN_LIMIT_S)
+            erased = self._eraser.beginning(stream_id)
+            known = (stream_id, location.epoch, False, erased)
+            await call(location.worker, self._namespace, "own", *known, limit_s=_OWN_LIMIT_S)
             self._confirmed.add(stream_id)
         return location
 
@@ -96,6 +113,15 @@ class Coordinator:
         location = self._directory.renew(stream_id)
         await call(location.worker, self._namespace, "reset", stream_id, location.epoch, limit_s=_RESET_LIMIT_S)
         return location
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it; raises as :meth:`StreamEraser.erase`."""
+        await self._heard_all.wait()
+        if stream_id not in self._directory.locations and not self._reclaimed.is_set():
+            raise NotReady("the Coordinator is still finding out which streams there are")
+        erasure = await self._eraser.erase(stream_id)
+        self._confirmed.discard(stream_id)
+        return erasure
 
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
@@ -149,6 +175,9 @@ class Coordinator:
         """The directory of snapshots if it is of no use to a later cluster."""
         return self._stored.temporary_url
 
+    async def _tell_to_erase(self, worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
+        return await call(worker, self._namespace, "erase", stream_id, epoch, *topic, limit_s=_ERASE_LIMIT_S)
+
     def _find_place(self, stream_id: str) -> Location:
         if stream_id not in self._directory.locations and (unheard := self._supervisor.unheard()):
             # Any of them may have the stream and be about to answer. To place it anew would split it: the former owner
@@ -184,8 +213,11 @@ class Coordinator:
     async def _reclaim(self) -> None:
         """Place every stream of which there is a snapshot: of those that send nothing just now, nobody else knows."""
         try:
-            for stream_id in await self._stored.names():
-                await self.place(stream_id)
+            for stream_id, name in (await self._stored.newest()).items():
+                if name.erased:
+                    self._directory.forget_through(stream_id, name.epoch)
+                else:
+                    await self.place(stream_id)
         except HermesError as error:
             log.error("stored streams cannot be placed yet", error=str(error))
             return
@@ -194,7 +226,8 @@ class Coordinator:
     async def _expire(self) -> None:
         """Forget streams that have been silent for so long that their newest snapshot has expired."""
         await self._reclaimed.wait()  # which would place again what it had found before
-        while self._stored.expires:
+        while self._stored.has_store:
+            await self._stored.sweep()
             for stream_id in await self._stored.expire():
                 self._confirmed.discard(stream_id)
                 self._directory.forget(stream_id)

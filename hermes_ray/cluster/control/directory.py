@@ -123,6 +123,22 @@ class StreamDirectory:
         if self._locations.pop(stream_id, None) is not None:
             self._forgotten[stream_id] = self._clock.next()
 
+    def forget_through(self, stream_id: str, epoch: int) -> None:
+        """A stream was erased under that epoch; who holds it under an older one is told by :meth:`adopt`."""
+        self._clock.observe(epoch)
+        self._forgotten[stream_id] = max(self._forgotten.get(stream_id, 0), epoch)
+        location = self._locations.get(stream_id)
+        if location is not None and location.epoch < epoch:
+            del self._locations[stream_id]
+
+    def next_epoch(self) -> int:
+        """An epoch above all others, for a stream that nobody owns."""
+        return self._clock.next()
+
+    def site_of(self, worker: str) -> str | None:
+        """Where a worker's snapshots are; ``None`` if it has not been heard of."""
+        return self._workers[worker].site if worker in self._workers else None
+
     def streams_of(self, worker: str) -> list[str]:
         """Streams that a worker owns, by name."""
         return sorted(stream for stream, location in self._locations.items() if location.worker == worker)

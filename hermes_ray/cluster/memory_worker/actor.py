@@ -19,6 +19,7 @@ from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
+from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
     Admission,
     Durability,
@@ -124,20 +125,21 @@ class StreamMemoryActor:
             self._hosted.welcome(stream_id)
 
     @ray.method(concurrency_group="ingest")
-    async def own(self, stream_id: str, epoch: int, stored: bool = False) -> None:
+    async def own(self, stream_id: str, epoch: int, stored: bool = False, erased: StreamCursor | None = None) -> None:
         """The Coordinator placed a stream here. If it was held elsewhere, or before, its memory is restored.
 
         Args:
             stream_id: which.
             epoch: under which it is owned.
             stored: another worker owned it, so there should be a snapshot.
+            erased: how it begins where there is no store to say so.
 
         Raises:
             WorkerUnavailable: this process is not admitted yet.
             StaleEpoch: the stream was placed again since.
         """
         self._fence.check(stream_id, epoch)
-        self._hosted.welcome(stream_id, stored=stored)
+        self._hosted.welcome(stream_id, stored=stored, erased=erased)
 
     @ray.method(concurrency_group="ingest")
     async def release(self, stream_id: str, epoch: int) -> bool:
@@ -155,6 +157,11 @@ class StreamMemoryActor:
     async def reset(self, stream_id: str, epoch: int) -> None:
         """A person wants a stream to begin with an empty memory; raises as :meth:`HostedStreams.reset`."""
         await self._hosted.reset(stream_id, epoch)
+
+    @ray.method(concurrency_group="ingest")
+    async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
+        """A person wants a stream to be forgotten; see :meth:`HostedStreams.erase`."""
+        return await self._hosted.erase(stream_id, epoch, log_id, ends)
 
     @ray.method(concurrency_group="ingest")
     async def lose(self, stream_id: str, epoch: int) -> None:
@@ -200,6 +207,7 @@ class StreamMemoryActor:
         Raises:
             StaleEpoch: the caller looks at a former owner.
             NotReady: it is placed here and no frame of it has been applied.
+            UnknownStream: it was erased, and no frame has come since.
         """
         self._fence.check(stream_id, epoch)
         return self._hosted.report(stream_id)
@@ -294,7 +302,8 @@ class StreamMemoryActor:
     def _explain(self, asked: Asked, error: HermesError) -> HermesError:
         end_if_broken(error)
         try:
-            if isinstance(error, UnknownStream):  # it was there a moment ago, so it is leaving
+            if isinstance(error, UnknownStream) and not self._hosted.is_erased(asked.stream_id):
+                # It was there a moment ago, so it is leaving.
                 self._fence.check(asked.stream_id, asked.epoch)
                 error = NotReady(f"stream {asked.stream_id!r} is on its way from or to {self._name}")
         except HermesError as moved:

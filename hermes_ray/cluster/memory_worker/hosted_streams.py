@@ -75,15 +75,16 @@ class HostedStreams:
         """Streams that are being restored."""
         return len(self._recovering)
 
-    def welcome(self, stream_id: str, *, stored: bool = False) -> None:
+    def welcome(self, stream_id: str, *, stored: bool = False, erased: StreamCursor | None = None) -> None:
         """A stream was placed here: restore its memory if there is one, unless it is here or on its way.
 
         Args:
             stream_id: whose.
             stored: another worker owned it, so there should be a snapshot.
+            erased: how the stream begins where there is no store to say so.
         """
         if stream_id not in self._ready and stream_id not in self._recovering:
-            self._recovering[stream_id] = asyncio.create_task(self._recover(stream_id, stored))
+            self._recovering[stream_id] = asyncio.create_task(self._recover(stream_id, stored, erased))
 
     @asynccontextmanager
     async def turn(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
@@ -112,12 +113,19 @@ class HostedStreams:
 
         Raises:
             NotReady: it is being restored, or no frame of it was applied.
+            UnknownStream: it was erased, and no frame has come since.
         """
+        if self.is_erased(stream_id):
+            raise UnknownStream(f"stream {stream_id!r} was erased, and no frame has come since")
         if stream_id not in self._ready:
             raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
         if stream_id not in self._reports:
             raise NotReady(f"stream {stream_id!r} is placed on {self._name}, which has no frame of it yet")
         return self._aged(stream_id, self._reports[stream_id])
+
+    def is_erased(self, stream_id: str) -> bool:
+        """Whether a stream was erased, and no frame has come since: records from before may have had it placed here."""
+        return self._keeper.cursor(stream_id).is_erased
 
     def reports(self) -> Mapping[str, StreamReport]:
         """Every stream that has frames here."""
@@ -161,10 +169,38 @@ class HostedStreams:
         async with self._storing, self.turn(stream_id, epoch):
             if stream_id not in self._ready:
                 raise NotReady(f"stream {stream_id!r} is leaving {self._name}", retry_after_s=_RECOVERING_S)
+            if self.is_erased(stream_id):
+                raise UnknownStream(f"stream {stream_id!r} was erased, and no frame has come since")
             await asyncio.to_thread(self._keeper.reset, stream_id, epoch)
             self._reports.pop(stream_id, None)
             await self._drop(stream_id)
         log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
+
+    async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
+        """Forget a stream and all that is kept of it; whatever was published of it up to now never counts again.
+
+        Args:
+            stream_id: which.
+            epoch: under which it is owned; calls with an older one are refused from now on.
+            log_id: identifies the frames topic.
+            ends: of each partition of that topic the offset that the next record will get.
+
+        Returns:
+            Whether its snapshots are gone too; those that are not count for nothing.
+
+        Raises:
+            StaleEpoch, WorkerUnavailable: as for :meth:`turn`.
+            SnapshotError: the store did not take it; the stream is as it was.
+        """
+        self._fence.check(stream_id, epoch)
+        if stream_id not in self._ready:
+            # What restores it may wait for a snapshot that cannot be read, and from now on finds this instead.
+            await self._write_erasure(stream_id, epoch, log_id, ends)
+        async with self._storing, self._in_order[stream_id]:
+            removed = await self._write_erasure(stream_id, epoch, log_id, ends)
+            await self._forget(stream_id, epoch)
+        log.warning("stream was erased", stream_id=stream_id, epoch=epoch)
+        return removed
 
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker while this one was out of touch: forget it, writing nothing.
@@ -207,12 +243,16 @@ class HostedStreams:
         for stream_id in self._keeper.changed():
             await self._write_snapshot(stream_id)
 
-    async def _recover(self, stream_id: str, stored: bool) -> None:
+    async def _write_erasure(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
+        cursor = self._keeper.cursor(stream_id).erased_up_to(log_id, ends)
+        return await asyncio.to_thread(self._keeper.erase, stream_id, epoch, cursor)
+
+    async def _recover(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> None:
         """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""
         try:
             async with self._in_order[stream_id]:
-                while True:
-                    if await self._restore(stream_id, stored):
+                while stream_id in self._fence.streams:  # else it has left meanwhile
+                    if await self._restore(stream_id, stored, erased):
                         self._ready.add(stream_id)
                         return
                     await asyncio.sleep(_RECOVERY_RETRY_S)
@@ -222,10 +262,10 @@ class HostedStreams:
         finally:
             del self._recovering[stream_id]
 
-    async def _restore(self, stream_id: str, stored: bool) -> bool:
+    async def _restore(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> bool:
         engine = self._engine()
         try:
-            if await asyncio.to_thread(self._keeper.restore, engine, stream_id, stored):
+            if await asyncio.to_thread(self._keeper.restore, engine, stream_id, stored, erased):
                 self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
         except HermesError as error:
             end_if_broken(error)

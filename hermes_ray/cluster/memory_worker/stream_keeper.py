@@ -8,7 +8,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from hermes_ray.cluster.memory_worker.empty_memory import dump_empty, is_empty, load_empty
-from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotName, SnapshotStore
+from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
+from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Durability, Mark, Resumption
 from hermes_ray.errors import SnapshotError
@@ -76,12 +77,12 @@ class StreamKeeper:
         """Where ingest goes on."""
         cursor = self.cursor(stream_id)
         behind = stream_id in self._behind
-        return Resumption(cursor.log, cursor.positions, cursor.sampler, behind, cursor.lost_records)
+        return Resumption(cursor.log, cursor.positions, cursor.sampler, behind, cursor.lost_records, cursor.erased)
 
     def durability(self, stream_id: str, epoch: int) -> Durability:
         """How far the stream would be after this process' death."""
         safe = self._safe_cursor(stream_id)
-        return Durability(epoch, safe.log, safe.positions)
+        return Durability(epoch, safe.log, safe.positions, safe.erased)
 
     def age_s(self, stream_id: str) -> float | None:
         """How old a stream's newest snapshot is, seconds; ``None`` if it has none."""
@@ -131,9 +132,8 @@ class StreamKeeper:
         """
         assert self._store is not None, "there is no store"
         began_s = self._tried_s[stream_id] = self._now_s()
-        self._sequence += 1
         try:
-            self._store.put(stream_id, SnapshotName(epoch, self._sequence), data)
+            self._store.put(stream_id, SnapshotName(epoch, self._next_sequence()), data)
         except SnapshotError:
             self._count(failed=1)
             raise
@@ -155,8 +155,7 @@ class StreamKeeper:
         Raises:
             SnapshotError: the store did not take it; nothing has changed.
         """
-        known = self.cursor(stream_id)
-        empty = StreamCursor(known.log, known.positions)
+        empty = self.cursor(stream_id).emptied()
         if self._store is not None:
             self.save(stream_id, epoch, empty, dump_empty(empty))
             try:
@@ -165,6 +164,24 @@ class StreamKeeper:
                 log.error("old snapshots stay; the empty one counts", stream_id=stream_id, error=str(error))
         self._cursors[stream_id] = empty
         self._unsaved_s.pop(stream_id, None)
+
+    def erase(self, stream_id: str, epoch: int, cursor: StreamCursor) -> bool:
+        """Write down that the stream was erased, and remove its snapshots.
+
+        Args:
+            stream_id: whose.
+            epoch: under which the stream is owned.
+            cursor: says which records belong to it.
+
+        Returns:
+            Whether every snapshot could be removed. One that stays is not read any more.
+
+        Raises:
+            SnapshotError: the store did not take it; nothing has changed.
+        """
+        if self._store is None:
+            return True
+        return self._store.erase(stream_id, epoch, self._next_sequence(), dump_empty(cursor))
 
     @staticmethod
     def beside(cursor: StreamCursor) -> Mapping[str, object]:
@@ -179,13 +196,16 @@ class StreamKeeper:
         self._unsaved_s.pop(stream_id, None)
         self._behind.discard(stream_id)
 
-    def restore(self, engine: "StreamEngine", stream_id: str, stored: bool = False) -> bool:
+    def restore(
+        self, engine: "StreamEngine", stream_id: str, stored: bool = False, erased: StreamCursor | None = None
+    ) -> bool:
         """Bring a stream back from its newest snapshot that can be read.
 
         Args:
             engine: where to.
             stream_id: whose.
             stored: there should be one; if there is not, everything that Kafka still holds of the stream is read again.
+            erased: how the stream begins where there is no store to say so.
 
         Returns:
             Whether there is a memory. If not, the stream begins with its next frame.
@@ -194,6 +214,8 @@ class StreamKeeper:
             SnapshotError: the store cannot be read; nothing is known, try again.
             NoFreeSlot: there is no room for it.
         """
+        if self._store is None and erased is not None:
+            self._cursors[stream_id] = erased
         names = self._store.names(stream_id) if self._store is not None else []
         unreadable = []
         for name in names:
@@ -202,6 +224,11 @@ class StreamKeeper:
                 unreadable.append(name)
             elif self._restore_one(engine, stream_id, name, data):
                 return not is_empty(data)
+            if name.erased:
+                raise SnapshotError(
+                    f"stream {stream_id!r} was erased, and {name}, which says of which records, is damaged or not to "
+                    "be read; mend the store, or remove that file to let the stream begin with what Kafka still holds"
+                )
             self._behind.add(stream_id)  # what is committed may be ahead of an older snapshot
         if unreadable:
             # To begin anew would cost the memory, and soon the store the snapshots that may become readable again.
@@ -256,6 +283,11 @@ class StreamKeeper:
             self._store.prune(stream_id)
         except SnapshotError as error:
             log.error("old snapshots stay; the new one counts", stream_id=stream_id, error=str(error))
+
+    def _next_sequence(self) -> int:
+        with self._counting:
+            self._sequence += 1
+            return self._sequence
 
     def _count(self, **more: int) -> None:
         with self._counting:

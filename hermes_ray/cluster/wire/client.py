@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from hermes_ray.cluster.wire.answer_channel import AnswerChannel
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
-from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, IngestCounts, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.config import Settings
@@ -25,6 +25,8 @@ _MAP_LIMIT_S = 20.0
 """A map waits for a step of the engine, and behind other maps."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
+_ERASE_LIMIT_S = 60.0
+"""The same; and a move that is under way, and the broker."""
 _STATS_LIMIT_S = 1.0
 """A scrape must end well within Prometheus' own limit of 10 s."""
 
@@ -145,6 +147,19 @@ class ClusterClient:
         """
         self._locations[stream_id] = await self._call(COORDINATOR, "reset", stream_id, limit_s=_RESET_LIMIT_S)
         return self._locations[stream_id]
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it. Whatever was published of it up to now never counts again.
+
+        Raises:
+            UnknownStream: nothing is kept of it.
+            NotReady: it is moving, or no broker answers.
+            SnapshotError: the snapshot store did not take it.
+            WorkerUnavailable: its owner is away, and its snapshots are on that machine.
+        """
+        erasure: Erasure = await self._call(COORDINATOR, "erase", stream_id, limit_s=_ERASE_LIMIT_S)
+        self._locations.pop(stream_id, None)
+        return erasure
 
     async def ask(
         self,

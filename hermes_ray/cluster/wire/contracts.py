@@ -19,6 +19,19 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """What became of the wish to erase a stream. It never comes back, whatever is left of it.
+
+    Attributes:
+        complete: nothing is left.
+        left_on: where something is left until that can be reached again; ``None`` if nothing is.
+    """
+
+    complete: bool = True
+    left_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestCounts:
     """What ingest did for one stream since the ingest worker started.
 

@@ -41,6 +41,18 @@ class FramePosition(NamedTuple):
     frame: int
 
 
+def is_done_with(newest: Mapping[int, FramePosition], erased: Mapping[int, int], position: FramePosition) -> bool:
+    """Whether a frame is not to come into a stream's memory any more.
+
+    Args:
+        newest: per partition the newest frame that is done with.
+        erased: per partition the offset below which everything is done with.
+        position: of the frame.
+    """
+    looked_at = newest.get(position.partition)
+    return position.offset < erased.get(position.partition, 0) or (looked_at is not None and position <= looked_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """How far ingest has looked at a stream.
@@ -171,6 +183,7 @@ class Resumption:
         behind: the memory is of an older snapshot than what was committed rests on: read again from ``positions``, or
             from the oldest record where there are none.
         lost_records: see :class:`Mark`.
+        erased: per partition the offset below which records are of a stream of that name that was erased.
     """
 
     log: str
@@ -178,6 +191,7 @@ class Resumption:
     sampler: SamplerState | None
     behind: bool
     lost_records: int = 0
+    erased: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +203,13 @@ class Durability:
         log: the topic that ``positions`` belong to.
         positions: per partition the newest frame that a stored snapshot covers; with snapshots switched off, that
             the memory covers.
+        erased: per partition the offset below which records are of a stream of that name that was erased.
     """
 
     epoch: int
     log: str
     positions: Mapping[int, FramePosition]
+    erased: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
