@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
-from hermes_ray.cluster.wire.client import age_ms, figures_of
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.stream_state import state_of
+from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
@@ -60,7 +61,9 @@ class EngineBackend:
             UnknownStream: no frame of it was shown.
         """
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
-        return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age_ms(stats.as_of_ms))
+        age = age_ms(stats.as_of_ms)
+        state = state_of(age, waiting_ms=None, max_lag_s=0.0)
+        return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age, state=state)
 
     async def memory_map(self, stream_id: str) -> MemoryMap:
         """What each tier of a stream's memory still holds of every frame.

@@ -3,10 +3,10 @@
 from hermes_ray.api.asking.side_by_side import StreamResult
 from hermes_ray.api.schemas.memory import MemoryMapResponse, TierMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
-from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
-from hermes_ray.client.protocol import AskParameters
+from hermes_ray.client.protocol import AskParameters, StreamWishes
 
 __all__ = [
     "AnswerResponse",
@@ -14,9 +14,11 @@ __all__ = [
     "AsyncHermesClient",
     "HermesClient",
     "MemoryMapResponse",
+    "StreamErasureResponse",
     "StreamResetResponse",
     "StreamResponse",
     "StreamResult",
+    "StreamWishes",
     "TierMapResponse",
     "TokenEvent",
 ]

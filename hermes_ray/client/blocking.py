@@ -14,7 +14,7 @@ from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetRes
 from hermes_ray.client import protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
-from hermes_ray.client.protocol import AskParameters, Call
+from hermes_ray.client.protocol import AskParameters, Call, StreamWishes
 from hermes_ray.errors import ApiUnreachable, ConfigError
 
 _Result = TypeVar("_Result")
@@ -73,9 +73,26 @@ class HermesClient:
         """
         self._send(protocol.ready())
 
-    def streams(self) -> list[StreamResponse]:
-        """Every stream, ordered by id."""
-        return self._send(protocol.streams())
+    def streams(self, *, limit: int | None = None, **wanted: Unpack[StreamWishes]) -> list[StreamResponse]:
+        """The streams, however many pages they fill.
+
+        Args:
+            limit: so many of them at most; all by default.
+            wanted: ``id``, ``state`` and ``worker`` are lists of which any may hold, ids also patterns such as
+                ``dock-*``; ``sort`` is what comes first.
+
+        Raises:
+            InvalidRequest: no list can be asked for so.
+        """
+        found: list[StreamResponse] = []
+        cursor: str | None = None
+        while limit is None or len(found) < limit:
+            left = None if limit is None else limit - len(found)
+            page = self._send(protocol.streams(wanted, left, cursor))
+            found += page.streams
+            if (cursor := page.next) is None:
+                break
+        return found
 
     def stream(self, stream_id: str) -> StreamResponse:
         """One stream."""

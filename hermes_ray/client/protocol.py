@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryResponse
+from hermes_ray.api.listing.page import MOST_ON_A_PAGE
 from hermes_ray.api.openai.completions import Model, ModelList
 from hermes_ray.api.schemas.memory import MemoryMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse
@@ -51,6 +52,15 @@ class AskParameters(TypedDict, total=False):
     options: Sequence[str]
     as_of: str | datetime
     session_id: str
+
+
+class StreamWishes(TypedDict, total=False):
+    """Which streams are listed, in which order; see :class:`~hermes_ray.api.schemas.stream_list.StreamListQuery`."""
+
+    id: Sequence[str]
+    state: Sequence[str]
+    worker: Sequence[str]
+    sort: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +106,18 @@ def ready() -> Call[None]:
     return Call("GET", "/readyz", _nothing)
 
 
-def streams() -> Call[list[StreamResponse]]:
-    """Every stream."""
-    return Call("GET", "/v1/streams", lambda body: StreamListResponse.model_validate(body).streams)
+def streams(wanted: StreamWishes, limit: int | None, cursor: str | None) -> Call[StreamListResponse]:
+    """A page of the streams.
+
+    Args:
+        wanted: which of them, in which order.
+        limit: how many at most; ``None`` for a whole page.
+        cursor: of the page; ``None`` for the first.
+    """
+    parameters = {name: value for name, value in wanted.items() if value}
+    page = {"limit": None if limit is None else min(limit, MOST_ON_A_PAGE), "cursor": cursor}
+    query = urlencode(parameters | {name: value for name, value in page.items() if value is not None}, doseq=True)
+    return Call("GET", f"/v1/streams?{query}".rstrip("?"), StreamListResponse.model_validate)
 
 
 def stream(stream_id: str) -> Call[StreamResponse]:

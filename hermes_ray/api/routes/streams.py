@@ -1,12 +1,15 @@
 """Streams: which there are and the state of their memories."""
 
+import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Response, status
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.listing.page import page_of
 from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.stream_list import StreamListQuery
 from hermes_ray.api.schemas.streams import (
     StreamErasureResponse,
     StreamListResponse,
@@ -32,11 +35,20 @@ StreamId = Annotated[str, Depends(_stream_id)]
 """The ``{id}`` of a path, checked."""
 
 
-@router.get("", operation_id="listStreams", responses=documentation.problems("not-ready", "worker-unavailable"))
-async def list_streams(backend: CurrentBackend) -> StreamListResponse:
-    """Every stream that has a memory, with its state."""
-    statuses = sorted(await backend.list_streams(), key=lambda status: status.stream_id)
-    return StreamListResponse(streams=[StreamResponse.of(status) for status in statuses])
+@router.get(
+    "",
+    operation_id="listStreams",
+    responses=documentation.problems("invalid-request", "not-ready", "worker-unavailable", "cluster"),
+)
+async def list_streams(query: Annotated[StreamListQuery, Query()], backend: CurrentBackend) -> StreamListResponse:
+    """Every stream that has a memory, with its state: at most 1000 on a page, and ``next`` leads to the next one.
+
+    A stream whose value in the order stays the same while pages are fetched is listed exactly once, whatever comes or
+    goes meanwhile.
+    """
+    statuses = await backend.list_streams()
+    found = await asyncio.to_thread(page_of, statuses, query.to_filter(), query.sort, query.limit, query.cursor)
+    return StreamListResponse(streams=[StreamResponse.of(status) for status in found.statuses], next=found.next)
 
 
 @router.get(

@@ -4,6 +4,7 @@ from typing import Self
 
 from hermes_ray.api.schemas.base import Schema, rfc3339
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
+from hermes_ray.cluster.wire.stream_state import StreamState
 
 
 class IngestResponse(Schema):
@@ -43,6 +44,10 @@ class StreamResponse(Schema):
 
     id: str
     """The stream's id: the key of its Kafka records."""
+    state: StreamState
+    """In one word, how the stream is. ``failed``: its worker does not answer, and what is shown is what was last known;
+    ``moving`` to another worker; ``restoring`` from its snapshot; ``behind``: frames wait for longer than
+    ``video.max_lag_s``; ``silent``: the newest frame is at least a minute old; else ``live``. The first that holds."""
     frames_seen: int
     """Frames applied since the stream began."""
     as_of: str | None
@@ -83,6 +88,7 @@ class StreamResponse(Schema):
         memory = status.memory
         return cls(
             id=status.stream_id,
+            state=status.state,
             frames_seen=memory.frames_seen,
             as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
             as_of_ms=memory.as_of_ms,
@@ -128,7 +134,9 @@ class StreamErasureResponse(Schema):
 
 
 class StreamListResponse(Schema):
-    """Every stream, by id."""
+    """A page of the streams that were asked for."""
 
     streams: list[StreamResponse]
-    """Ordered by id."""
+    """In the order of ``sort``."""
+    next: str | None = None
+    """The ``cursor`` of the page after this one; null on the last page."""

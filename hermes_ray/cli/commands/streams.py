@@ -1,7 +1,7 @@
 """``hermes streams``: every stream, how far it is, and what its memory holds."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
@@ -20,7 +20,6 @@ from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
     from hermes_ray.api.schemas.streams import StreamResponse
-    from hermes_ray.client import HermesClient
 
 
 _WHOLE_ID = 24
@@ -37,6 +36,20 @@ def list_streams(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between refreshes.")] = 1.0,
     as_json: AsJson = False,
+    like: Annotated[
+        list[str] | None,
+        typer.Option("--like", metavar="PATTERN", help="Only these ids, such as 'dock-*'. Repeatable."),
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help="Only these states, such as silent or behind. Repeatable.")
+    ] = None,
+    worker: Annotated[
+        list[str] | None, typer.Option("--worker", metavar="NAME", help="Only of these workers. Repeatable.")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", help="id, lag, age or frames_seen; with - before it the largest first.")
+    ] = "id",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="So many at most.")] = None,
 ) -> None:
     """List the streams. With --watch --json: one JSON line per refresh."""
     if context.invoked_subcommand is not None:
@@ -49,14 +62,16 @@ def list_streams(
                 )
         return
     from hermes_ray.cli.running.connection import connect
+    from hermes_ray.client import StreamWishes
 
+    wanted = StreamWishes(id=like or (), state=state or (), worker=worker or (), sort=sort)
     with connect(url, api_key_file) as client:
         if watch:
-            _watch(client, interval, as_json)
+            _watch(lambda: client.streams(limit=limit, **wanted), interval, as_json)
         elif as_json:
-            write_json({"streams": [stream.model_dump() for stream in client.streams()]})
+            write_json(_as_json(client.streams(limit=limit, **wanted)))
         else:
-            result_console().print(streams_table(client.streams()))
+            result_console().print(streams_table(client.streams(limit=limit, **wanted)))
 
 
 @streams.command()
@@ -109,6 +124,7 @@ def streams_table(found: Sequence["StreamResponse"]) -> Table:
     """One row per stream."""
     columns = (
         "stream",
+        "state",
         "frames",
         "age",
         "lag",
@@ -123,6 +139,7 @@ def streams_table(found: Sequence["StreamResponse"]) -> Table:
     for stream in found:
         table.add_row(
             stream.id,
+            stream.state,
             str(stream.frames_seen),
             format_milliseconds(stream.age_ms),
             format_milliseconds(stream.lag_ms),
@@ -134,14 +151,14 @@ def streams_table(found: Sequence["StreamResponse"]) -> Table:
             stream.worker,
         )
     if not found:
-        return Table("no stream has been seen yet", box=None)
+        return Table("no such stream", box=None)
     _keep_names_whole(table, longest_id=max(len(stream.id) for stream in found))
     return table
 
 
 def _keep_names_whole(table: Table, longest_id: int) -> None:
     """Where a line is too short for everything, it is not names that are folded, unless they are very long."""
-    whole = {"policy", "worker"} | ({"stream"} if longest_id <= _WHOLE_ID else set())
+    whole = {"state", "policy", "worker"} | ({"stream"} if longest_id <= _WHOLE_ID else set())
     for column in table.columns:
         column.overflow = "fold"
         column.no_wrap = column.header in whole
@@ -168,13 +185,15 @@ def tokens_held(tokens_per_layer: Sequence[int], prefix: int, budget: int | None
     return f"{max(tokens_per_layer, default=0)} / {limit}"
 
 
-def _watch(client: "HermesClient", interval: float, as_json: bool) -> None:
+def _as_json(found: Sequence["StreamResponse"]) -> dict[str, Any]:
+    return {"streams": [stream.model_dump(mode="json") for stream in found]}
+
+
+def _watch(look: Callable[[], Sequence["StreamResponse"]], interval: float, as_json: bool) -> None:
     console = progress_console()
     with Lifecycle(console.print) as lifecycle:
         if as_json:
-            lifecycle.wait_until_stopped(
-                lambda: write_json_line({"streams": [stream.model_dump() for stream in client.streams()]}), interval
-            )
+            lifecycle.wait_until_stopped(lambda: write_json_line(_as_json(look())), interval)
             return
         with Live(console=result_console(), auto_refresh=False) as live:
-            lifecycle.wait_until_stopped(lambda: live.update(streams_table(client.streams()), refresh=True), interval)
+            lifecycle.wait_until_stopped(lambda: live.update(streams_table(look()), refresh=True), interval)

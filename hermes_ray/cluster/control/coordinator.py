@@ -131,7 +131,13 @@ class Coordinator:
             self._directory.workers_up,
             self._supervisor.ingest_workers,
             nodes=self._supervisor.nodes,
+            moving=self._mover.moving,
         )
+
+    async def members(self) -> ClusterView:
+        """The workers at this moment, without their streams, of which there may be many."""
+        await self._heard_all.wait()
+        return ClusterView({}, self._directory.workers_up, self._supervisor.ingest_workers)
 
     async def drain(self, worker: str, draining: bool = True) -> None:
         """Hand all streams of a worker over to the others and place none on it; or end that.

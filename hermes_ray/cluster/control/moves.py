@@ -50,9 +50,14 @@ class StreamMover:
         move = self._directory.next_move()
         self._moving = None if move is None else asyncio.create_task(self._move(move))
 
+    @property
+    def moving(self) -> frozenset[str]:
+        """Streams that are being moved now."""
+        return frozenset() if self._moving is None or self._moving.done() else frozenset([self._stream_id])
+
     def moves(self, stream_id: str) -> bool:
         """Whether a stream is being moved now."""
-        return self._moving is not None and not self._moving.done() and stream_id == self._stream_id
+        return stream_id in self.moving
 
     async def _move(self, move: Move) -> None:
         streams = self._directory.streams_of(move.source)

@@ -201,6 +201,11 @@ class StreamMemoryActor:
         return self._hosted.reports()
 
     @ray.method(concurrency_group="health")
+    async def restoring(self) -> frozenset[str]:
+        """Streams whose memory is being restored."""
+        return self._hosted.restoring()
+
+    @ray.method(concurrency_group="health")
     async def report(self, stream_id: str, epoch: int) -> StreamReport:
         """One stream.
 

@@ -75,6 +75,10 @@ class HostedStreams:
         """Streams that are being restored."""
         return len(self._recovering)
 
+    def restoring(self) -> frozenset[str]:
+        """Streams that are being restored."""
+        return frozenset(list(self._recovering))
+
     def welcome(self, stream_id: str, *, stored: bool = False, erased: StreamCursor | None = None) -> None:
         """A stream was placed here: restore its memory if there is one, unless it is here or on its way.
 

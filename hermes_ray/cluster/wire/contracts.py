@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.engine.contracts import StreamStats
 
 
@@ -83,6 +84,7 @@ class StreamStatus:
         snapshot_age_s: how old the newest snapshot of its memory is, seconds; ``None`` if there is none.
         lost_records: Kafka records that retention removed before they were read, since the stream began; of its
             partition, so an upper bound for the stream.
+        state: in one word, how it is.
     """
 
     stream_id: str
@@ -93,6 +95,7 @@ class StreamStatus:
     age_ms: float | None = None
     snapshot_age_s: float | None = None
     lost_records: int = 0
+    state: StreamState = StreamState.LIVE
 
 
 @dataclass(frozen=True, slots=True)

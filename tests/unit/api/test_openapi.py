@@ -20,6 +20,7 @@ OPERATIONS = {
     "getStream": ("get", "/v1/streams/{id}"),
     "getMemoryMap": ("get", "/v1/streams/{id}/memory"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
+    "deleteStream": ("delete", "/v1/streams/{id}"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "askStreams": ("post", "/v1/query"),
     "listModels": ("get", "/v1/models"),
