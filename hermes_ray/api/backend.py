@@ -1,11 +1,12 @@
 """What the routes need from whatever holds the memories: a cluster, or one engine in this process."""
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Annotated, Protocol
+from typing import Annotated, BinaryIO, Protocol
 
 from fastapi import Depends, Request
 
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.observability.stats import SystemStats
 
@@ -84,6 +85,30 @@ class Backend(Protocol):
         Raises:
             UnknownStream: nothing is kept of it.
             NotReady, SnapshotError, WorkerUnavailable: it might come back after a restart; the stream is as it was.
+        """
+        ...
+
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        ...
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported; frames that are published later come into it.
+
+        Args:
+            stream_id: which.
+            file: the memory, in a temporary file.
+            replace: a memory that the stream has may be lost.
+
+        Raises:
+            StreamExists: it has one, and that may not be lost.
+            InvalidMemory: the file holds none, or none for this system's model and settings.
+            SnapshotError: it would be lost after a restart.
         """
         ...
 

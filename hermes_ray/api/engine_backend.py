@@ -1,17 +1,22 @@
 """One engine of this process behind the API: ask about a file, or test the API, without Ray or Kafka."""
 
 import asyncio
+import io
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from typing import BinaryIO
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile, parts_of_file
 from hermes_ray.cluster.wire.stream_state import state_of
 from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
-from hermes_ray.errors import QuestionTimeout
+from hermes_ray.engine.manifest import manifest_of
+from hermes_ray.errors import InvalidMemory, QuestionTimeout, SnapshotError, StreamExists
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
 
@@ -91,6 +96,41 @@ class EngineBackend:
         """
         await asyncio.to_thread(self._engine.drop, stream_id)
         return Erasure()
+
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
+        data = await asyncio.to_thread(self._engine.snapshot, stream_id, manifest_of(stats, time.time()))
+        return MemoryFile(len(data), parts_of_file(io.BytesIO(data)))
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported.
+
+        Raises:
+            StreamExists: it has a memory, and that may not be lost.
+            InvalidMemory: the file holds none, or none for this engine.
+        """
+        await asyncio.to_thread(self._import, stream_id, file, replace)
+        return self.HERE
+
+    def _import(self, stream_id: str, file: BinaryIO, replace: bool) -> None:
+        exists = stream_id in self._engine.streams()
+        if exists and not replace:
+            raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
+        file.seek(0)
+        data = file.read()
+        try:
+            self._engine.check_memory(data)
+        except SnapshotError as error:
+            raise InvalidMemory(f"not a memory for this system: {error}") from error
+        if exists:
+            self._engine.drop(stream_id)
+        self._engine.restore(stream_id, data)
 
     async def ask(
         self,

@@ -1,7 +1,7 @@
 """Python clients of the HTTP API, one that blocks and one for asyncio. Loads neither torch nor Ray nor Kafka."""
 
 from hermes_ray.api.asking.side_by_side import StreamResult
-from hermes_ray.api.schemas.memory import MemoryMapResponse, TierMapResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse, TierMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client.asynchronous import AsyncHermesClient
@@ -15,6 +15,7 @@ __all__ = [
     "HermesClient",
     "MemoryMapResponse",
     "StreamErasureResponse",
+    "StreamImportResponse",
     "StreamResetResponse",
     "StreamResponse",
     "StreamResult",

@@ -1,6 +1,6 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
 from typing import Any, Self, TypeVar, Unpack
 
@@ -8,7 +8,7 @@ import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
-from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client import protocol
@@ -113,6 +113,36 @@ class AsyncHermesClient:
             ``None`` if nothing is left of it; else where something is, until that can be reached again.
         """
         return await self._send(protocol.forget(stream_id))
+
+    async def export_memory(self, stream_id: str) -> AsyncGenerator[bytes, None]:
+        """A stream's memory as the bytes of a file, part by part; :meth:`import_memory` takes them."""
+        call = protocol.export_memory(stream_id)
+        with reachable():
+            async with self._http.stream(call.method, call.path, timeout=call.timeout) as response:
+                if response.is_error:
+                    await response.aread()
+                    checked(response)
+                async for part in response.aiter_raw():
+                    yield part
+
+    async def import_memory(
+        self, stream_id: str, parts: AsyncIterable[bytes], *, replace: bool = False
+    ) -> StreamImportResponse:
+        """Begin a stream with an exported memory.
+
+        Args:
+            stream_id: which; it need not be the one that was exported.
+            parts: the file's bytes.
+            replace: the stream may have a memory, which is then lost.
+
+        Raises:
+            StreamExists: it has one, and ``replace`` is not set.
+            InvalidMemory: that is no memory, or none for that system's model and policy.
+        """
+        call = protocol.import_memory(stream_id, replace=replace)
+        with reachable():
+            response = await self._http.request(call.method, call.path, content=parts, timeout=call.timeout)
+        return call.result(response)
 
     async def models(self) -> list[Model]:
         """Every stream, under the name that it has for OpenAI's clients."""

@@ -1,6 +1,6 @@
 """The client that blocks."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar, Unpack
 
@@ -8,7 +8,7 @@ import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
-from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client import protocol
@@ -113,6 +113,32 @@ class HermesClient:
             ``None`` if nothing is left of it; else where something is, until that can be reached again.
         """
         return self._send(protocol.forget(stream_id))
+
+    def export_memory(self, stream_id: str) -> Generator[bytes, None, None]:
+        """A stream's memory as the bytes of a file, part by part; :meth:`import_memory` takes them."""
+        call = protocol.export_memory(stream_id)
+        with reachable(), self._http.stream(call.method, call.path, timeout=call.timeout) as response:
+            if response.is_error:
+                response.read()
+                checked(response)
+            yield from response.iter_raw()
+
+    def import_memory(self, stream_id: str, parts: Iterable[bytes], *, replace: bool = False) -> StreamImportResponse:
+        """Begin a stream with an exported memory.
+
+        Args:
+            stream_id: which; it need not be the one that was exported.
+            parts: the file's bytes.
+            replace: the stream may have a memory, which is then lost.
+
+        Raises:
+            StreamExists: it has one, and ``replace`` is not set.
+            InvalidMemory: that is no memory, or none for that system's model and policy.
+        """
+        call = protocol.import_memory(stream_id, replace=replace)
+        with reachable():
+            response = self._http.request(call.method, call.path, content=parts, timeout=call.timeout)
+        return call.result(response)
 
     def models(self) -> list[Model]:
         """Every stream, under the name that it has for OpenAI's clients."""

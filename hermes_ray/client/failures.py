@@ -58,9 +58,7 @@ def error_of(problem: dict[str, Any], retry_after: str | None = None) -> HermesE
 def _error_classes() -> dict[str, type[HermesError]]:
     """The class for every code that the API answers with."""
     # What only HTTP knows is a request that should not have been sent.
-    found: dict[str, type[HermesError]] = dict.fromkeys(
-        ("malformed-json", "body-timeout", "body-too-large", "unsupported-content-type"), InvalidRequest
-    )
+    found: dict[str, type[HermesError]] = dict.fromkeys(("malformed-json", "unsupported-content-type"), InvalidRequest)
     waiting: list[type[HermesError]] = [HermesError]
     while waiting:
         error_class = waiting.pop()

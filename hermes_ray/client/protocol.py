@@ -12,7 +12,7 @@ import httpx
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryResponse
 from hermes_ray.api.listing.page import MOST_ON_A_PAGE
 from hermes_ray.api.openai.completions import Model, ModelList
-from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse
 from hermes_ray.api.schemas.streams import (
     StreamErasureResponse,
@@ -35,6 +35,8 @@ _RESET_TIMEOUT_S = 60.0
 # For frames that are being applied, and a slow snapshot store.
 _ERASE_TIMEOUT_S = 90.0
 # The same, and a stream that is moving.
+_IMPORT_TIMEOUT_S = 150.0
+# For a large memory that is checked, brought to its worker and stored.
 _ANSWER_MARGIN_S = 10.0
 # The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
 _SERVER_DEFAULT_TIMEOUT_S = 600.0
@@ -139,6 +141,17 @@ def reset(stream_id: str) -> Call[StreamResetResponse]:
 def forget(stream_id: str) -> Call[StreamErasureResponse | None]:
     """Forget a stream and all that is kept of it."""
     return Call("DELETE", _path(stream_id), _if_any(StreamErasureResponse.model_validate), silence_s=_ERASE_TIMEOUT_S)
+
+
+def export_memory(stream_id: str) -> Call[None]:
+    """A stream's memory; its bytes are the answer."""
+    return Call("GET", f"{_path(stream_id)}/export", _nothing, silence_s=_ERASE_TIMEOUT_S)
+
+
+def import_memory(stream_id: str, *, replace: bool) -> Call[StreamImportResponse]:
+    """Begin a stream with a memory, which is the body."""
+    path = f"{_path(stream_id)}/import{'?replace=true' if replace else ''}"
+    return Call("POST", path, StreamImportResponse.model_validate, silence_s=_IMPORT_TIMEOUT_S)
 
 
 def models() -> Call[list[Model]]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hermes_ray.cluster.wire.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import Erasure, StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Question
-from hermes_ray.errors import NotReady, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import InvalidMemory, NotReady, StreamExists, UnknownStream, WorkerUnavailable
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
@@ -159,3 +160,28 @@ async def test_a_stream_whose_worker_is_dead_can_be_erased_and_is_not_restored(s
     await having(client, "later", last(NOW + 60_000))
     with pytest.raises(UnknownStream):
         await client.stream("orphan")
+
+
+async def test_a_memory_goes_from_one_stream_to_another_and_survives_the_death_of_its_worker(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "source")
+    await having(client, "source", last(NOW))
+    exported = await client.export("source")
+    with TemporaryFile() as file:
+        async for part in exported.parts:
+            file.write(part)
+        assert file.tell() == exported.size
+        location = await client.import_memory("copy", file, replace=False)
+        assert location.worker == "memory-0"
+        with pytest.raises(StreamExists):
+            await client.import_memory("copy", file, replace=False)
+    assert (await client.memory_map("copy")).frames == (await client.memory_map("source")).frames
+    await kill_its_owner(settings, client, "copy")
+    publish(settings, NOW + 60_000, "copy")
+    assert (await having(client, "copy", last(NOW + 60_000))).memory.frames_seen == 2 * FRAMES
+    with TemporaryFile() as file:
+        file.write(b"no memory")
+        with pytest.raises(InvalidMemory):
+            await client.import_memory("nonsense", file, replace=False)
+    with pytest.raises(UnknownStream):
+        await client.locate("nonsense")

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractContextManager, aclosing, contextmanager
-from dataclasses import replace
+from dataclasses import replace as changed
+from typing import BinaryIO
 
 from hermes_ray.api.asking.admission import Admission
 from hermes_ray.api.backend import Backend
@@ -10,6 +11,7 @@ from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.errors import UnknownStream
 from hermes_ray.observability.stats import SystemStats
@@ -113,6 +115,31 @@ class ScopedBackend:
             entry.outcome = DONE
             return erasure
 
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        with self._recorded("export", stream_id) as entry, self._visible(stream_id):
+            exported = await self._backend.export(stream_id)
+            entry.outcome = DONE
+            return exported
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported.
+
+        Raises:
+            UnknownStream: there may be none of that name for this caller.
+            HermesError: as the real backend.
+        """
+        action = "import-replacing" if replace else "import"
+        with self._recorded(action, stream_id) as entry, self._visible(stream_id):
+            location = await self._backend.import_memory(stream_id, file, replace=replace)
+            entry.outcome = DONE
+            return location
+
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0, *, streamed: bool = True
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
@@ -141,7 +168,7 @@ class ScopedBackend:
         if question.session_id is None:
             return question
         # No id of a key holds a slash, so no name of one caller's is another's.
-        return replace(question, session_id=f"{self._caller.id}/{question.session_id}")
+        return changed(question, session_id=f"{self._caller.id}/{question.session_id}")
 
     def _recorded(self, action: str, stream_id: str, text: str | None = None) -> AbstractContextManager[Entry]:
         return self._audit.recorded(self._caller, action, stream_id, self._request_id, text)

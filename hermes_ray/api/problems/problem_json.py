@@ -74,6 +74,12 @@ _KINDS = (
     # Raised by the engine, the cluster and their callers.
     ProblemKind("invalid-stream-id", 422, "Not a stream id", "Use 1 to 128 characters out of A-Z a-z 0-9 . _ -"),
     ProblemKind("unknown-stream", 404, "Unknown stream", "GET /v1/streams lists the streams that have been seen."),
+    ProblemKind(
+        "stream-exists", 409, "The stream has a memory", "Use another id, or set replace=true to lose that one."
+    ),
+    ProblemKind(
+        "invalid-memory", 422, "Not a memory for this system", "Import a file that this model's system exported."
+    ),
     ProblemKind("invalid-question", 422, "The question cannot be asked", "Ask a shorter or non-empty question."),
     ProblemKind("question-failed", 500, "This question failed", "Ask otherwise; other questions are not concerned."),
     ProblemKind("overloaded", 429, "Too many questions are waiting", "Try again after Retry-After seconds."),

@@ -1,6 +1,7 @@
 """``hermes streams``: every stream, how far it is, and what its memory holds."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _WHOLE_ID = 24
 """Longest stream id that is shown on one line in a narrow terminal."""
 
-streams = typer.Typer(help="List the streams; empty their memories, or forget them.")
+streams = typer.Typer(help="List the streams; empty, forget, export or import their memories.")
 
 
 @streams.callback(invoke_without_command=True)
@@ -118,6 +119,48 @@ def forget(
         for name, where in left.items():
             rest = f", except for what is left on {where} until that can be reached" if where else ""
             result_console().print(f"{name}: forgotten{rest}", markup=False, soft_wrap=True)
+
+
+@streams.command("export")
+def export_memory(
+    name: Annotated[str, typer.Argument(metavar="STREAM", help="Whose memory to write to a file.")],
+    file: Annotated[Path | None, typer.Argument(help="Where to (default: STREAM.hermes-memory.safetensors).")] = None,
+    url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a stream's memory to a file, for `hermes streams import` here or on another system. The stream goes on."""
+    from hermes_ray.cli.running.connection import connect
+    from hermes_ray.cli.running.memory_files import write_whole
+
+    target = file or Path(f"{name}.hermes-memory.safetensors")
+    with connect(url, api_key_file) as client:
+        size = write_whole(target, client.export_memory(name))
+    if as_json:
+        write_json({"id": name, "file": str(target), "bytes": size})
+    else:
+        result_console().print(f"{name}: {size} bytes in {target}", markup=False, soft_wrap=True)
+
+
+@streams.command("import")
+def import_memory(
+    name: Annotated[str, typer.Argument(metavar="STREAM", help="The stream that gets the memory.")],
+    file: Annotated[Path, typer.Argument(help="What `hermes streams export` wrote.")],
+    replace: Annotated[bool, typer.Option("--replace", help="The stream may have a memory, which is lost.")] = False,
+    url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin a stream with a memory from a file. It can be asked at once; frames that come later go on in it."""
+    from hermes_ray.cli.running.connection import connect
+    from hermes_ray.cli.running.memory_files import parts_of
+
+    with connect(url, api_key_file) as client:
+        done = client.import_memory(name, parts_of(file), replace=replace)
+    if as_json:
+        write_json(done.model_dump())
+    else:
+        result_console().print(f"{name}: imported, on {done.worker}", markup=False)
 
 
 def streams_table(found: Sequence["StreamResponse"]) -> Table:

@@ -10,6 +10,7 @@ import ray
 
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.erasure import StreamEraser
+from hermes_ray.cluster.control.importing import StreamImporter
 from hermes_ray.cluster.control.moves import StreamMover
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
@@ -30,6 +31,8 @@ _RESET_LIMIT_S = 30.0
 """For frames that are being applied, and a slow snapshot store."""
 _ERASE_LIMIT_S = 20.0
 """The same, and a memory that is being restored. Past it the Coordinator erases without the owner."""
+_TAKE_OVER_LIMIT_S = 60.0
+"""For a memory that is checked and stored, of a gigabyte at most."""
 _EXPIRY_S = 600.0
 """How often to look for snapshots that are too old, or of streams that were erased."""
 
@@ -56,6 +59,9 @@ class Coordinator:
             self._tell_to_erase,
             ray.get_runtime_context().get_node_id(),
             partial(topic_ends, settings.kafka),
+        )
+        self._importer = StreamImporter(
+            self._directory, self._mover.moves, self._tell_to_take_over, partial(topic_ends, settings.kafka)
         )
         self._confirmed: set[str] = set()
         self._reclaimed = asyncio.Event()
@@ -123,6 +129,17 @@ class Coordinator:
         self._confirmed.discard(stream_id)
         return erasure
 
+    async def choose_for_import(self, stream_id: str) -> str:
+        """The worker that is to be sent a stream's memory; raises as :meth:`StreamImporter.choose`."""
+        await self._heard_all.wait()
+        if not self._reclaimed.is_set():
+            raise NotReady("the Coordinator is still finding out which streams there are")
+        return self._importer.choose(stream_id)
+
+    async def take_over(self, stream_id: str, worker: str, transfer: str, replace: bool) -> Location:
+        """Begin a stream with a memory that a worker was sent; raises as :meth:`StreamImporter.take_over`."""
+        return await self._importer.take_over(stream_id, worker, transfer, replace)
+
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
         await self._heard_all.wait()
@@ -183,6 +200,12 @@ class Coordinator:
 
     async def _tell_to_erase(self, worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
         return await call(worker, self._namespace, "erase", stream_id, epoch, *topic, limit_s=_ERASE_LIMIT_S)
+
+    async def _tell_to_take_over(
+        self, worker: str, stream_id: str, epoch: int, transfer: str, topic: TopicEnds, replace: bool
+    ) -> None:
+        what = (stream_id, epoch, transfer, *topic, replace)
+        await call(worker, self._namespace, "take_over", *what, limit_s=_TAKE_OVER_LIMIT_S)
 
     def _find_place(self, stream_id: str) -> Location:
         if stream_id not in self._directory.locations and (unheard := self._supervisor.unheard()):

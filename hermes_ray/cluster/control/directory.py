@@ -151,11 +151,14 @@ class StreamDirectory:
             NoFreeSlot: no worker has room.
         """
         if stream_id not in self._locations:
-            if not self.workers_up:
-                raise NotReady("no memory worker is up yet")
-            worker = choose_worker(self._loads(lambda worker: worker.up))
-            self._locations[stream_id] = Location(worker, self._clock.next())
+            self._locations[stream_id] = Location(self.choose(), self._clock.next())
         return self._locations[stream_id]
+
+    def choose(self) -> str:
+        """The worker that a new stream would get. Raises as :meth:`place`."""
+        if not self.workers_up:
+            raise NotReady("no memory worker is up yet")
+        return choose_worker(self._loads(lambda worker: worker.up))
 
     def locate(self, stream_id: str) -> Location:
         """The stream's owner.

@@ -18,6 +18,7 @@ from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
+from hermes_ray.cluster.memory_worker.transfers import Transfers
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
@@ -44,6 +45,8 @@ _CALLERS = 256
 """Router processes that may wait for answers at once; a question is only handed in, and holds no call open."""
 _LOOKERS = 4
 """Memory maps drawn at once. Apart from health checks, since each waits for a step of the engine."""
+_TRANSFERS = 4
+"""Parts of exported or imported memories that are copied at once."""
 _DRAIN_LIMIT_S = 20.0
 """Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
 
@@ -81,11 +84,12 @@ class StreamMemoryActor:
         self._draining = False
         self._applier = FrameApplier()
         self._desk = AnswerDesk(self._explain)
+        self._transfers = Transfers(settings.api.max_import_bytes)
 
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
         """How many calls of each kind run at once."""
-        return {"health": 16, "ask": _CALLERS, "ingest": 256, "look": _LOOKERS}
+        return {"health": 16, "ask": _CALLERS, "ingest": 256, "look": _LOOKERS, "transfer": _TRANSFERS}
 
     @ray.method(concurrency_group="health")
     async def health(self, silent_s: float = 0.0) -> WorkerHealth:
@@ -162,6 +166,39 @@ class StreamMemoryActor:
     async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
         """A person wants a stream to be forgotten; see :meth:`HostedStreams.erase`."""
         return await self._hosted.erase(stream_id, epoch, log_id, ends)
+
+    @ray.method(concurrency_group="ingest")
+    async def export(self, stream_id: str, epoch: int) -> tuple[str, int]:
+        """Begin to export a memory; returns the transfer's name and size. Raises as :meth:`HostedStreams.export`."""
+        data = await self._hosted.export(stream_id, epoch)
+        return self._transfers.begin(data), len(data)
+
+    @ray.method(concurrency_group="ingest")
+    async def take_over(
+        self, stream_id: str, epoch: int, transfer: str, log_id: str, ends: Mapping[int, int], replace: bool
+    ) -> None:
+        """Begin a stream with a memory that was transferred here; raises as :meth:`HostedStreams.take_over`."""
+        await self._hosted.take_over(stream_id, epoch, self._transfers.take(transfer), log_id, ends, replace)
+
+    @ray.method(concurrency_group="transfer")
+    async def begin_transfer(self) -> str:
+        """Begin to take a memory in; returns the transfer's name."""
+        return self._transfers.begin()
+
+    @ray.method(concurrency_group="transfer")
+    async def read_transfer(self, transfer: str, start: int, size: int) -> bytes:
+        """A part of what is exported."""
+        return self._transfers.read(transfer, start, size)
+
+    @ray.method(concurrency_group="transfer")
+    async def write_transfer(self, transfer: str, start: int, part: bytes) -> None:
+        """A part of what is imported."""
+        self._transfers.write(transfer, start, part)
+
+    @ray.method(concurrency_group="transfer")
+    async def end_transfer(self, transfer: str) -> None:
+        """Nobody wants it any more."""
+        self._transfers.end(transfer)
 
     @ray.method(concurrency_group="ingest")
     async def lose(self, stream_id: str, epoch: int) -> None:

@@ -16,7 +16,17 @@ from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Durability, StreamReport
 from hermes_ray.engine.contracts import StreamStats
-from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
+from hermes_ray.engine.manifest import manifest_of
+from hermes_ray.errors import (
+    EngineError,
+    HermesError,
+    InvalidMemory,
+    NotReady,
+    SnapshotError,
+    StreamExists,
+    UnknownStream,
+    WorkerUnavailable,
+)
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.silence import silent_streams
 
@@ -129,7 +139,7 @@ class HostedStreams:
 
     def is_erased(self, stream_id: str) -> bool:
         """Whether a stream was erased, and no frame has come since: records from before may have had it placed here."""
-        return self._keeper.cursor(stream_id).is_erased
+        return self._keeper.cursor(stream_id).is_erased and stream_id not in self._reports
 
     def reports(self) -> Mapping[str, StreamReport]:
         """Every stream that has frames here."""
@@ -205,6 +215,62 @@ class HostedStreams:
             await self._forget(stream_id, epoch)
         log.warning("stream was erased", stream_id=stream_id, epoch=epoch)
         return removed
+
+    async def export(self, stream_id: str, epoch: int) -> bytes:
+        """A stream as a file for other systems: a snapshot without this system's places in Kafka.
+
+        Raises:
+            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`, and no frame of it was applied.
+            UnknownStream: it was erased, and no frame has come since.
+            SnapshotError: its memory was parked and cannot be read back.
+        """
+        async with self.turn(stream_id, epoch):
+            self.report(stream_id)
+            engine = self._engine()
+            stats = await asyncio.to_thread(engine.stream_stats, stream_id)
+            return await asyncio.to_thread(engine.snapshot, stream_id, manifest_of(stats, time.time()))
+
+    async def take_over(
+        self, stream_id: str, epoch: int, data: bytes, log_id: str, ends: Mapping[int, int], replace: bool
+    ) -> None:
+        """Begin a stream with a memory of another system; what was published of it up to now does not come into it.
+
+        Args:
+            stream_id: which.
+            epoch: under which it is owned.
+            data: of :meth:`export`, or a stranger's.
+            log_id: identifies the frames topic.
+            ends: of each partition of that topic the offset that the next record will get.
+            replace: a memory that the stream has may be lost.
+
+        Raises:
+            StreamExists: it has a memory, and that may not be lost.
+            InvalidMemory: that is no memory for this worker.
+            NoFreeSlot: there is no room.
+            StaleEpoch, WorkerUnavailable: as for :meth:`turn`.
+            SnapshotError: the store did not take it.
+        """
+        self._fence.check(stream_id, epoch)
+        engine = self._engine()
+        async with self._storing, self._in_order[stream_id]:
+            self._fence.check(stream_id, epoch)
+            if stream_id in self._reports and not replace:
+                raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
+            cursor = self._keeper.cursor(stream_id).erased_up_to(log_id, ends)
+            try:
+                await asyncio.to_thread(engine.check_memory, data)
+            except SnapshotError as error:
+                raise InvalidMemory(f"not a memory for this system: {error}") from error
+            await self._clear(stream_id)
+            try:
+                await asyncio.to_thread(self._keeper.adopt, engine, stream_id, epoch, data, cursor)
+            except HermesError:
+                await self._clear(stream_id)
+                self.welcome(stream_id)  # what the store has of it is what it was
+                raise
+            self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
+            self._ready.add(stream_id)
+        log.warning("stream was imported", stream_id=stream_id, epoch=epoch, bytes=len(data), replaced=replace)
 
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker while this one was out of touch: forget it, writing nothing.

@@ -15,6 +15,7 @@ from hermes_ray.cluster.wire.protocol import Durability, Mark, Resumption
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import SnapshotCounts, SnapshotState
+from hermes_ray.video.sampling import SamplerState
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
@@ -241,6 +242,42 @@ class StreamKeeper:
         if stream_id in self._behind:
             log.error("no snapshot can be used, replaying what Kafka still holds", stream_id=stream_id)
         return False
+
+    def adopt(self, engine: "StreamEngine", stream_id: str, epoch: int, data: bytes, cursor: StreamCursor) -> None:
+        """Begin a stream with the memory of another system, and write its first snapshot here.
+
+        Args:
+            engine: where to; does not know the stream.
+            stream_id: whose.
+            epoch: under which the stream is owned.
+            data: the memory, which the engine has checked.
+            cursor: says which records do not come into it.
+
+        Raises:
+            NoFreeSlot: there is no room for it.
+            SnapshotError: the store did not take it, or it is no memory for the engine.
+        """
+        engine.restore(stream_id, data)
+        stats = engine.stream_stats(stream_id)
+        newest_ms = stats.as_of_ms or 0
+        # At no rate of the file's own: the sampler begins a new grid at the memory's newest frame.
+        sampler = SamplerState(
+            target_fps=1.0,
+            anchor_ms=newest_ms,
+            newest_kept_ms=newest_ms,
+            newest_seen_ms=newest_ms,
+            kept=stats.frames_seen,
+        )
+        self._cursors[stream_id] = cursor = replace(cursor, sampler=sampler)
+        if self._store is None:
+            return
+        self.save(stream_id, epoch, cursor, engine.snapshot(stream_id, self.beside(cursor)))
+        try:
+            self._store.prune(stream_id, keep=1)
+        except SnapshotError as error:
+            log.error(
+                "snapshots of the replaced memory stay; the new one counts", stream_id=stream_id, error=str(error)
+            )
 
     def _read(self, stream_id: str, name: SnapshotName) -> bytes | None:
         """A snapshot's bytes; ``None`` once it could not be read often enough.

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from hermes_ray.cluster.wire.answer_channel import AnswerChannel
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.contracts import Erasure, IngestCounts, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts_of_file, send
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.shared_call import SharedCall
@@ -30,6 +31,10 @@ _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
 _ERASE_LIMIT_S = 60.0
 """The same; and a move that is under way, and the broker."""
+_TRANSFER_LIMIT_S = 30.0
+"""A snapshot waits for a step of the engine, and is copied off the device."""
+_IMPORT_LIMIT_S = 90.0
+"""Longer than the Coordinator waits for the worker, and the broker."""
 _STATS_LIMIT_S = 1.0
 """A scrape must end well within Prometheus' own limit of 10 s."""
 
@@ -172,6 +177,35 @@ class ClusterClient:
         erasure: Erasure = await self._call(COORDINATOR, "erase", stream_id, limit_s=_ERASE_LIMIT_S)
         self._locations.pop(stream_id, None)
         return erasure
+
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
+            Overloaded: its worker exports or imports too many already.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        location, (transfer, size) = await self._look(stream_id, "export", _TRANSFER_LIMIT_S)
+        return MemoryFile(size, parts_of(self._call, location.worker, transfer, size))
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported; what is published from now on comes into it.
+
+        Raises:
+            StreamExists: it has a memory, and ``replace`` is not set.
+            InvalidMemory: the file holds none, or none for this system's model and settings.
+            NoFreeSlot, Overloaded, NotReady, WorkerUnavailable: not now.
+            SnapshotError: the snapshot store did not take it.
+        """
+        worker = await self._call(COORDINATOR, "choose_for_import", stream_id)
+        transfer = await send(self._call, worker, parts_of_file(file))
+        try:
+            where = (stream_id, worker, transfer, replace)
+            self._locations[stream_id] = await self._call(COORDINATOR, "take_over", *where, limit_s=_IMPORT_LIMIT_S)
+        finally:
+            await end(self._call, worker, transfer)
+        return self._locations[stream_id]
 
     async def ask(
         self,
