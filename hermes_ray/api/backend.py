@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.observability.stats import SystemStats
 
@@ -85,6 +86,16 @@ class Backend(Protocol):
         Raises:
             UnknownStream: nothing is kept of it.
             NotReady, SnapshotError, WorkerUnavailable: it might come back after a restart; the stream is as it was.
+        """
+        ...
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Change what is set for a stream alone.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+            InvalidRequest: that cannot be set.
+            SnapshotError: it would be lost after a restart; nothing has changed.
         """
         ...
 

@@ -10,13 +10,14 @@ from typing import BinaryIO
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile, parts_of_file
+from hermes_ray.cluster.wire.stream_settings import Change, StreamSettings, check_possible
 from hermes_ray.cluster.wire.stream_state import state_of
 from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.engine.manifest import manifest_of
-from hermes_ray.errors import InvalidMemory, QuestionTimeout, SnapshotError, StreamExists
+from hermes_ray.errors import InvalidMemory, InvalidRequest, QuestionTimeout, SnapshotError, StreamExists
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
 
@@ -33,6 +34,7 @@ class EngineBackend:
         self._engine = engine
         self._meters = MemoryMeters()
         self._problems: Mapping[str, int] = {}
+        self._stream_settings: dict[str, StreamSettings] = {}
 
     async def readiness(self) -> Readiness:
         """Always ready: an engine that exists has loaded its model."""
@@ -68,7 +70,10 @@ class EngineBackend:
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
         age = age_ms(stats.as_of_ms)
         state = state_of(age, waiting_ms=None, max_lag_s=0.0)
-        return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age, state=state)
+        own = self._stream_settings.get(stream_id, StreamSettings())
+        return StreamStatus(
+            stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age, state=state, settings=own
+        )
 
     async def memory_map(self, stream_id: str) -> MemoryMap:
         """What each tier of a stream's memory still holds of every frame.
@@ -95,7 +100,21 @@ class EngineBackend:
             UnknownStream: no frame of it was shown.
         """
         await asyncio.to_thread(self._engine.drop, stream_id)
+        self._stream_settings.pop(stream_id, None)
         return Erasure()
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Label a stream, for as long as this process lives; nothing is sampled or forgotten here.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+            InvalidRequest: that cannot be set.
+        """
+        check_possible(change, await asyncio.to_thread(self._engine.stream_stats, stream_id))
+        if without := sorted(change.keys() & {"fps", "retention_days"}):
+            raise InvalidRequest(f"{without[0]}: has no effect in an engine that is fed by its own program")
+        known = self._stream_settings.get(stream_id, StreamSettings())
+        self._stream_settings[stream_id] = known.changed(change)
 
     async def export(self, stream_id: str) -> MemoryFile:
         """A stream's memory as a file.

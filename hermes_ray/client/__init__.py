@@ -6,7 +6,7 @@ from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
-from hermes_ray.client.protocol import AskParameters, StreamWishes
+from hermes_ray.client.protocol import AskParameters, StreamChange, StreamWishes
 
 __all__ = [
     "AnswerResponse",
@@ -14,6 +14,7 @@ __all__ = [
     "AsyncHermesClient",
     "HermesClient",
     "MemoryMapResponse",
+    "StreamChange",
     "StreamErasureResponse",
     "StreamImportResponse",
     "StreamResetResponse",

@@ -14,7 +14,7 @@ from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetRes
 from hermes_ray.client import protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
-from hermes_ray.client.protocol import AskParameters, Call, StreamWishes
+from hermes_ray.client.protocol import AskParameters, Call, StreamChange, StreamWishes
 from hermes_ray.errors import ApiUnreachable, ConfigError
 
 _Result = TypeVar("_Result")
@@ -79,7 +79,7 @@ class AsyncHermesClient:
         Args:
             limit: so many of them at most; all by default.
             wanted: ``id``, ``state`` and ``worker`` are lists of which any may hold, ids also patterns such as
-                ``dock-*``; ``sort`` is what comes first.
+                ``dock-*``; of ``label`` (``NAME=VALUE`` or ``NAME``) all must hold; ``sort`` is what comes first.
 
         Raises:
             InvalidRequest: no list can be asked for so.
@@ -105,6 +105,14 @@ class AsyncHermesClient:
     async def reset(self, stream_id: str) -> StreamResetResponse:
         """Forget all that a stream's memory has seen, for good."""
         return await self._send(protocol.reset(stream_id))
+
+    async def configure(self, stream_id: str, **change: Unpack[StreamChange]) -> StreamResponse:
+        """Change labels, sampling rate or retention of a stream; what is not named stays, ``None`` is the default.
+
+        Raises:
+            InvalidRequest: that cannot be set; names what can.
+        """
+        return await self._send(protocol.configure(stream_id, change))
 
     async def forget(self, stream_id: str) -> StreamErasureResponse | None:
         """Forget a stream and all that is kept of it; frames published later begin a new one.

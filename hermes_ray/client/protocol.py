@@ -62,7 +62,18 @@ class StreamWishes(TypedDict, total=False):
     id: Sequence[str]
     state: Sequence[str]
     worker: Sequence[str]
+    label: Sequence[str]
     sort: str
+
+
+class StreamChange(TypedDict, total=False):
+    """What is set for a stream; see :class:`~hermes_ray.api.schemas.stream_settings.StreamPatch`."""
+
+    labels: Mapping[str, str | None] | None
+    fps: float | None
+    retention_days: float | None
+    policy: str
+    budget_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,11 @@ def reset(stream_id: str) -> Call[StreamResetResponse]:
     """Forget what a stream's memory has seen."""
     path = f"{_path(stream_id)}/reset"
     return Call("POST", path, StreamResetResponse.model_validate, silence_s=_RESET_TIMEOUT_S)
+
+
+def configure(stream_id: str, change: StreamChange) -> Call[StreamResponse]:
+    """Change what is set for a stream alone."""
+    return Call("PATCH", _path(stream_id), StreamResponse.model_validate, dict(change), _RESET_TIMEOUT_S)
 
 
 def forget(stream_id: str) -> Call[StreamErasureResponse | None]:

@@ -12,6 +12,7 @@ from hermes_ray.api.keys.limits import QuestionPlaces
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
 from hermes_ray.errors import UnknownStream
 from hermes_ray.observability.stats import SystemStats
@@ -114,6 +115,17 @@ class ScopedBackend:
             erasure = await self._backend.erase(stream_id)
             entry.outcome = DONE
             return erasure
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Change what is set for a stream alone.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            InvalidRequest, SnapshotError: nothing has changed.
+        """
+        with self._recorded("configure", stream_id) as entry, self._visible(stream_id):
+            await self._backend.configure(stream_id, change)
+            entry.outcome = DONE
 
     async def export(self, stream_id: str) -> MemoryFile:
         """A stream's memory as a file.

@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 
@@ -16,17 +16,19 @@ MOST_ON_A_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class StreamFilter:
-    """Which streams are asked for. Each part that is given must hold; of several values in one part, any.
+    """Which streams are asked for. Each part that is given must hold: of several values any, of several labels all.
 
     Attributes:
         ids: ids, or glob patterns of ids.
         states: states.
         workers: names of workers that hold the memories.
+        labels: names and values; ``None`` for any value.
     """
 
     ids: Sequence[str] = ()
     states: Sequence[StreamState] = ()
     workers: Sequence[str] = ()
+    labels: Sequence[tuple[str, str | None]] = ()
 
     def select(self, statuses: Iterable[StreamStatus]) -> list[StreamStatus]:
         """Those that are meant."""
@@ -37,7 +39,12 @@ class StreamFilter:
             if (named is None or named.match(status.stream_id))
             and (not self.states or status.state in self.states)
             and (not self.workers or status.location.worker in self.workers)
+            and all(_has(status.settings.labels, name, value) for name, value in self.labels)
         ]
+
+
+def _has(labels: Mapping[str, str], name: str, value: str | None) -> bool:
+    return name in labels and value in (None, labels[name])
 
 
 @dataclass(frozen=True, slots=True)

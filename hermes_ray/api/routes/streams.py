@@ -10,6 +10,7 @@ from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.listing.page import page_of
 from hermes_ray.api.schemas.memory import MemoryMapResponse
 from hermes_ray.api.schemas.stream_list import StreamListQuery
+from hermes_ray.api.schemas.stream_settings import StreamPatch
 from hermes_ray.api.schemas.streams import (
     StreamErasureResponse,
     StreamListResponse,
@@ -89,6 +90,33 @@ async def reset_stream(stream_id: StreamId, backend: CurrentBackend) -> StreamRe
     Records go on being read where they were, and the next frame begins a new memory. Until then questions get 503.
     """
     return StreamResetResponse.of(stream_id, await backend.reset(stream_id))
+
+
+@router.patch(
+    "/{id}",
+    operation_id="configureStream",
+    responses=documentation.problems(
+        "malformed-json",
+        "unknown-stream",
+        "body-timeout",
+        "body-too-large",
+        "unsupported-content-type",
+        "invalid-stream-id",
+        "invalid-request",
+        "not-ready",
+        "worker-unavailable",
+        "stale-epoch",
+        "snapshot",
+        "cluster",
+    ),
+)
+async def configure_stream(stream_id: StreamId, patch: StreamPatch, backend: CurrentBackend) -> StreamResponse:
+    """Change labels, sampling rate or retention of one stream; they survive restarts and moves.
+
+    A rate holds from the frame on behind the newest one in the memory, also when records are read again.
+    """
+    await backend.configure(stream_id, patch.to_change())
+    return StreamResponse.of(await backend.stream(stream_id))
 
 
 @router.delete(

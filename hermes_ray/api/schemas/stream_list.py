@@ -11,6 +11,7 @@ from hermes_ray.cluster.wire.stream_state import StreamState
 
 _MOST_VALUES = 64
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
+_Label = Annotated[str, Field(min_length=1, max_length=320)]
 
 
 class StreamListQuery(Schema):
@@ -22,6 +23,8 @@ class StreamListQuery(Schema):
     """States. May be repeated: any of them."""
     worker: Annotated[list[_Name], Field(default_factory=list, max_length=_MOST_VALUES)]
     """Names of the workers that hold the memories. May be repeated: any of them."""
+    label: Annotated[list[_Label], Field(default_factory=list, max_length=_MOST_VALUES)]
+    """``NAME=VALUE``, or ``NAME`` for any value. May be repeated: all of them."""
     sort: Order = Order.ID
     """What comes first: the smallest, or with ``-`` before it the largest. ``age`` is of the newest frame. Streams
     without such a value come last, equals by id."""
@@ -32,4 +35,7 @@ class StreamListQuery(Schema):
 
     def to_filter(self) -> StreamFilter:
         """Which streams are meant."""
-        return StreamFilter(self.id, self.state, self.worker)
+        labels = [
+            (name, value if equals else None) for name, equals, value in (one.partition("=") for one in self.label)
+        ]
+        return StreamFilter(self.id, self.state, self.worker, labels)

@@ -1,6 +1,8 @@
 """Streams of the native API. Times are UTC; ``_ms`` is milliseconds, ``_s`` seconds."""
 
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import Field
 
 from hermes_ray.api.schemas.base import Schema, rfc3339
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
@@ -79,6 +81,13 @@ class StreamResponse(Schema):
     bound for the stream. The memory has a gap there."""
     snapshot_age_s: float | None
     """How old the newest snapshot of the memory is, seconds; null if there is none. Grows while no frames come."""
+    labels: Annotated[dict[str, str], Field(default_factory=dict)]
+    """What was set with `PATCH`, by name."""
+    fps: float | None = None
+    """Frames per second that sampling keeps of this stream, where that was set; null for ``video.target_fps``."""
+    retention_days: float | None = None
+    """How long the stream may be silent before it is forgotten, where that was set, days; null for
+    ``snapshots.expire_after_days``."""
     ingest: IngestResponse | None
     """What ingest did for the stream; null while no ingest worker has reported."""
 
@@ -103,6 +112,9 @@ class StreamResponse(Schema):
             epoch=status.location.epoch,
             lost_records=status.lost_records,
             snapshot_age_s=status.snapshot_age_s,
+            labels=dict(status.settings.labels),
+            fps=status.settings.fps,
+            retention_days=status.settings.retention_days,
             ingest=None if status.ingest is None else IngestResponse.of(status.ingest),
         )
 

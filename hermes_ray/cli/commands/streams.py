@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WHOLE_ID = 24
 """Longest stream id that is shown on one line in a narrow terminal."""
 
-streams = typer.Typer(help="List the streams; empty, forget, export or import their memories.")
+streams = typer.Typer(help="List and configure the streams; empty, forget, export or import their memories.")
 
 
 @streams.callback(invoke_without_command=True)
@@ -47,6 +47,10 @@ def list_streams(
     worker: Annotated[
         list[str] | None, typer.Option("--worker", metavar="NAME", help="Only of these workers. Repeatable.")
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME[=VALUE]", help="Only with this label. Repeatable: all of them."),
+    ] = None,
     sort: Annotated[
         str, typer.Option("--sort", help="id, lag, age or frames_seen; with - before it the largest first.")
     ] = "id",
@@ -65,7 +69,7 @@ def list_streams(
     from hermes_ray.cli.running.connection import connect
     from hermes_ray.client import StreamWishes
 
-    wanted = StreamWishes(id=like or (), state=state or (), worker=worker or (), sort=sort)
+    wanted = StreamWishes(id=like or (), state=state or (), worker=worker or (), label=label or (), sort=sort)
     with connect(url, api_key_file) as client:
         if watch:
             _watch(lambda: client.streams(limit=limit, **wanted), interval, as_json)
@@ -119,6 +123,48 @@ def forget(
         for name, where in left.items():
             rest = f", except for what is left on {where} until that can be reached" if where else ""
             result_console().print(f"{name}: forgotten{rest}", markup=False, soft_wrap=True)
+
+
+@streams.command("set")
+def configure(
+    name: Annotated[str, typer.Argument(metavar="STREAM", help="What to set for which stream.")],
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME=VALUE", help="A label; NAME= removes it. Repeatable."),
+    ] = None,
+    fps: Annotated[
+        str | None, typer.Option("--fps", metavar="NUMBER|default", help="Frames per second that sampling keeps.")
+    ] = None,
+    retention_days: Annotated[
+        str | None,
+        typer.Option("--retention-days", metavar="NUMBER|default", help="Silence after which the stream is forgotten."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set labels, sampling rate or retention of one stream. They survive restarts and moves."""
+    from hermes_ray.cli.running.connection import connect
+    from hermes_ray.client import StreamChange
+
+    change = StreamChange()
+    if label:
+        change["labels"] = dict(_label(one) for one in label)
+    if fps is not None:
+        change["fps"] = _number("--fps", fps)
+    if retention_days is not None:
+        change["retention_days"] = _number("--retention-days", retention_days)
+    if not change:
+        raise ConfigError("nothing to set: name at least one of --label, --fps and --retention-days")
+    with connect(url, api_key_file) as client:
+        stream = client.configure(name, **change)
+    if as_json:
+        write_json(stream.model_dump(mode="json"))
+    else:
+        labels = ", ".join(f"{key}={value}" for key, value in stream.labels.items()) or "no labels"
+        rate = "the default rate" if stream.fps is None else f"{stream.fps:g} frames a second"
+        days = "the default retention" if stream.retention_days is None else f"retention {stream.retention_days:g} days"
+        result_console().print(f"{name}: {labels}; {rate}; {days}", markup=False, soft_wrap=True)
 
 
 @streams.command("export")
@@ -226,6 +272,20 @@ def tokens_held(tokens_per_layer: Sequence[int], prefix: int, budget: int | None
     """What the fullest layer holds against what it may hold: ``70 / 74``."""
     limit = "no limit" if budget is None else str(prefix + budget)
     return f"{max(tokens_per_layer, default=0)} / {limit}"
+
+
+def _label(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--label {text}: write NAME=VALUE, or NAME= to remove it")
+    return name, value or None
+
+
+def _number(option: str, text: str) -> float | None:
+    try:
+        return None if text == "default" else float(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text}: write a number, or default") from error
 
 
 def _as_json(found: Sequence["StreamResponse"]) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.erasure import StreamEraser
 from hermes_ray.cluster.control.importing import StreamImporter
 from hermes_ray.cluster.control.moves import StreamMover
+from hermes_ray.cluster.control.retention import retentions
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
 from hermes_ray.cluster.wire.protocol import ClusterView
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
@@ -128,6 +130,21 @@ class Coordinator:
         erasure = await self._eraser.erase(stream_id)
         self._confirmed.discard(stream_id)
         return erasure
+
+    async def configure(self, stream_id: str, change: Change) -> Location:
+        """Change what is set for a stream alone. By the new epoch its ingest worker asks again, and learns it.
+
+        Raises:
+            UnknownStream, NotReady, SnapshotError, WorkerUnavailable: as :meth:`reset`.
+            InvalidRequest: that cannot be set.
+        """
+        await self.locate(stream_id)
+        if self._mover.moves(stream_id):
+            raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
+        location = self._directory.renew(stream_id)
+        what = (stream_id, location.epoch, change)
+        await call(location.worker, self._namespace, "configure", *what, limit_s=_RESET_LIMIT_S)
+        return location
 
     async def choose_for_import(self, stream_id: str) -> str:
         """The worker that is to be sent a stream's memory; raises as :meth:`StreamImporter.choose`."""
@@ -257,7 +274,8 @@ class Coordinator:
         await self._reclaimed.wait()  # which would place again what it had found before
         while self._stored.has_store:
             await self._stored.sweep()
-            for stream_id in await self._stored.expire():
+            own = await retentions(self._directory, self._namespace)
+            for stream_id in [] if own is None else await self._stored.expire(own):
                 self._confirmed.discard(stream_id)
                 self._directory.forget(stream_id)
             await asyncio.sleep(_EXPIRY_S)

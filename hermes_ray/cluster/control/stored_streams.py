@@ -1,6 +1,7 @@
 """The snapshot store as the Coordinator sees it: which streams it knows, for how long, and who can read them."""
 
 import asyncio
+from collections.abc import Mapping
 
 from hermes_ray.cluster.memory_worker.empty_memory import dump_empty
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
@@ -94,16 +95,22 @@ class StoredStreams:
         except SnapshotError as error:
             log.error("what is left of erased streams cannot be removed", error=str(error))
 
-    async def expire(self) -> list[str]:
-        """Remove the snapshots of streams that have been silent for too long; returns those streams."""
+    async def expire(self, days_of_stream: Mapping[str, float]) -> list[str]:
+        """Remove the snapshots of streams that have been silent for too long; returns those streams.
+
+        Args:
+            days_of_stream: for how long they may, where that is not what the settings say.
+        """
         days = self._settings.expire_after_days
-        if self._store is None or days is None:
+        if self._store is None or (days is None and not days_of_stream):
             return []
+        of_stream = {stream_id: own * _DAY_S for stream_id, own in days_of_stream.items()}
         try:
-            expired = await asyncio.to_thread(self._store.expire, days * _DAY_S)
+            expired = await asyncio.to_thread(self._store.expire, None if days is None else days * _DAY_S, of_stream)
         except SnapshotError as error:
             log.error("old snapshots cannot be removed", error=str(error))
             return []
         for stream_id in expired:
-            log.warning("stream has been silent for too long and is forgotten", stream_id=stream_id, days=days)
+            own = days_of_stream.get(stream_id, days)
+            log.warning("stream has been silent for too long and is forgotten", stream_id=stream_id, days=own)
         return expired

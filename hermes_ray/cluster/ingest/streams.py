@@ -74,7 +74,7 @@ class IngestStream:
             at: the owner's answer.
             replay_s: how much of the stream may have been read and not be in its newest snapshot, seconds.
         """
-        self.cursor = StreamCursor(at.log, at.positions, at.sampler, at.lost_records, at.erased)
+        self.cursor = StreamCursor(at.log, at.positions, at.sampler, at.lost_records, at.erased, at.settings)
         self.sampler = at.sampler
         self.behind = at.behind
         self.ask_not_before_s = 0.0

@@ -30,6 +30,7 @@ from hermes_ray.cluster.wire.protocol import (
     StreamReport,
     WorkerHealth,
 )
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, MemoryMap
 from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
@@ -161,6 +162,16 @@ class StreamMemoryActor:
     async def reset(self, stream_id: str, epoch: int) -> None:
         """A person wants a stream to begin with an empty memory; raises as :meth:`HostedStreams.reset`."""
         await self._hosted.reset(stream_id, epoch)
+
+    @ray.method(concurrency_group="ingest")
+    async def configure(self, stream_id: str, epoch: int, change: Change) -> None:
+        """A person changes what is set for a stream; raises as :meth:`HostedStreams.configure`."""
+        await self._hosted.configure(stream_id, epoch, change)
+
+    @ray.method(concurrency_group="health")
+    async def retentions(self) -> Mapping[str, float]:
+        """Streams that may be silent for longer or shorter than others, and for how long, days."""
+        return self._hosted.retentions()
 
     @ray.method(concurrency_group="ingest")
     async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:

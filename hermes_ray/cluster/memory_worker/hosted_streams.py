@@ -15,6 +15,7 @@ from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Durability, StreamReport
+from hermes_ray.cluster.wire.stream_settings import Change, check_possible
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.manifest import manifest_of
 from hermes_ray.errors import (
@@ -190,6 +191,28 @@ class HostedStreams:
             await self._drop(stream_id)
         log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
 
+    async def configure(self, stream_id: str, epoch: int, change: Change) -> None:
+        """Change what is set for a stream, from the frame on behind the one that its memory has seen last.
+
+        Raises:
+            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`, and no frame of it was applied.
+            UnknownStream: it was erased, and no frame has come since.
+            InvalidRequest: that cannot be set.
+            SnapshotError: the store did not take it; nothing has changed.
+        """
+        async with self._storing, self.turn(stream_id, epoch):
+            check_possible(change, self.report(stream_id).memory)
+            known = self._keeper.cursor(stream_id)
+            cursor = replace(known, settings=known.settings.changed(change))
+            data = await asyncio.to_thread(self._engine().snapshot, stream_id, self._keeper.beside(cursor))
+            await asyncio.to_thread(self._keeper.configure, stream_id, epoch, cursor, data)
+        log.info("stream was configured", stream_id=stream_id, epoch=epoch, change=sorted(change))
+
+    def retentions(self) -> Mapping[str, float]:
+        """Days, by stream, of those that have a retention of their own."""
+        own = {stream: self._keeper.cursor(stream).settings.retention_days for stream in list(self._ready)}
+        return {stream: days for stream, days in own.items() if days is not None}
+
     async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
         """Forget a stream and all that is kept of it; whatever was published of it up to now never counts again.
 
@@ -256,7 +279,8 @@ class HostedStreams:
             self._fence.check(stream_id, epoch)
             if stream_id in self._reports and not replace:
                 raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
-            cursor = self._keeper.cursor(stream_id).erased_up_to(log_id, ends)
+            known = self._keeper.cursor(stream_id)
+            cursor = replace(known.erased_up_to(log_id, ends), settings=known.settings)
             try:
                 await asyncio.to_thread(engine.check_memory, data)
             except SnapshotError as error:
@@ -394,4 +418,9 @@ class HostedStreams:
 
     def _aged(self, stream_id: str, report: StreamReport) -> StreamReport:
         cursor = self._keeper.cursor(stream_id)
-        return replace(report, snapshot_age_s=self._keeper.age_s(stream_id), lost_records=cursor.lost_records)
+        return replace(
+            report,
+            snapshot_age_s=self._keeper.age_s(stream_id),
+            lost_records=cursor.lost_records,
+            settings=cursor.settings,
+        )

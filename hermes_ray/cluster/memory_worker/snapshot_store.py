@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,11 @@ class SnapshotStore:
         except (ValueError, ImportError) as error:
             raise ConfigError(f"snapshots.url {settings.url}: {error}") from error
         self._files, self._root = found
+
+    @property
+    def keep(self) -> int:
+        """How many snapshots of a stream are kept."""
+        return self._keep
 
     def check(self) -> None:
         """Make sure that something can be written, listed and removed.
@@ -122,11 +127,12 @@ class SnapshotStore:
             names = self._all_names(stream_id)
             self._remove(stream_id, reversed(names[len(that_count(names)) :]))
 
-    def expire(self, older_than_s: float) -> list[str]:
+    def expire(self, older_than_s: float | None, of_stream: Mapping[str, float] | None = None) -> list[str]:
         """Remove all snapshots of streams that have had none newer for so long.
 
         Args:
             older_than_s: age of the newest, by the store's clock for its files and by this machine's for now, seconds.
+            of_stream: the same, for streams that have an age of their own.
 
         Returns:
             The streams of which there is nothing any more. What is known of those that were erased expires too.
@@ -134,9 +140,13 @@ class SnapshotStore:
         Raises:
             SnapshotError: the store cannot be read or written, or keeps no times; what was removed stays removed.
         """
-        before_s = time.time() - older_than_s
-        newest = self.newest()
-        expired = [stream for stream in newest if self._remove_all_from_before(stream, before_s)]
+        now_s, of_stream, newest = time.time(), of_stream or {}, self.newest()
+        ages_s = {stream: of_stream.get(stream, older_than_s) for stream in newest}
+        expired = [
+            stream
+            for stream, age_s in ages_s.items()
+            if age_s is not None and self._remove_all_from_before(stream, now_s - age_s)
+        ]
         return [stream for stream in expired if not newest[stream].erased]
 
     def names(self, stream_id: str) -> list[SnapshotName]:

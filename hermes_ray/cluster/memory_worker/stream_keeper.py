@@ -78,7 +78,15 @@ class StreamKeeper:
         """Where ingest goes on."""
         cursor = self.cursor(stream_id)
         behind = stream_id in self._behind
-        return Resumption(cursor.log, cursor.positions, cursor.sampler, behind, cursor.lost_records, cursor.erased)
+        return Resumption(
+            cursor.log,
+            cursor.positions,
+            cursor.sampler,
+            behind,
+            cursor.lost_records,
+            cursor.erased,
+            cursor.settings,
+        )
 
     def durability(self, stream_id: str, epoch: int) -> Durability:
         """How far the stream would be after this process' death."""
@@ -164,6 +172,26 @@ class StreamKeeper:
             except SnapshotError as error:
                 log.error("old snapshots stay; the empty one counts", stream_id=stream_id, error=str(error))
         self._cursors[stream_id] = empty
+        self._unsaved_s.pop(stream_id, None)
+
+    def configure(self, stream_id: str, epoch: int, cursor: StreamCursor, data: bytes) -> None:
+        """From a cursor on a stream has other settings.
+
+        Written into as many snapshots as the store keeps. So no older one is left that could be used in the place of a
+        damaged one, and from which a replay would go on without the settings.
+
+        Args:
+            stream_id: whose.
+            epoch: under which the stream is owned.
+            cursor: where it is, with the new settings.
+            data: the snapshot, with :meth:`beside` of that cursor in it.
+
+        Raises:
+            SnapshotError: the store did not take it; the stream goes on with its former settings.
+        """
+        for _ in range(0 if self._store is None else self._store.keep):
+            self.save(stream_id, epoch, cursor, data)
+        self._cursors[stream_id] = cursor
         self._unsaved_s.pop(stream_id, None)
 
     def erase(self, stream_id: str, epoch: int, cursor: StreamCursor) -> bool:

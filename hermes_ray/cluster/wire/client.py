@@ -13,6 +13,7 @@ from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.shared_call import SharedCall
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figures_of, merged
 from hermes_ray.config import Settings
@@ -177,6 +178,17 @@ class ClusterClient:
         erasure: Erasure = await self._call(COORDINATOR, "erase", stream_id, limit_s=_ERASE_LIMIT_S)
         self._locations.pop(stream_id, None)
         return erasure
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Change what is set for a stream alone.
+
+        Raises:
+            UnknownStream, NotReady, SnapshotError, WorkerUnavailable: as for :meth:`reset`.
+            InvalidRequest: that cannot be set.
+        """
+        self._locations[stream_id] = await self._call(
+            COORDINATOR, "configure", stream_id, change, limit_s=_RESET_LIMIT_S
+        )
 
     async def export(self, stream_id: str) -> MemoryFile:
         """A stream's memory as a file.

@@ -1,7 +1,8 @@
 """What the cluster tells its callers, as plain values that pickle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.engine.contracts import StreamStats
 
@@ -85,6 +86,7 @@ class StreamStatus:
         lost_records: Kafka records that retention removed before they were read, since the stream began; of its
             partition, so an upper bound for the stream.
         state: in one word, how it is.
+        settings: what is set for this stream alone.
     """
 
     stream_id: str
@@ -96,6 +98,7 @@ class StreamStatus:
     snapshot_age_s: float | None = None
     lost_records: int = 0
     state: StreamState = StreamState.LIVE
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from hermes_ray.cluster.wire.protocol import FramePosition, Mark, is_done_with
+from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.video.sampling import SamplerState
 
 
@@ -19,6 +20,7 @@ class StreamCursor:
         lost_records: as in the newest mark.
         erased: per partition of ``log`` the offset below which records are of a stream of that name that was erased,
             whoever reads them, and whenever.
+        settings: what is set for this stream, from here on.
     """
 
     log: str = ""
@@ -26,6 +28,7 @@ class StreamCursor:
     sampler: SamplerState | None = None
     lost_records: int = 0
     erased: Mapping[int, int] = field(default_factory=dict)
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
     @property
     def is_erased(self) -> bool:
@@ -59,11 +62,11 @@ class StreamCursor:
             return self
         former, erased = (self.positions, self.erased) if mark.log == self.log else ({}, {})
         positions = {**former, mark.position.partition: mark.position}
-        return type(self)(mark.log, positions, mark.sampler, mark.lost_records, erased)
+        return type(self)(mark.log, positions, mark.sampler, mark.lost_records, erased, self.settings)
 
     def emptied(self) -> Self:
         """The cursor of a memory that forgets what it has seen, and goes on behind it."""
-        return type(self)(self.log, self.positions, erased=self.erased)
+        return type(self)(self.log, self.positions, erased=self.erased, settings=self.settings)
 
     def erased_up_to(self, log: str, ends: Mapping[int, int]) -> Self:
         """The cursor of a stream of which everything up to now is erased, read or not.
@@ -88,6 +91,7 @@ class StreamCursor:
             "sampler": sampler,
             "lost_records": self.lost_records,
             "erased": [list(end) for end in self.erased.items()],
+            "settings": self.settings.to_json(),
         }
 
     @classmethod
@@ -98,4 +102,5 @@ class StreamCursor:
         lost_records = value.get("lost_records", 0)
         erased = dict(value.get("erased", ()))
         by_partition = {position.partition: position for position in positions}
-        return cls(value["log"], by_partition, sampler, lost_records, erased)
+        settings = StreamSettings.from_json(value["settings"]) if "settings" in value else StreamSettings()
+        return cls(value["log"], by_partition, sampler, lost_records, erased, settings)

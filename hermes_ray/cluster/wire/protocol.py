@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts, SnapshotState
@@ -164,12 +165,14 @@ class StreamReport:
         lag_ms: when the newest frame became askable minus its capture time, milliseconds; ``None`` where unknown.
         snapshot_age_s: how old its newest stored snapshot is, seconds; ``None`` if there is none.
         lost_records: see :class:`Mark`.
+        settings: what is set for this stream.
     """
 
     memory: StreamStats
     lag_ms: float | None
     snapshot_age_s: float | None = None
     lost_records: int = 0
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,7 @@ class Resumption:
             from the oldest record where there are none.
         lost_records: see :class:`Mark`.
         erased: per partition the offset below which records are of a stream of that name that was erased.
+        settings: what is set for this stream, from there on.
     """
 
     log: str
@@ -192,6 +196,7 @@ class Resumption:
     behind: bool
     lost_records: int = 0
     erased: Mapping[int, int] = field(default_factory=dict)
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ class StreamStatuses:
             age_ms=age,
             snapshot_age_s=report.snapshot_age_s,
             lost_records=report.lost_records,
+            settings=report.settings,
             state=trouble or state_of(age, waiting, self._max_lag_s),
         )
 

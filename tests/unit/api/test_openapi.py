@@ -20,6 +20,7 @@ OPERATIONS = {
     "getStream": ("get", "/v1/streams/{id}"),
     "getMemoryMap": ("get", "/v1/streams/{id}/memory"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
+    "configureStream": ("patch", "/v1/streams/{id}"),
     "exportStream": ("get", "/v1/streams/{id}/export"),
     "importStream": ("post", "/v1/streams/{id}/import"),
     "deleteStream": ("delete", "/v1/streams/{id}"),
