@@ -9,14 +9,13 @@ from typing import BinaryIO
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
-from hermes_ray.cluster.wire.memory_file import MemoryFile, parts_of_file
+from hermes_ray.cluster.wire.memory_file import MemoryFile, manifest_of, parts_of_file
 from hermes_ray.cluster.wire.stream_settings import Change, StreamSettings, check_possible
 from hermes_ray.cluster.wire.stream_state import state_of
 from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, MemoryMap, Question
-from hermes_ray.engine.manifest import manifest_of
 from hermes_ray.errors import InvalidMemory, InvalidRequest, QuestionTimeout, SnapshotError, StreamExists
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 

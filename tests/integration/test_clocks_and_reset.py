@@ -185,3 +185,15 @@ async def test_a_memory_goes_from_one_stream_to_another_and_survives_the_death_o
             await client.import_memory("nonsense", file, replace=False)
     with pytest.raises(UnknownStream):
         await client.locate("nonsense")
+
+
+async def test_a_rate_of_its_own_holds_from_the_next_frame_on_through_the_death_of_the_worker(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "slow")  # two a second, of which all are kept
+    await having(client, "slow", last(NOW))
+    await client.configure("slow", {"fps": 0.5, "labels": {"site": "north"}})
+    await kill_its_owner(settings, client, "slow")
+    publish(settings, last(NOW) + 500, "slow", frames=17)
+    status = await having(client, "slow", last(NOW) + 8000)
+    assert status.memory.frames_seen == FRAMES + 4
+    assert (status.settings.fps, status.settings.labels) == (0.5, {"site": "north"})

@@ -17,7 +17,7 @@ class StreamPatch(Schema):
     labels: Annotated[dict[LabelName, LabelValue | None], Field(max_length=MOST_LABELS)] | None = None
     """Labels to set, by name; one that is null is removed. Null in the place of all removes all. A stream has at most
     32; names are up to 63 characters out of A-Z a-z 0-9 . _ / -, values up to 256."""
-    fps: Annotated[float, Field(gt=0, le=120)] | None = None
+    fps: Annotated[float, Field(gt=0, le=60)] | None = None
     """Frames per second of capture time that sampling keeps, from the next frame on; null for ``video.target_fps``."""
     retention_days: Annotated[float, Field(gt=0, le=36500)] | None = None
     """How long the stream may be silent before it is forgotten, days; null for ``snapshots.expire_after_days``."""

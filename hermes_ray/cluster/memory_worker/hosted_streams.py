@@ -14,10 +14,10 @@ from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.cursor import StreamCursor
+from hermes_ray.cluster.wire.memory_file import manifest_of
 from hermes_ray.cluster.wire.protocol import Durability, StreamReport
 from hermes_ray.cluster.wire.stream_settings import Change, check_possible
 from hermes_ray.engine.contracts import StreamStats
-from hermes_ray.engine.manifest import manifest_of
 from hermes_ray.errors import (
     EngineError,
     HermesError,
@@ -254,7 +254,7 @@ class HostedStreams:
             return await asyncio.to_thread(engine.snapshot, stream_id, manifest_of(stats, time.time()))
 
     async def take_over(
-        self, stream_id: str, epoch: int, data: bytes, log_id: str, ends: Mapping[int, int], replace: bool
+        self, stream_id: str, epoch: int, data: bytes, log_id: str, ends: Mapping[int, int], may_replace: bool
     ) -> None:
         """Begin a stream with a memory of another system; what was published of it up to now does not come into it.
 
@@ -264,7 +264,7 @@ class HostedStreams:
             data: of :meth:`export`, or a stranger's.
             log_id: identifies the frames topic.
             ends: of each partition of that topic the offset that the next record will get.
-            replace: a memory that the stream has may be lost.
+            may_replace: a memory that the stream has may be lost.
 
         Raises:
             StreamExists: it has a memory, and that may not be lost.
@@ -277,7 +277,7 @@ class HostedStreams:
         engine = self._engine()
         async with self._storing, self._in_order[stream_id]:
             self._fence.check(stream_id, epoch)
-            if stream_id in self._reports and not replace:
+            if stream_id in self._reports and not may_replace:
                 raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
             known = self._keeper.cursor(stream_id)
             cursor = replace(known.erased_up_to(log_id, ends), settings=known.settings)
@@ -294,7 +294,7 @@ class HostedStreams:
                 raise
             self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
             self._ready.add(stream_id)
-        log.warning("stream was imported", stream_id=stream_id, epoch=epoch, bytes=len(data), replaced=replace)
+        log.warning("stream was imported", stream_id=stream_id, epoch=epoch, bytes=len(data), may_replace=may_replace)
 
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker while this one was out of touch: forget it, writing nothing.

@@ -1,10 +1,13 @@
 """A memory as a file, on its way between a router and a worker."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+import hermes_ray
+from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
 
@@ -28,6 +31,24 @@ class MemoryFile:
 
     size: int
     parts: AsyncGenerator[bytes, None]
+
+
+def manifest_of(stats: StreamStats, now_s: float) -> Mapping[str, Any]:
+    """What a file says of itself beside what every snapshot says (model, policy, budget), for a snapshot's ``extra``.
+
+    Args:
+        stats: of the stream.
+        now_s: the present time, seconds since epoch.
+    """
+    return {
+        "manifest": {
+            "stream": stats.stream_id,
+            "frames_seen": stats.frames_seen,
+            "as_of_ms": stats.as_of_ms,
+            "exported_at": datetime.fromtimestamp(now_s, UTC).isoformat(timespec="seconds"),
+            "release": hermes_ray.__version__,
+        }
+    }
 
 
 async def parts_of(call: CallWorker, worker: str, transfer: str, size: int) -> AsyncGenerator[bytes, None]:
