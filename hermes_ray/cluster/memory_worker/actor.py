@@ -17,6 +17,7 @@ from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.memory_worker.transfers import Transfers
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
@@ -80,6 +81,7 @@ class StreamMemoryActor:
         self._hosted = HostedStreams(
             name, self._fence, self._keeper, self._loading.loaded, Pace(snapshots.max_bytes_per_s)
         )
+        self._changes = StreamChanges(self._hosted, self._fence, self._keeper, self._loading.loaded)
         self._frames_loop: asyncio.AbstractEventLoop | None = None
         self._snapshots: asyncio.Task[None] | None = None
         self._draining = False
@@ -165,8 +167,8 @@ class StreamMemoryActor:
 
     @ray.method(concurrency_group="ingest")
     async def configure(self, stream_id: str, epoch: int, change: Change) -> None:
-        """A person changes what is set for a stream; raises as :meth:`HostedStreams.configure`."""
-        await self._hosted.configure(stream_id, epoch, change)
+        """A person changes what is set for a stream; raises as :meth:`StreamChanges.configure`."""
+        await self._changes.configure(stream_id, epoch, change)
 
     @ray.method(concurrency_group="health")
     async def retentions(self) -> Mapping[str, float]:
@@ -175,21 +177,21 @@ class StreamMemoryActor:
 
     @ray.method(concurrency_group="ingest")
     async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
-        """A person wants a stream to be forgotten; see :meth:`HostedStreams.erase`."""
-        return await self._hosted.erase(stream_id, epoch, log_id, ends)
+        """A person wants a stream to be forgotten; see :meth:`StreamChanges.erase`."""
+        return await self._changes.erase(stream_id, epoch, log_id, ends)
 
     @ray.method(concurrency_group="ingest")
     async def export(self, stream_id: str, epoch: int) -> tuple[str, int]:
-        """Begin to export a memory; returns the transfer's name and size. Raises as :meth:`HostedStreams.export`."""
-        data = await self._hosted.export(stream_id, epoch)
+        """Begin to export a memory; returns the transfer's name and size. Raises as :meth:`StreamChanges.export`."""
+        data = await self._changes.export(stream_id, epoch)
         return self._transfers.begin(data), len(data)
 
     @ray.method(concurrency_group="ingest")
     async def take_over(
         self, stream_id: str, epoch: int, transfer: str, log_id: str, ends: Mapping[int, int], replace: bool
     ) -> None:
-        """Begin a stream with a memory that was transferred here; raises as :meth:`HostedStreams.take_over`."""
-        await self._hosted.take_over(stream_id, epoch, self._transfers.take(transfer), log_id, ends, replace)
+        """Begin a stream with a memory that was transferred here; raises as :meth:`StreamChanges.take_over`."""
+        await self._changes.take_over(stream_id, epoch, self._transfers.take(transfer), log_id, ends, replace)
 
     @ray.method(concurrency_group="transfer")
     async def begin_transfer(self) -> str:

@@ -14,20 +14,9 @@ from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.cursor import StreamCursor
-from hermes_ray.cluster.wire.memory_file import manifest_of
 from hermes_ray.cluster.wire.protocol import Durability, StreamReport
-from hermes_ray.cluster.wire.stream_settings import Change, check_possible
 from hermes_ray.engine.contracts import StreamStats
-from hermes_ray.errors import (
-    EngineError,
-    HermesError,
-    InvalidMemory,
-    NotReady,
-    SnapshotError,
-    StreamExists,
-    UnknownStream,
-    WorkerUnavailable,
-)
+from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.silence import silent_streams
 
@@ -138,6 +127,14 @@ class HostedStreams:
             raise NotReady(f"stream {stream_id!r} is placed on {self._name}, which has no frame of it yet")
         return self._aged(stream_id, self._reports[stream_id])
 
+    def is_ready(self, stream_id: str) -> bool:
+        """Whether a stream's memory is what it is to be."""
+        return stream_id in self._ready
+
+    def has_frames(self, stream_id: str) -> bool:
+        """Whether frames were applied to a stream's memory."""
+        return stream_id in self._reports
+
     def is_erased(self, stream_id: str) -> bool:
         """Whether a stream was erased, and no frame has come since: records from before may have had it placed here."""
         return self._keeper.cursor(stream_id).is_erased and stream_id not in self._reports
@@ -170,7 +167,7 @@ class HostedStreams:
             if stream_id in self._keeper.changed() and (shot := await self._take(stream_id)):
                 await self._save(shot)
             stored = self._keeper.age_s(stream_id) is not None
-            await self._forget(stream_id, epoch)
+            await self.forget(stream_id, epoch)
         log.info("stream handed over", stream_id=stream_id, stored=stored)
         return stored
 
@@ -181,7 +178,7 @@ class HostedStreams:
             StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`.
             SnapshotError: the store did not take it; the memory is as it was.
         """
-        async with self._storing, self.turn(stream_id, epoch):
+        async with self.at_rest(stream_id, epoch):
             if stream_id not in self._ready:
                 raise NotReady(f"stream {stream_id!r} is leaving {self._name}", retry_after_s=_RECOVERING_S)
             if self.is_erased(stream_id):
@@ -191,110 +188,40 @@ class HostedStreams:
             await self._drop(stream_id)
         log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
 
-    async def configure(self, stream_id: str, epoch: int, change: Change) -> None:
-        """Change what is set for a stream, from the frame on behind the one that its memory has seen last.
-
-        Raises:
-            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`, and no frame of it was applied.
-            UnknownStream: it was erased, and no frame has come since.
-            InvalidRequest: that cannot be set.
-            SnapshotError: the store did not take it; nothing has changed.
-        """
-        async with self._storing, self.turn(stream_id, epoch):
-            check_possible(change, self.report(stream_id).memory)
-            known = self._keeper.cursor(stream_id)
-            cursor = replace(known, settings=known.settings.changed(change))
-            data = await asyncio.to_thread(self._engine().snapshot, stream_id, self._keeper.beside(cursor))
-            await asyncio.to_thread(self._keeper.configure, stream_id, epoch, cursor, data)
-        log.info("stream was configured", stream_id=stream_id, epoch=epoch, change=sorted(change))
-
     def retentions(self) -> Mapping[str, float]:
         """Days, by stream, of those that have a retention of their own."""
         own = {stream: self._keeper.cursor(stream).settings.retention_days for stream in list(self._ready)}
         return {stream: days for stream, days in own.items() if days is not None}
 
-    async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
-        """Forget a stream and all that is kept of it; whatever was published of it up to now never counts again.
+    @asynccontextmanager
+    async def at_rest(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
+        """As :meth:`turn`, and no snapshot is written meanwhile. Raises the same."""
+        async with self._storing, self.turn(stream_id, epoch):
+            yield
 
-        Args:
-            stream_id: which.
-            epoch: under which it is owned; calls with an older one are refused from now on.
-            log_id: identifies the frames topic.
-            ends: of each partition of that topic the offset that the next record will get.
-
-        Returns:
-            Whether its snapshots are gone too; those that are not count for nothing.
-
-        Raises:
-            StaleEpoch, WorkerUnavailable: as for :meth:`turn`.
-            SnapshotError: the store did not take it; the stream is as it was.
-        """
-        self._fence.check(stream_id, epoch)
-        if stream_id not in self._ready:
-            # What restores it may wait for a snapshot that cannot be read, and from now on finds this instead.
-            await self._write_erasure(stream_id, epoch, log_id, ends)
+    @asynccontextmanager
+    async def alone(self, stream_id: str) -> AsyncIterator[None]:
+        """Hold a stream still, whoever owns it and in whatever state it is; no snapshot is written meanwhile."""
         async with self._storing, self._in_order[stream_id]:
-            removed = await self._write_erasure(stream_id, epoch, log_id, ends)
-            await self._forget(stream_id, epoch)
-        log.warning("stream was erased", stream_id=stream_id, epoch=epoch)
-        return removed
+            yield
 
-    async def export(self, stream_id: str, epoch: int) -> bytes:
-        """A stream as a file for other systems: a snapshot without this system's places in Kafka.
+    async def begin(self, stream_id: str) -> None:
+        """The engine has the memory that the stream is to go on with. The caller holds it :meth:`alone`."""
+        stats = await asyncio.to_thread(self._engine().stream_stats, stream_id)
+        self._reports[stream_id] = StreamReport(stats, None)
+        self._ready.add(stream_id)
 
-        Raises:
-            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`, and no frame of it was applied.
-            UnknownStream: it was erased, and no frame has come since.
-            SnapshotError: its memory was parked and cannot be read back.
-        """
-        async with self.turn(stream_id, epoch):
-            self.report(stream_id)
-            engine = self._engine()
-            stats = await asyncio.to_thread(engine.stream_stats, stream_id)
-            return await asyncio.to_thread(engine.snapshot, stream_id, manifest_of(stats, time.time()))
+    async def forget(self, stream_id: str, through: int) -> None:
+        """The stream leaves: calls with epochs up to ``through`` are refused. The caller holds it :meth:`alone`."""
+        self._fence.release(stream_id, through)
+        await self.clear(stream_id)
 
-    async def take_over(
-        self, stream_id: str, epoch: int, data: bytes, log_id: str, ends: Mapping[int, int], may_replace: bool
-    ) -> None:
-        """Begin a stream with a memory of another system; what was published of it up to now does not come into it.
-
-        Args:
-            stream_id: which.
-            epoch: under which it is owned.
-            data: of :meth:`export`, or a stranger's.
-            log_id: identifies the frames topic.
-            ends: of each partition of that topic the offset that the next record will get.
-            may_replace: a memory that the stream has may be lost.
-
-        Raises:
-            StreamExists: it has a memory, and that may not be lost.
-            InvalidMemory: that is no memory for this worker.
-            NoFreeSlot: there is no room.
-            StaleEpoch, WorkerUnavailable: as for :meth:`turn`.
-            SnapshotError: the store did not take it.
-        """
-        self._fence.check(stream_id, epoch)
-        engine = self._engine()
-        async with self._storing, self._in_order[stream_id]:
-            self._fence.check(stream_id, epoch)
-            if stream_id in self._reports and not may_replace:
-                raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
-            known = self._keeper.cursor(stream_id)
-            cursor = replace(known.erased_up_to(log_id, ends), settings=known.settings)
-            try:
-                await asyncio.to_thread(engine.check_memory, data)
-            except SnapshotError as error:
-                raise InvalidMemory(f"not a memory for this system: {error}") from error
-            await self._clear(stream_id)
-            try:
-                await asyncio.to_thread(self._keeper.adopt, engine, stream_id, epoch, data, cursor)
-            except HermesError:
-                await self._clear(stream_id)
-                self.welcome(stream_id)  # what the store has of it is what it was
-                raise
-            self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
-            self._ready.add(stream_id)
-        log.warning("stream was imported", stream_id=stream_id, epoch=epoch, bytes=len(data), may_replace=may_replace)
+    async def clear(self, stream_id: str) -> None:
+        """Nothing is known of the stream here any more, and it stays. The caller holds it still."""
+        self._ready.discard(stream_id)
+        self._reports.pop(stream_id, None)
+        self._keeper.forget(stream_id)
+        await self._drop(stream_id)
 
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker while this one was out of touch: forget it, writing nothing.
@@ -306,7 +233,7 @@ class HostedStreams:
         async with self._storing, self._in_order[stream_id]:
             if self._fence.streams.get(stream_id, epoch) < epoch:
                 log.warning("stream is owned elsewhere by now", stream_id=stream_id, epoch=epoch)
-                await self._forget(stream_id, epoch - 1)
+                await self.forget(stream_id, epoch - 1)
 
     async def bring_back(self, stream_id: str, cause: HermesError) -> None:
         """A stream's memory is lost: restore it from its snapshot. The caller holds its turn.
@@ -316,7 +243,7 @@ class HostedStreams:
             cause: what became of the memory.
         """
         log.error("a memory is lost, restoring it from its snapshot", stream_id=stream_id, error=str(cause))
-        await self._clear(stream_id)
+        await self.clear(stream_id)
         self.welcome(stream_id, stored=True)
 
     async def keep_snapshots(self) -> None:
@@ -336,10 +263,6 @@ class HostedStreams:
         self._closing = True
         for stream_id in self._keeper.changed():
             await self._write_snapshot(stream_id)
-
-    async def _write_erasure(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
-        cursor = self._keeper.cursor(stream_id).erased_up_to(log_id, ends)
-        return await asyncio.to_thread(self._keeper.erase, stream_id, epoch, cursor)
 
     async def _recover(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> None:
         """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""
@@ -399,16 +322,6 @@ class HostedStreams:
 
     async def _save(self, shot: _Shot) -> None:
         await asyncio.to_thread(self._keeper.save, *shot)
-
-    async def _forget(self, stream_id: str, through: int) -> None:
-        self._fence.release(stream_id, through)
-        await self._clear(stream_id)
-
-    async def _clear(self, stream_id: str) -> None:
-        self._ready.discard(stream_id)
-        self._reports.pop(stream_id, None)
-        self._keeper.forget(stream_id)
-        await self._drop(stream_id)
 
     async def _drop(self, stream_id: str) -> None:
         try:

@@ -60,7 +60,7 @@ def test_a_change_leaves_what_it_does_not_name_and_null_is_the_default_again():
 
 async def test_what_was_set_survives_a_restart_a_reset_and_one_damaged_snapshot(tmp_path, engine):
     worker = await watching(engine, tmp_path)
-    await worker.hosted.configure("cam", 7, CHANGE)
+    await worker.changes.configure("cam", 7, CHANGE)
     assert worker.hosted.report("cam").settings == CHANGED
     assert worker.hosted.retentions() == {"cam": 7.0}
     engine.drop("cam")
@@ -80,8 +80,8 @@ async def test_what_was_set_survives_a_restart_a_reset_and_one_damaged_snapshot(
 
 async def test_an_erased_stream_has_no_settings(tmp_path, engine):
     worker = await watching(engine, tmp_path)
-    await worker.hosted.configure("cam", 7, CHANGE)
-    await worker.hosted.erase("cam", 8, "topic", ENDS)
+    await worker.changes.configure("cam", 7, CHANGE)
+    await worker.changes.erase("cam", 8, "topic", ENDS)
     successor = keeper_at(tmp_path)
     successor.restore(engine, "cam")
     assert successor.cursor("cam").settings == StreamSettings()
@@ -90,7 +90,7 @@ async def test_an_erased_stream_has_no_settings(tmp_path, engine):
 async def test_what_the_store_does_not_take_is_not_set(engine):
     worker = await watching(engine, "faulty://configure")
     with FaultyFileSystem.failing(on("write", ForeignError("full"))), pytest.raises(SnapshotError, match="full"):
-        await worker.hosted.configure("cam", 7, CHANGE)
+        await worker.changes.configure("cam", 7, CHANGE)
     assert worker.hosted.report("cam").settings == StreamSettings()
 
 
@@ -98,12 +98,12 @@ async def test_what_cannot_be_set_is_refused_with_what_can(engine, tmp_path):
     worker = await watching(engine, tmp_path)
     memory = engine.stream_stats("cam")
     with pytest.raises(InvalidRequest, match=f"policy: only {memory.policy} fits"):
-        await worker.hosted.configure("cam", 7, {"policy": "full"})
+        await worker.changes.configure("cam", 7, {"policy": "full"})
     with pytest.raises(InvalidRequest, match=f"budget_tokens: only {memory.kv_budget} fits"):
-        await worker.hosted.configure("cam", 7, {"budget_tokens": 7})
-    await worker.hosted.configure("cam", 7, {"policy": memory.policy, "budget_tokens": memory.kv_budget})
+        await worker.changes.configure("cam", 7, {"budget_tokens": 7})
+    await worker.changes.configure("cam", 7, {"policy": memory.policy, "budget_tokens": memory.kv_budget})
     with pytest.raises(NotReady):
-        await worker.hosted.configure("other", 7, CHANGE)
+        await worker.changes.configure("other", 7, CHANGE)
 
 
 @pytest.mark.parametrize("at", [0, 7, 8, 20])

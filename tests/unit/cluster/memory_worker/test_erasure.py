@@ -11,6 +11,7 @@ from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
 from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Admission, FramePosition
@@ -54,6 +55,7 @@ class Worker:
         self.fence = Fence(lease_s=3600)
         self.fence.admit(Admission(epoch, frozenset()))
         self.hosted = HostedStreams("memory-0", self.fence, self.keeper, lambda: engine, Pace(None))
+        self.changes = StreamChanges(self.hosted, self.fence, self.keeper, lambda: engine)
 
     async def own(self, epoch: int, erased: StreamCursor | None = None) -> None:
         self.fence.check("cam", epoch)
@@ -161,7 +163,7 @@ async def test_an_owner_that_erased_a_stream_serves_it_no_more_and_the_next_one_
     await worker.own(6)
     watch_and_save(engine, worker.keeper, 30, epoch=6)
     worker.hosted.applied("cam", engine.stream_stats("cam"))
-    assert await worker.hosted.erase("cam", 7, "topic", ENDS)
+    assert await worker.changes.erase("cam", 7, "topic", ENDS)
     assert (engine.streams(), worker.hosted.reports(), worker.hosted.durability()) == ([], {}, {})
     with pytest.raises(StaleEpoch):
         await worker.own(7)
@@ -185,7 +187,7 @@ async def test_a_stream_that_waits_for_an_unreadable_snapshot_can_be_erased(tmp_
     worker.fence.check("cam", 9)
     worker.hosted.welcome("cam")
     await asyncio.sleep(0)
-    assert not await worker.hosted.erase("cam", 10, "topic", ENDS), "that directory is no file to remove"
+    assert not await worker.changes.erase("cam", 10, "topic", ENDS), "that directory is no file to remove"
     assert store_at(tmp_path).names("cam")[0].erased
     assert engine.streams() == []
 

@@ -43,7 +43,7 @@ def memory(engine) -> bytes:
 
 async def test_an_imported_memory_is_stored_and_takes_only_what_is_published_later(tmp_path, engine, memory):
     worker = Worker(engine, tmp_path, epoch=5)
-    await worker.hosted.take_over("cam", 6, memory, "topic", ENDS, False)
+    await worker.changes.take_over("cam", 6, memory, "topic", ENDS, False)
     assert worker.hosted.report("cam").memory.frames_seen == 2
     at = worker.keeper.resumption("cam")
     assert (at.log, at.positions, at.erased, at.sampler.newest_kept_ms) == ("topic", {}, ENDS, AT_MS)
@@ -61,9 +61,9 @@ async def test_a_memory_that_exists_is_replaced_only_if_wanted_and_its_snapshots
     watch_and_save(engine, worker.keeper, 3, epoch=6)
     worker.hosted.applied("cam", engine.stream_stats("cam"))
     with pytest.raises(StreamExists):
-        await worker.hosted.take_over("cam", 7, memory, "topic", ENDS, False)
+        await worker.changes.take_over("cam", 7, memory, "topic", ENDS, False)
     assert engine.stream_stats("cam").frames_seen == 1
-    await worker.hosted.take_over("cam", 8, memory, "topic", ENDS, True)
+    await worker.changes.take_over("cam", 8, memory, "topic", ENDS, True)
     assert engine.stream_stats("cam").frames_seen == 2
     (name,) = store_at(tmp_path).names("cam")
     assert name.epoch == 8
@@ -75,10 +75,10 @@ async def test_what_the_store_does_not_take_leaves_the_stream_as_it_was(engine, 
     watch_and_save(engine, worker.keeper, 3, epoch=6)
     worker.hosted.applied("cam", engine.stream_stats("cam"))
     with pytest.raises(InvalidMemory):
-        await worker.hosted.take_over("cam", 7, memory[:-1], "topic", ENDS, True)
+        await worker.changes.take_over("cam", 7, memory[:-1], "topic", ENDS, True)
     assert engine.stream_stats("cam").frames_seen == 1
     with FaultyFileSystem.failing(on("write", ForeignError("full"))), pytest.raises(SnapshotError, match="full"):
-        await worker.hosted.take_over("cam", 8, memory, "topic", ENDS, True)
+        await worker.changes.take_over("cam", 8, memory, "topic", ENDS, True)
     await worker.own(8)  # waits until it is back
     assert engine.stream_stats("cam").frames_seen == 1
     assert worker.keeper.cursor("cam").positions == {0: FramePosition(0, 3, 0)}
@@ -89,7 +89,7 @@ async def test_an_exported_memory_names_no_place_in_kafka(tmp_path, engine):
     await worker.own(6)
     watch_and_save(engine, worker.keeper, 3, epoch=6)
     worker.hosted.applied("cam", engine.stream_stats("cam"))
-    data = await worker.hosted.export("cam", 6)
+    data = await worker.changes.export("cam", 6)
     assert b"positions\\" not in data
     extra = await asyncio.to_thread(engine.restore, "copy", data)
     assert extra.keys() == {"manifest"}
