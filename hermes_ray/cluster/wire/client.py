@@ -177,6 +177,7 @@ class ClusterClient:
         """
         erasure: Erasure = await self._call(COORDINATOR, "erase", stream_id, limit_s=_ERASE_LIMIT_S)
         self._locations.pop(stream_id, None)
+        self._statuses.forget(stream_id)
         return erasure
 
     async def configure(self, stream_id: str, change: Change) -> None:

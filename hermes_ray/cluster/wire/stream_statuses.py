@@ -50,6 +50,10 @@ class StreamStatuses:
         self._known = known
         return sorted(found, key=lambda status: status.stream_id)
 
+    def forget(self, stream_id: str) -> None:
+        """A stream was erased."""
+        self._known.pop(stream_id, None)
+
     def one(
         self,
         stream_id: str,
