@@ -41,6 +41,8 @@
     │   ├── UnknownFrame          the stream has not come that far
     │   └── FrameGone             no picture of that frame, any more or at all
     ├── SnapshotError             a snapshot is damaged, foreign or of another version
+    ├── InvalidMemory             a file is no memory that this system can go on with
+    ├── StreamExists              the stream has a memory already
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
@@ -49,6 +51,8 @@
     │       └── WorkerLost        and the request may have been under way there
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
+        │   ├── BodyTooLarge      a body beyond its limit
+        │   └── BodyTimeout       a body that does not come
         ├── Unauthorized          no API key, or none that is known
         ├── Forbidden             the key may not do that
         └── ApiUnreachable        nothing answers at the API's address
@@ -340,6 +344,18 @@ class SnapshotError(HermesError):
     code = "snapshot"
 
 
+class InvalidMemory(HermesError):
+    """What was handed in is no memory, or none that this system can go on with."""
+
+    code = "invalid-memory"
+
+
+class StreamExists(HermesError):
+    """The stream has a memory already, which would be lost."""
+
+    code = "stream-exists"
+
+
 class ClusterError(HermesError):
     """The cluster cannot serve the request now."""
 
@@ -391,6 +407,18 @@ class InvalidRequest(ApiError):
     """A request has fields that are missing, wrong or unknown."""
 
     code = "invalid-request"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body of a request is beyond its limit."""
+
+    code = "body-too-large"
+
+
+class BodyTimeout(InvalidRequest):
+    """The body of a request does not come, or too slowly."""
+
+    code = "body-timeout"
 
 
 class Unauthorized(ApiError):

@@ -18,6 +18,7 @@ from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
     docs,
     health,
+    memory_files,
     metrics,
     openai,
     openai_responses,
@@ -63,12 +64,14 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
+    app.state.imports = 0
     for module in (
         docs,
         health,
         metrics,
         streams,
         pictures,
+        memory_files,
         questions,
         several_streams,
         openai,
@@ -81,7 +84,12 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     documentation.install(app)
     # The one added last runs first: a refused body has its request id too.
     app.add_middleware(Defects)
-    app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes, timeout_s=settings.api.body_timeout_s)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.api.max_body_bytes,
+        timeout_s=settings.api.body_timeout_s,
+        except_for=memory_files.IMPORT_PATH,
+    )
     installation.install(app, settings.api)
     app.add_middleware(RequestId, respond=not behind_serve)
     return app

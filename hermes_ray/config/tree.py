@@ -271,6 +271,9 @@ class ApiSettings(_Section):
     """Largest request body, bytes."""
     body_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """How long a request's body may take to arrive, seconds."""
+    max_import_bytes: Annotated[int, Field(ge=1024)] = 1024**3
+    """Largest file of a memory that can be imported, bytes. It lies in a temporary file of the router, then in the
+    worker's host memory."""
     max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
     """Questions that one router replica works on at once; those with ``as_of`` get at most half of the places."""
     max_queued_requests: Annotated[int, Field(ge=0)] = 128

@@ -19,6 +19,7 @@ from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
 from hermes_ray.engine.capturing import Capturing, capture_passes, default_capturing
 from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap, Question, StreamStats
+from hermes_ray.engine.encoding.foreign import load_foreign
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
 from hermes_ray.engine.encoding.preparing import FramePreparation, ThumbnailMaker
@@ -245,6 +246,14 @@ class StreamEngine:
         loaded = snapshot_format.load(data, self._writer.fingerprint)
         self._commands.call(lambda: self._ingest.restore(stream_id, loaded))
         return dict(loaded.extra["caller"])
+
+    def check_memory(self, data: bytes) -> None:
+        """Make sure that :meth:`restore` can begin a stream with bytes of any origin, and questions go on from there.
+
+        Raises:
+            SnapshotError: they are no snapshot, of another model or policy, too large, or hold what is no memory.
+        """
+        load_foreign(data, self._writer)
 
     def drop(self, stream_id: str) -> None:
         """Forget a stream and free its slot. Questions that wait for it, or for a seat, are refused with UnknownStream.

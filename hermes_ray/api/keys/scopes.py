@@ -15,9 +15,9 @@ class Scope(StrEnum):
     READ = "read"
     """See which streams there are and their state."""
     MANAGE = "manage"
-    """Change or forget what the system holds."""
+    """Change or forget what the system holds; take memories out of it or bring them in."""
     PUBLISH = "publish"
-    """Bring frames or memories into the system."""
+    """Bring frames into the system."""
     METRICS = "metrics"
     """Read the metrics of the whole system, of every stream."""
 
@@ -28,7 +28,7 @@ _RULES: Sequence[tuple[str, str, Scope]] = (
     ("GET", "/metrics", Scope.METRICS),
     ("POST", f"{_STREAM}/query|/v1/query|/v1/chat/completions|/v1/responses", Scope.ASK),
     ("POST", "/mcp", Scope.READ),  # its tools call the other routes with the caller's key
-    ("POST", f"{_STREAM}/(frames|import)", Scope.PUBLISH),
+    ("POST", f"{_STREAM}/frames", Scope.PUBLISH),
     ("GET", f"{_STREAM}/export", Scope.MANAGE),
 )
 

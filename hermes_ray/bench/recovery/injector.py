@@ -71,9 +71,9 @@ class FaultInjector:
         )
 
     def look(self) -> list[StreamResponse]:
-        """The streams as the API lists them."""
+        """The streams as the API lists them, without those whose worker is away."""
         with HermesClient(self._url) as client:
-            return client.streams()
+            return [stream for stream in client.streams() if stream.state.can_be_asked]
 
     def inject(self, kind: Kind, number: int) -> Fault:
         """Wait for a quiet moment, do it, and wait until it is over.

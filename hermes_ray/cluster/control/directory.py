@@ -139,6 +139,23 @@ class StreamDirectory:
             self._owned[location.worker].discard(stream_id)
             self._forgotten[stream_id] = self._clock.next()
 
+    def forget_through(self, stream_id: str, epoch: int) -> None:
+        """A stream was erased under that epoch; who holds it under an older one is told by :meth:`adopt`."""
+        self._clock.observe(epoch)
+        self._forgotten[stream_id] = max(self._forgotten.get(stream_id, 0), epoch)
+        location = self._locations.get(stream_id)
+        if location is not None and location.epoch < epoch:
+            del self._locations[stream_id]
+            self._owned[location.worker].discard(stream_id)
+
+    def next_epoch(self) -> int:
+        """An epoch above all others, for a stream that nobody owns."""
+        return self._clock.next()
+
+    def site_of(self, worker: str) -> str | None:
+        """Where a worker's snapshots are; ``None`` if it has not been heard of."""
+        return self._workers[worker].site if worker in self._workers else None
+
     def streams_of(self, worker: str) -> list[str]:
         """Streams that a worker owns, by name."""
         return sorted(self._owned[worker])
@@ -151,11 +168,14 @@ class StreamDirectory:
             NoFreeSlot: no worker has room.
         """
         if stream_id not in self._locations:
-            if not self.workers_up:
-                raise NotReady("no memory worker is up yet")
-            worker = choose_worker(self._loads(lambda worker: worker.up))
-            self._own(stream_id, Location(worker, self._clock.next()))
+            self._own(stream_id, Location(self.choose(), self._clock.next()))
         return self._locations[stream_id]
+
+    def choose(self) -> str:
+        """The worker that a new stream would get. Raises as :meth:`place`."""
+        if not self.workers_up:
+            raise NotReady("no memory worker is up yet")
+        return choose_worker(self._loads(lambda worker: worker.up))
 
     def locate(self, stream_id: str) -> Location:
         """The stream's owner.

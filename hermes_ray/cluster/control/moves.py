@@ -62,6 +62,11 @@ class StreamMover:
             self._under_way[stream_id] = move
             self._tasks.add(asyncio.create_task(self._move(stream_id, move)))
 
+    @property
+    def moving(self) -> frozenset[str]:
+        """Streams that are being moved now."""
+        return frozenset(self._under_way)
+
     def moves(self, stream_id: str) -> bool:
         """Whether a stream is being moved now."""
         return stream_id in self._under_way

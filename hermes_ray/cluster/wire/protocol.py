@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts, SnapshotState
@@ -39,6 +40,18 @@ class FramePosition(NamedTuple):
     partition: int
     offset: int
     frame: int
+
+
+def is_done_with(newest: Mapping[int, FramePosition], erased: Mapping[int, int], position: FramePosition) -> bool:
+    """Whether a frame is not to come into a stream's memory any more.
+
+    Args:
+        newest: per partition the newest frame that is done with.
+        erased: per partition the offset below which everything is done with.
+        position: of the frame.
+    """
+    looked_at = newest.get(position.partition)
+    return position.offset < erased.get(position.partition, 0) or (looked_at is not None and position <= looked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +171,14 @@ class StreamReport:
         lag_ms: when the newest frame became askable minus its capture time, milliseconds; ``None`` where unknown.
         snapshot_age_s: how old its newest stored snapshot is, seconds; ``None`` if there is none.
         lost_records: see :class:`Mark`.
+        settings: what is set for this stream.
     """
 
     memory: StreamStats
     lag_ms: float | None
     snapshot_age_s: float | None = None
     lost_records: int = 0
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +192,8 @@ class Resumption:
         behind: the memory is of an older snapshot than what was committed rests on: read again from ``positions``, or
             from the oldest record where there are none.
         lost_records: see :class:`Mark`.
+        erased: per partition the offset below which records are of a stream of that name that was erased.
+        settings: what is set for this stream, from there on.
     """
 
     log: str
@@ -184,6 +201,8 @@ class Resumption:
     sampler: SamplerState | None
     behind: bool
     lost_records: int = 0
+    erased: Mapping[int, int] = field(default_factory=dict)
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +214,13 @@ class Durability:
         log: the topic that ``positions`` belong to.
         positions: per partition the newest frame that a stored snapshot covers; with snapshots switched off, that
             the memory covers.
+        erased: per partition the offset below which records are of a stream of that name that was erased.
     """
 
     epoch: int
     log: str
     positions: Mapping[int, FramePosition]
+    erased: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +288,11 @@ class ClusterView:
         memory_workers: names of those that are up.
         ingest_workers: names of those that are up.
         nodes: id of the Ray node of each memory worker that is up.
+        moving: streams that are on their way from one memory worker to another.
     """
 
     locations: Mapping[str, Location] = field(default_factory=dict)
     memory_workers: tuple[str, ...] = ()
     ingest_workers: tuple[str, ...] = ()
     nodes: Mapping[str, str] = field(default_factory=dict)
+    moving: frozenset[str] = frozenset()

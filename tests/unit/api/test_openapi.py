@@ -22,6 +22,10 @@ OPERATIONS = {
     "getFrame": ("get", "/v1/streams/{id}/frames/{frame}.jpg"),
     "getLatestFrame": ("get", "/v1/streams/{id}/latest.jpg"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
+    "configureStream": ("patch", "/v1/streams/{id}"),
+    "exportStream": ("get", "/v1/streams/{id}/export"),
+    "importStream": ("post", "/v1/streams/{id}/import"),
+    "deleteStream": ("delete", "/v1/streams/{id}"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "askStreams": ("post", "/v1/query"),
     "listModels": ("get", "/v1/models"),
@@ -102,7 +106,7 @@ async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict
     requests = [
         ("get", path.format(id=STREAM, code="internal", model=f"stream/{STREAM}"), path, None)
         for method, path in OPERATIONS.values()
-        if method == "get" and path != "/metrics" and not path.endswith(".jpg")  # no JSON
+        if method == "get" and path != "/metrics" and not path.endswith((".jpg", "/export"))  # no JSON
     ]
     requests += [
         ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),

@@ -48,6 +48,9 @@ async def test_streams_outside_of_a_keys_globs_look_like_none(serve: Serve, make
             ("POST", "/v1/streams/{}/query", {"question": "q"}),
             ("POST", "/v1/streams/{}/query", {"question": "q", "stream": True}),
             ("POST", "/v1/streams/{}/reset", None),
+            ("DELETE", "/v1/streams/{}", None),
+            ("PATCH", "/v1/streams/{}", {"labels": {"site": "north"}}),
+            ("GET", "/v1/streams/{}/export", None),
         ]:
             hidden = await http.request(method, path.format(HIDDEN), json=body)
             nobody = await http.request(method, path.format("no-such"), json=body)
