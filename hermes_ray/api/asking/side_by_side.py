@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from hermes_ray.api.asking.answering import last_answer
 from hermes_ray.api.backend import Backend
-from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.base import STREAM_ID, Schema
 from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.api.schemas.questions import AnswerResponse, QueryRequest
 from hermes_ray.errors import HermesError, InvalidRequest, QuestionTimeout, UnknownStream
@@ -24,6 +24,7 @@ _AT_ONCE = 8
 """Of those, how many are asked at the same time: one caller must not fill the queues of every worker."""
 
 _WILDCARDS = frozenset("*?[")
+_ID_OR_PATTERN = rf"^{STREAM_ID}$|[*?\[]"
 
 
 class StreamsQueryRequest(QueryRequest):
@@ -33,7 +34,10 @@ class StreamsQueryRequest(QueryRequest):
         json_schema_extra={"examples": [{"streams": ["front-door", "dock-*"], "question": "Is somebody there?"}]}
     )
 
-    streams: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(min_length=1, max_length=256)]
+    streams: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128, json_schema_extra={"pattern": _ID_OR_PATTERN})]],
+        Field(min_length=1, max_length=256),
+    ]
     """Ids of streams, or patterns: ``*`` stands for any characters, ``?`` for one, ``[ab]`` for one of these."""
 
 
