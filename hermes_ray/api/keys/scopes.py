@@ -36,8 +36,8 @@ _RULES: Sequence[tuple[str, str, Scope]] = (
 def needed_scope(method: str, path: str) -> Scope | None:
     """The scope that a request needs; ``None`` where no key is needed.
 
-    A public path is public whatever the method, so that a wrong one is 405 for everybody. A path that no rule names needs ``read`` to be looked at and ``manage`` for anything else, so a new route is closed
-    until somebody opens it here.
+    A public path can only be looked at; any other method is 405 there, for everybody. A path that no rule names needs
+    ``read`` to be looked at and ``manage`` for anything else, so a new route is closed until somebody opens it here.
 
     Args:
         method: HTTP method, upper case.

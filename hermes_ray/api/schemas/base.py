@@ -19,8 +19,8 @@ STREAM_ID = "[A-Za-z0-9._-]{1,128}"
 Flag = Annotated[bool, Field(strict=True)]
 """True or false in JSON, and nothing that looks like it."""
 NUMBER = BeforeValidator(_no_text)
-"""Behind the type and bounds of a number: neither ``"5"`` nor true is one. A whole number may be 5 or 5.0, as JSON Schema
-has it."""
+"""Behind the type and bounds of a number: neither ``"5"`` nor true is one. A whole number may be 5 or 5.0, as JSON
+Schema has it."""
 
 
 class Schema(BaseModel):

@@ -1,4 +1,4 @@
-"""The API keeps what its OpenAPI document says, whatever is sent: schemathesis makes the requests, out of the document."""
+"""The API keeps what its OpenAPI document says, whatever is sent. Schemathesis makes the requests out of it."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -175,7 +175,7 @@ async def test_a_moment_that_is_seen_already_is_answered_at_once(http: httpx.Asy
 
 
 async def test_a_moment_that_does_not_come_in_time_is_a_timeout(http: httpx.AsyncClient):
-    question = {"question": "What is there?", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 0.3}
+    question = {"question": "What is there?", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 0.3}
     response = await http.post(QUERY, json=question)
     assert (response.status_code, response.json()["code"]) == (504, "question-timeout")
 

@@ -79,7 +79,7 @@ async def test_a_conversation_is_of_the_key_that_began_it(serve: Serve, make_key
 async def test_a_callers_questions_have_a_bound_and_others_go_on(serve: Serve, make_key: MakeKey, engine: StreamEngine):
     greedy, honest = make_key("ask", name="greedy"), make_key("ask")
     path = f"/v1/streams/{STREAM}/query"
-    later = {"question": "q", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 60}
+    later = {"question": "q", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 60}
     async with serve(limits={"questions": 3, "questions_ahead": 2}) as http:
         waiting = [asyncio.create_task(http.post(path, json=later, headers=bearer(greedy))) for _ in range(2)]
         await until_waiting(engine, 2)
@@ -100,7 +100,7 @@ async def test_a_callers_questions_have_a_bound_and_others_go_on(serve: Serve, m
 async def test_a_full_share_takes_no_turn_from_others(serve: Serve, make_key: MakeKey, engine: StreamEngine):
     greedy, honest = make_key("ask"), make_key("ask")
     path = f"/v1/streams/{STREAM}/query"
-    later = {"question": "q", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 60}
+    later = {"question": "q", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 60}
     async with serve(limits={"questions": 1}, max_ongoing_requests=1, max_queued_requests=1) as http:
         holding = asyncio.create_task(http.post(path, json=later, headers=bearer(greedy)))
         await until_waiting(engine, 1)
