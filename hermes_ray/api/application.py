@@ -18,6 +18,7 @@ from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
     docs,
     health,
+    index,
     metrics,
     openai,
     openai_responses,
@@ -63,6 +64,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
     for module in (
+        index,
         docs,
         health,
         metrics,

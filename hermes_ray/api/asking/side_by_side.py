@@ -14,7 +14,7 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.schemas.base import STREAM_ID, Schema
 from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.api.schemas.questions import AnswerResponse, QueryRequest
-from hermes_ray.errors import HermesError, InvalidRequest, QuestionTimeout, UnknownStream
+from hermes_ray.errors import HermesError, InvalidRequest, QuestionTimeout, RateLimited, UnknownStream
 from hermes_ray.transport.message import validate_stream_id
 
 MOST_STREAMS = 64
@@ -93,7 +93,7 @@ async def meant_streams(backend: Backend, wanted: Sequence[str]) -> list[str]:
 
 
 class SideBySide:
-    """Asks several streams one question.
+    """Asks several streams one question, so many at a time as the caller may: it never uses up its own share.
 
     Args:
         backend: has the streams.
@@ -115,6 +115,7 @@ class SideBySide:
         self._deadline_s = time.monotonic() + timeout_s
         self._problem_of = problem_of
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._at_work = 0
 
     async def results(self, streams: Sequence[str]) -> AsyncGenerator[StreamResult, None]:
         """What becomes of each, as it is known. Closing the generator cancels what is not."""
@@ -127,11 +128,23 @@ class SideBySide:
                 task.cancel()
 
     async def _result(self, stream: str) -> StreamResult:
-        try:
-            async with self._places:
+        while True:
+            await self._places.acquire()
+            self._at_work += 1
+            goes_on = True
+            try:
                 return StreamResult(stream=stream, answer=await self._answer(stream), problem=None)
-        except HermesError as error:
-            return StreamResult(stream=stream, answer=None, problem=self._problem_of(error))
+            except RateLimited as error:
+                # The others have taken what the caller may ask at once: so many fewer are asked at a time from now on.
+                goes_on = self._at_work == 1
+                if goes_on:
+                    return StreamResult(stream=stream, answer=None, problem=self._problem_of(error))
+            except HermesError as error:
+                return StreamResult(stream=stream, answer=None, problem=self._problem_of(error))
+            finally:
+                self._at_work -= 1
+                if goes_on:
+                    self._places.release()
 
     async def _answer(self, stream: str) -> AnswerResponse:
         if not _WILDCARDS.isdisjoint(stream):

@@ -13,6 +13,7 @@ from fastapi.openapi.models import OpenAPI
 from tests.unit.api.conftest import STREAM
 
 OPERATIONS = {
+    "getIndex": ("get", "/"),
     "getHealth": ("get", "/healthz"),
     "getReadiness": ("get", "/readyz"),
     "getMetrics": ("get", "/metrics"),

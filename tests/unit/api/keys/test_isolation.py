@@ -117,6 +117,39 @@ async def test_a_full_share_takes_no_turn_from_others(serve: Serve, make_key: Ma
         await until_waiting(engine, 0)
 
 
+async def test_one_key_leaves_half_of_the_places_to_others(serve: Serve, make_key: MakeKey, engine: StreamEngine):
+    greedy, honest = make_key("ask"), make_key("ask")
+    path = f"/v1/streams/{STREAM}/query"
+    later = {"question": "q", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 60}
+    async with serve(max_ongoing_requests=4, max_queued_requests=0) as http:
+        holding = [asyncio.create_task(http.post(path, json=later, headers=bearer(greedy))) for _ in range(2)]
+        await until_waiting(engine, 2)
+        now = {"question": "q", "max_tokens": 1}
+        refused = await http.post(path, json=now, headers=bearer(greedy))
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate-limited")
+        assert (await http.post(path, json=now, headers=bearer(honest))).status_code == 200
+        for task in holding:
+            task.cancel()
+        await asyncio.gather(*holding, return_exceptions=True)
+        await until_waiting(engine, 0)
+
+
+@pytest.mark.parametrize("share", [1, 3])
+async def test_a_question_to_many_streams_does_not_use_up_its_own_share(
+    serve: Serve, make_key: MakeKey, engine: StreamEngine, share: int
+):
+    secret = make_key("ask")
+    many = [f"dock-{number}" for number in range(12)]
+    for stream in many:
+        engine.ingest(stream, [np.zeros((64, 64, 3), np.uint8)], [FIRST_TS_MS]).result(60)
+    async with serve(limits={"questions": share}) as http:
+        asked = {"streams": many, "question": "q", "max_tokens": 1}
+        results = (await http.post("/v1/query", json=asked, headers=bearer(secret))).json()["results"]
+    for stream in many:
+        engine.drop(stream)
+    assert [result["problem"] for result in results] == [None] * len(many)
+
+
 async def until_waiting(engine: StreamEngine, count: int) -> None:
     assert await eventually(lambda: engine.stats().questions_waiting == count)
 
