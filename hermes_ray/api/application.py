@@ -56,6 +56,8 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         title="hermes-ray",
         version=hermes_ray.__version__,
         summary="Live video that anyone can question.",
+        description=documentation.DESCRIPTION,
+        openapi_tags=documentation.TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from other hosts

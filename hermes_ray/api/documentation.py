@@ -13,6 +13,25 @@ from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 EVERY_ROUTE = ("unauthorized", "forbidden", "foreign-origin", "wrong-host", "rate-limited", "internal")
 """Problems that any route may answer with; those that need no key lose the ones of keys."""
 
+DESCRIPTION = """Cameras that can be asked. Each stream has a memory of bounded size, which every frame goes into; a
+question reads a copy of it and changes nothing.
+
+Where keys are set, send one as `Authorization: Bearer KEY`; each operation names the scope that it needs. Every error
+is `application/problem+json` (RFC 9457): decide by its `code`, which is stable. 429 and 503 say in `Retry-After` when
+to come back. Every response has an `X-Request-ID`, by which the server's log knows it."""
+"""Of the API as a whole, in Markdown."""
+TAGS = [
+    {"name": "index", "description": "Where to go from here."},
+    {"name": "streams", "description": "Which streams there are, and what their memories hold."},
+    {"name": "questions", "description": "Asking one stream or several; one JSON answer, or server-sent events."},
+    {"name": "openai", "description": "The same for programs that speak OpenAI's API: each stream is a model."},
+    {"name": "health", "description": "For load balancers, Kubernetes and Prometheus."},
+    {"name": "problems", "description": "What the errors mean."},
+]
+"""Groups of operations."""
+
+_OF_BODIES = ("body-timeout", "body-too-large")
+"""Problems of any request that may bring a body, wanted or not."""
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -80,6 +99,7 @@ def install(app: FastAPI) -> None:
         document = generate()
         _drop_validation_errors(document)
         _write_whole_numbers_so(document)
+        _add_problems_of_bodies(document)
         requirements.describe(document, keyed=app.state.settings.api.access.keys_file is not None)
         schemas = document["components"]["schemas"]
         for model in (Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone):
@@ -98,6 +118,13 @@ def _drop_validation_errors(document: dict[str, Any]) -> None:
             del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
+
+
+def _add_problems_of_bodies(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            for status, response in problems(*_OF_BODIES).items() if method != "get" else ():
+                operation["responses"].setdefault(str(status), response)
 
 
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
