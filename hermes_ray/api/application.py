@@ -18,6 +18,7 @@ from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
     docs,
     health,
+    index,
     memory_files,
     metrics,
     openai,
@@ -57,6 +58,8 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         title="hermes-ray",
         version=hermes_ray.__version__,
         summary="Live video that anyone can question.",
+        description=documentation.DESCRIPTION,
+        openapi_tags=documentation.TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from other hosts
@@ -66,6 +69,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     app.state.question_problems = QuestionProblems()
     app.state.imports = 0
     for module in (
+        index,
         docs,
         health,
         metrics,

@@ -13,7 +13,9 @@ from hermes_ray.cluster.wire.memory_file import MemoryFile, manifest_of, parts_o
 from hermes_ray.cluster.wire.stream_settings import Change, StreamSettings, check_possible
 from hermes_ray.cluster.wire.stream_state import state_of
 from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
+from hermes_ray.config import VideoSettings
 from hermes_ray.engine import StreamEngine
+from hermes_ray.engine.answering.question_job import check_moment
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import InvalidMemory, InvalidRequest, QuestionTimeout, SnapshotError, StreamExists
@@ -24,13 +26,20 @@ class EngineBackend:
     """A :class:`~hermes_ray.api.backend.Backend` over one :class:`~hermes_ray.engine.StreamEngine`.
 
     The engine stays the caller's, who feeds it with ``ingest`` and closes it.
+
+    Args:
+        engine: has the streams.
+        max_clock_skew_s: how far a camera's clock may be ahead of this machine's, seconds.
     """
 
     HERE = Location(worker="local", epoch=0)
     """What the API shows as the worker."""
 
-    def __init__(self, engine: StreamEngine) -> None:
+    def __init__(
+        self, engine: StreamEngine, max_clock_skew_s: float = VideoSettings.model_fields["max_clock_skew_s"].default
+    ) -> None:
         self._engine = engine
+        self._max_clock_skew_s = max_clock_skew_s
         self._meters = MemoryMeters()
         self._problems: Mapping[str, int] = {}
         self._stream_settings: dict[str, StreamSettings] = {}
@@ -172,6 +181,10 @@ class EngineBackend:
     async def _answer(
         self, stream_id: str, question: Question, timeout_s: float
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
+        if question.as_of_ms is not None:
+            # The engine would wait for the first frame of a stream that nobody has heard of, and for any moment.
+            stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
+            check_moment(question, stats.as_of_ms, time.time() * 1000, self._max_clock_skew_s)
         deadline = asyncio.get_running_loop().time() + timeout_s
         async with aclosing(answer_events(self._engine, stream_id, question)) as events:
             while True:
@@ -181,5 +194,5 @@ class EngineBackend:
                 except StopAsyncIteration:
                     return
                 except TimeoutError as error:
-                    raise QuestionTimeout(f"no complete answer within {timeout_s:g} s") from error
+                    raise QuestionTimeout(f"no complete answer within {timeout_s:.3g} s") from error
                 yield event

@@ -133,7 +133,8 @@ class EngineSettings(_Section):
     max_questions_ahead_per_stream: Annotated[int, Field(ge=1)] = 16
     """How many of them may be about one stream."""
     max_sessions: Annotated[int, Field(ge=1)] = 1024
-    """Conversations remembered; the one not continued for longest is forgotten first."""
+    """Conversations remembered. Beyond it, whoever has most (each API key by itself) loses the one not continued for
+    longest."""
     max_question_tokens: Annotated[int, Field(ge=16)] = 512
     """Tokens of one question with its chat template, and with the conversation that came with it."""
     max_answer_tokens: Annotated[int, Field(ge=1)] = 512
@@ -276,7 +277,7 @@ class ApiSettings(_Section):
     worker's host memory."""
     max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
     """Questions that one router replica works on at once; those with ``as_of`` get at most half of the places."""
-    max_queued_requests: Annotated[int, Field(ge=0)] = 128
+    max_queued_requests: Annotated[int, Field(ge=0)] = 960
     """Questions that wait for such a place; more are refused with 429 ``overloaded``."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a request may take when the caller sets no ``timeout_s``, seconds."""
@@ -284,6 +285,12 @@ class ApiSettings(_Section):
     """Who may use the HTTP API, and from where."""
     limits: LimitSettings = LimitSettings()
     """What each API key may do, and all callers without a key together."""
+
+    @property
+    def questions_per_caller(self) -> int:
+        """Questions that each key, or all callers without one, may have in progress in one router."""
+        places = self.max_ongoing_requests + self.max_queued_requests
+        return self.limits.questions or (places if self.access.keys_file is None else max(1, places // 2))
 
 
 class MetricsSettings(_Section):

@@ -56,7 +56,12 @@ _KINDS = (
     # Known only to HTTP.
     ProblemKind("malformed-json", 400, "The body is not valid JSON", "Send one JSON object, encoded as UTF-8."),
     ProblemKind("wrong-host", 421, "Not a name of this API", "Call it by a name that api.access.hosts allows."),
-    ProblemKind("foreign-origin", 403, "A foreign web page", "Name its origin in api.access.origins."),
+    ProblemKind(
+        "foreign-origin",
+        403,
+        "A foreign web page",
+        "Name its origin in api.access.origins, and send only what detail allows.",
+    ),
     ProblemKind("not-found", 404, "No such path", "See /docs for the paths that exist."),
     ProblemKind("method-not-allowed", 405, "Method not allowed", "Use a method that the Allow header names."),
     ProblemKind(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response, status
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.listing.page import page_of
+from hermes_ray.api.schemas.base import STREAM_ID
 from hermes_ray.api.schemas.memory import MemoryMapResponse
 from hermes_ray.api.schemas.stream_list import StreamListQuery
 from hermes_ray.api.schemas.stream_settings import StreamPatch
@@ -19,14 +20,13 @@ from hermes_ray.api.schemas.streams import (
 )
 from hermes_ray.transport.message import validate_stream_id
 
-_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
-
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
 def _stream_id(
     id: Annotated[  # noqa: A002 - the name of the path parameter
-        str, Path(description="The stream's id.", json_schema_extra={"pattern": _PATTERN})
+        str,
+        Path(description="The stream's id.", examples=["front-door"], json_schema_extra={"pattern": f"^{STREAM_ID}$"}),
     ],
 ) -> str:
     return validate_stream_id(id)

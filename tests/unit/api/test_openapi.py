@@ -13,6 +13,7 @@ from fastapi.openapi.models import OpenAPI
 from tests.unit.api.conftest import STREAM
 
 OPERATIONS = {
+    "getIndex": ("get", "/"),
     "getHealth": ("get", "/healthz"),
     "getReadiness": ("get", "/readyz"),
     "getMetrics": ("get", "/metrics"),
@@ -57,6 +58,17 @@ def test_the_document_has_the_form_that_openapi_prescribes(document: dict[str, A
     OpenAPI.model_validate(document)
     for schema in document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_every_operation_says_what_it_does_and_belongs_to_a_group_that_says_what_it_is_for(document: dict[str, Any]):
+    groups = {tag["name"] for tag in document["tags"] if tag["description"]}
+    assert document["info"]["description"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["summary"]
+            assert operation["description"]
+            assert set(operation["tags"]) <= groups
+            assert all(response["description"] for response in operation["responses"].values())
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]):
