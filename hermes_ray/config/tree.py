@@ -179,6 +179,12 @@ class VideoSettings(_Section):
 
     target_fps: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Frames per second of capture time that each stream's memory sees; the rest is skipped."""
+    unchanged: Literal["keep", "skip"] = "keep"
+    """What becomes of frames that show what the newest encoded one shows: ``keep`` encodes every frame, ``skip`` only
+    those with something new in them. Memories, times and counts move on with every frame either way."""
+    max_gap_s: Annotated[float, Field(gt=0)] = 10.0
+    """With ``skip``, a frame that was captured so long after the newest encoded one is encoded whatever it shows,
+    seconds. Slow changes of light that nobody would call news are seen at least so often."""
     when_behind: Literal["lag", "shed"] = "lag"
     """What becomes of a live stream that falls behind by more than ``max_lag_s``: ``lag`` keeps every frame and lets it
     wait; ``shed`` lowers the stream's frame rate until it has caught up."""

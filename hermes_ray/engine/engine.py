@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hermes_ray.config import EngineSettings, MemorySettings
+from hermes_ray.config import EngineSettings, MemorySettings, VideoSettings
 from hermes_ray.engine.answering.answer_stream import AnswerStream
 from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.answering.places import QuestionPlaces
 from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
 from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, MemoryMap, Question, StreamStats
+from hermes_ray.engine.encoding.change import ChangeDetector, small_picture
 from hermes_ray.engine.encoding.frame_batch import FrameBatch
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
@@ -50,20 +51,28 @@ class StreamEngine:
         adapter: the model.
         memory: policy, budget and slots.
         engine: step sizes and queues.
+        video: which frames are encoded (``unchanged``, ``max_gap_s``); the rest of it is for those who decode.
 
     Raises:
         ConfigError: the settings do not fit the model.
     """
 
     def __init__(
-        self, adapter: ModelAdapter, memory: MemorySettings | None = None, engine: EngineSettings | None = None
+        self,
+        adapter: ModelAdapter,
+        memory: MemorySettings | None = None,
+        engine: EngineSettings | None = None,
+        video: VideoSettings | None = None,
     ) -> None:
+        video = video or VideoSettings()
         self._settings = engine or EngineSettings()
         self._memory_settings = memory or MemorySettings()
         self.adapter = adapter
         text_tokens = self._settings.max_question_tokens + self._settings.max_answer_tokens
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
-        self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
+        self._detector = ChangeDetector(video.max_gap_s) if video.unchanged == "skip" else None
+        scheduler = FrameScheduler(self._settings.max_frames_per_step)
+        self._ingest = FrameIngest(adapter, self._writer, scheduler, self._detector)
         self._answers = AnswerBatch(adapter, self._writer, self._ingest, self._settings)
         self._monitor = EngineMonitor(adapter, self._writer, self._ingest, self._answers)
         self._commands = CommandQueue()
@@ -79,6 +88,7 @@ class StreamEngine:
         *,
         memory: MemorySettings | None = None,
         engine: EngineSettings | None = None,
+        video: VideoSettings | None = None,
         device: str = "auto",
         dtype: str = "auto",
         revision: str | None = None,
@@ -88,7 +98,7 @@ class StreamEngine:
         adapter = load(
             name_or_path, device=device, dtype=dtype, revision=revision, max_pixels_per_frame=max_pixels_per_frame
         )
-        return cls(adapter, memory, engine)
+        return cls(adapter, memory, engine, video)
 
     def ingest(self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> Future[StreamStats]:
         """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
@@ -111,7 +121,9 @@ class StreamEngine:
         """
         if len(images) != len(ts_ms):
             raise ValueError(f"{len(images)} images and {len(ts_ms)} capture times")
-        batch = FrameBatch([self._preprocessed(image) for image in images], list(ts_ms))
+        pixels = [self._preprocessed(image) for image in images]
+        small = [] if self._detector is None else [small_picture(image) for image in images]
+        batch = FrameBatch(pixels, list(ts_ms), small)
         with self._commands.lock:
             if self._frames_promised + len(images) > self._settings.max_frames_waiting and self._frames_promised > 0:
                 raise Overloaded(

@@ -45,6 +45,8 @@ class StreamResponse(Schema):
     """The stream's id: the key of its Kafka records."""
     frames_seen: int
     """Frames applied since the stream began."""
+    frames_unchanged: int
+    """Frames of these that showed nothing new and were not encoded (``video.unchanged``)."""
     as_of: str | None
     """Capture time of the newest frame in the memory, RFC 3339; null before the first."""
     as_of_ms: int | None
@@ -84,6 +86,7 @@ class StreamResponse(Schema):
         return cls(
             id=status.stream_id,
             frames_seen=memory.frames_seen,
+            frames_unchanged=memory.frames_unchanged,
             as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
             as_of_ms=memory.as_of_ms,
             lag_ms=status.lag_ms,

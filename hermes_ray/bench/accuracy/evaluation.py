@@ -78,7 +78,7 @@ class EncodedStream:
 def encode_stream(adapter: ModelAdapter, stream: EvaluationStream) -> EncodedStream:
     """Render a stream and run the vision tower over it."""
     pictures = [
-        TimedPixels(adapter.preprocess(image), index * _INTERVAL_MS)
+        TimedPixels(adapter.preprocess(image), index * _INTERVAL_MS, index)
         for index, image in enumerate(stream.film(_SIDE_PX))
     ]
     groups, _ = group_frames(pictures, adapter.frames_per_block)

@@ -6,10 +6,12 @@ from what most regions differ by (median absolute deviation, Rousseeuw and Croux
 a fraction of a region's shift would change where it lies.
 """
 
-from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hermes_ray.engine.residency.reference import Reference, SmallPicture
 
 _GRID = 36
 """Regions per side: about as many as the patches of the smallest vision towers, so none sees what is much smaller."""
@@ -20,8 +22,8 @@ _DARK = 8.0
 _MOST_LIGHT = 1.25
 """A factor beyond this, or its inverse, is news: somebody switched a lamp."""
 _SIGMAS = 6.0
-_LEAST_LEVELS = 3.0
-"""Compression moves the mean of a region by up to so much, of 255."""
+_LEAST_LEVELS = np.array((3.0, 4.5, 4.5))
+"""Compression moves the mean of a region by up to so much, of 255: luma, and the two chromas, which it rounds more."""
 _TREMBLE = 0.15
 """Of a region's side; about 3 pixels of 640."""
 _MOST_PIXEL_NOISE = 16.0
@@ -29,32 +31,6 @@ _MOST_PIXEL_NOISE = 16.0
 _MAD_TO_SIGMA = 1.4826
 
 _Levels = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class SmallPicture:
-    """A frame as the mean colours of its regions.
-
-    Attributes:
-        cells: ``[rows, columns, 3]`` uint16, 64ths of a level.
-        pixels: of the frame in each region, about.
-    """
-
-    cells: NDArray[np.uint16]
-    pixels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """The newest frame of a stream that was encoded.
-
-    Attributes:
-        cells: of its :class:`SmallPicture`.
-        ts_ms: its capture time, ms since epoch.
-    """
-
-    cells: NDArray[np.uint16]
-    ts_ms: int
 
 
 class ChangeDetector:
@@ -91,7 +67,7 @@ def small_picture(image: NDArray[np.uint8]) -> SmallPicture:
     tops, lefts = np.arange(rows + 1) * height // rows, np.arange(columns + 1) * width // columns
     # Much faster than ``add.reduceat`` over the rows, and exact: a region has at most 257 of them in 16 bits.
     narrow = np.uint16 if height <= 257 * rows else np.uint32
-    strips = [image[top:bottom].sum(axis=0, dtype=narrow) for top, bottom in zip(tops[:-1], tops[1:], strict=True)]
+    strips = [image[top:bottom].sum(axis=0, dtype=narrow) for top, bottom in pairwise(tops)]
     sums = np.add.reduceat(np.stack(strips), lefts[:-1], axis=1, dtype=np.int64)
     pixels = np.diff(tops)[:, None, None] * np.diff(lefts)[None, :, None]
     return SmallPicture(((sums * _SCALE + pixels // 2) // pixels).astype(np.uint16), height * width // (rows * columns))
@@ -106,19 +82,26 @@ def differs(reference: NDArray[np.uint16], picture: SmallPicture) -> bool:
     if light.max() > _MOST_LIGHT or light.min() < 1 / _MOST_LIGHT:
         return True
     expected = np.minimum((before + _DARK) * light - _DARK, 255.0)
-    difference = np.abs(_of_four(now) - _of_four(expected))
+    expected, difference = _luma_chroma(_of_four(expected)), np.abs(_luma_chroma(_of_four(now - expected)))
     sigma = _MAD_TO_SIGMA * np.median(difference, axis=(0, 1))
     most = 0.5 + _MOST_PIXEL_NOISE * np.sqrt(2.0 / (4 * picture.pixels))
     if (sigma > most).any():
         return True
     beyond = difference - np.maximum(_SIGMAS * sigma, _LEAST_LEVELS)
-    return bool((beyond > 0).any() and (beyond > _TREMBLE * _contrast(_of_four(expected))).any())
+    return bool((beyond > 0).any() and (beyond > _TREMBLE * _contrast(expected)).any())
 
 
 def _of_four(cells: _Levels) -> _Levels:
     """Means of every two by two regions, which overlap: half the noise, and a thing between two regions is whole."""
     pairs = cells[:-1] + cells[1:]
     return (pairs[:, :-1] + pairs[:, 1:]) / 4
+
+
+def _luma_chroma(levels: _Levels) -> _Levels:
+    """Y, Cb and Cr of red, green and blue (ITU-R BT.601), as codecs see them; written out, so that no BLAS rounds."""
+    red, green, blue = levels[..., 0], levels[..., 1], levels[..., 2]
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return np.stack((luma, 0.564 * (blue - luma), 0.713 * (red - luma)), axis=-1)
 
 
 def _contrast(levels: _Levels) -> _Levels:
