@@ -82,7 +82,8 @@ class MemorySettings(_Section):
     compaction_slack: Annotated[float, Field(ge=0, lt=1)] = 0.375
     """Share of the budget that each compaction frees; smaller evicts more finely, larger costs less."""
     recent_frames: Annotated[int, Field(ge=0)] = 4
-    """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
+    """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps. Frames that were left out as
+    unchanged (``video.unchanged``) count: they show what the one before them shows."""
     positions: Literal["lazy", "eager"] | None = None
     """When cached tokens are re-numbered: at every compaction (``eager``), or only near the model's position limit
     (``lazy``: layer by layer; ``paper`` and ``reference`` all layers together). By default eager; lazy for those two
