@@ -136,7 +136,7 @@ def turned(panorama_: _Canvas, condition: Condition, t_s: float) -> _Canvas:
 
 def shaken(canvas: _Canvas, condition: Condition, seed: int, t_s: float) -> _Canvas:
     """A picture displaced by a fraction of pixels; what was outside is as at the border."""
-    height, width = canvas.shape[:2]
+    width = canvas.shape[1]
     down, right = np.random.default_rng([seed, _SHAKE, round(t_s * 1000)]).uniform(-1, 1, 2) * condition.shake * width
     return _displaced(_displaced(canvas, down, 0), right, 1)
 
