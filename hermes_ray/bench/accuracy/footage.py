@@ -19,7 +19,7 @@ TRAFFIC: dict[TrafficName, Traffic] = {
     "busy": Traffic(mean_gap_s=8.0, quiet_share=0.0, overlap_share=0.3),
 }
 """``quiet``: about one thing a minute, so that the history stays short enough to be asked about, and most of the stream
-shows nothing. ``busy``: about three a minute, for half of the time."""
+shows nothing. ``busy``: about four a minute, and something to be seen for three tenths of the time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def accuracy(
     ] = None,
     policy: Annotated[list[str] | None, typer.Option(help="Only this policy. Repeatable.")] = None,
     footage: Annotated[
-        Literal["quiet", "busy"], typer.Option(help="How much happens: about one thing a minute, or three.")
+        Literal["quiet", "busy"], typer.Option(help="How much happens: about one thing a minute, or four.")
     ] = "quiet",
     condition: Annotated[
         str,
