@@ -87,7 +87,8 @@ class MemorySettings(_Section):
     compaction_slack: Annotated[float, Field(ge=0, lt=1)] = 0.375
     """Share of the budget that each compaction frees; smaller evicts more finely, larger costs less."""
     recent_frames: Annotated[int, Field(ge=0)] = 4
-    """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps."""
+    """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps. Frames that were left out as
+    unchanged (``video.unchanged``) count: they show what the one before them shows."""
     positions: Literal["lazy", "eager"] | None = None
     """When cached tokens are re-numbered: at every compaction (``eager``), or only near the model's position limit
     (``lazy``: layer by layer; ``paper`` and ``reference`` all layers together). By default eager; lazy for those two
@@ -189,6 +190,12 @@ class VideoSettings(_Section):
 
     target_fps: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Frames per second of capture time that each stream's memory sees; the rest is skipped."""
+    unchanged: Literal["keep", "skip"] = "keep"
+    """What becomes of frames that show what the newest encoded one shows: ``keep`` encodes every frame, ``skip`` only
+    those with something new in them. Memories, times and counts move on with every frame either way."""
+    max_gap_s: Annotated[float, Field(gt=0)] = 10.0
+    """With ``skip``, a frame that was captured so long after the newest encoded one is encoded whatever it shows,
+    seconds. Slow changes of light that nobody would call news are seen at least so often."""
     when_behind: Literal["lag", "shed"] = "lag"
     """What becomes of a live stream that falls behind by more than ``max_lag_s``: ``lag`` keeps every frame and lets it
     wait; ``shed`` lowers the stream's frame rate until it has caught up."""

@@ -121,6 +121,7 @@ class StreamStats:
 
     Attributes:
         frames_seen: frames applied since the stream began.
+        frames_unchanged: those of them that were not encoded, because they showed nothing new (``video.unchanged``).
         as_of_ms: capture time of the newest applied frame; ``None`` before the first.
         kv_tokens_per_layer: cached tokens in each decoder layer, prefix included.
         kv_prefix: protected tokens before the first frame (system prompt and template).
@@ -136,6 +137,7 @@ class StreamStats:
     kv_budget: int | None
     policy: str
     compactions: int
+    frames_unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.config import EngineSettings, MemorySettings
+from hermes_ray.config import EngineSettings, MemorySettings, VideoSettings
 from hermes_ray.engine.answering.answer_stream import AnswerStream
 from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.answering.places import QuestionPlaces
@@ -19,6 +19,7 @@ from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
 from hermes_ray.engine.capturing import Capturing, capture_passes, default_capturing
 from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap, Question, StreamStats
+from hermes_ray.engine.encoding.change import ChangeDetector
 from hermes_ray.engine.encoding.foreign import load_foreign
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
@@ -54,6 +55,7 @@ class StreamEngine:
         on_progress: is told what takes time at the start, for people.
         thumbnail: makes the JPEG thumbnail of a picture, in the thread that calls :meth:`ingest`; without it none are
             kept.
+        video: which frames are encoded (``unchanged``, ``max_gap_s``); the rest of it is for those who decode.
 
     Raises:
         ConfigError: the settings do not fit the model.
@@ -69,16 +71,22 @@ class StreamEngine:
         capturing: Capturing | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
         thumbnail: ThumbnailMaker | None = None,
+        video: VideoSettings | None = None,
     ) -> None:
         self._settings = engine or EngineSettings()
         self._memory_settings = memory or MemorySettings()
         if thumbnail is None:
             self._memory_settings = self._memory_settings.model_copy(update={"thumbnail_bytes": 0})
-        self._preparation = FramePreparation(adapter, thumbnail if self._memory_settings.thumbnail_bytes else None)
         self.adapter = adapter
         text_tokens = self._settings.max_question_tokens + self._settings.max_answer_tokens
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
-        self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
+        detector = _detector(video or VideoSettings())
+        self._preparation = FramePreparation(
+            adapter,
+            thumbnail if self._memory_settings.thumbnail_bytes else None,
+            compared=detector is not None,
+        )
+        self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step), detector)
         self._answers = AnswerBatch(adapter, self._writer, self._ingest, self._settings)
         passes = PassCounts()
         capturing = capturing or default_capturing(self._settings, self._writer.slab)
@@ -100,6 +108,7 @@ class StreamEngine:
         *,
         memory: MemorySettings | None = None,
         engine: EngineSettings | None = None,
+        video: VideoSettings | None = None,
         device: str = "auto",
         dtype: str = "auto",
         revision: str | None = None,
@@ -111,7 +120,7 @@ class StreamEngine:
         adapter = load(
             name_or_path, device=device, dtype=dtype, revision=revision, max_pixels_per_frame=max_pixels_per_frame
         )
-        return cls(adapter, memory, engine, on_progress=on_progress, thumbnail=thumbnail)
+        return cls(adapter, memory, engine, on_progress=on_progress, thumbnail=thumbnail, video=video)
 
     def ingest(self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> Future[StreamStats]:
         """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
@@ -326,3 +335,7 @@ class StreamEngine:
         self._ingest.abandon(error)
         self._answers.abandon(error)
         self._writer.residency.close()
+
+
+def _detector(video: VideoSettings) -> ChangeDetector | None:
+    return ChangeDetector(video.max_gap_s) if video.unchanged == "skip" else None

@@ -91,6 +91,7 @@ class EngineMonitor:
         tokens = self._answers.tokens
         counts = EngineCounts(
             frames_applied=self._ingest.frames_applied,
+            frames_unchanged=self._ingest.frames_unchanged,
             answers=self._answers.answered,
             prompt_tokens=tokens.prompt_tokens,
             answer_tokens=tokens.answer_tokens,

@@ -37,10 +37,12 @@ class FrameGroup:
     Attributes:
         pixels: what :meth:`ModelAdapter.preprocess` made of each, all of one shape; 1 to ``frames_per_block``.
         elapsed_ms: when each was captured, milliseconds since the stream's first frame.
+        numbers: of each in its stream; none if that does not matter.
     """
 
     pixels: tuple[Tensor, ...]
     elapsed_ms: tuple[int, ...]
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class VisualBlock:
             the same size; ``None`` for 0, 1, 2 ...
         deepstack: ``[levels, tokens, hidden]``, what is added to the output of decoder layer 0, 1 ... (DeepStack,
             arXiv 2406.04334); ``None`` for nothing.
+        numbers: of its frames in their stream, ascending; none if they follow those before without a gap.
     """
 
     embeds: Tensor
@@ -65,6 +68,7 @@ class VisualBlock:
     offsets: Tensor | None = None
     patches: Tensor | None = None
     deepstack: Tensor | None = None
+    numbers: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:

@@ -238,7 +238,14 @@ _INGEST = (
 
 _MEMORY = (
     _counter(
-        "hermes_frames_applied_total", "Frames encoded into memories.", _memory(lambda c: c.engine.frames_applied)
+        "hermes_frames_applied_total",
+        "Frames that memories have seen, unchanged ones too.",
+        _memory(lambda c: c.engine.frames_applied),
+    ),
+    _counter(
+        "hermes_frames_unchanged_total",
+        "Frames of these that showed nothing new and were not encoded (video.unchanged).",
+        _memory(lambda c: c.engine.frames_unchanged),
     ),
     _counter(
         "hermes_frames_repeated_total",

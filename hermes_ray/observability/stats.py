@@ -15,6 +15,8 @@ class EngineCounts:
     """What an engine did since it started. Durations are the engine thread's, in seconds.
 
     Attributes:
+        frames_applied: frames that memories have seen.
+        frames_unchanged: those of them that were not encoded, because they showed nothing new.
         frame_step: encoding one batch of frames, over all streams.
         frames_per_step: frames of such a batch.
         answer_step: seating questions and decoding one token of every answer.
@@ -27,6 +29,7 @@ class EngineCounts:
     """
 
     frames_applied: int = 0
+    frames_unchanged: int = 0
     answers: int = 0
     prompt_tokens: int = 0
     answer_tokens: int = 0

@@ -52,6 +52,8 @@ class StreamResponse(Schema):
     ``video.max_lag_s``; ``silent``: the newest frame is at least a minute old; else ``live``. The first that holds."""
     frames_seen: int
     """Frames applied since the stream began."""
+    frames_unchanged: int
+    """Frames of these that showed nothing new and were not encoded (``video.unchanged``)."""
     as_of: str | None
     """Capture time of the newest frame in the memory, RFC 3339; null before the first."""
     as_of_ms: int | None
@@ -99,6 +101,7 @@ class StreamResponse(Schema):
             id=status.stream_id,
             state=status.state,
             frames_seen=memory.frames_seen,
+            frames_unchanged=memory.frames_unchanged,
             as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
             as_of_ms=memory.as_of_ms,
             lag_ms=status.lag_ms,

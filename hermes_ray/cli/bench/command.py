@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -96,6 +96,19 @@ def accuracy(
         list[float] | None, typer.Option(min=0.1, max=100, help="Cached tokens, percent of the stream's. Repeatable.")
     ] = None,
     policy: Annotated[list[str] | None, typer.Option(help="Only this policy. Repeatable.")] = None,
+    footage: Annotated[
+        Literal["quiet", "busy"], typer.Option(help="How much happens: about one thing a minute, or four.")
+    ] = "quiet",
+    condition: Annotated[
+        str,
+        typer.Option(help="clean, noise, flicker, light, compression, shaking, panning, or several with +."),
+    ] = "clean",
+    unchanged: Annotated[
+        Literal["keep", "skip"], typer.Option(help="Frames that show nothing new, as video.unchanged.")
+    ] = "keep",
+    max_gap: Annotated[
+        float, typer.Option("--max-gap-s", min=0.1, help="Encoded so often whatever they show, as video.max_gap_s.")
+    ] = 10.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: one per core).")] = None,
     json_file: JsonFile = None,
     verbose: Verbose = False,
@@ -109,11 +122,13 @@ def accuracy(
     The bundled model was trained on short clips of other worlds of the same kind. An answer is right if it has exactly
     the right words.
     """
+    from hermes_ray.bench.accuracy.footage import Footage
     from hermes_ray.cli.bench.accuracy import run_accuracy
 
     changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
+    filmed = Footage(footage, condition, unchanged, max_gap)
     document = run_accuracy(
-        model, changes, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
+        model, changes, filmed, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
     )
     _write(document, json_file)
 

@@ -19,7 +19,7 @@ class LoadingEngine:
 
     Args:
         worker: name of the worker, for messages.
-        settings: the model, and the engine's and the memory's settings.
+        settings: the model, the engine's and the memory's settings, and which frames are encoded.
         torch_threads: CPU threads for torch in this process.
     """
 
@@ -65,6 +65,7 @@ class LoadingEngine:
                 model.name,
                 memory=self._settings.memory,
                 engine=self._settings.engine,
+                video=self._settings.video,
                 device=model.device,
                 dtype=model.dtype,
                 revision=model.revision,

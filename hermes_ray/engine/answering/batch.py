@@ -145,7 +145,9 @@ class AnswerBatch:
         generator = new_generator(job.question.seed) if job.question.temperature > 0 else None
         preview = self._writer.preview(memory)
         seat = self.copies.copy(self._writer.slab, slot_of(memory), memory.version)
-        asked = Reading(seat, prompt, preview=None if preview is None else Preview(*preview, frame=memory.frames))
+        asked = Reading(
+            seat, prompt, preview=None if preview is None else Preview(*preview, frame=memory.held_back[0].number)
+        )
         branches = cut(options, self.copies.room(seat) - asked.tokens)
         self.tokens.prompt_tokens += prompt.shape[0]
         return AnswerInProgress(

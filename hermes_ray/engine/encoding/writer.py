@@ -237,9 +237,10 @@ class MemoryWriter:
             placed = self._adapter.place(block, largest, memory.newest_block_ms)
             largest = torch.maximum(largest, placed.amax(dim=1))
             positions.append(placed)
-            frames.append(torch.full((block.tokens,), memory.frames, dtype=torch.int32, device=placed.device))
+            numbers = block.numbers or range(memory.frames, memory.frames + block.frames)
+            frames.append(torch.full((block.tokens,), numbers[0], dtype=torch.int32, device=placed.device))
             patches.append(_patches(block))
-            memory.frames += block.frames
+            memory.frames = numbers[-1] + 1
             memory.newest_block_ms = block.elapsed_ms
         embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
         spans = ()

@@ -57,7 +57,7 @@ class Watcher:
         assert memory.slot is not None
         seat = copies.copy(self.writer.slab, memory.slot)
         preview = self.writer.preview(memory)
-        shown = None if preview is None else Preview(*preview, frame=memory.frames)
+        shown = None if preview is None else Preview(*preview, frame=memory.held_back[0].number)
         with torch.inference_mode():
             logits = copies.read([Reading(seat, self.adapter.question(QUESTION), preview=shown)])[0][0]
         tokens = [int(logits.argmax())]
