@@ -101,7 +101,7 @@ def test_the_camera_gets_the_password_as_it_was_written(segment, scheme, written
         next(frames)
         names = [thread.name for thread in threading.enumerate()]
         source.close()
-    assert f"rtsp 127.0.0.1:{camera.port}/camera".replace("rtsp ", "rtsp rtsp://") in names
+        assert f"camera rtsp://127.0.0.1:{camera.port}/camera" in names
     assert not written or not any(written in name for name in names)
 
 
