@@ -1,0 +1,181 @@
+"""``hermes cameras``: publish all cameras of a file, look through them once, and what the file may say."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from hermes_ray.cli.cameras.camera import Camera, CameraStatus, Publishing, State
+from hermes_ray.cli.cameras.file import CameraEntry, json_schema
+from hermes_ray.cli.cameras.reading import read_cameras
+from hermes_ray.cli.console.exits import CommandFailed
+from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.console.output import progress_console, result_console, write_json
+from hermes_ray.cli.running.lifecycle import Lifecycle
+from hermes_ray.config import LogSettings, Settings
+from hermes_ray.observability.logs import configure_logs, get_logger
+from hermes_ray.video.codec import DecodeLimits
+
+_TICK_S = 0.5
+_QUIET = LogSettings(level="ERROR")
+"""A log line would tear the live table apart."""
+
+File = Annotated[Path, typer.Argument(help="The file of cameras.", show_default=False)]
+CheckSeconds = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for all cameras together.")]
+
+cameras = typer.Typer(help="Publish all cameras of one file.", no_args_is_help=True)
+
+
+@cameras.command()
+def run(
+    path: File,
+    bootstrap: Bootstrap = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics at this port; by default nowhere.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address to serve them at.")] = "127.0.0.1",
+    check: Annotated[bool, typer.Option("--check", help="Look through every camera once, and end.")] = False,
+    config_file: ConfigFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Publish all cameras until Ctrl-C, and follow the file: cameras come, go and change as it does.
+
+    A camera that fails is started again after a while, whatever the others do.
+    """
+    from hermes_ray.cli.cameras.supervisor import Supervisor
+    from hermes_ray.transport.producer import FrameProducer
+
+    settings = load_settings(config_file, assignments, bootstrap).settings
+    if check:
+        _check(path, settings, 15.0, as_json=False)
+        return
+    console = progress_console()
+    configure_logs(_QUIET if console.is_terminal else settings.log)
+    read_cameras(path)  # what is wrong there is told before anything is connected
+    with Lifecycle(console.print) as lifecycle:
+        producer = FrameProducer(settings.kafka)
+        lifecycle.at_end(producer.close)
+        limits = DecodeLimits.from_settings(settings.video)
+        shared = Publishing(producer.send, path.absolute().parent, limits, settings.kafka.max_record_bytes)
+
+        def make(name: str, entry: CameraEntry) -> Camera:
+            return Camera(name, entry, shared)
+
+        supervisor = Supervisor(path, make)
+        lifecycle.at_end(supervisor.close)
+        if metrics_port is not None:
+            from hermes_ray.cli.cameras.metrics import serve_metrics
+
+            lifecycle.at_end(serve_metrics(supervisor, metrics_host, metrics_port))
+        if console.is_terminal:
+            from hermes_ray.cli.cameras.table import cameras_table
+
+            with Live(console=console, auto_refresh=False) as live:
+
+                def show() -> None:
+                    supervisor.tick()
+                    table = cameras_table(supervisor.statuses(), supervisor.file_error, time.time() * 1000)
+                    live.update(table, refresh=True)
+
+                lifecycle.wait_until_stopped(show, _TICK_S)
+        else:
+            told = Changes()
+
+            def tell() -> None:
+                supervisor.tick()
+                told.tell(supervisor.statuses(), supervisor.file_error)
+
+            lifecycle.wait_until_stopped(tell, _TICK_S)
+
+
+@cameras.command()
+def check(
+    path: File,
+    timeout: CheckSeconds = 15.0,
+    config_file: ConfigFile = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look through every camera once, all at the same time, and show what was seen. Needs no Kafka."""
+    _check(path, load_settings(config_file, assignments).settings, timeout, as_json=as_json)
+
+
+@cameras.command()
+def schema() -> None:
+    """Write the JSON Schema of the file, for editors."""
+    write_json(json_schema())
+
+
+class Changes:
+    """Tells in the log what has changed since it was last asked."""
+
+    def __init__(self) -> None:
+        self._log = get_logger("hermes_ray.cameras")
+        self._states: dict[str, tuple[State, str | None]] = {}
+        self._file_error: str | None = None
+
+    def tell(self, statuses: list[CameraStatus], file_error: str | None) -> None:
+        """Write a line for every camera whose state or reason is another, or that came or went."""
+        for status in statuses:
+            now = (status.state, status.reason)
+            if self._states.get(status.name) != now:
+                self._states[status.name] = now
+                is_well = status.state in (State.CONNECTING, State.PUBLISHING, State.ENDED)
+                write = self._log.info if is_well else self._log.warning
+                write(f"camera {status.state}", stream_id=status.name, **({"reason": now[1]} if now[1] else {}))
+        for name in self._states.keys() - {status.name for status in statuses}:
+            del self._states[name]
+            self._log.info("camera removed", stream_id=name)
+        if file_error != self._file_error:
+            self._file_error = file_error
+            if file_error is not None:
+                self._log.error("the changed file is not used, the cameras go on as before", reason=file_error)
+
+
+def _check(path: Path, settings: Settings, timeout_s: float, *, as_json: bool) -> None:
+    from hermes_ray.cli.cameras.check import check_cameras
+
+    configure_logs(_QUIET)
+    entries = read_cameras(path).entries()
+    findings = check_cameras(entries, path.absolute().parent, DecodeLimits.from_settings(settings.video), timeout_s)
+    if as_json:
+        write_json(
+            {
+                "cameras": [
+                    {
+                        "name": found.name,
+                        "ok": found.error is None,
+                        "size": found.size,
+                        "published": found.shown,
+                        "fps": found.fps,
+                        "codec": found.codec,
+                        "error": found.error,
+                    }
+                    for found in findings
+                ]
+            }
+        )
+    else:
+        table = Table("camera", "size", "published", "fps", "codec", box=None, padding=(0, 2, 0, 0))
+        table.columns[0].overflow = "fold"
+        console = result_console()
+        for found in findings:
+            if found.error is None:
+                fps = "-" if found.fps is None else f"{found.fps:g}"
+                table.add_row(escape(found.name), _size(found.size), _size(found.shown), fps, found.codec or "-")
+        if table.row_count:
+            console.print(table)
+        for found in findings:
+            if found.error is not None:
+                console.print(f"[red]{escape(found.name)}:[/] {escape(found.error)}", soft_wrap=True)
+    failed = sum(found.error is not None for found in findings)
+    if failed:
+        raise CommandFailed(f"{failed} of {len(findings)} cameras show nothing")
+
+
+def _size(size: tuple[int, int] | None) -> str:
+    return "-" if size is None else f"{size[0]}x{size[1]}"
