@@ -1,7 +1,7 @@
 """A source as it is published: at a frame rate, of a length, without what must stay private."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hermes_ray.cli.publish.packing import excerpt
@@ -32,6 +32,7 @@ class Watched:
     def __init__(
         self, source: "Source", fps: float, seconds: float | None = None, framing: Framing | None = None
     ) -> None:
+        from hermes_ray.video.sources.file import FileSource
         from hermes_ray.video.sources.live import LiveSource
 
         self._live = source if isinstance(source, LiveSource) else None
@@ -41,6 +42,9 @@ class Watched:
         self.close = source.close
         self._source = source
         self._sampler = FrameSampler(fps)
+        self._selects_itself = isinstance(source, LiveSource | FileSource)
+        if isinstance(source, LiveSource | FileSource):
+            source.select(self._sampler.keep)  # converting the others would be half of all work
         self._seconds = seconds
         self._framing = framing or Framing()
 
@@ -53,10 +57,12 @@ class Watched:
         """Yield the selected frames, cropped and masked.
 
         Args:
-            on_frame: called for every frame of the source, also those that are not selected.
+            on_frame: called for each of them before it is yielded.
         """
-        selected = self._sampler.sample(_told(self._source.frames(), on_frame))
+        frames = self._source.frames()
+        selected = frames if self._selects_itself else self._sampler.sample(frames)
         for frame in excerpt(selected, self._seconds):
+            on_frame()
             shown = self._framing.apply(frame)
             self.newest_ms, self.size = shown.ts_ms, (shown.width, shown.height)
             yield shown
@@ -72,9 +78,3 @@ class Watched:
     def ahead_s(self) -> float:
         """How far the newest frame's capture time is ahead of this machine's clock, seconds; negative if behind."""
         return 0.0 if self.newest_ms is None else self.newest_ms / 1000 - time.time()
-
-
-def _told(frames: Iterable[Frame], on_frame: Callable[[], object]) -> Iterator[Frame]:
-    for frame in frames:
-        on_frame()
-        yield frame

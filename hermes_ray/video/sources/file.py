@@ -53,6 +53,10 @@ class FileSource:
         self._keep = keep
         self._closed = threading.Event()
 
+    def select(self, keep: Callable[[int], bool]) -> None:
+        """Set ``keep``, before :meth:`frames`."""
+        self._keep = keep
+
     def frames(self) -> Iterator[Frame]:
         """Yield the file's frames.
 

@@ -130,6 +130,8 @@ class HttpSource(LiveSource):
         if self._closed.is_set():
             return
         capture_ms = max(round(time.time() * 1000), self._last_ms + 1)
+        if not self._is_wanted(capture_ms):
+            return
         try:
             frame = still_frame(payload, capture_ms, self._limits)
         except MediaError as error:

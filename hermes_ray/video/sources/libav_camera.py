@@ -106,7 +106,10 @@ class LibavCamera(LiveSource):
             for picture in self._decode(track.codec_context, packet):
                 aspect = track.codec_context.sample_aspect_ratio
                 capture_ms = self._clock.capture_ms(picture)
-                self._put(to_frame(picture, capture_ms, self._max_side_px, pixel_aspect=aspect))
+                if self._is_wanted(capture_ms):
+                    self._put(to_frame(picture, capture_ms, self._max_side_px, pixel_aspect=aspect))
+                else:
+                    self._works()
                 shown_s = time.monotonic()
             if time.monotonic() - shown_s > self._stall_timeout_s:
                 self._report("the camera sends video, but no picture of it can be decoded yet")

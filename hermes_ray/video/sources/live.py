@@ -55,6 +55,7 @@ class LiveSource(ABC):
         self._backoff = backoff or Backoff()
         self._on_fault = on_fault
         self._frames = LatestFrames(capacity)
+        self._keep: Callable[[int], bool] | None = None
         self._failures = 0
         self._fault: SourceError | None = None
         self._closed = threading.Event()
@@ -63,6 +64,14 @@ class LiveSource(ABC):
     def dropped(self) -> int:
         """Frames dropped because the caller was slower than the camera."""
         return self._frames.dropped
+
+    def select(self, keep: Callable[[int], bool]) -> None:
+        """Leave frames out before the costly part of their work. To be called before :meth:`frames`.
+
+        Args:
+            keep: told every frame's capture time in order, in the source's thread; says which are wanted.
+        """
+        self._keep = keep
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until :meth:`close`.
@@ -96,8 +105,15 @@ class LiveSource(ABC):
             SourceError: any other fault; the source connects again.
         """
 
+    def _is_wanted(self, capture_ms: int) -> bool:
+        return self._keep is None or self._keep(capture_ms)
+
     def _put(self, frame: Frame) -> None:
         self._frames.put(frame)
+        self._works()
+
+    def _works(self) -> None:
+        """Take note that the connection brings pictures, wanted or not."""
         self._failures = 0
         self._backoff.reset()
 
