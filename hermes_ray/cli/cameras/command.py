@@ -24,7 +24,7 @@ _TICK_S = 0.5
 _QUIET = LogSettings(level="ERROR")
 """A log line would tear the live table apart."""
 
-File = Annotated[Path, typer.Argument(help="The file of cameras.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The file of cameras.", show_default=False)]
 CheckSeconds = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for all cameras together.")]
 
 cameras = typer.Typer(help="Publish all cameras of one file.", no_args_is_help=True)

@@ -13,6 +13,8 @@ from hermes_ray.video.sources.live import LastingFault, LiveSource
 from hermes_ray.video.sources.multipart import boundary_of, parts
 from hermes_ray.video.sources.stills import still_frame
 
+_PLAIN = {"accept-encoding": "identity"}
+"""Pictures are compressed already; and what must not inflate is no bomb."""
 _REFUSED = {401: "refuses the user or the password (401 Unauthorized)", 403: "forbids to watch (403 Forbidden)"}
 
 
@@ -56,6 +58,10 @@ class HttpSource(LiveSource):
         super().__init__(
             self.address.shown, max_failures=max_failures, backoff=backoff, capacity=capacity, on_fault=on_fault
         )
+        try:
+            self._url = httpx.URL(self.address.url)
+        except httpx.InvalidURL as error:
+            raise SourceError(f"{self.shown} names no host that HTTP knows; write its name or address") from error
         self._period_s = 1 / fps
         self._limits = limits or DecodeLimits()
         self._timeout = httpx.Timeout(stall_timeout_s, connect=connect_timeout_s)
@@ -65,14 +71,13 @@ class HttpSource(LiveSource):
 
     def _read_connection(self) -> None:
         self._shown_s = time.monotonic() - self._stall_timeout_s
-        target = httpx.URL(self.address.url)
-        login = _Login(target.username, target.password) if self.address.has_user else None
+        login = _Login(self._url.username, self._url.password) if self.address.has_user else None
         validators: dict[str, str] = {}
         try:
-            with httpx.Client(timeout=self._timeout, auth=login, trust_env=False) as client:
+            with httpx.Client(headers=_PLAIN, timeout=self._timeout, auth=login, trust_env=False) as client:
                 while not self._closed.is_set():
                     due_s = time.monotonic() + self._period_s
-                    with client.stream("GET", target.copy_with(userinfo=b""), headers=validators) as response:
+                    with client.stream("GET", self._url.copy_with(userinfo=b""), headers=validators) as response:
                         if not self._read(response):
                             return
                         validators = _validators(response) or validators
@@ -107,7 +112,7 @@ class HttpSource(LiveSource):
             raise SourceError(f"the camera answers {status} instead of pictures")
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             if self._closed.is_set():
                 return
             yield chunk

@@ -82,8 +82,9 @@ def test_a_snapshot_is_fetched_again_and_one_that_has_not_changed_only_once():
     assert watched.codec == "snapshots"
 
 
-def test_the_password_is_given_when_asked_for_and_never_shown():
-    with HttpCamera(lambda exchange: exchange.whole(jpeg(100)), login="admin:hun/ter@2") as camera:
+@pytest.mark.parametrize("scheme", ["Basic", "Digest"])
+def test_the_password_is_given_when_asked_for_and_never_shown(scheme):
+    with HttpCamera(lambda exchange: exchange.whole(jpeg(100)), "admin:hun/ter@2", scheme) as camera:
         url = camera.url.replace("http://", "http://admin:hun%2Fter%402@")
         watched = source(url)
         assert len(list(itertools.islice(watched.frames(), 2))) == 2

@@ -202,10 +202,12 @@ cameras: {{good: {SIM}, "broken": {{source: gone.mp4}}}}""")
 
 
 def test_the_table_fits_a_narrow_terminal(run):
-    running = run(f"cameras: {{front-door-of-the-house: {SIM}, broken: {{source: gone.mp4}}}}")
+    long = "x" * 100
+    running = run(f"cameras: {{front-door-of-the-house: {SIM}, {long}: {SIM}, broken: {{source: gone.mp4}}}}")
     running.until(lambda: running.status("broken").state is State.FAILED)
     lines = lines_of(cameras_table(running.supervisor.statuses(), "line 3: wrong", 0.0))
-    assert lines_with("front-door-of-the-house", lines)
+    assert "3 cameras" in lines[0]
+    assert lines_with("broken", lines)
     assert lines_with("failed", lines)
     assert "line 3: wrong" in " ".join(" ".join(lines).split())
 
