@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import Future
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from hermes_ray.cli.cameras.camera import Camera, Publishing, State
-from hermes_ray.cli.cameras.metrics import serve_metrics
+from hermes_ray.cli.cameras.metrics import CameraCollector, serve_metrics
 from hermes_ray.cli.cameras.supervisor import Supervisor
 from hermes_ray.cli.cameras.table import cameras_table
 from hermes_ray.errors import BrokerUnavailable, ConfigError
@@ -199,6 +200,16 @@ cameras: {{good: {SIM}, "broken": {{source: gone.mp4}}}}""")
     assert seen["hermes_camera_info", "good", None].labels["label_site"] == "north"
     assert seen["hermes_camera_frames_left_out_total", "good", "damaged"].value == 0
     assert seen["hermes_cameras_file_valid", None, None].value == 1
+
+
+def test_the_page_lists_every_metric_as_it_is_served(run):
+    page = (Path(__file__).parents[4] / "docs" / "cameras.md").read_text()
+    running = run("cameras: {}")
+    served = list(CameraCollector(running.supervisor).collect())
+    assert len(served) > 8
+    for family in served:
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert f"| `{name}` | {family.type} | {family.documentation} |" in page
 
 
 def test_the_table_fits_a_narrow_terminal(run):
