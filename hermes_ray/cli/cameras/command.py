@@ -9,15 +9,15 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from hermes_ray.cli.cameras.camera import Camera, CameraStatus, Publishing, State
-from hermes_ray.cli.cameras.file import CameraEntry, json_schema
+from hermes_ray.cli.cameras.file import json_schema
 from hermes_ray.cli.cameras.reading import read_cameras
+from hermes_ray.cli.cameras.running import Changes, start_cameras
 from hermes_ray.cli.console.exits import CommandFailed
 from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, result_console, write_json
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import LogSettings, Settings
-from hermes_ray.observability.logs import configure_logs, get_logger
+from hermes_ray.observability.logs import configure_logs
 from hermes_ray.video.codec import DecodeLimits
 
 _TICK_S = 0.5
@@ -46,9 +46,6 @@ def run(
 
     A camera that fails is started again after a while, whatever the others do.
     """
-    from hermes_ray.cli.cameras.supervisor import Supervisor
-    from hermes_ray.transport.producer import FrameProducer
-
     settings = load_settings(config_file, assignments, bootstrap).settings
     if check:
         _check(path, settings, 15.0, as_json=False)
@@ -57,16 +54,7 @@ def run(
     configure_logs(_QUIET if console.is_terminal else settings.log)
     read_cameras(path)  # what is wrong there is told before anything is connected
     with Lifecycle(console.print) as lifecycle:
-        producer = FrameProducer(settings.kafka)
-        lifecycle.at_end(producer.close)
-        limits = DecodeLimits.from_settings(settings.video)
-        shared = Publishing(producer.send, path.absolute().parent, limits, settings.kafka.max_record_bytes)
-
-        def make(name: str, entry: CameraEntry) -> Camera:
-            return Camera(name, entry, shared)
-
-        supervisor = Supervisor(path, make)
-        lifecycle.at_end(supervisor.close)
+        supervisor = start_cameras(path, settings, lifecycle)
         if metrics_port is not None:
             from hermes_ray.cli.cameras.metrics import serve_metrics
 
@@ -83,13 +71,8 @@ def run(
 
                 lifecycle.wait_until_stopped(show, _TICK_S)
         else:
-            told = Changes()
-
-            def tell() -> None:
-                supervisor.tick()
-                told.tell(supervisor.statuses(), supervisor.file_error)
-
-            lifecycle.wait_until_stopped(tell, _TICK_S)
+            changes = Changes()
+            lifecycle.wait_until_stopped(lambda: changes.follow(supervisor), _TICK_S)
 
 
 @cameras.command()
@@ -108,32 +91,6 @@ def check(
 def schema() -> None:
     """Write the JSON Schema of the file, for editors."""
     write_json(json_schema())
-
-
-class Changes:
-    """Tells in the log what has changed since it was last asked."""
-
-    def __init__(self) -> None:
-        self._log = get_logger("hermes_ray.cameras")
-        self._states: dict[str, tuple[State, str | None]] = {}
-        self._file_error: str | None = None
-
-    def tell(self, statuses: list[CameraStatus], file_error: str | None) -> None:
-        """Write a line for every camera whose state or reason is another, or that came or went."""
-        for status in statuses:
-            now = (status.state, status.reason)
-            if self._states.get(status.name) != now:
-                self._states[status.name] = now
-                is_well = status.state in (State.CONNECTING, State.PUBLISHING, State.ENDED)
-                write = self._log.info if is_well else self._log.warning
-                write(f"camera {status.state}", stream_id=status.name, **({"reason": now[1]} if now[1] else {}))
-        for name in self._states.keys() - {status.name for status in statuses}:
-            del self._states[name]
-            self._log.info("camera removed", stream_id=name)
-        if file_error != self._file_error:
-            self._file_error = file_error
-            if file_error is not None:
-                self._log.error("the changed file is not used, the cameras go on as before", reason=file_error)
 
 
 def _check(path: Path, settings: Settings, timeout_s: float, *, as_json: bool) -> None:
