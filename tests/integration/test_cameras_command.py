@@ -55,5 +55,5 @@ def test_all_cameras_of_a_file_are_published_and_the_file_is_followed(kafka_sett
     assert process.returncode == 0, said
     assert set(found) == {"a", "b", "d"}
     assert [message.seq for message in found["b"]] == list(range(len(found["b"])))
-    assert "NOT_SET" in said
+    assert said.count("NOT_SET") == 1  # however often it was tried
     assert "Traceback" not in said

@@ -112,7 +112,7 @@ class Camera:
         self.entry = entry
         self._publishing = publishing
         # A wrong password is no reason to be locked out by the camera: the waits become long.
-        self._backoff = backoff or Backoff(1.0, 300.0)
+        self._backoff = backoff or Backoff(5.0, 300.0)
         self._lock = threading.Lock()
         self._state, self._reason = State.CONNECTING, None
         self._totals = _Totals()

@@ -53,6 +53,8 @@ class Changes:
 
     def _tell(self, statuses: list[CameraStatus], file_error: str | None) -> None:
         for status in statuses:
+            if status.state is State.CONNECTING and status.name in self._states:
+                continue  # again, and again: how that ends is told, if it ends differently
             now = (status.state, status.reason)
             if self._states.get(status.name) != now:
                 self._states[status.name] = now

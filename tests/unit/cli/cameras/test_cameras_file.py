@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from hermes_ray.cli.cameras.file import json_schema
+from hermes_ray.cli.cameras.file import CameraEntry, json_schema
 from hermes_ray.cli.cameras.reading import parse_cameras, read_cameras
 from hermes_ray.cli.cameras.secrets import resolved
 from hermes_ray.errors import ConfigError, SourceError
@@ -124,6 +124,13 @@ def test_a_source_that_cannot_be_made_out_is_told_without_secrets(tmp_path, sour
     with pytest.raises(SourceError, match=said) as caught:
         resolved(source, tmp_path, {"NOWHERE": ""})
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_page_shows_a_file_that_is_right_and_names_every_field():
+    page = (DOCS / "cameras.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(parse_cameras(example, "cameras.yaml").cameras) == 4
+    assert [field for field in CameraEntry.model_fields if f"| `{field}` |" not in page] == []
 
 
 def test_the_schema_in_the_docs_is_the_one_of_the_code():
