@@ -21,6 +21,7 @@ from hermes_ray.observability.logs import configure_logs
 from hermes_ray.video.codec import DecodeLimits
 
 _TICK_S = 0.5
+_CHECK_S = 15.0
 _QUIET = LogSettings(level="ERROR")
 """A log line would tear the live table apart."""
 
@@ -48,7 +49,7 @@ def run(
     """
     settings = load_settings(config_file, assignments, bootstrap).settings
     if check:
-        _check(path, settings, 15.0, as_json=False)
+        _check(path, settings, _CHECK_S, as_json=False)
         return
     console = progress_console()
     configure_logs(_QUIET if console.is_terminal else settings.log)
@@ -78,7 +79,7 @@ def run(
 @cameras.command()
 def check(
     path: File,
-    timeout: CheckSeconds = 15.0,
+    timeout: CheckSeconds = _CHECK_S,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
     as_json: AsJson = False,
@@ -98,7 +99,9 @@ def _check(path: Path, settings: Settings, timeout_s: float, *, as_json: bool) -
 
     configure_logs(_QUIET)
     entries = read_cameras(path).entries()
-    findings = check_cameras(entries, path.absolute().parent, DecodeLimits.from_settings(settings.video), timeout_s)
+    limits = DecodeLimits.from_settings(settings.video)
+    with progress_console().status(f"looking through {len(entries)} cameras"):
+        findings = check_cameras(entries, path.absolute().parent, limits, timeout_s)
     if as_json:
         write_json(
             {

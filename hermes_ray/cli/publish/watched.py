@@ -32,10 +32,12 @@ class Watched:
     def __init__(
         self, source: "Source", fps: float, seconds: float | None = None, framing: Framing | None = None
     ) -> None:
+        from hermes_ray.video.sources.directory import PictureDirectory
         from hermes_ray.video.sources.file import FileSource
         from hermes_ray.video.sources.live import LiveSource
 
         self._live = source if isinstance(source, LiveSource) else None
+        self._counts_damage = source if isinstance(source, LiveSource | PictureDirectory) else None
         self.is_live = self._live is not None
         self.newest_ms: int | None = None
         self.size: tuple[int, int] | None = None
@@ -72,7 +74,7 @@ class Watched:
         return {
             "late": self._sampler.state().late,
             "dropped": 0 if self._live is None else self._live.dropped,
-            "damaged": getattr(self._source, "damaged", 0),
+            "damaged": 0 if self._counts_damage is None else self._counts_damage.damaged,
         }
 
     def ahead_s(self) -> float:

@@ -11,7 +11,7 @@ from hermes_ray.video.sources.latest import LatestFrames
 
 
 class LastingFault(SourceError):
-    """A fault that trying again does not mend, such as refused credentials."""
+    """A fault that trying again does not mend, such as refused credentials. Never leaves the source as such."""
 
 
 class LiveSource(ABC):
