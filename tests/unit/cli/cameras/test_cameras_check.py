@@ -72,7 +72,7 @@ def test_network_cameras_are_seen_as_they_send(check):
         result = check(text, "--json", code=0)
     door, yard = json.loads(result.stdout)["cameras"]
     assert (door["codec"], door["size"]) == ("h264", [64, 48])
-    assert 0 < door["fps"] <= 20.1  # a slow machine misses frames
+    assert 0 < door["fps"] < 22  # a slow machine misses frames
     assert (yard["codec"], yard["size"]) == ("motion JPEG", [64, 48])
     assert "hunter2" not in result.output
 
