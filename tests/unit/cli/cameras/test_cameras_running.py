@@ -17,10 +17,11 @@ from hermes_ray.cli.cameras.metrics import CameraCollector, serve_metrics
 from hermes_ray.cli.cameras.supervisor import Supervisor
 from hermes_ray.cli.cameras.table import cameras_table
 from hermes_ray.errors import BrokerUnavailable, ConfigError
-from hermes_ray.video.codec import DecodeLimits, decode
+from hermes_ray.video.codec import DecodeLimits, SegmentEncoder, decode
 from hermes_ray.video.sources.backoff import Backoff
 from tests.patience import LIMIT_S
 from tests.terminal import lines_of, lines_with
+from tests.unit.video.rtsp_server import RtspCamera
 
 
 class Inbox:
@@ -161,6 +162,21 @@ cameras: {door: {source: pictures, encoding: jpeg, crop: [0.5, 0, 1, 1]}}""")
     assert frame.image.shape == (64, 32, 3)
     assert frame.image[:28].min() > 240
     assert frame.image[36:].max() < 15
+
+
+def test_a_camera_that_goes_away_is_told_and_comes_back_without_a_restart(run):
+    segment = SegmentEncoder(64, 48, 20, "h264").encode([np.full((48, 64, 3), 90, np.uint8)] * 30)
+    with RtspCamera(segment, fps=20) as camera:
+        running = run(f"cameras: {{door: {{source: '{camera.url}', fps: 10, encoding: jpeg}}}}")
+        running.until_published("door", 3)
+        port = camera.port
+    running.until(lambda: running.status("door").state is State.AWAY)
+    published = running.status("door").frames
+    with RtspCamera(segment, fps=20, port=port):
+        running.until_published("door", published + 3)
+        running.until(lambda: running.status("door").state is State.PUBLISHING)
+    assert running.status("door").reconnects >= 1
+    assert running.status("door").restarts == 0
 
 
 def test_a_broker_that_is_away_is_waited_for_but_does_not_keep_cameras_from_ending(run):
