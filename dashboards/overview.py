@@ -131,9 +131,12 @@ _FRAMES = (
     Panel(
         "Frames applied",
         "cps",
-        "Frames encoded into memories, by worker.",
-        ("hermes_frames_applied_total",),
-        (Query(per_second("hermes_frames_applied_total"), "{{worker}}"),),
+        "Frames that memories have seen, by worker; those of them that showed nothing new were not encoded.",
+        ("hermes_frames_applied_total", "hermes_frames_unchanged_total"),
+        (
+            Query(per_second("hermes_frames_applied_total"), "{{worker}}"),
+            Query(per_second("hermes_frames_unchanged_total"), "{{worker}}, unchanged"),
+        ),
     ),
     Panel(
         "Kafka lag",

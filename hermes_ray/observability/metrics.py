@@ -147,6 +147,13 @@ _SYSTEM = (
         _workers(lambda w: w.restarts),
         labels=("worker", "role"),
     ),
+    _counter(
+        "hermes_streams_left_total",
+        "Streams whose memory worker's process ended: `taken-over` by another worker; `suspected`, held for the next "
+        "process since they may be why; `waited` for it, for want of room or store, or by cluster.take_over_after_s.",
+        _each(lambda w: w.streams_left),
+        labels=("worker", "outcome"),
+    ),
     _gauge(
         "hermes_model_info",
         "Model, device and memory policy of the worker; always 1.",
@@ -231,7 +238,14 @@ _INGEST = (
 
 _MEMORY = (
     _counter(
-        "hermes_frames_applied_total", "Frames encoded into memories.", _memory(lambda c: c.engine.frames_applied)
+        "hermes_frames_applied_total",
+        "Frames that memories have seen, unchanged ones too.",
+        _memory(lambda c: c.engine.frames_applied),
+    ),
+    _counter(
+        "hermes_frames_unchanged_total",
+        "Frames of these that showed nothing new and were not encoded (video.unchanged).",
+        _memory(lambda c: c.engine.frames_unchanged),
     ),
     _counter(
         "hermes_frames_repeated_total",
@@ -286,6 +300,16 @@ _MEMORY = (
     ),
     _histogram(
         "hermes_answer_step_tokens", "Tokens decoded by one step.", _memory(lambda c: c.engine.answers_per_step)
+    ),
+    _counter(
+        "hermes_graph_passes_total",
+        "Passes of the model that were repeated from a CUDA graph; none where engine.cuda_graphs has no effect.",
+        _memory(lambda c: c.engine.graph_passes),
+    ),
+    _counter(
+        "hermes_eager_passes_total",
+        "Passes that ran eagerly although there are graphs, since none had their size or what was in them.",
+        _memory(lambda c: c.engine.eager_passes),
     ),
     _gauge(
         "hermes_frames_waiting",

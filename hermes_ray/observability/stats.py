@@ -15,6 +15,8 @@ class EngineCounts:
     """What an engine did since it started. Durations are the engine thread's, in seconds.
 
     Attributes:
+        frames_applied: frames that memories have seen.
+        frames_unchanged: those of them that were not encoded, because they showed nothing new.
         frame_step: encoding one batch of frames, over all streams.
         frames_per_step: frames of such a batch.
         answer_step: seating questions and decoding one token of every answer.
@@ -22,9 +24,12 @@ class EngineCounts:
         compaction: compacting one memory.
         first_token: from the receipt of a question to its first token.
         next_token: from one token of an answer to its next.
+        graph_passes: passes of the model that were repeated from a CUDA graph.
+        eager_passes: passes that ran eagerly although there are graphs, since none had their size or what was in them.
     """
 
     frames_applied: int = 0
+    frames_unchanged: int = 0
     answers: int = 0
     prompt_tokens: int = 0
     answer_tokens: int = 0
@@ -35,6 +40,8 @@ class EngineCounts:
     compaction: Distribution = NOTHING
     first_token: Distribution = NOTHING
     next_token: Distribution = NOTHING
+    graph_passes: int = 0
+    eager_passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +194,7 @@ class WorkerStats:
         silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
             least so old.
         places: of a memory worker that is up: streams that it can hold, parked ones included; ``None``: any number.
+        streams_left: of a memory worker whose processes ended: by what became of them, streams that these had.
         ingest: of an ingest worker; ``None`` before the first answer.
         reading: of an ingest worker that is up.
     """
@@ -199,6 +207,7 @@ class WorkerStats:
     snapshots: SnapshotState | None = None
     silent_streams: Mapping[int, int] = field(default_factory=dict)
     places: int | None = None
+    streams_left: Mapping[str, int] = field(default_factory=dict)
     ingest: IngestTotals | None = None
     reading: IngestState | None = None
 

@@ -1,9 +1,10 @@
 """Evaluates policies: streams are rendered once, encoded by the vision tower once, and asked the same questions."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 import torch
 
@@ -37,6 +38,8 @@ class Outcome:
         task: kind of question.
         correct: whether the answer has exactly the right words.
         cached_tokens: visual tokens per layer that the policy held when it was asked.
+        frames: that had come until then; 0 where a journal of an older release does not say.
+        encoded: of those, frames that were encoded.
     """
 
     policy: str
@@ -47,6 +50,21 @@ class Outcome:
     task: str
     correct: bool
     cached_tokens: int
+    frames: int = 0
+    encoded: int = 0
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """How long it took to watch.
+
+    Attributes:
+        frames: of all streams, whether they were encoded or not.
+        seconds: of choosing, encoding and writing them; not of rendering, and of no question.
+    """
+
+    frames: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +73,28 @@ class EncodedStream:
 
     Attributes:
         source: its frames and items.
-        blocks: what the decoder takes, in order.
+        blocks: what the decoder takes, in order, with the numbers of their frames.
+        seconds: what that took, rendering apart.
     """
 
     source: EvaluationStream
     blocks: tuple[VisualBlock, ...]
+    seconds: float = field(default=0.0, compare=False)
+
+    def until(self, frame: int) -> int:
+        """How many blocks hold the frames up to and with this one; the last may hold later ones."""
+        return bisect_right([block.numbers[0] for block in self.blocks], frame)
+
+    def encoded(self, frame: int) -> int:
+        """How many of the frames up to and with this one are encoded."""
+        return sum(number <= frame for block in self.blocks for number in block.numbers)
 
     def between(self, start: int, end: int, *, highlights: bool) -> list[VisualBlock]:
         """Blocks ``start`` to ``end``; of highlights those that show something and the newest few."""
         if not highlights:
             return list(self.blocks[start:end])
-        shows, firsts = self.source.shows(), [0, *accumulate(block.frames for block in self.blocks)]
-        lively = [any(shows[firsts[index] : firsts[index + 1]]) for index in range(start, end)]
+        shows = self.source.shows()
+        lively = [any(shows[number] for number in block.numbers) for block in self.blocks[start:end]]
         return [
             block
             for block, is_lively, index in zip(self.blocks[start:end], lively, range(start, end), strict=True)
@@ -76,20 +104,29 @@ class EncodedStream:
 
 @torch.inference_mode()
 def encode_stream(adapter: ModelAdapter, stream: EvaluationStream) -> EncodedStream:
-    """Render a stream and run the vision tower over it."""
+    """Render a stream and run the vision tower over those of its frames that are to be encoded."""
+    film, footage = stream.film(_SIDE_PX), stream.footage
+    began_s = perf_counter()
     pictures = [
-        TimedPixels(adapter.preprocess(image), index * _INTERVAL_MS)
-        for index, image in enumerate(stream.film(_SIDE_PX))
+        TimedPixels(adapter.preprocess(film[number]), number * _INTERVAL_MS, number)
+        for number in footage.encoded(film, stream.times_s)
     ]
     groups, _ = group_frames(pictures, adapter.frames_per_block)
     blocks: list[VisualBlock] = []
     for first in range(0, len(groups), _GROUPS_PER_VISION_BATCH):
-        blocks += adapter.encode(groups[first : first + _GROUPS_PER_VISION_BATCH])
-    return EncodedStream(stream, tuple(blocks))
+        batch = groups[first : first + _GROUPS_PER_VISION_BATCH]
+        encoded = zip(adapter.encode(batch), batch, strict=True)
+        blocks += [replace(block, numbers=group.numbers) for block, group in encoded]
+    return EncodedStream(stream, tuple(blocks), perf_counter() - began_s)
 
 
 def evaluate(
-    adapter: ModelAdapter, streams: Sequence[EncodedStream], variant: Variant, *, seats: int = 32
+    adapter: ModelAdapter,
+    streams: Sequence[EncodedStream],
+    variant: Variant,
+    *,
+    seats: int = 32,
+    stopwatch: Stopwatch | None = None,
 ) -> list[Outcome]:
     """Let one policy watch some streams and answer their questions.
 
@@ -98,7 +135,9 @@ def evaluate(
         streams: watched together.
         variant: the policy and its budget.
         seats: questions answered together.
+        stopwatch: counts what was watched.
     """
+    stopwatch = stopwatch or Stopwatch()
     memory = _begin(adapter, variant, len(streams), seats)
     moments = [stream.source.moments() for stream in streams]
     shown = [0] * len(streams)
@@ -109,12 +148,18 @@ def evaluate(
         here = [index for index in range(len(streams)) if round_number < len(moments[index])]
         pending = {}
         for index in here:
-            end = _blocks_until(streams[index].blocks, moments[index][round_number])
+            end = streams[index].until(moments[index][round_number])
             pending[str(index)] = streams[index].between(shown[index], end, highlights=variant.highlights)
             shown[index] = end
+        began_s = perf_counter()
         _write(memory, pending)
+        stopwatch.seconds += perf_counter() - began_s
         for index in here:
-            outcomes += _ask(adapter, memory, streams[index].source, str(index), moments[index][round_number], variant)
+            outcomes += _ask(adapter, memory, streams[index], str(index), moments[index][round_number], variant)
+    for stream, asked in zip(streams, moments, strict=True):
+        stopwatch.frames += asked[-1] + 1
+        # Frames behind the last question are encoded and not shown.
+        stopwatch.seconds += stream.seconds * (asked[-1] + 1) / stream.source.frames
     return outcomes
 
 
@@ -131,19 +176,10 @@ def _write(memory: _Streams, pending: Mapping[str, Sequence[VisualBlock]]) -> No
         memory.write({name: piece for name, piece in pieces.items() if piece})
 
 
-def _blocks_until(blocks: Sequence[VisualBlock], frame: int) -> int:
-    """How many blocks hold the frames up to and with this one; the last may hold later ones."""
-    frames = 0
-    for index, block in enumerate(blocks):
-        frames += block.frames
-        if frames > frame:
-            return index + 1
-    return len(blocks)
-
-
 def _ask(
-    adapter: ModelAdapter, memory: _Streams, stream: EvaluationStream, name: str, frame: int, variant: Variant
+    adapter: ModelAdapter, memory: _Streams, encoded: EncodedStream, name: str, frame: int, variant: Variant
 ) -> list[Outcome]:
+    stream = encoded.source
     numbered = [(number, item) for number, item in enumerate(stream.items) if item.frame == frame]
     # What goes on beyond the longest right answer and its end is wrong anyhow.
     longest = max(len(adapter.tokenizer(item.question.answer)["input_ids"]) for _, item in numbered)
@@ -158,6 +194,8 @@ def _ask(
             task=item.question.task,
             correct=is_right(answer, item.question.answer),
             cached_tokens=memory.tokens(name),
+            frames=frame + 1,
+            encoded=encoded.encoded(frame),
         )
         for (number, item), answer in zip(numbered, answers, strict=True)
     ]

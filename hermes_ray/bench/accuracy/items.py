@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.video.world import TASKS, QuestionAnswer, QuestionWriter, Renderer, Traffic, Truth, World
+from hermes_ray.bench.accuracy.footage import USUAL, Footage
+from hermes_ray.video.world import TASKS, QuestionAnswer, QuestionWriter, Truth, World
 
 Category = Literal["now", "recent", "distant", "count"]
 CATEGORIES: tuple[Category, ...] = ("now", "recent", "distant", "count")
@@ -19,8 +20,6 @@ RECENT_SHARE = 0.1
 """What came within this share of the stream's length before the question is recent; what came earlier is distant."""
 
 _INTERVAL_S = 1.0
-_QUIET_CAMERA = Traffic(mean_gap_s=40.0, quiet_share=0.1, overlap_share=0.3)
-"""About one thing a minute: the history stays short enough to be asked about, and most of the stream shows nothing."""
 _ASKED_FROM = 0.55  # share of the stream before the first question: by then every memory has been compacted
 _DRAWS_PER_ITEM = 40
 _PAST_TASKS = tuple(task for task, (topic, _) in TASKS.items() if topic == "past")
@@ -53,16 +52,23 @@ class EvaluationStream:
         seed: of the world.
         frames: how many.
         items: by frame, then in the order of :data:`CATEGORIES`.
+        footage: what it looks like, how much happens, and which frames are encoded.
     """
 
     seed: int
     frames: int
     items: tuple[Item, ...]
+    footage: Footage = USUAL
+
+    @property
+    def times_s(self) -> list[float]:
+        """World time of every frame."""
+        return [frame * _INTERVAL_S for frame in range(self.frames)]
 
     @property
     def world(self) -> World:
         """What happens before the camera; frame n is its second n."""
-        return _world(self.seed)
+        return self.footage.world(self.seed)
 
     def moments(self) -> list[int]:
         """The frames at which something is asked, in order."""
@@ -70,17 +76,16 @@ class EvaluationStream:
 
     def shows(self) -> list[bool]:
         """For every frame whether anything of any thing is in the picture."""
-        world = _world(self.seed)
-        times = [frame * _INTERVAL_S for frame in range(self.frames)]
-        return [any(visit.visible(t_s) > 0 for visit in world.visits(t_s, t_s)) for t_s in times]
+        return [any(visit.visible(t_s) > 0 for visit in self.world.visits(t_s, t_s)) for t_s in self.times_s]
 
     def film(self, side_px: int) -> list[NDArray[np.uint8]]:
         """Render the stream: ``[side_px, side_px, 3]`` uint8 each, one frame per second."""
-        renderer = Renderer(_world(self.seed), side_px, side_px)
-        return [renderer.render(frame * _INTERVAL_S) for frame in range(self.frames)]
+        return self.footage.film(self.seed, self.times_s, side_px)
 
 
-def evaluation_stream(seed: int, frames: int, moments: int, per_category: int) -> EvaluationStream:
+def evaluation_stream(
+    seed: int, frames: int, moments: int, per_category: int, footage: Footage = USUAL
+) -> EvaluationStream:
     """Write one stream's items; they depend on the arguments alone.
 
     Args:
@@ -88,25 +93,22 @@ def evaluation_stream(seed: int, frames: int, moments: int, per_category: int) -
         frames: length of the stream, one frame per second.
         moments: at how many frames it is asked, all in its last part.
         per_category: items per category at each; fewer where the world gives no more.
+        footage: of the stream; items depend on its traffic alone.
     """
-    rng = np.random.default_rng([seed, 17])
-    writer = _ItemWriter(seed, frames, rng)
+    rng, world = np.random.default_rng([seed, 17]), footage.world(seed)
+    writer = _ItemWriter(world, frames, rng)
     items = [
         item
-        for frame in _choose_moments(seed, frames, moments, rng)
+        for frame in _choose_moments(world, frames, moments, rng)
         for category in CATEGORIES
         for item in writer.write(category, frame, per_category)
     ]
-    return EvaluationStream(seed, frames, tuple(items))
+    return EvaluationStream(seed, frames, tuple(items), footage)
 
 
-def _world(seed: int) -> World:
-    return World(seed, _QUIET_CAMERA)
-
-
-def _choose_moments(seed: int, frames: int, count: int, rng: np.random.Generator) -> list[int]:
+def _choose_moments(world: World, frames: int, count: int, rng: np.random.Generator) -> list[int]:
     """Frames of the last part of the stream; those that show something clearly come first."""
-    truth = Truth(_world(seed))
+    truth = Truth(world)
     candidates = [frame for frame in range(int(frames * _ASKED_FROM), frames) if truth.is_clear(frame * _INTERVAL_S)]
     lively = [frame for frame in candidates if truth.in_view(frame * _INTERVAL_S)]
     dull = [frame for frame in candidates if frame not in set(lively)]
@@ -115,9 +117,9 @@ def _choose_moments(seed: int, frames: int, count: int, rng: np.random.Generator
 
 
 class _ItemWriter:
-    def __init__(self, seed: int, frames: int, rng: np.random.Generator) -> None:
-        self._writer = QuestionWriter(_world(seed), rng)
-        self._truth = Truth(_world(seed))
+    def __init__(self, world: World, frames: int, rng: np.random.Generator) -> None:
+        self._writer = QuestionWriter(world, rng)
+        self._truth = Truth(world)
         self._recent_s = RECENT_SHARE * frames * _INTERVAL_S
         self._rng = rng
         # Half of the questions that are answered yes or no want each; which of them comes first is drawn.

@@ -1,7 +1,7 @@
 """The whole comparison: streams in batches, each batch through every policy, in one or several processes."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -12,7 +12,8 @@ import torch
 
 from hermes_ray import models
 from hermes_ray.bench.accuracy.bars import bars
-from hermes_ray.bench.accuracy.evaluation import EncodedStream, Outcome, encode_stream, evaluate
+from hermes_ray.bench.accuracy.evaluation import EncodedStream, Outcome, Stopwatch, encode_stream, evaluate
+from hermes_ray.bench.accuracy.footage import USUAL, Footage
 from hermes_ray.bench.accuracy.items import FIRST_SEED, EvaluationStream, count_by_category, evaluation_stream
 from hermes_ray.bench.accuracy.journal import Journal, Unit
 from hermes_ray.bench.accuracy.scores import Result
@@ -36,6 +37,7 @@ class Plan:
         moments: frames of each stream at which it is asked.
         per_category: items per category at each of them.
         batch: streams that are watched together; changes speed, not results.
+        footage: what streams look like, how much happens, and which of their frames are encoded.
     """
 
     model: str
@@ -46,12 +48,13 @@ class Plan:
     moments: int = 4
     per_category: int = 1
     batch: int = 10
+    footage: Footage = USUAL
 
 
 def evaluation_streams(plan: Plan) -> list[EvaluationStream]:
     """The streams of a plan."""
     seeds = range(FIRST_SEED, FIRST_SEED + plan.streams)
-    return [evaluation_stream(seed, plan.frames, plan.moments, plan.per_category) for seed in seeds]
+    return [evaluation_stream(seed, plan.frames, plan.moments, plan.per_category, plan.footage) for seed in seeds]
 
 
 def plan_variants(plan: Plan, adapter: ModelAdapter) -> list[Variant]:
@@ -87,7 +90,7 @@ def outcomes(
     compared: Sequence[Variant],
     *,
     workers: int,
-    finished: Callable[[str], None],
+    finished: Callable[[Variant, Stopwatch | None], None],
     journal: Journal | None = None,
 ) -> Iterator[Outcome]:
     """Run the comparison.
@@ -97,7 +100,8 @@ def outcomes(
         streams: which ones.
         compared: the policies.
         workers: processes, each with one torch thread; 1 works in this process.
-        finished: told, in this process, what has just been done: each batch under each policy, :func:`units` in all.
+        finished: told, in this process, what has just been done and how fast: each batch under each policy,
+            :func:`units` in all. What the journal had was not measured.
         journal: what is in it is not done again, and what is done is written into it.
     """
     done = journal.done if journal else {}
@@ -105,23 +109,23 @@ def outcomes(
     for part in parts:
         if part.unit in done:
             yield from done[part.unit]
-            finished(part.variant.policy)
-    for part, found in _evaluate_all(plan.model, [part for part in parts if part.unit not in done], workers):
+            finished(part.variant, None)
+    for part, found, stopwatch in _evaluate_all(plan.model, [part for part in parts if part.unit not in done], workers):
         if journal:
             journal.record(part.unit, found)
         yield from found
-        finished(part.variant.policy)
+        finished(part.variant, stopwatch)
 
 
-def _evaluate_all(model: str, parts: Sequence[Part], workers: int) -> Iterator[tuple[Part, list[Outcome]]]:
+def _evaluate_all(model: str, parts: Sequence[Part], workers: int) -> Iterator[tuple[Part, list[Outcome], Stopwatch]]:
     if workers == 1:
         for part in parts:
-            yield part, _evaluate(model, part)
+            yield part, *_evaluate(model, part)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_use_one_thread) as pool:
         running = {pool.submit(_evaluate, model, part): part for part in parts}
         for future in as_completed(running):
-            yield running[future], future.result()
+            yield running[future], *future.result()
 
 
 def units(plan: Plan, streams: Sequence[EvaluationStream], compared: Sequence[Variant]) -> int:
@@ -137,8 +141,9 @@ def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _evaluate(model: str, part: Part) -> list[Outcome]:
-    return evaluate(_load(model), _encode(model, part.streams), part.variant)
+def _evaluate(model: str, part: Part) -> tuple[list[Outcome], Stopwatch]:
+    stopwatch = Stopwatch()
+    return evaluate(_load(model), _encode(model, part.streams), part.variant, stopwatch=stopwatch), stopwatch
 
 
 @lru_cache(maxsize=1)
@@ -164,6 +169,8 @@ def load_model(plan: Plan) -> ModelAdapter:
 def subject(plan: Plan, adapter: ModelAdapter) -> dict[str, Any]:
     """Everything beside streams and policies that decides the outcomes of a plan, for its journal."""
     size = {name: getattr(plan, name) for name in ("frames", "moments", "per_category")}
+    if plan.footage != USUAL:  # journals of the usual footage do not say so
+        size["footage"] = asdict(plan.footage)
     return {"schema": SCHEMA, **size, "weights": fingerprint(adapter.decoder)}
 
 
@@ -175,8 +182,9 @@ def report(
     *,
     quick: bool,
     seconds: float,
+    speeds: Mapping[tuple[str, float], Stopwatch],
 ) -> dict[str, Any]:
-    """All of one comparison as a JSON document."""
+    """All of one comparison as a JSON document; ``speeds`` by policy and budget, of what was not in a journal."""
     return {
         "schema": SCHEMA,
         "quick": quick,
@@ -185,5 +193,9 @@ def report(
         "plan": asdict(plan),
         "items": count_by_category(streams),
         "results": [result.to_dict() for result in found],
+        "frames_per_s": [
+            {"policy": policy, "budget_percent": percent, "value": watch.frames / watch.seconds}
+            for (policy, percent), watch in speeds.items()
+        ],
         "bars": [bar.to_dict() for bar in bars(found)],
     }

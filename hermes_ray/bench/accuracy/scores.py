@@ -1,5 +1,6 @@
 """Accuracy per policy, with what chance may have done to them."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class Result:
         past: of the recent and the distant past together.
         tasks: per task: correct answers and items.
         mean_cached_tokens: visual tokens per layer held when questions were asked.
+        encoded_share: of the frames that had come until then, those that were encoded, and so of their tokens; not a
+            number where an older journal does not say.
     """
 
     variant: Variant
@@ -80,6 +83,7 @@ class Result:
     past: Score
     tasks: Mapping[str, tuple[int, int]]
     mean_cached_tokens: float
+    encoded_share: float
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -89,6 +93,7 @@ class Result:
             "budget_tokens": self.variant.settings["budget_tokens"],
             "same_budget": self.variant.same_budget,
             "mean_cached_tokens": self.mean_cached_tokens,
+            "encoded_share": None if math.isnan(self.encoded_share) else self.encoded_share,
             "categories": {category: score.to_dict() for category, score in self.scores.items()},
             "past": self.past.to_dict(),
             "tasks": {
@@ -127,6 +132,7 @@ def _result(variant: Variant, own: Sequence[Outcome], rival: Sequence[Outcome] |
         _score(_of(own, *_PAST), rival and _of(rival, *_PAST)),
         tasks,
         float(np.mean([outcome.cached_tokens for outcome in own])),
+        sum(outcome.encoded for outcome in own) / (sum(outcome.frames for outcome in own) or float("nan")),
     )
 
 

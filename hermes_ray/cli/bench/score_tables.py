@@ -1,12 +1,14 @@
 """Scores of the accuracy benchmark, in lines of 80 columns at most."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 
 from hermes_ray.bench.accuracy.bars import Bar, bars
+from hermes_ray.bench.accuracy.evaluation import Stopwatch
+from hermes_ray.bench.accuracy.footage import Footage
 from hermes_ray.bench.accuracy.items import CATEGORIES
 from hermes_ray.bench.accuracy.scores import Result, Score
 from hermes_ray.bench.machine import Machine
@@ -29,6 +31,20 @@ def print_scores(console: Console, machine: Machine, found: Sequence[Result], *,
     console.print(_LEGEND)
     for bar in bars(found):
         console.print(_verdict(bar))
+
+
+def print_footage(
+    console: Console, footage: Footage, found: Sequence[Result], speeds: Mapping[tuple[str, float], Stopwatch]
+) -> None:
+    """Print what was filmed, how much of it was encoded, and how fast it was watched."""
+    shares = [result.encoded_share for result in found if result.variant.same_budget]
+    encoded = f", {100 * shares[0]:.0f} % of frames and tokens encoded" if shares else ""
+    console.print(f"{footage.traffic} footage, {footage.condition}, unchanged frames: {footage.unchanged}{encoded}")
+    table = _table("watched, without rendering and questions", "policy", "budget", "frames/s")
+    for (policy, percent), watched in speeds.items():
+        table.add_row(policy, f"{percent:.3g} %", f"{watched.frames / watched.seconds:.0f}")
+    if speeds:
+        console.print(table)
 
 
 def score_tables(found: Sequence[Result]) -> Iterator[Table]:

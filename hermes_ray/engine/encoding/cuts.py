@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.residency.capture_times import CaptureTimes
+from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory.snapshot import Snapshot
@@ -15,6 +17,7 @@ from hermes_ray.memory.view import copied
 _STREAM = "stream"
 _CALLER = "caller"
 _CAPTURED_FRAMES, _CAPTURED_MS = "captured.frames", "captured.ms"
+_REFERENCE = "reference"
 
 
 def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mapping[str, Any]) -> Snapshot:
@@ -32,10 +35,15 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
         "started_ms": memory.started_ms,
         "newest_block_ms": memory.newest_block_ms,
         "held_back_ms": [frame.elapsed_ms for frame in memory.held_back],
+        "held_back_numbers": [frame.number for frame in memory.held_back],
+        "frames_seen": memory.frames_seen,
+        "unchanged": memory.unchanged,
+        "reference_ms": None if memory.reference is None else memory.reference.ts_ms,
     }
     view = copied(writer.slab.view(slot_of(memory)), "cpu")
     memory.captured.keep(view, memory.frames)
     memory.keep_thumbnails(view)
+    reference = {} if memory.reference is None else {_REFERENCE: _as_tensor(memory.reference)}
     return Snapshot(
         view=view,
         policy=writer.policy.name,
@@ -47,6 +55,7 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
             _CAPTURED_FRAMES: torch.tensor(memory.captured.frames, dtype=torch.int64),
             _CAPTURED_MS: torch.tensor(memory.captured.ms, dtype=torch.int64),
             **memory.thumbnails.to_tensors(),
+            **reference,
         },
     )
 
@@ -80,13 +89,31 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter) -> int
     memory.compactions = state["compactions"]
     memory.started_ms = state["started_ms"]
     memory.newest_block_ms = state["newest_block_ms"]
-    memory.held_back = tuple(
-        TimedPixels(snapshot.attached[str(index)], elapsed_ms) for index, elapsed_ms in enumerate(state["held_back_ms"])
-    )
+    memory.held_back = _held_back(snapshot, state)
+    memory.frames_seen = state.get("frames_seen", memory.frames + len(memory.held_back))
+    memory.unchanged = state.get("unchanged", 0)
     memory.captured = _captured(snapshot)
     memory.thumbnails.load(snapshot.attached, snapshot.view)
     memory.keep_thumbnails(snapshot.view)
+    if _REFERENCE in snapshot.attached:
+        cells = snapshot.attached[_REFERENCE].numpy().astype(np.uint16)
+        memory.reference = Reference(cells, state["reference_ms"])
     return state["as_of_ms"]
+
+
+def _held_back(snapshot: Snapshot, state: Mapping[str, Any]) -> tuple[TimedPixels, ...]:
+    times = state["held_back_ms"]
+    # A snapshot of a release that left no frame out says no numbers: they follow those that are encoded.
+    numbers = state.get("held_back_numbers", range(snapshot.next_frame, snapshot.next_frame + len(times)))
+    return tuple(
+        TimedPixels(snapshot.attached[str(index)], elapsed_ms, number)
+        for index, (elapsed_ms, number) in enumerate(zip(times, numbers, strict=True))
+    )
+
+
+def _as_tensor(reference: Reference) -> torch.Tensor:
+    """Its cells need 14 bits; not every reader of safetensors knows unsigned numbers of 16."""
+    return torch.from_numpy(reference.cells.astype(np.int16))
 
 
 def _captured(snapshot: Snapshot) -> CaptureTimes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.engine.residency.reference import SmallPicture
 from hermes_ray.errors import FramesFailed, HermesError
 
 
@@ -17,6 +18,7 @@ class FrameBatch:
         pixels: preprocessed pictures.
         ts_ms: their capture times.
         thumbnails: JPEG each, ``None`` where there is none.
+        small: how they are compared, one for each of ``pixels``; none if all of them are to be encoded.
         applied: the stream's state with all of them in it.
         applied_frames: how many are in the memory so far.
     """
@@ -24,6 +26,7 @@ class FrameBatch:
     pixels: list[Tensor]
     ts_ms: list[int]
     thumbnails: list[bytes | None]
+    small: list[SmallPicture] = field(default_factory=list)
     applied: Future[StreamStats] = field(default_factory=Future)
     applied_frames: int = 0
 
@@ -37,9 +40,16 @@ class FrameBatch:
 
 @dataclass(slots=True)
 class WaitingFrame:
-    """One of them, which waits for its step."""
+    """One of them, which waits for its step.
+
+    Attributes:
+        small: how it is compared with others; ``None`` where none is.
+        is_new: it is to be encoded; the others show what the one before them shows.
+    """
 
     pixels: Tensor
     ts_ms: int
     thumbnail: bytes | None
     batch: FrameBatch
+    small: SmallPicture | None = None
+    is_new: bool = True

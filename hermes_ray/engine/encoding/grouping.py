@@ -35,4 +35,8 @@ def group_frames(
 
 def as_group(frames: Sequence[TimedPixels]) -> FrameGroup:
     """Frames of one size as one group, complete or not."""
-    return FrameGroup(tuple(frame.pixels for frame in frames), tuple(frame.elapsed_ms for frame in frames))
+    return FrameGroup(
+        tuple(frame.pixels for frame in frames),
+        tuple(frame.elapsed_ms for frame in frames),
+        tuple(frame.number for frame in frames),
+    )

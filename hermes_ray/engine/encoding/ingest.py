@@ -1,16 +1,19 @@
 """The frames that wait for the engine, and the steps that bring them into their memories."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor
 
 from hermes_ray.engine.contracts import FramePicture, StreamStats
 from hermes_ray.engine.encoding import cuts
+from hermes_ray.engine.encoding.bookkeeping import BeforeStep, note_applied
+from hermes_ray.engine.encoding.change import ChangeDetector
 from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
+from hermes_ray.engine.encoding.frame_queue import FrameQueue
+from hermes_ray.engine.encoding.graphs.vision import Vision
 from hermes_ray.engine.encoding.grouping import group_frames
 from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory, note_thumbnails, picture_of
@@ -30,19 +33,39 @@ log = get_logger(__name__)
 class _Stream:
     memory: StreamMemory
     block_tokens: int
+    waiting: FrameQueue
     as_of_ms: int | None = None
-    waiting: deque[WaitingFrame] = field(default_factory=deque)
 
 
 class FrameIngest:
-    """All streams of one engine: their queues and memories. Belongs to the engine's thread."""
+    """All streams of one engine: their queues and memories. Belongs to the engine's thread.
 
-    def __init__(self, adapter: ModelAdapter, writer: MemoryWriter, scheduler: FrameScheduler) -> None:
+    Args:
+        adapter: the model.
+        writer: of the memories.
+        scheduler: plans steps.
+        detector: finds the frames that show nothing new, which are not encoded; ``None`` encodes all.
+
+    Attributes:
+        vision: turns frames into tokens; the adapter itself, until there are captured passes.
+        frames_applied: frames that memories have seen.
+        frames_unchanged: those of them that were not encoded.
+    """
+
+    def __init__(
+        self,
+        adapter: ModelAdapter,
+        writer: MemoryWriter,
+        scheduler: FrameScheduler,
+        detector: ChangeDetector | None = None,
+    ) -> None:
         self._adapter = adapter
+        self.vision: Vision = adapter
         self._writer = writer
         self._scheduler = scheduler
+        self._detector = detector
         self._streams: dict[str, _Stream] = {}
-        self.frames_applied = 0
+        self.frames_applied = self.frames_unchanged = 0
 
     @property
     def frames_waiting(self) -> int:
@@ -57,16 +80,14 @@ class FrameIngest:
         """Queue frames behind those of the same stream; a new stream gets a memory. Errors go to ``batch.applied``."""
         try:
             stream = self._open(stream_id)
-            self._check_room(stream, batch.pixels)
+            frames = stream.waiting.sifted(batch, stream.memory.reference)
+            self._check_room(stream, [frame.pixels for frame in frames if frame.is_new])
         except HermesError as error:
             batch.applied.set_exception(error)
             return
         if not batch.pixels:
             batch.applied.set_result(self.stats(stream_id))
-        stream.waiting.extend(
-            WaitingFrame(pixels, ts_ms, thumbnail, batch)
-            for pixels, ts_ms, thumbnail in zip(batch.pixels, batch.ts_ms, batch.thumbnails, strict=True)
-        )
+        self._confirm(stream_id, stream.waiting.extend(frames))
 
     def step(self, bound_s: float | None = None) -> int:
         """Encode some of the waiting frames, of all streams in turn.
@@ -78,33 +99,33 @@ class FrameIngest:
             bound_s: about how long it may take, seconds; ``None`` for any time. It has at least one frame.
 
         Returns:
-            How many.
+            How many were encoded.
 
         Raises:
             Exception: the device is unusable.
         """
-        waiting = {name: len(stream.waiting) for name, stream in self._streams.items()}
+        waiting = {name: stream.waiting.to_encode for name, stream in self._streams.items()}
         plan = self._scheduler.plan(waiting, self._compacts_at(), bound_s)
         if not plan:
             return 0
         started_s, compactions = perf_counter(), self._compactions(plan)
-        taken = {name: [self._streams[name].waiting.popleft() for _ in range(n)] for name, n in plan.items()}
-        before = {name: _Before.of(self._streams[name].memory) for name in taken}
+        taken = {name: self._streams[name].waiting.take(count) for name, count in plan.items()}
+        before = {name: BeforeStep.of(self._streams[name].memory) for name in taken}
         groups = {name: self._group(self._streams[name].memory, frames) for name, frames in taken.items()}
-        begins = {name: beginnings(before[name].encoded, groups[name]) for name in taken}
+        begins = {name: beginnings(groups[name], self._streams[name].memory.held_back) for name in taken}
         try:
             failed = self._encode({name: complete for name, complete in groups.items() if complete})
         except Exception:
             for name, frames in taken.items():  # so that those who sent them are told how the engine ends
-                self._streams[name].waiting.extendleft(reversed(frames))
+                self._streams[name].waiting.put_back(frames)
             raise
         for name, frames in taken.items():
             if name in failed:
                 done = before[name].recover(self._streams[name].memory)
-                self._confirm(name, frames[:done], before[name].seen, begins[name])
+                self._confirm(name, frames[:done], begins[name])
                 self._give_up(name, frames[done:], failed[name])
             else:
-                self._confirm(name, frames, before[name].seen, begins[name])
+                self._confirm(name, frames, begins[name])
         frames = sum(plan.values())
         if not failed:  # one that fails is done twice
             self._scheduler.costs.learn(frames, self._compactions(plan) - compactions, perf_counter() - started_s)
@@ -144,6 +165,7 @@ class FrameIngest:
         return StreamStats(
             stream_id=stream_id,
             frames_seen=stream.memory.frames_seen,
+            frames_unchanged=stream.memory.unchanged,
             as_of_ms=stream.as_of_ms,
             kv_tokens_per_layer=(prefix + stream.memory.tokens,) * self._writer.slab.shape.layers,
             kv_prefix=prefix,
@@ -217,7 +239,8 @@ class FrameIngest:
 
     def _open(self, stream_id: str) -> _Stream:
         if stream_id not in self._streams:
-            self._streams[stream_id] = _Stream(self._writer.open(stream_id), self._adapter.max_tokens_per_block)
+            memory, queue = self._writer.open(stream_id), FrameQueue(self._detector)
+            self._streams[stream_id] = _Stream(memory, self._adapter.max_tokens_per_block, queue)
         return self._streams[stream_id]
 
     def _compacts_at(self) -> dict[str, int]:
@@ -236,16 +259,21 @@ class FrameIngest:
 
     def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:
         if not self._writer.evicts:
-            ahead = [*(frame.pixels for frame in stream.memory.held_back), *(frame.pixels for frame in stream.waiting)]
-            untimed = [TimedPixels(picture, 0) for picture in (*ahead, *pixels)]
+            held_back, waiting = stream.memory.held_back, (frame for frame in stream.waiting if frame.is_new)
+            ahead = [*(frame.pixels for frame in held_back), *(frame.pixels for frame in waiting)]
+            untimed = [TimedPixels(picture, 0, 0) for picture in (*ahead, *pixels)]
             self._writer.check_room(stream.memory, len(group_frames(untimed, self._adapter.frames_per_block)[0]))
 
     def _group(self, memory: StreamMemory, frames: list[WaitingFrame]) -> list[FrameGroup]:
-        """Complete groups of what a stream held back and its new frames; the rest is held back."""
+        """Complete groups of what a stream held back and those of its frames that are new; the rest is held back."""
         if memory.started_ms is None:
             memory.started_ms = frames[0].ts_ms
         # A clock that was set back must not lay a frame before the stream's start.
-        timed = [TimedPixels(frame.pixels, max(0, frame.ts_ms - memory.started_ms)) for frame in frames]
+        timed = [
+            TimedPixels(frame.pixels, max(0, frame.ts_ms - memory.started_ms), number)
+            for number, frame in enumerate(frames, start=memory.frames_seen)
+            if frame.is_new
+        ]
         groups, memory.held_back = group_frames([*memory.held_back, *timed], self._adapter.frames_per_block)
         return groups
 
@@ -256,23 +284,26 @@ class FrameIngest:
         blocks: dict[str, list[VisualBlock]] = {}
 
         def look(names: Sequence[str]) -> None:
-            encoded = iter(self._adapter.encode([group for name in names for group in groups[name]]))
-            blocks.update({name: [next(encoded) for _ in groups[name]] for name in names})
+            encoded = iter(self.vision.encode([group for name in names for group in groups[name]]))
+            blocks.update(
+                {name: [replace(next(encoded), numbers=group.numbers) for group in groups[name]] for name in names}
+            )
             for name in names:
                 self._streams[name].block_tokens = blocks[name][-1].tokens
 
         unseen = dict(together_or_each(list(groups), look, lambda _: None))
         return unseen | self._writer.write({name: self._streams[name].memory for name in blocks}, blocks)
 
-    def _confirm(self, stream_id: str, frames: list[WaitingFrame], first: int, begins: Sequence[int]) -> None:
-        stream = self._streams[stream_id]
+    def _confirm(self, stream_id: str, frames: list[WaitingFrame], begins: Sequence[int] = ()) -> None:
+        stream, memory = self._streams[stream_id], self._streams[stream_id].memory
+        note_thumbnails(memory, frames, begins, self._writer.slab)
+        unchanged = note_applied(memory, frames)
         if frames:
             stream.as_of_ms = frames[-1].ts_ms
-            stream.memory.captured.extend(first, [frame.ts_ms for frame in frames])
-            if stream.memory.captured.crowded and stream.memory.slot is not None:
-                stream.memory.captured.keep(self._writer.slab.view(stream.memory.slot), stream.memory.frames)
-            note_thumbnails(stream.memory, frames, first, begins, self._writer.slab)
+        if memory.captured.crowded and memory.slot is not None:
+            memory.captured.keep(self._writer.slab.view(memory.slot), memory.frames)
         self.frames_applied += len(frames)
+        self.frames_unchanged += unchanged
         for frame in frames:
             frame.batch.applied_frames += 1
             if frame.batch.applied_frames == len(frame.batch.pixels):
@@ -282,32 +313,10 @@ class FrameIngest:
         """Refuse frames and all that waits behind them, or the memory would have a hole that nobody knows of."""
         stream = self._streams[stream_id]
         log.error("frames failed", exc_info=error, stream_id=stream_id, frames=len(frames))
-        stream.waiting.extendleft(reversed(frames))
+        stream.waiting.put_back(frames)
         self._fail(stream, error)
         stream.waiting.clear()
 
     def _fail(self, stream: _Stream, error: Exception) -> None:
         for batch in {id(frame.batch): frame.batch for frame in stream.waiting}.values():
             batch.fail(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """What a memory was before a step, beside what is in its slot."""
-
-    seen: int
-    encoded: int
-    started_ms: int | None
-    held_back: tuple[TimedPixels, ...]
-
-    @classmethod
-    def of(cls, memory: StreamMemory) -> Self:
-        return cls(memory.frames_seen, memory.frames, memory.started_ms, memory.held_back)
-
-    def recover(self, memory: StreamMemory) -> int:
-        """Hold back no frame that the memory's sender is told to be not in it; returns how many of the new ones are."""
-        if memory.frames == self.encoded:  # not even the first group, which begins with those held back before
-            memory.held_back, memory.started_ms = self.held_back, self.started_ms
-        else:
-            memory.held_back = ()
-        return memory.frames_seen - self.seen

@@ -2,43 +2,37 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 
 from hermes_ray.engine.contracts import FramePicture
 from hermes_ray.engine.encoding.frame_batch import WaitingFrame
-from hermes_ray.engine.residency.stream_memory import StreamMemory
+from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels
 from hermes_ray.engine.residency.thumbnails import Thumbnail
 from hermes_ray.errors import FrameGone, UnknownFrame
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.models import FrameGroup
 
 
-def beginnings(first: int, groups: Sequence[FrameGroup]) -> list[int]:
-    """Numbers of the frames that begin a group: of each of these groups, and of the one that is not complete.
-
-    Args:
-        first: number of the first frame of the first group.
-        groups: consecutive ones.
-    """
-    return list(accumulate((len(group.pixels) for group in groups), initial=first))
+def beginnings(groups: Sequence[FrameGroup], held_back: Sequence[TimedPixels]) -> list[int]:
+    """Numbers of the frames that begin a group: of each of these groups, and of the one that is not complete."""
+    return [*(group.numbers[0] for group in groups), *(frame.number for frame in held_back[:1])]
 
 
-def note_thumbnails(
-    memory: StreamMemory, frames: Sequence[WaitingFrame], first: int, begins: Sequence[int], slab: KVSlab
-) -> None:
-    """Keep the thumbnails of frames that were applied.
+def note_thumbnails(memory: StreamMemory, frames: Sequence[WaitingFrame], begins: Sequence[int], slab: KVSlab) -> None:
+    """Keep the thumbnails of frames that are about to count as seen.
 
     Args:
         memory: whose.
-        frames: consecutive ones.
-        first: number of the first of them.
-        begins: from :func:`beginnings`.
+        frames: the next ones.
+        begins: from :func:`beginnings`, of those of them that are encoded or held back.
         slab: where the memory is, unless it is parked.
     """
     thumbnails = memory.thumbnails
-    for number, frame in enumerate(frames, first):
-        group = begins[bisect_right(begins, number) - 1] if number >= begins[0] else number
-        thumbnails.add(number, Thumbnail(group, frame.ts_ms, frame.thumbnail))
+    for number, frame in enumerate(frames, start=memory.frames_seen):
+        if frame.is_new:
+            group = begins[bisect_right(begins, number) - 1]
+            thumbnails.add(number, Thumbnail(group, number, frame.ts_ms, frame.thumbnail))
+        else:
+            thumbnails.add_unchanged(number, frame.ts_ms, frame.thumbnail)
     if thumbnails.crowded:
         if memory.slot is not None and thumbnails.is_behind(memory.compactions):
             memory.keep_thumbnails(slab.view(memory.slot))
@@ -53,7 +47,7 @@ def must_ask_the_memory(memory: StreamMemory, frame: int | None) -> bool:
 
 
 def picture_of(memory: StreamMemory, frame: int | None) -> FramePicture:
-    """What a frame looked like.
+    """What a frame looked like; of one that showed nothing new, what the frame looked like that it repeats.
 
     Args:
         memory: of which :func:`must_ask_the_memory` says no.
@@ -72,9 +66,10 @@ def picture_of(memory: StreamMemory, frame: int | None) -> FramePicture:
     gone = f"frame {number} of stream {memory.name!r}"
     if memory.thumbnails.max_bytes == 0:
         raise FrameGone(f"{gone} has no picture: this system keeps none (memory.thumbnail_bytes is 0)")
-    kept = memory.thumbnails.of(number)
-    if kept is None:
+    found = memory.thumbnails.of(number)
+    if found is None:
         raise FrameGone(f"{gone} is forgotten: the memory was compacted and holds nothing of it any more")
+    shown, kept = found
     if kept.jpeg is None:
         raise FrameGone(f"{gone} has no picture: none was made of it when it came, but the memory knows it")
     if not kept.jpeg:
@@ -82,4 +77,4 @@ def picture_of(memory: StreamMemory, frame: int | None) -> FramePicture:
             f"{gone} has no picture any more: it made room for others (memory.thumbnail_bytes is "
             f"{memory.thumbnails.max_bytes}), but the memory knows it"
         )
-    return FramePicture(memory.name, number, kept.captured_ms, kept.jpeg)
+    return FramePicture(memory.name, shown, kept.captured_ms, kept.jpeg)

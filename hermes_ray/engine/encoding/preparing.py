@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hermes_ray.engine.encoding.change import small_picture
 from hermes_ray.engine.encoding.frame_batch import FrameBatch
 from hermes_ray.errors import FramesFailed, HermesError
 from hermes_ray.models import ModelAdapter
@@ -23,11 +24,13 @@ class FramePreparation:
     Args:
         adapter: of the model.
         thumbnail: makes pictures for people; ``None`` where none are kept.
+        compared: frames will be compared with one another.
     """
 
-    def __init__(self, adapter: ModelAdapter, thumbnail: ThumbnailMaker | None) -> None:
+    def __init__(self, adapter: ModelAdapter, thumbnail: ThumbnailMaker | None, *, compared: bool) -> None:
         self._adapter = adapter
         self._thumbnail = thumbnail
+        self._compared = compared
 
     def batch(self, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> FrameBatch:
         """Prepare frames.
@@ -41,7 +44,8 @@ class FramePreparation:
             FramesFailed: a picture cannot be prepared, unexpectedly.
         """
         pixels = [self._preprocessed(image) for image in images]
-        return FrameBatch(pixels, list(ts_ms), [self._thumbnail_of(image) for image in images])
+        small = [small_picture(image) for image in images] if self._compared else []
+        return FrameBatch(pixels, list(ts_ms), [self._thumbnail_of(image) for image in images], small)
 
     def _preprocessed(self, image: NDArray[np.uint8]) -> Tensor:
         try:

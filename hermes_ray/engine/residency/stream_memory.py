@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes_ray.engine.residency.capture_times import CaptureTimes
+from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.engine.residency.thumbnails import Thumbnails
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import VisualBlock
@@ -18,10 +19,12 @@ class TimedPixels:
     Attributes:
         pixels: ``[3, height, width]`` uint8 on the CPU.
         elapsed_ms: when it was captured, milliseconds since the stream's first frame.
+        number: of the frame in its stream, from 0.
     """
 
     pixels: Tensor
     elapsed_ms: int
+    number: int
 
 
 @dataclass(slots=True)
@@ -35,12 +38,16 @@ class StreamMemory:
         name: the stream's.
         slot: its slot; ``None`` while it is parked.
         tokens: visual tokens that each layer holds.
-        frames: frames encoded so far; the number of the next one. All tokens of a group carry its first frame's number.
+        frames: the number behind that of the newest frame that is encoded. All tokens of a group carry its first
+            frame's number.
+        frames_seen: frames of the stream so far: encoded, held back, or left out because they showed nothing new.
+        unchanged: how many of them were left out.
         compactions: how often it was compacted.
         started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
         newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
         captured: when the frames that it may still hold were captured.
         thumbnails: pictures of those frames, for people.
+        reference: the newest frame that is encoded or held back, if the next ones are compared with it.
         held_back: frames whose group is not complete.
         previewed: the frames held back when a question last came, and the block they made; on the device, so it is
             forgotten when the memory is parked.
@@ -50,11 +57,14 @@ class StreamMemory:
     slot: int | None = None
     tokens: int = 0
     frames: int = 0
+    frames_seen: int = 0
+    unchanged: int = 0
     compactions: int = 0
     started_ms: int | None = None
     newest_block_ms: int | None = None
     captured: CaptureTimes = field(default_factory=CaptureTimes, repr=False, compare=False)
     thumbnails: Thumbnails = field(default_factory=lambda: Thumbnails(0), repr=False, compare=False)
+    reference: Reference | None = field(default=None, repr=False, compare=False)
     held_back: tuple[TimedPixels, ...] = ()
     previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
     _self: object = field(default_factory=object, repr=False, compare=False)
@@ -63,11 +73,6 @@ class StreamMemory:
     def version(self) -> Hashable:
         """Equal only for the same memory between the same two compactions: until it changes, the memory only grows."""
         return self._self, self.compactions
-
-    @property
-    def frames_seen(self) -> int:
-        """Frames that a question can see."""
-        return self.frames + len(self.held_back)
 
     def keep_thumbnails(self, view: MemoryView) -> None:
         """Forget the pictures of frames of which the memory holds nothing any more; a device is waited for.

@@ -1,7 +1,7 @@
 """Pictures of the frames that one memory holds tokens of, within a budget of bytes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,11 +21,13 @@ class Thumbnail:
 
     Attributes:
         group: number of the first frame of its group, under which the memory holds its tokens; most often its own.
+        until: number of the last frame behind it that showed nothing new; its own if there is none.
         captured_ms: when it was captured, ms since epoch.
         jpeg: the picture; empty where it had to go for the budget, ``None`` where none was made.
     """
 
     group: int
+    until: int
     captured_ms: int
     jpeg: bytes | None
 
@@ -44,6 +46,9 @@ class Thumbnails:
     Where ``max_bytes`` are not enough, those pictures go first of whose frames the deep layers hold least, since
     evidence comes from there; among equals the older ones. The newest picture always stays.
 
+    Of frames that showed nothing new only the newest has a picture of its own, until the next one comes; the others
+    look like the frame that they repeat.
+
     Args:
         max_bytes: of all pictures together; 0 keeps none.
     """
@@ -53,6 +58,7 @@ class Thumbnails:
         self._by_frame: dict[int, Thumbnail] = {}  # in the order in which pictures have to go
         self._bytes = 0
         self._newest = -1
+        self._newest_unchanged: tuple[int, Thumbnail] | None = None
         self._judged = 0
         self._limit = _CROWDED
         self.spilled = False
@@ -72,17 +78,32 @@ class Thumbnails:
         """Whether some have to go, or it is time to ask which are still needed."""
         return self._bytes > self._max_bytes or len(self._by_frame) > self._limit
 
-    def of(self, frame: int) -> Thumbnail | None:
-        """What is kept of a frame; ``None`` if the memory held nothing of it when last asked."""
-        return self._by_frame.get(frame)
+    def of(self, frame: int) -> tuple[int, Thumbnail] | None:
+        """What is kept of a frame, or of the one that it repeats, with that one's number.
+
+        ``None`` if the memory held nothing of it when last asked.
+        """
+        if self._newest_unchanged is not None and self._newest_unchanged[0] == frame:
+            return self._newest_unchanged
+        if frame in self._by_frame:
+            return frame, self._by_frame[frame]
+        return next((item for item in self._by_frame.items() if item[0] < frame <= item[1].until), None)
 
     def add(self, frame: int, thumbnail: Thumbnail) -> None:
-        """Note the newest frame."""
+        """Note the newest frame, which is encoded or held back."""
         if self._max_bytes == 0:
             return
+        self._newest_unchanged = None
         self._by_frame[frame] = thumbnail
         self._bytes += thumbnail.size
         self._newest = frame
+
+    def add_unchanged(self, frame: int, captured_ms: int, jpeg: bytes | None) -> None:
+        """Note the newest frame, which shows nothing that the one noted before it does not."""
+        if (shown := self._by_frame.get(self._newest)) is None:
+            return
+        self._by_frame[self._newest] = replace(shown, until=frame)
+        self._newest_unchanged = (frame, Thumbnail(shown.group, frame, captured_ms, jpeg)) if jpeg else None
 
     def is_behind(self, compactions: int) -> bool:
         """Whether the memory was compacted since :meth:`keep` was told what it holds."""
@@ -99,7 +120,7 @@ class Thumbnails:
         self._judged = compactions
         if not self._by_frame:
             return
-        deep_from = layout(view.layers).long_term_from
+        deep_from = layout(view.rows).long_term_from
         numbers, times = view.frames[deep_from:].unique(return_counts=True)
         held = dict.fromkeys(view.frames[:deep_from].unique().tolist(), 0)
         held |= dict(zip(numbers.tolist(), times.tolist(), strict=True))
@@ -119,7 +140,7 @@ class Thumbnails:
             return
         for frame, thumbnail in self._by_frame.items():
             if thumbnail.size and frame != self._newest:
-                self._by_frame[frame] = Thumbnail(thumbnail.group, thumbnail.captured_ms, b"")
+                self._by_frame[frame] = replace(thumbnail, jpeg=b"")
                 self._bytes -= thumbnail.size
                 if self._bytes <= self._max_bytes:
                     return
@@ -128,18 +149,18 @@ class Thumbnails:
         """All of them, as what can be attached to a snapshot; :meth:`load` reads it.
 
         Returns:
-            ``thumbnails.index``: ``[frames, 4]`` int64: number, group, capture time, and bytes of the picture, -1
-            where none was made; ``thumbnails.jpeg``: ``[bytes]`` uint8, the pictures one behind the other.
+            ``thumbnails.index``: ``[frames, 5]`` int64: number, group, until, capture time, and bytes of the picture,
+            -1 where none was made; ``thumbnails.jpeg``: ``[bytes]`` uint8, the pictures one behind the other.
         """
         if self._max_bytes == 0:
             return {}
         rows = [
-            (frame, kept.group, kept.captured_ms, _NEVER_MADE if kept.jpeg is None else kept.size)
+            (frame, kept.group, kept.until, kept.captured_ms, _NEVER_MADE if kept.jpeg is None else kept.size)
             for frame, kept in self._by_frame.items()
         ]
         pictures = bytearray().join(kept.jpeg or b"" for kept in self._by_frame.values())
         return {
-            _INDEX: torch.tensor(rows, dtype=torch.int64).reshape(-1, 4),
+            _INDEX: torch.tensor(rows, dtype=torch.int64).reshape(-1, 5),
             _BYTES: torch.frombuffer(pictures, dtype=torch.uint8) if pictures else torch.empty(0, dtype=torch.uint8),
         }
 
@@ -161,6 +182,7 @@ class Thumbnails:
     def spill(self) -> None:
         """They are on disk now, with their memory, until :meth:`load` brings them back."""
         self._replace({})
+        self._newest_unchanged = None
         self.spilled = True
 
     def _replace(self, by_frame: dict[int, Thumbnail]) -> None:
@@ -171,12 +193,13 @@ class Thumbnails:
 def _loaded(attached: Mapping[str, Tensor]) -> dict[int, Thumbnail]:
     pictures = attached[_BYTES].numpy().tobytes()
     loaded, end = {}, 0
-    for frame, group, captured_ms, size in attached[_INDEX].tolist():
+    for frame, group, until, captured_ms, size in attached[_INDEX].tolist():
         begin, end = end, end + max(size, 0)
-        loaded[frame] = Thumbnail(group, captured_ms, None if size == _NEVER_MADE else pictures[begin:end])
+        jpeg = None if size == _NEVER_MADE else pictures[begin:end]
+        loaded[frame] = Thumbnail(group, until, captured_ms, jpeg)
     return loaded
 
 
 def _unseen(view: MemoryView) -> dict[int, Thumbnail]:
     """The frames of a memory whose pictures nobody kept."""
-    return {frame: Thumbnail(frame, 0, None) for frame in view.frames.unique().tolist() if frame >= 0}
+    return {frame: Thumbnail(frame, frame, 0, None) for frame in view.frames.unique().tolist() if frame >= 0}

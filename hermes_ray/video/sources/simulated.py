@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from hermes_ray.video.frame import Frame
-from hermes_ray.video.world import Renderer, Traffic, Truth, World
+from hermes_ray.video.world import Condition, Renderer, Traffic, Truth, World
 
 
 class SimulatedCamera:
@@ -22,6 +22,7 @@ class SimulatedCamera:
         start_ts_ms: capture time of the first frame, ms since the Unix epoch; world time 0. By default now.
         seconds: how much world time to film; ``None`` never ends.
         traffic: how busy the world is.
+        condition: how the camera sees it; by default well.
 
     Attributes:
         world: what is filmed.
@@ -39,6 +40,7 @@ class SimulatedCamera:
         start_ts_ms: int | None = None,
         seconds: float | None = None,
         traffic: Traffic | None = None,
+        condition: Condition | None = None,
     ) -> None:
         self.world = World(seed, traffic)
         self.truth = Truth(self.world)
@@ -46,7 +48,7 @@ class SimulatedCamera:
         self._fps = fps
         self._realtime = realtime
         self._frame_limit = None if seconds is None else round(seconds * fps)
-        self._renderer = Renderer(self.world, width, height)
+        self._renderer = Renderer(self.world, width, height, condition)
         self._closed = threading.Event()
 
     def frames(self) -> Iterator[Frame]:

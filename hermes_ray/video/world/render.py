@@ -5,12 +5,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hermes_ray.video.world import conditions
+from hermes_ray.video.world.conditions import Condition
 from hermes_ray.video.world.scene import TRACK_CENTRES, Visit, World
 from hermes_ray.video.world.silhouettes import COLOUR_RGB, FIXED_RGB, SHADE, SILHOUETTES
 
 _NIGHT_LIGHT = np.array([0.40, 0.42, 0.52], dtype=np.float32)
 _DAY_LIGHT = np.array([1.0, 1.0, 1.0], dtype=np.float32)
-_SENSOR_NOISE = 5.0  # standard deviation, of 255
 _TEXTURE_CELLS = 12
 
 Image = NDArray[np.uint8]
@@ -24,23 +25,38 @@ class Renderer:
         world: what to draw.
         width: picture width, pixels.
         height: picture height, pixels.
+        condition: how the camera sees; by default a good one, by day and by night.
     """
 
-    def __init__(self, world: World, width: int, height: int) -> None:
+    def __init__(self, world: World, width: int, height: int, condition: Condition | None = None) -> None:
         self._world = world
+        self._condition = condition or Condition()
         self._background = _draw_background(np.random.default_rng([world.seed, 3]), width, height)
-        self._noise = _noise_field(width, height)
+        self._panorama = conditions.panorama(self._background) if self._condition.pan else None
+        self._noise = _noise_field(width, height, self._condition.noise)
 
     def render(self, t_s: float) -> Image:
         """Return the picture at ``t_s`` seconds of world time: ``[height, width, 3]``, uint8, RGB."""
-        canvas = self._background.copy()
+        canvas = self._background_at(t_s)
         for visit in self._world.visits(t_s, t_s):
             if visit.visible(t_s) > 0:
                 _draw_visit(canvas, visit, visit.x(t_s))
+        if self._condition.shake:
+            canvas = conditions.shaken(canvas, self._condition, self._world.seed, t_s)
         daylight = np.float32(self._world.daylight(t_s))
         canvas *= _NIGHT_LIGHT + (_DAY_LIGHT - _NIGHT_LIGHT) * daylight
+        gain = conditions.light(self._condition, self._world.seed, t_s, *canvas.shape[:2])
+        if gain is not None:
+            canvas *= gain
         canvas += self._noise_at(t_s)
+        if self._condition.quality:
+            canvas = conditions.compressed(np.clip(canvas, 0, 255), self._condition.quality)
         return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
+
+    def _background_at(self, t_s: float) -> _Canvas:
+        if self._panorama is None:
+            return self._background.copy()
+        return conditions.turned(self._panorama, self._condition, t_s)
 
     def _noise_at(self, t_s: float) -> _Canvas:
         # A window of one large noise field, at a place that depends on the millisecond: as good as fresh noise.
@@ -51,9 +67,9 @@ class Renderer:
 
 
 @lru_cache(maxsize=4)
-def _noise_field(width: int, height: int) -> _Canvas:
+def _noise_field(width: int, height: int, std: float) -> _Canvas:
     rng = np.random.default_rng([width, height])
-    return rng.standard_normal((2 * height, 2 * width, 3), dtype=np.float32) * np.float32(_SENSOR_NOISE)
+    return rng.standard_normal((2 * height, 2 * width, 3), dtype=np.float32) * np.float32(std)
 
 
 def _draw_visit(canvas: _Canvas, visit: Visit, x: float) -> None:

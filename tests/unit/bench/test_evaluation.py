@@ -3,9 +3,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hermes_ray.bench.accuracy.evaluation import encode_stream, evaluate, is_right
+from hermes_ray.bench.accuracy.evaluation import Stopwatch, encode_stream, evaluate, is_right
+from hermes_ray.bench.accuracy.footage import Footage
 from hermes_ray.bench.accuracy.items import CATEGORIES, RECENT_SHARE, EvaluationStream, evaluation_stream
 from hermes_ray.bench.accuracy.variants import variants
+from hermes_ray.config import MemorySettings, VideoSettings
+from hermes_ray.engine import StreamEngine
 from hermes_ray.models import ModelAdapter
 
 
@@ -82,3 +85,34 @@ def test_highlights_are_the_frames_that_show_something_and_the_newest_four(adapt
     kept = stream.between(10, 50, highlights=True)
     expected = [index for index in range(10, 50) if shows[index] or index >= 46]
     assert [id(block) for block in kept] == [id(stream.blocks[index]) for index in expected]
+
+
+def test_the_benchmark_leaves_out_the_frames_that_the_engine_leaves_out(adapter: ModelAdapter):
+    footage = Footage(condition="noise+flicker", unchanged="skip", max_gap_s=7)
+    source = evaluation_stream(seed=3, frames=60, moments=2, per_category=1, footage=footage)
+    encoded = encode_stream(adapter, source)
+    chosen = [number for block in encoded.blocks for number in block.numbers]
+    assert 60 / 7 < len(chosen) < 40
+
+    memory, video = MemorySettings(policy="full", budget_tokens=600), VideoSettings(unchanged="skip", max_gap_s=7)
+    with StreamEngine(adapter, memory, video=video) as engine:
+        stats = engine.ingest("cam", source.film(72), [1000 * frame for frame in range(60)]).result(60)
+        assert stats.frames_unchanged == 60 - len(chosen)
+        assert list(engine.memory_map("cam").frames) == chosen
+
+    (policy,) = variants([20], stream_tokens=540, frame_tokens=9, policies=["hermes"])
+    stopwatch = Stopwatch()
+    for outcome in evaluate(adapter, [encoded], policy, stopwatch=stopwatch):
+        assert outcome.frames == source.items[outcome.item].frame + 1
+        assert outcome.encoded == sum(number < outcome.frames for number in chosen)
+    assert stopwatch.frames == source.moments()[-1] + 1
+    assert stopwatch.seconds > 0
+
+
+def test_what_is_asked_depends_on_what_happens_and_not_on_how_it_looks():
+    clean, noisy, busy = (
+        evaluation_stream(4, frames=100, moments=2, per_category=1, footage=footage)
+        for footage in (Footage(), Footage(condition="noise", unchanged="skip"), Footage("busy"))
+    )
+    assert clean.items == noisy.items != busy.items
+    assert not np.array_equal(clean.film(72)[0], noisy.film(72)[0])

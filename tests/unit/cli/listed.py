@@ -20,7 +20,9 @@ def stream(**changes) -> StreamResponse:
     ingest |= {name: changes.pop(name) for name in list(changes) if name in ingest}
     values = {
         "id": "cam",
+        "state": "live",
         "frames_seen": 8,
+        "frames_unchanged": 0,
         "as_of": "2026-01-02T03:04:05.678Z",
         "as_of_ms": 1767323045678,
         "lag_ms": 12.0,

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hermes_ray import models
-from hermes_ray.config import MemorySettings
+from hermes_ray.config import MemorySettings, VideoSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import FrameGone, UnknownFrame, UnknownStream
 from hermes_ray.memory import snapshot
 from hermes_ray.models import ModelAdapter, fingerprint
 from hermes_ray.video.thumbnail import thumbnail_maker
+from tests.patience import LIMIT_S
 from tests.unit.engine.conftest import pictures
 from tests.unit.models import families
 
@@ -52,7 +53,7 @@ def make(adapter: ModelAdapter) -> Iterator[Callable[..., StreamEngine]]:
 
 def watch(engine: StreamEngine, count: int, first: int = 0, stream: str = "cam") -> None:
     numbers = range(first, first + count)
-    engine.ingest(stream, [grey(n) for n in numbers], [START_MS + 500 * n for n in numbers]).result(60)
+    engine.ingest(stream, [grey(n) for n in numbers], [START_MS + 500 * n for n in numbers]).result(LIMIT_S)
 
 
 def shown(engine: StreamEngine, frames: int, stream: str = "cam") -> list[int]:
@@ -173,7 +174,7 @@ def test_frames_of_a_group_are_shown_as_long_as_the_group_is_held(tmp_path: Path
     with StreamEngine(pairing, settings, thumbnail=thumbnail_maker(64)) as engine:
         for frame in range(81):
             image = np.full((24, 40, 3), shade_of(frame), np.uint8)
-            engine.ingest("cam", [image], [START_MS + 500 * frame]).result(60)
+            engine.ingest("cam", [image], [START_MS + 500 * frame]).result(LIMIT_S)
         groups = engine.memory_map("cam").frames
         assert 0 < groups[0] < 78
         assert shown(engine, 81) == sorted({*groups, *(group + 1 for group in groups), 80})
@@ -203,6 +204,32 @@ def test_thumbnails_are_small_and_keep_the_shape():
 def test_evidence_says_when_its_frames_were_captured(make: Callable[..., StreamEngine]):
     engine = make(policy="hermes", budget_tokens=100, slots=1)
     watch(engine, 30)
-    evidence = engine.ask("cam", "what happened ?").result(60).evidence
+    evidence = engine.ask("cam", "what happened ?").result(LIMIT_S).evidence
     assert evidence
     assert [item.captured_ms for item in evidence] == [START_MS + 500 * item.frame for item in evidence]
+
+
+def halves(left: int, right: int) -> NDArray[np.uint8]:
+    picture = np.full((72, 72, 3), left, np.uint8)
+    picture[:, 36:] = right
+    return picture
+
+
+def test_a_frame_that_shows_nothing_new_looks_like_the_one_that_it_repeats(adapter: ModelAdapter):
+    night, day = halves(20, 200), halves(200, 20)
+    video = VideoSettings(unchanged="skip", max_gap_s=3600)
+    thumbnail = thumbnail_maker(64)
+    with StreamEngine(adapter, MemorySettings(slots=2), thumbnail=thumbnail, video=video) as engine:
+        film = [night, night, night, day, day]
+        engine.ingest("cam", film, [START_MS + 500 * n for n in range(len(film))]).result(LIMIT_S)
+        assert engine.stream_stats("cam").frames_unchanged == 3
+        looks = [engine.picture("cam", frame) for frame in range(len(film))]
+        # The newest has a picture of its own, so that nobody is shown an old one as the latest.
+        assert [look.frame for look in looks] == [0, 0, 0, 3, 4]
+        latest = engine.picture("cam")
+        assert (latest.frame, latest.captured_ms) == (4, START_MS + 2000)
+        assert looks[1].jpeg == looks[0].jpeg != looks[3].jpeg
+
+        engine.restore("again", engine.snapshot("cam"))
+        assert [engine.picture("again", frame).frame for frame in range(len(film))] == [0, 0, 0, 3, 3]
+        assert engine.picture("again").jpeg == looks[3].jpeg

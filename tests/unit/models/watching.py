@@ -46,7 +46,7 @@ class Watcher:
         slot = self.memory(name).slot
         assert slot is not None
         view = self.writer.slab.view(slot)
-        return view.gather(torch.arange(view.tokens).expand(view.layers, -1))
+        return view.gather(torch.arange(view.tokens).expand(view.rows, -1))
 
     def ask(self, name: str, max_tokens: int) -> tuple[Tensor, list[int]]:
         """Logits behind the question, and the greedy answer."""
@@ -57,7 +57,7 @@ class Watcher:
         assert memory.slot is not None
         seat = copies.copy(self.writer.slab, memory.slot)
         preview = self.writer.preview(memory)
-        shown = None if preview is None else Preview(*preview, frame=memory.frames)
+        shown = None if preview is None else Preview(*preview, frame=memory.held_back[0].number)
         with torch.inference_mode():
             logits = copies.read([Reading(seat, self.adapter.question(QUESTION), preview=shown)])[0][0]
         tokens = [int(logits.argmax())]

@@ -1,0 +1,97 @@
+"""The frames of one stream that wait, those to be encoded and those that show what the one before them shows."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
+from hermes_ray.engine.encoding.change import ChangeDetector
+from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
+from hermes_ray.engine.residency.reference import Reference
+
+
+class FrameQueue:
+    """Frames, oldest first. The first of them is always one to encode: whatever shows nothing new waits for nobody.
+
+    What is to be encoded is decided when a frame comes, by the frames before it alone: steps are planned over frames
+    that cost something, and how many a step takes changes no memory.
+
+    Args:
+        detector: decides; ``None`` encodes every frame.
+    """
+
+    def __init__(self, detector: ChangeDetector | None) -> None:
+        self._detector = detector
+        self._frames: deque[WaitingFrame] = deque()
+        self._new = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[WaitingFrame]:
+        return iter(self._frames)
+
+    @property
+    def to_encode(self) -> int:
+        """How many of them are to be encoded."""
+        return self._new
+
+    def sifted(self, batch: FrameBatch, reference: Reference | None) -> list[WaitingFrame]:
+        """The frames of a batch, each with the decision about it; they do not wait yet.
+
+        Args:
+            batch: comes behind all that wait.
+            reference: of the stream's memory.
+        """
+        if self._detector is None:
+            return [WaitingFrame(*parts, batch) for parts in _parts(batch)]
+        newest = next((reference_of(frame) for frame in reversed(self._frames) if frame.is_new), reference)
+        frames = []
+        for (pixels, ts_ms, thumbnail), small in zip(_parts(batch), batch.small, strict=True):
+            is_new = self._detector.is_new(newest, small, ts_ms)
+            frame = WaitingFrame(pixels, ts_ms, thumbnail, batch, small, is_new)
+            newest = reference_of(frame) if frame.is_new else newest
+            frames.append(frame)
+        return frames
+
+    def extend(self, frames: Sequence[WaitingFrame]) -> list[WaitingFrame]:
+        """Have frames wait behind the others; returns those that need not, because nothing before them does."""
+        self._frames.extend(frames)
+        self._new += _new(frames)
+        return list(self._take_unchanged())
+
+    def take(self, count: int) -> list[WaitingFrame]:
+        """Take out so many frames to encode, and what shows nothing new behind each of them."""
+        taken: list[WaitingFrame] = []
+        for _ in range(count):
+            taken.append(self._frames.popleft())
+            taken += self._take_unchanged()
+        self._new -= count
+        return taken
+
+    def put_back(self, frames: Sequence[WaitingFrame]) -> None:
+        """Undo a :meth:`take`."""
+        self._frames.extendleft(reversed(frames))
+        self._new += _new(frames)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._frames.clear()
+        self._new = 0
+
+    def _take_unchanged(self) -> Iterator[WaitingFrame]:
+        while self._frames and not self._frames[0].is_new:
+            yield self._frames.popleft()
+
+
+def _parts(batch: FrameBatch) -> Iterator[tuple[Tensor, int, bytes | None]]:
+    return zip(batch.pixels, batch.ts_ms, batch.thumbnails, strict=True)
+
+
+def _new(frames: Sequence[WaitingFrame]) -> int:
+    return sum(frame.is_new for frame in frames)
+
+
+def reference_of(frame: WaitingFrame) -> Reference | None:
+    """What the frames behind an encoded one are compared with."""
+    return None if frame.small is None else Reference(frame.small.cells, frame.ts_ms)

@@ -1,0 +1,32 @@
+"""The frame that a stream's next ones are compared with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class SmallPicture:
+    """A frame as the mean colours of its regions.
+
+    Attributes:
+        cells: ``[rows, columns, 3]`` uint16, 64ths of a level.
+        pixels: of the frame in each region, about.
+    """
+
+    cells: NDArray[np.uint16]
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The newest frame of a stream that was encoded.
+
+    Attributes:
+        cells: of its :class:`SmallPicture`.
+        ts_ms: its capture time, ms since epoch.
+    """
+
+    cells: NDArray[np.uint16]
+    ts_ms: int
