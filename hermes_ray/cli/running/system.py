@@ -53,6 +53,22 @@ def start_system(
         return server.start(settings, progress).url
 
 
+def with_own_broker(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> Settings:
+    """Start a broker for everything on this machine, and say what it is; returns the settings that name it.
+
+    Raises:
+        ConfigError: the embedded broker is not installed.
+        BrokerUnavailable: it does not start.
+    """
+    from hermes_ray.transport.embedded import EmbeddedBroker
+
+    with steps.step("starting a Kafka broker of our own, as none is named"):
+        broker = lifecycle.enter(EmbeddedBroker())
+    steps.say("it is for this machine and keeps its records in memory: they are gone when this command ends")
+    kafka = settings.kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
+    return settings.model_copy(update={"kafka": kafka})
+
+
 def preferred_or_free(host: str, port: int) -> int:
     """Return ``port`` if this machine can listen on it, else 0: any free one."""
     with socket.socket() as probe:
