@@ -277,8 +277,12 @@ class ApiSettings(_Section):
 
 
 class MetricsSettings(_Section):
-    """What ``/metrics`` shows."""
+    """What ``/metrics`` shows, and where else than on the API."""
 
+    host: str = "127.0.0.1"
+    """Address of the head node that ``port`` listens on; ``0.0.0.0`` serves the network."""
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """TCP port that serves ``/metrics`` and nothing else, without a key; 0 picks a free one, ``null`` opens none."""
     per_stream: bool = False
     """Series of every stream too: frames, tokens, lag. As many series as cameras; mind Prometheus' memory."""
 
@@ -320,9 +324,15 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
     metrics: MetricsSettings = MetricsSettings()
-    """What ``/metrics`` shows."""
+    """What ``/metrics`` shows, and where else than on the API."""
     log: LogSettings = LogSettings()
     """Logs."""
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> "Settings":
+        if self.metrics.port and self.metrics.port == self.api.port:
+            raise ValueError(f"metrics.port and api.port are both {self.api.port}; give metrics.port another")
+        return self
 
     @classmethod
     def settings_customise_sources(  # noqa: D102

@@ -31,10 +31,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("bootstrap_servers", {"config": {"kafka": {"bootstrap_servers": ""}}}),
     ("redisAddress", {"gcsFaultTolerance": {"enabled": True}}),
     ("ingress.host", {"ingress": {"enabled": True}}),
-    (
-        "secrets.metricsKey.name",
-        {"secrets": {"apiKeys": {"name": "keys"}}, "monitoring": {"podMonitor": {"enabled": True}}},
-    ),
+    ("port", {"config": {"metrics": {"port": 8000}}}),
     ("open_without_keys", {"config": {"api": {"access": {"open_without_keys": False}}}}),
     ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
     ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1, "replicas": 1}}),
@@ -149,7 +146,7 @@ def test_the_api_is_open_by_name_or_reads_the_keys_that_are_mounted(
     access = load(path).api.access
     assert (access.keys_file, access.open_without_keys) == (None, True)
 
-    rendered = render({"secrets": {"apiKeys": {"name": "mine", "key": "k.json"}, "metricsKey": {"name": "scraper"}}})
+    rendered = render({"secrets": {"apiKeys": {"name": "mine", "key": "k.json"}}})
     path.write_text(rendered.settings_text)
     access = load(path).api.access
     assert access.keys_file is not None

@@ -99,6 +99,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- end -}}
 {{- $_ := set $api "access" $access -}}
 {{- $_ := set $config "api" $api -}}
+{{- $_ := set $config "metrics" (merge (dict "host" "0.0.0.0" "port" 9464) (default dict $config.metrics)) -}}
 {{- if $config.log }}{{ $_ := set $config "log" (omit $config.log "level") }}{{ end -}}
 {{- toYaml $config -}}
 {{- end -}}
@@ -130,9 +131,6 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host: needed with ingress.enabled" -}}
-{{- end -}}
-{{- if and .Values.monitoring.podMonitor.enabled .Values.secrets.apiKeys.name (not .Values.secrets.metricsKey.name) -}}
-{{- fail "secrets.metricsKey.name: needed with secrets.apiKeys and monitoring.podMonitor.enabled" -}}
 {{- end -}}
 {{- $protocol := dig "kafka" "security_protocol" "PLAINTEXT" .Values.config -}}
 {{- if and (hasPrefix "SASL" $protocol) (not .Values.secrets.kafkaPassword.name) (not .Values.strimzi.enabled) -}}

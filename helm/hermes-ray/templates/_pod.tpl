@@ -69,6 +69,7 @@ spec:
         {{- if eq .group "head" }}
         - {name: gcs-server, containerPort: 6379}
         - {name: dashboard, containerPort: 8265}
+        - {name: hermes-metrics, containerPort: 9464}
         {{- end }}
         {{- if ne .group "memory" }}
         - {name: serve, containerPort: 8000}

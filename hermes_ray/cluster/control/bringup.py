@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from hermes_ray.cluster.control.coordinator import Coordinator
+from hermes_ray.cluster.control.metrics_port import METRICS_PORT, ensure_metrics_port
 from hermes_ray.cluster.control.ray_address import check_joinable, chosen_address
 from hermes_ray.cluster.memory_worker.snapshot_store import remove_temporary, resolved
 from hermes_ray.cluster.wire.calls import Actor, actors_of, fetch, find_actor
@@ -61,6 +62,8 @@ def connect_ray(settings: ClusterSettings, source: str = "cluster.address") -> b
 def ensure_cluster(settings: Settings) -> Actor:
     """Create the Coordinator unless there is one; it creates and watches the workers. Returns at once.
 
+    The metrics port too, if the settings want one.
+
     Returns:
         The Coordinator. See :func:`wait_until_ready`.
     """
@@ -73,6 +76,7 @@ def ensure_cluster(settings: Settings) -> Actor:
     coordinator = actor.options(**options, **always).remote(arguments)
     if isinstance(workers := settings.cluster.memory_workers, int):
         coordinator.resize.remote(workers)  # of a Coordinator that was there already
+    ensure_metrics_port(settings)
     return coordinator
 
 
@@ -105,7 +109,10 @@ def shutdown_cluster(settings: Settings) -> None:
     """End our actors, on whatever cluster this process is connected to. The cluster itself stays."""
     namespace = settings.cluster.namespace
     temporary: str | None = None
-    if COORDINATOR in actors_of(namespace):  # first, or it would start again what ends
+    running = actors_of(namespace)
+    if METRICS_PORT in running:
+        ray.kill(find_actor(METRICS_PORT, namespace))
+    if COORDINATOR in running:  # before the workers, or it would start again what ends
         coordinator = find_actor(COORDINATOR, namespace)
         temporary = _temporary_snapshots(coordinator)
         ray.kill(coordinator)
