@@ -20,6 +20,7 @@
     │   └── UnreadableRecord      a record that the Kafka client cannot parse; skip it
     ├── SourceError               a video source cannot be opened or read
     ├── DatasetError              a public benchmark's data, or its judge, cannot be used
+    ├── NotMeasurable             a benchmark cannot tell what it was asked for
     ├── ModelError
     │   ├── UnsupportedModel      a family that has no adapter
     │   └── MissingWeights        nothing to load at that name or path
@@ -34,11 +35,14 @@
     │   │   └── RateLimited       this caller has had its share for now
     │   ├── QuestionTimeout       the caller's timeout passed first
     │   ├── EngineClosed          the engine is shutting down
-    │   └── EngineFailed          the engine's thread has ended; its process is replaced
+    │   ├── EngineFailed          the engine's thread has ended; its process is replaced
+    │   └── GraphMismatch         a CUDA graph computes something else than the eager pass
     ├── PictureError
     │   ├── UnknownFrame          the stream has not come that far
     │   └── FrameGone             no picture of that frame, any more or at all
     ├── SnapshotError             a snapshot is damaged, foreign or of another version
+    ├── InvalidMemory             a file is no memory that this system can go on with
+    ├── StreamExists              the stream has a memory already
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
@@ -47,6 +51,8 @@
     │       └── WorkerLost        and the request may have been under way there
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
+        │   ├── BodyTooLarge      a body beyond its limit
+        │   └── BodyTimeout       a body that does not come
         ├── Unauthorized          no API key, or none that is known
         ├── Forbidden             the key may not do that
         └── ApiUnreachable        nothing answers at the API's address
@@ -193,6 +199,12 @@ class DatasetError(HermesError):
     code = "dataset"
 
 
+class NotMeasurable(HermesError):
+    """A benchmark cannot tell what it was asked for with this model or these sizes."""
+
+    code = "not-measurable"
+
+
 class ModelError(HermesError):
     """A model cannot be loaded or used."""
 
@@ -302,6 +314,12 @@ class EngineFailed(EngineError):
     code = "engine-failed"
 
 
+class GraphMismatch(EngineError):
+    """A captured CUDA graph computes something else than the same pass run eagerly; the engine does not start."""
+
+    code = "graph-mismatch"
+
+
 class PictureError(HermesError):
     """A frame cannot be shown."""
 
@@ -324,6 +342,18 @@ class SnapshotError(HermesError):
     """A snapshot is damaged, foreign, or of a version that this release does not read."""
 
     code = "snapshot"
+
+
+class InvalidMemory(HermesError):
+    """What was handed in is no memory, or none that this system can go on with."""
+
+    code = "invalid-memory"
+
+
+class StreamExists(HermesError):
+    """The stream has a memory already, which would be lost."""
+
+    code = "stream-exists"
 
 
 class ClusterError(HermesError):
@@ -377,6 +407,18 @@ class InvalidRequest(ApiError):
     """A request has fields that are missing, wrong or unknown."""
 
     code = "invalid-request"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body of a request is beyond its limit."""
+
+    code = "body-too-large"
+
+
+class BodyTimeout(InvalidRequest):
+    """The body of a request does not come, or too slowly."""
+
+    code = "body-timeout"
 
 
 class Unauthorized(ApiError):

@@ -18,6 +18,8 @@ from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
     docs,
     health,
+    index,
+    memory_files,
     metrics,
     openai,
     openai_responses,
@@ -56,6 +58,8 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         title="hermes-ray",
         version=hermes_ray.__version__,
         summary="Live video that anyone can question.",
+        description=documentation.DESCRIPTION,
+        openapi_tags=documentation.TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from other hosts
@@ -63,12 +67,15 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     )
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
+    app.state.imports = 0
     for module in (
+        index,
         docs,
         health,
         metrics,
         streams,
         pictures,
+        memory_files,
         questions,
         several_streams,
         openai,
@@ -81,7 +88,12 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     documentation.install(app)
     # The one added last runs first: a refused body has its request id too.
     app.add_middleware(Defects)
-    app.add_middleware(BodyLimit, max_bytes=settings.api.max_body_bytes, timeout_s=settings.api.body_timeout_s)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.api.max_body_bytes,
+        timeout_s=settings.api.body_timeout_s,
+        except_for=memory_files.IMPORT_PATH,
+    )
     installation.install(app, settings.api)
     app.add_middleware(RequestId, respond=not behind_serve)
     return app

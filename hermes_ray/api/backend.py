@@ -1,11 +1,13 @@
 """What the routes need from whatever holds the memories: a cluster, or one engine in this process."""
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Annotated, Protocol
+from typing import Annotated, BinaryIO, Protocol
 
 from fastapi import Depends, Request
 
-from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.observability.stats import SystemStats
 
@@ -90,6 +92,49 @@ class Backend(Protocol):
         Raises:
             UnknownStream: no memory of that stream exists.
             SnapshotError: the old memory would come back after a restart; the stream is as it was.
+        """
+        ...
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it. Frames published later begin a new one.
+
+        Raises:
+            UnknownStream: nothing is kept of it.
+            NotReady, SnapshotError, WorkerUnavailable: it might come back after a restart; the stream is as it was.
+        """
+        ...
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Change what is set for a stream alone.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+            InvalidRequest: that cannot be set.
+            SnapshotError: it would be lost after a restart; nothing has changed.
+        """
+        ...
+
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        ...
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported; frames that are published later come into it.
+
+        Args:
+            stream_id: which.
+            file: the memory, in a temporary file.
+            replace: a memory that the stream has may be lost.
+
+        Raises:
+            StreamExists: it has one, and that may not be lost.
+            InvalidMemory: the file holds none, or none for this system's model and settings.
+            SnapshotError: it would be lost after a restart.
         """
         ...
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from hermes_ray.api.asking.side_by_side import StreamsQueryDone
+from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.keys import requirements
 from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas.problem import Problem
@@ -13,6 +13,25 @@ from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 EVERY_ROUTE = ("unauthorized", "forbidden", "foreign-origin", "wrong-host", "rate-limited", "internal")
 """Problems that any route may answer with; those that need no key lose the ones of keys."""
 
+DESCRIPTION = """Cameras that can be asked. Each stream has a memory of bounded size, which every frame goes into; a
+question reads a copy of it and changes nothing.
+
+Where keys are set, send one as `Authorization: Bearer KEY`; each operation names the scope that it needs. Every error
+is `application/problem+json` (RFC 9457): decide by its `code`, which is stable. 429 and 503 say in `Retry-After` when
+to come back. Every response has an `X-Request-ID`, by which the server's log knows it."""
+"""Of the API as a whole, in Markdown."""
+TAGS = [
+    {"name": "index", "description": "Where to go from here."},
+    {"name": "streams", "description": "Which streams there are, and what their memories hold."},
+    {"name": "questions", "description": "Asking one stream or several; one JSON answer, or server-sent events."},
+    {"name": "openai", "description": "The same for programs that speak OpenAI's API: each stream is a model."},
+    {"name": "health", "description": "For load balancers, Kubernetes and Prometheus."},
+    {"name": "problems", "description": "What the errors mean."},
+]
+"""Groups of operations."""
+
+_OF_BODIES = ("body-timeout", "body-too-large")
+"""Problems of any request that may bring a body, wanted or not."""
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -46,10 +65,30 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     return responses
 
 
-def event_stream(description: str, example: str) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI response of a route that answers with server-sent events when asked to."""
-    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+def event_stream(description: str, example: str, *events: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI response of a route that answers with server-sent events when asked to.
+
+    Args:
+        description: of the response, in both forms.
+        example: events as they look on the wire.
+        events: what may come, each made by :func:`event`.
+    """
+    # Each event by itself, as OpenAPI 3.2 has it (Media Type Object, itemSchema); FastAPI writes its own so too.
+    content = {"text/event-stream": {"itemSchema": {"anyOf": list(events)}, "example": example}}
     return {200: {"description": description, "content": content}}
+
+
+def event(data: str | dict[str, Any], name: str | None = None) -> dict[str, Any]:
+    """The schema of one server-sent event with JSON data.
+
+    Args:
+        data: name of the data's model, or its schema.
+        name: the event's; without one any.
+    """
+    schema = data if isinstance(data, dict) else {"$ref": _REFERENCE.format(model=data)}
+    content = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    named = {} if name is None else {"event": {"const": name}}
+    return {"type": "object", "required": [*named, "data"], "properties": {**named, "data": content}}
 
 
 def install(app: FastAPI) -> None:
@@ -59,9 +98,11 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()
         _drop_validation_errors(document)
-        requirements.describe(document)
+        _write_whole_numbers_so(document)
+        _add_problems_of_bodies(document)
+        requirements.describe(document, keyed=app.state.settings.api.access.keys_file is not None)
         schemas = document["components"]["schemas"]
-        for model in (Problem, TokenEvent, AnswerResponse, StreamsQueryDone):
+        for model in (Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone):
             schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema
@@ -77,3 +118,23 @@ def _drop_validation_errors(document: dict[str, Any]) -> None:
             del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
+
+
+def _add_problems_of_bodies(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            for status, response in problems(*_OF_BODIES).items() if method != "get" else ():
+                operation["responses"].setdefault(str(status), response)
+
+
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def _write_whole_numbers_so(node: Any) -> None:
+    # FastAPI makes every bound a float: 4096.0, and 9.223372036854776e+18, which readers round elsewhere.
+    if isinstance(node, dict):
+        for bound in _BOUNDS:
+            if isinstance(value := node.get(bound), float) and value.is_integer():
+                node[bound] = int(value)
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _write_whole_numbers_so(child)

@@ -1,16 +1,24 @@
 """One engine of this process behind the API: ask about a file, or test the API, without Ray or Kafka."""
 
 import asyncio
+import io
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from typing import BinaryIO
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
-from hermes_ray.cluster.wire.client import age_ms, figures_of
-from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile, manifest_of, parts_of_file
+from hermes_ray.cluster.wire.stream_settings import Change, StreamSettings, check_possible
+from hermes_ray.cluster.wire.stream_state import state_of
+from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
+from hermes_ray.config import VideoSettings
 from hermes_ray.engine import StreamEngine
+from hermes_ray.engine.answering.question_job import check_moment
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
-from hermes_ray.errors import QuestionTimeout
+from hermes_ray.errors import InvalidMemory, InvalidRequest, QuestionTimeout, SnapshotError, StreamExists
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
 
@@ -18,15 +26,23 @@ class EngineBackend:
     """A :class:`~hermes_ray.api.backend.Backend` over one :class:`~hermes_ray.engine.StreamEngine`.
 
     The engine stays the caller's, who feeds it with ``ingest`` and closes it.
+
+    Args:
+        engine: has the streams.
+        max_clock_skew_s: how far a camera's clock may be ahead of this machine's, seconds.
     """
 
     HERE = Location(worker="local", epoch=0)
     """What the API shows as the worker."""
 
-    def __init__(self, engine: StreamEngine) -> None:
+    def __init__(
+        self, engine: StreamEngine, max_clock_skew_s: float = VideoSettings.model_fields["max_clock_skew_s"].default
+    ) -> None:
         self._engine = engine
+        self._max_clock_skew_s = max_clock_skew_s
         self._meters = MemoryMeters()
         self._problems: Mapping[str, int] = {}
+        self._stream_settings: dict[str, StreamSettings] = {}
 
     async def readiness(self) -> Readiness:
         """Always ready: an engine that exists has loaded its model."""
@@ -60,7 +76,12 @@ class EngineBackend:
             UnknownStream: no frame of it was shown.
         """
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
-        return StreamStatus(stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age_ms(stats.as_of_ms))
+        age = age_ms(stats.as_of_ms)
+        state = state_of(age, waiting_ms=None, max_lag_s=0.0)
+        own = self._stream_settings.get(stream_id, StreamSettings())
+        return StreamStatus(
+            stream_id, self.HERE, stats, ingest=None, lag_ms=None, age_ms=age, state=state, settings=own
+        )
 
     async def memory_map(self, stream_id: str) -> MemoryMap:
         """What each tier of a stream's memory still holds of every frame.
@@ -84,6 +105,64 @@ class EngineBackend:
         await asyncio.to_thread(self._engine.drop, stream_id)
         return self.HERE
 
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream; of an engine alone nothing else is kept.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        await asyncio.to_thread(self._engine.drop, stream_id)
+        self._stream_settings.pop(stream_id, None)
+        return Erasure()
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Label a stream, for as long as this process lives; nothing is sampled or forgotten here.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+            InvalidRequest: that cannot be set.
+        """
+        check_possible(change, await asyncio.to_thread(self._engine.stream_stats, stream_id))
+        if without := sorted(change.keys() & {"fps", "retention_days"}):
+            raise InvalidRequest(f"{without[0]}: has no effect in an engine that is fed by its own program")
+        known = self._stream_settings.get(stream_id, StreamSettings())
+        self._stream_settings[stream_id] = known.changed(change)
+
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
+        data = await asyncio.to_thread(self._engine.snapshot, stream_id, manifest_of(stats, time.time()))
+        return MemoryFile(len(data), parts_of_file(io.BytesIO(data)))
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported.
+
+        Raises:
+            StreamExists: it has a memory, and that may not be lost.
+            InvalidMemory: the file holds none, or none for this engine.
+        """
+        await asyncio.to_thread(self._import, stream_id, file, replace)
+        return self.HERE
+
+    def _import(self, stream_id: str, file: BinaryIO, replace: bool) -> None:
+        exists = stream_id in self._engine.streams()
+        if exists and not replace:
+            raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
+        file.seek(0)
+        data = file.read()
+        try:
+            self._engine.check_memory(data)
+        except SnapshotError as error:
+            raise InvalidMemory(f"not a memory for this system: {error}") from error
+        if exists:
+            self._engine.drop(stream_id)
+        self._engine.restore(stream_id, data)
+
     async def ask(
         self,
         stream_id: str,
@@ -102,6 +181,10 @@ class EngineBackend:
     async def _answer(
         self, stream_id: str, question: Question, timeout_s: float
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
+        if question.as_of_ms is not None:
+            # The engine would wait for the first frame of a stream that nobody has heard of, and for any moment.
+            stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
+            check_moment(question, stats.as_of_ms, time.time() * 1000, self._max_clock_skew_s)
         deadline = asyncio.get_running_loop().time() + timeout_s
         async with aclosing(answer_events(self._engine, stream_id, question)) as events:
             while True:
@@ -111,5 +194,5 @@ class EngineBackend:
                 except StopAsyncIteration:
                     return
                 except TimeoutError as error:
-                    raise QuestionTimeout(f"no complete answer within {timeout_s:g} s") from error
+                    raise QuestionTimeout(f"no complete answer within {timeout_s:.3g} s") from error
                 yield event

@@ -1,12 +1,12 @@
 """Python clients of the HTTP API, one that blocks and one for asyncio. Loads neither torch nor Ray nor Kafka."""
 
 from hermes_ray.api.asking.side_by_side import StreamResult
-from hermes_ray.api.schemas.memory import MemoryMapResponse, TierMapResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse, TierMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, Evidence, TokenEvent
-from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
-from hermes_ray.client.protocol import AskParameters, Picture
+from hermes_ray.client.protocol import AskParameters, Picture, StreamChange, StreamWishes
 
 __all__ = [
     "AnswerResponse",
@@ -16,9 +16,13 @@ __all__ = [
     "HermesClient",
     "MemoryMapResponse",
     "Picture",
+    "StreamChange",
+    "StreamErasureResponse",
+    "StreamImportResponse",
     "StreamResetResponse",
     "StreamResponse",
     "StreamResult",
+    "StreamWishes",
     "TierMapResponse",
     "TokenEvent",
 ]

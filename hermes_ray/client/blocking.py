@@ -1,6 +1,6 @@
 """The client that blocks."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar, Unpack
 
@@ -8,13 +8,13 @@ import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
-from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
-from hermes_ray.api.schemas.streams import StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client import protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
-from hermes_ray.client.protocol import AskParameters, Call, Picture
+from hermes_ray.client.protocol import AskParameters, Call, Picture, StreamChange, StreamWishes
 from hermes_ray.errors import ApiUnreachable, ConfigError
 
 _Result = TypeVar("_Result")
@@ -73,9 +73,26 @@ class HermesClient:
         """
         self._send(protocol.ready())
 
-    def streams(self) -> list[StreamResponse]:
-        """Every stream, ordered by id."""
-        return self._send(protocol.streams())
+    def streams(self, *, limit: int | None = None, **wanted: Unpack[StreamWishes]) -> list[StreamResponse]:
+        """The streams, however many pages they fill.
+
+        Args:
+            limit: so many of them at most; all by default.
+            wanted: ``id``, ``state`` and ``worker`` are lists of which any may hold, ids also patterns such as
+                ``dock-*``; of ``label`` (``NAME=VALUE`` or ``NAME``) all must hold; ``sort`` is what comes first.
+
+        Raises:
+            InvalidRequest: no list can be asked for so.
+        """
+        found: list[StreamResponse] = []
+        cursor: str | None = None
+        while limit is None or len(found) < limit:
+            left = None if limit is None else limit - len(found)
+            page = self._send(protocol.streams(wanted, left, cursor))
+            found += page.streams
+            if (cursor := page.next) is None:
+                break
+        return found
 
     def stream(self, stream_id: str) -> StreamResponse:
         """One stream."""
@@ -101,6 +118,48 @@ class HermesClient:
     def reset(self, stream_id: str) -> StreamResetResponse:
         """Forget all that a stream's memory has seen, for good."""
         return self._send(protocol.reset(stream_id))
+
+    def configure(self, stream_id: str, **change: Unpack[StreamChange]) -> StreamResponse:
+        """Change labels, sampling rate or retention of a stream; what is not named stays, ``None`` is the default.
+
+        Raises:
+            InvalidRequest: that cannot be set; names what can.
+        """
+        return self._send(protocol.configure(stream_id, change))
+
+    def forget(self, stream_id: str) -> StreamErasureResponse | None:
+        """Forget a stream and all that is kept of it; frames published later begin a new one.
+
+        Returns:
+            ``None`` if nothing is left of it; else where something is, until that can be reached again.
+        """
+        return self._send(protocol.forget(stream_id))
+
+    def export_memory(self, stream_id: str) -> Generator[bytes, None, None]:
+        """A stream's memory as the bytes of a file, part by part; :meth:`import_memory` takes them."""
+        call = protocol.export_memory(stream_id)
+        with reachable(), self._http.stream(call.method, call.path, timeout=call.timeout) as response:
+            if response.is_error:
+                response.read()
+                checked(response)
+            yield from response.iter_raw()
+
+    def import_memory(self, stream_id: str, parts: Iterable[bytes], *, replace: bool = False) -> StreamImportResponse:
+        """Begin a stream with an exported memory.
+
+        Args:
+            stream_id: which; it need not be the one that was exported.
+            parts: the file's bytes.
+            replace: the stream may have a memory, which is then lost.
+
+        Raises:
+            StreamExists: it has one, and ``replace`` is not set.
+            InvalidMemory: that is no memory, or none for that system's model and policy.
+        """
+        call = protocol.import_memory(stream_id, replace=replace)
+        with reachable():
+            response = self._http.request(call.method, call.path, content=parts, timeout=call.timeout)
+        return call.result(response)
 
     def models(self) -> list[Model]:
         """Every stream, under the name that it has for OpenAI's clients."""

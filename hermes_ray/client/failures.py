@@ -15,7 +15,7 @@ _RETRY_AFTER_S = 1.0
 
 
 def checked(response: httpx.Response) -> Any:
-    """The JSON body of a response that has been read.
+    """The JSON body of a response that has been read; ``None`` for one without content.
 
     Raises:
         HermesError: the server's problem, as its own class.
@@ -23,7 +23,7 @@ def checked(response: httpx.Response) -> Any:
         ClusterError: Serve answers, and has no application to ask.
     """
     if response.is_success:
-        return _json(response)
+        return None if response.status_code == httpx.codes.NO_CONTENT else _json(response)
     content_type = response.headers.get("content-type", "").partition(";")[0]
     if content_type == MEDIA_TYPE:
         raise error_of(_json(response), response.headers.get("retry-after"))
@@ -58,9 +58,7 @@ def error_of(problem: dict[str, Any], retry_after: str | None = None) -> HermesE
 def _error_classes() -> dict[str, type[HermesError]]:
     """The class for every code that the API answers with."""
     # What only HTTP knows is a request that should not have been sent.
-    found: dict[str, type[HermesError]] = dict.fromkeys(
-        ("malformed-json", "body-timeout", "body-too-large", "unsupported-content-type"), InvalidRequest
-    )
+    found: dict[str, type[HermesError]] = dict.fromkeys(("malformed-json", "unsupported-content-type"), InvalidRequest)
     waiting: list[type[HermesError]] = [HermesError]
     while waiting:
         error_class = waiting.pop()

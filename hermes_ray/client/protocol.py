@@ -5,17 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryResponse
+from hermes_ray.api.listing.page import MOST_ON_A_PAGE
 from hermes_ray.api.openai.completions import Model, ModelList
-from hermes_ray.api.schemas.memory import MemoryMapResponse
+from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER, picture_path
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.api.schemas.questions import AnswerResponse
-from hermes_ray.api.schemas.streams import StreamListResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.streams import (
+    StreamErasureResponse,
+    StreamListResponse,
+    StreamResetResponse,
+    StreamResponse,
+)
 from hermes_ray.client.failures import checked, valid
 from hermes_ray.config import API_KEY_VARIABLE
 from hermes_ray.errors import ApiUnreachable, ConfigError
@@ -29,6 +35,10 @@ _QUIET_TIMEOUT_S = 30.0
 # Longest silence of a list request or an event stream: three heartbeats of the server.
 _RESET_TIMEOUT_S = 60.0
 # For frames that are being applied, and a slow snapshot store.
+_ERASE_TIMEOUT_S = 90.0
+# The same, and a stream that is moving.
+_IMPORT_TIMEOUT_S = 150.0
+# For a large memory that is checked, brought to its worker and stored.
 _ANSWER_MARGIN_S = 10.0
 # The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
 _SERVER_DEFAULT_TIMEOUT_S = 600.0
@@ -46,6 +56,26 @@ class AskParameters(TypedDict, total=False):
     options: Sequence[str]
     as_of: str | datetime
     session_id: str
+
+
+class StreamWishes(TypedDict, total=False):
+    """Which streams are listed, in which order; see :class:`~hermes_ray.api.schemas.stream_list.StreamListQuery`."""
+
+    id: Sequence[str]
+    state: Sequence[str]
+    worker: Sequence[str]
+    label: Sequence[str]
+    sort: str
+
+
+class StreamChange(TypedDict, total=False):
+    """What is set for a stream; see :class:`~hermes_ray.api.schemas.stream_settings.StreamPatch`."""
+
+    labels: Mapping[str, str | None] | None
+    fps: float | None
+    retention_days: float | None
+    policy: str
+    budget_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +138,18 @@ def ready() -> Call[None]:
     return Call("GET", "/readyz", _nothing)
 
 
-def streams() -> Call[list[StreamResponse]]:
-    """Every stream."""
-    return Call("GET", "/v1/streams", lambda body: StreamListResponse.model_validate(body).streams)
+def streams(wanted: StreamWishes, limit: int | None, cursor: str | None) -> Call[StreamListResponse]:
+    """A page of the streams.
+
+    Args:
+        wanted: which of them, in which order.
+        limit: how many at most; ``None`` for a whole page.
+        cursor: of the page; ``None`` for the first.
+    """
+    parameters = {name: value for name, value in wanted.items() if value}
+    page = {"limit": None if limit is None else min(limit, MOST_ON_A_PAGE), "cursor": cursor}
+    query = urlencode(parameters | {name: value for name, value in page.items() if value is not None}, doseq=True)
+    return Call("GET", f"/v1/streams?{query}".rstrip("?"), StreamListResponse.model_validate)
 
 
 def stream(stream_id: str) -> Call[StreamResponse]:
@@ -132,6 +171,27 @@ def reset(stream_id: str) -> Call[StreamResetResponse]:
     """Forget what a stream's memory has seen."""
     path = f"{_path(stream_id)}/reset"
     return Call("POST", path, StreamResetResponse.model_validate, silence_s=_RESET_TIMEOUT_S)
+
+
+def configure(stream_id: str, change: StreamChange) -> Call[StreamResponse]:
+    """Change what is set for a stream alone."""
+    return Call("PATCH", _path(stream_id), StreamResponse.model_validate, dict(change), _RESET_TIMEOUT_S)
+
+
+def forget(stream_id: str) -> Call[StreamErasureResponse | None]:
+    """Forget a stream and all that is kept of it."""
+    return Call("DELETE", _path(stream_id), _if_any(StreamErasureResponse.model_validate), silence_s=_ERASE_TIMEOUT_S)
+
+
+def export_memory(stream_id: str) -> Call[None]:
+    """A stream's memory; its bytes are the answer."""
+    return Call("GET", f"{_path(stream_id)}/export", _nothing, silence_s=_ERASE_TIMEOUT_S)
+
+
+def import_memory(stream_id: str, *, replace: bool) -> Call[StreamImportResponse]:
+    """Begin a stream with a memory, which is the body."""
+    path = f"{_path(stream_id)}/import{'?replace=true' if replace else ''}"
+    return Call("POST", path, StreamImportResponse.model_validate, silence_s=_IMPORT_TIMEOUT_S)
 
 
 def models() -> Call[list[Model]]:
@@ -179,6 +239,10 @@ def headers(api_key: str | None) -> dict[str, str]:
 
 def _path(stream_id: str) -> str:
     return f"/v1/streams/{quote(stream_id, safe='')}"
+
+
+def _if_any(read: Callable[[Any], Result]) -> Callable[[Any], Result | None]:
+    return lambda body: None if body is None else read(body)
 
 
 def _nothing(_: Any) -> None:

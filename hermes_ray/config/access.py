@@ -33,7 +33,8 @@ class LimitSettings(Section):
     """Requests per second, on average."""
     burst: Annotated[int, Field(ge=1)] = 1000
     """Requests at once, after a pause."""
-    questions: Annotated[int, Field(ge=1)] = 1000
-    """Questions that are being answered or wait, at once."""
+    questions: Annotated[int, Field(ge=1)] | None = None
+    """Questions that are being answered or wait, at once. ``null``: half of the router's places for each key, and where
+    there are no keys all of them for everybody together."""
     questions_ahead: Annotated[int, Field(ge=1)] = 32
     """How many of them may wait for a moment that has not come (``as_of``)."""

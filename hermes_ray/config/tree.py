@@ -118,6 +118,10 @@ class EngineSettings(_Section):
     """How long a step of frames may take, milliseconds, and so how long a question waits for it; a step has at least
     one frame. ``auto``: as long as reading a question, for 10 s behind every question, else any time. Longer steps
     cost less a frame."""
+    cuda_graphs: Literal["auto", "off"] = "auto"
+    """``auto``: on a GPU in half precision, passes of a few fixed shapes are captured at the start, compared with the
+    same passes run eagerly, and repeated from then on, which takes the host's speed out of them. The start takes some
+    seconds longer. ``off``: every pass runs eagerly."""
     max_frames_waiting: Annotated[int, Field(ge=1)] = 256
     """Frames accepted but not applied, over all streams; beyond it ingest is refused (backpressure)."""
     max_questions: Annotated[int, Field(ge=1)] = 8
@@ -129,7 +133,8 @@ class EngineSettings(_Section):
     max_questions_ahead_per_stream: Annotated[int, Field(ge=1)] = 16
     """How many of them may be about one stream."""
     max_sessions: Annotated[int, Field(ge=1)] = 1024
-    """Conversations remembered; the one not continued for longest is forgotten first."""
+    """Conversations remembered. Beyond it, whoever has most (each API key by itself) loses the one not continued for
+    longest."""
     max_question_tokens: Annotated[int, Field(ge=16)] = 512
     """Tokens of one question with its chat template, and with the conversation that came with it."""
     max_answer_tokens: Annotated[int, Field(ge=1)] = 512
@@ -222,6 +227,9 @@ class ClusterSettings(_Section):
     move_after_s: Annotated[float, Field(gt=0)] = 60.0
     """A memory worker that is silent for so long loses its streams to others, an ingest worker its partitions; longer
     than a restart should take, seconds."""
+    take_over_after_s: Annotated[float, Field(ge=0)] | None = 0.0
+    """How long a memory worker whose process has ended may take to be back before others with room get its streams,
+    seconds; ``None``: the streams wait for it."""
     ingest_workers: Annotated[int, Field(ge=1)] = 1
     """FrameIngestActors; partitions are spread over them."""
     ingest_worker_cpus: Annotated[float, Field(ge=0)] = 0.5
@@ -264,9 +272,12 @@ class ApiSettings(_Section):
     """Largest request body, bytes."""
     body_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """How long a request's body may take to arrive, seconds."""
+    max_import_bytes: Annotated[int, Field(ge=1024)] = 1024**3
+    """Largest file of a memory that can be imported, bytes. It lies in a temporary file of the router, then in the
+    worker's host memory."""
     max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
     """Questions that one router replica works on at once; those with ``as_of`` get at most half of the places."""
-    max_queued_requests: Annotated[int, Field(ge=0)] = 128
+    max_queued_requests: Annotated[int, Field(ge=0)] = 960
     """Questions that wait for such a place; more are refused with 429 ``overloaded``."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a request may take when the caller sets no ``timeout_s``, seconds."""
@@ -274,6 +285,12 @@ class ApiSettings(_Section):
     """Who may use the HTTP API, and from where."""
     limits: LimitSettings = LimitSettings()
     """What each API key may do, and all callers without a key together."""
+
+    @property
+    def questions_per_caller(self) -> int:
+        """Questions that each key, or all callers without one, may have in progress in one router."""
+        places = self.max_ongoing_requests + self.max_queued_requests
+        return self.limits.questions or (places if self.access.keys_file is None else max(1, places // 2))
 
 
 class MetricsSettings(_Section):

@@ -4,6 +4,8 @@
 - ``answering/``: waiting questions, prompts, private copies of memories, the batched passes that write answers.
 - ``residency/``: which memories are in the slab, and where the others wait.
 - ``attention/``: what both kinds of pass compute over the cache.
+- ``graphs/``: what both need to be captured as CUDA graphs (``capturing.py``); their own parts are in
+  ``encoding/graphs/`` and ``answering/graphs/``.
 """
 
 from typing import TYPE_CHECKING, Any

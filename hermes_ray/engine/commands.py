@@ -60,6 +60,11 @@ class CommandQueue:
         self.submit(run)
         return outcome.result()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the thread has failed."""
+        return self._failure is not None
+
     def close(self) -> None:
         """Take no more commands; those taken are for :meth:`end`."""
         with self.lock:

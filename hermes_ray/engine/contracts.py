@@ -19,7 +19,8 @@ class Question:
         options: if given, the answer is one of these, the likeliest; each with its probability.
         as_of_ms: wait until a frame of this capture time or later is in the memory, ms since epoch.
         timeout_s: how long to wait for that, seconds; then ``QuestionTimeout``.
-        session_id: continue the conversation of that name about this stream; a new name begins one.
+        session_id: continue the conversation of that name about this stream; a new name begins one. What stands before
+            a slash in it is whose it is: when there are too many, whoever has most of them loses one.
         history: the conversation before this question, (question, answer) each, oldest first; behind what the session
             remembers. None of it is ever dropped: what is too long is refused.
         instructions: a system turn before the conversation; refused where the model's chat template has none.

@@ -16,13 +16,16 @@ from hermes_ray.engine.answering.answer_stream import AnswerStream
 from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.answering.places import QuestionPlaces
 from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
+from hermes_ray.engine.capturing import Capturing, capture_passes, default_capturing
 from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap, Question, StreamStats
+from hermes_ray.engine.encoding.foreign import load_foreign
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
 from hermes_ray.engine.encoding.preparing import FramePreparation, ThumbnailMaker
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.monitoring import EngineMonitor
 from hermes_ray.errors import (
     EngineClosed,
@@ -47,11 +50,14 @@ class StreamEngine:
         adapter: the model.
         memory: policy, budget and slots.
         engine: step sizes and queues.
+        capturing: how passes are captured; by default as CUDA graphs, where the settings and the device allow it.
+        on_progress: is told what takes time at the start, for people.
         thumbnail: makes the JPEG thumbnail of a picture, in the thread that calls :meth:`ingest`; without it none are
             kept.
 
     Raises:
         ConfigError: the settings do not fit the model.
+        GraphMismatch: a captured pass computes something else than the eager one.
     """
 
     def __init__(
@@ -60,6 +66,8 @@ class StreamEngine:
         memory: MemorySettings | None = None,
         engine: EngineSettings | None = None,
         *,
+        capturing: Capturing | None = None,
+        on_progress: Callable[[str], None] = lambda _: None,
         thumbnail: ThumbnailMaker | None = None,
     ) -> None:
         self._settings = engine or EngineSettings()
@@ -72,7 +80,13 @@ class StreamEngine:
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
         self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step))
         self._answers = AnswerBatch(adapter, self._writer, self._ingest, self._settings)
-        self._monitor = EngineMonitor(adapter, self._writer, self._ingest, self._answers)
+        passes = PassCounts()
+        capturing = capturing or default_capturing(self._settings, self._writer.slab)
+        if capturing is not None:
+            capture_passes(
+                adapter, self._writer, self._ingest, self._answers, self._settings, capturing, passes, on_progress
+            )
+        self._monitor = EngineMonitor(adapter, self._writer, self._ingest, self._answers, passes)
         self._commands = CommandQueue()
         self._frames_promised = 0
         self._question_places = QuestionPlaces(self._settings)
@@ -90,13 +104,14 @@ class StreamEngine:
         dtype: str = "auto",
         revision: str | None = None,
         max_pixels_per_frame: int | None = None,
+        on_progress: Callable[[str], None] = lambda _: None,
         thumbnail: ThumbnailMaker | None = None,
     ) -> Self:
         """Load a model (:func:`hermes_ray.models.load`) and build an engine around it."""
         adapter = load(
             name_or_path, device=device, dtype=dtype, revision=revision, max_pixels_per_frame=max_pixels_per_frame
         )
-        return cls(adapter, memory, engine, thumbnail=thumbnail)
+        return cls(adapter, memory, engine, on_progress=on_progress, thumbnail=thumbnail)
 
     def ingest(self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> Future[StreamStats]:
         """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
@@ -232,6 +247,14 @@ class StreamEngine:
         self._commands.call(lambda: self._ingest.restore(stream_id, loaded))
         return dict(loaded.extra["caller"])
 
+    def check_memory(self, data: bytes) -> None:
+        """Make sure that :meth:`restore` can begin a stream with bytes of any origin, and questions go on from there.
+
+        Raises:
+            SnapshotError: they are no snapshot, of another model or policy, too large, or hold what is no memory.
+        """
+        load_foreign(data, self._writer)
+
     def drop(self, stream_id: str) -> None:
         """Forget a stream and free its slot. Questions that wait for it, or for a seat, are refused with UnknownStream.
 
@@ -243,6 +266,11 @@ class StreamEngine:
     def stats(self) -> EngineStats:
         """The state of the engine."""
         return self._commands.call(self._monitor.stats)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended by itself, and answers everything with ``EngineFailed``."""
+        return self._commands.has_failed
 
     def monitor(self) -> tuple[EngineCounts, EngineState]:
         """Counts and state after the last step, for metrics. Waits for nothing, not even for a running step."""

@@ -7,6 +7,7 @@ from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.contracts import EngineStats
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import Tier, layout
 from hermes_ray.models import ModelAdapter
@@ -48,11 +49,19 @@ class EngineMonitor:
         latest: counts and state after the last step, replaced as one, so that any thread may read it.
     """
 
-    def __init__(self, adapter: ModelAdapter, writer: MemoryWriter, ingest: FrameIngest, answers: AnswerBatch) -> None:
+    def __init__(
+        self,
+        adapter: ModelAdapter,
+        writer: MemoryWriter,
+        ingest: FrameIngest,
+        answers: AnswerBatch,
+        passes: PassCounts,
+    ) -> None:
         self._adapter = adapter
         self._writer = writer
         self._ingest = ingest
         self._answers = answers
+        self._passes = passes
         self.frame_steps, self.answer_steps = StepMeter(), StepMeter()
         self.latest = self._read()
 
@@ -92,6 +101,8 @@ class EngineMonitor:
             compaction=self._writer.compaction_seconds.read(),
             first_token=tokens.first.read(),
             next_token=tokens.next.read(),
+            graph_passes=self._passes.replayed,
+            eager_passes=self._passes.eager,
         )
         stats = self.stats()
         state = EngineState(

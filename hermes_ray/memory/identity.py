@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def identities(frames: Tensor, patches: Tensor) -> Tensor:
-    """One number per token from its frame and patch: [layers, N] int64, unique within a layer for ordinary tokens."""
+    """One number per token from its frame and patch: [rows, N] int64, unique within a row for ordinary tokens."""
     return (frames.long() << 32) | patches.long()
 
 
@@ -29,11 +29,11 @@ def group_sum(numbers: Tensor, groups: Tensor) -> Tensor:
     """Sum over each group, given back to every member.
 
     Args:
-        numbers: [layers, N].
-        groups: [layers, N] int64 in 0..N-1.
+        numbers: [rows, N].
+        groups: [rows, N] int64 in 0..N-1.
 
     Returns:
-        [layers, N].
+        [rows, N].
     """
     totals = torch.zeros_like(numbers).scatter_add_(1, groups, numbers)
     return totals.gather(1, groups)
@@ -43,11 +43,11 @@ def group_vector_sum(vectors: Tensor, groups: Tensor) -> Tensor:
     """Sum vectors over each group.
 
     Args:
-        vectors: [layers, kv_heads, N, head_dim].
-        groups: [layers, N] int64 in 0..N-1.
+        vectors: [rows, kv_heads, N, head_dim].
+        groups: [rows, N] int64 in 0..N-1.
 
     Returns:
-        [layers, kv_heads, N, head_dim]; index N is the group's number.
+        [rows, kv_heads, N, head_dim]; index N is the group's number.
     """
     index = groups[:, None, :, None].expand_as(vectors)
     return torch.zeros_like(vectors).scatter_add_(2, index, vectors)

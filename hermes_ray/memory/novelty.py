@@ -6,17 +6,17 @@ Source: InfiniPot-V's temporal-axis redundancy (TaR), arXiv 2506.15745. It needs
 import torch
 from torch import Tensor
 
-from hermes_ray.memory.identity import group_sum
-from hermes_ray.memory.positions import dense_rank
-from hermes_ray.memory.view import MemoryView, at_least_float32
+from hermes_ray.memory.transfer import read_back
+from hermes_ray.memory.view import MemoryView, norms
 
 _RECENT_DIVISOR = 4
-_LAYERS_AT_ONCE_ON_GPU = 8
+_NUMBERS_AT_ONCE = 2**19
+_NUMBERS_AT_ONCE_ON_GPU = 2**27
 _EPSILON = 1e-12
 
 
 def in_recent_frames(view: MemoryView) -> Tensor:
-    """Which tokens belong to the recent frames: [layers, N] bool.
+    """Which tokens belong to the recent frames: [rows, N] bool.
 
     These are the newest frames that together hold at most a quarter of the tokens, and at least the newest one. The
     paper takes a quarter of the frames: the same while frames are whole, but this is still a quarter when old frames
@@ -28,44 +28,58 @@ def in_recent_frames(view: MemoryView) -> Tensor:
     return within | (frames == frames[:, -1:])
 
 
-def redundancy(view: MemoryView, recent: Tensor, layers_at_once: int | None = None) -> Tensor:
+def redundancy(
+    view: MemoryView, recent: Tensor, frame_tokens: int | None = None, numbers_at_once: int | None = None
+) -> Tensor:
     """Mean cosine of each key to the keys of the same patch in the recent frames, averaged over KV heads.
 
     Args:
         view: the memory.
-        recent: [layers, N] bool, from :func:`in_recent_frames`.
-        layers_at_once: layers whose keys are copied together, to at least float32; by default one on a CPU, whose cache
-            holds no more, and eight on a GPU, where starting an operation costs more than the operation.
+        recent: [rows, N] bool, from :func:`in_recent_frames`.
+        frame_tokens: the most tokens of one frame; a patch with a higher number counts as none. By default as many as
+            the patches in the view say, which waits for the device.
+        numbers_at_once: how large a copy of keys may be made, in at least float32; at least a row is taken. By default
+            what a CPU's cache holds, and 0.5 GB on a GPU, where starting an operation costs more.
 
     Returns:
-        [layers, N] float64; 0 for a patch that no recent frame holds. On a GPU equal up to float32 rounding from
+        [rows, N] float64; 0 for a patch that no recent frame holds. On a GPU equal up to float32 rounding from
         call to call: it adds up in no fixed order.
     """
-    if layers_at_once is None:
-        layers_at_once = 1 if view.device.type == "cpu" else _LAYERS_AT_ONCE_ON_GPU
-    patch = dense_rank(view.patches.long())
-    together = [slice(first, first + layers_at_once) for first in range(0, view.layers, layers_at_once)]
-    sums = [_cosine_sums(view.keys[layers], patch[layers], recent[layers]) for layers in together]
-    return torch.cat(sums) / group_sum(recent.double(), patch).clamp_(min=1.0)
+    if frame_tokens is None:
+        frame_tokens = int(read_back(view.patches.amax())) + 1
+    if numbers_at_once is None:
+        numbers_at_once = _NUMBERS_AT_ONCE if view.device.type == "cpu" else _NUMBERS_AT_ONCE_ON_GPU
+    places = frame_tokens + 1  # the last of them is no patch's
+    place = view.patches.clamp(min=-1, max=frame_tokens).remainder(places).long()
+    at_once = max(1, numbers_at_once // view.keys[0].numel())
+    parts = zip(view.keys.split(at_once), place.split(at_once), recent.split(at_once), strict=True)
+    sums = [_cosine_sums(keys, where, among, places) for keys, where, among in parts]
+    anchors = torch.zeros((view.rows, places), dtype=torch.float64, device=view.device)
+    anchors.scatter_add_(1, place, recent.double())
+    return torch.cat(sums) / anchors.gather(1, place).clamp_(min=1.0)
 
 
-def _cosine_sums(keys: Tensor, patch: Tensor, recent: Tensor) -> Tensor:
+def _cosine_sums(keys: Tensor, place: Tensor, recent: Tensor, places: int) -> Tensor:
     """Sum of the cosines of each key to the recent keys of its patch, averaged over KV heads.
 
     Args:
-        keys: [layers, kv_heads, N, head_dim].
-        patch: [layers, N] int64 in 0..N-1.
-        recent: [layers, N] bool.
+        keys: [rows, kv_heads, N, head_dim].
+        place: [rows, N] int64, patches as numbers below ``places``.
+        recent: [rows, N] bool.
+        places: how many places there are, at least as many as the newest frame has tokens.
 
     Returns:
-        [layers, N] float64.
+        [rows, N] float64.
     """
-    wide = at_least_float32(keys)
-    scale = torch.linalg.vector_norm(wide, dim=-1).clamp_(min=_EPSILON).reciprocal_()
-    layer, numbers = wide.shape[0], wide.shape[2]
-    rows = (patch + torch.arange(layer, device=patch.device)[:, None] * numbers).flatten()
-    like = (wide * (scale * recent[:, None])[..., None]).transpose(0, 1).flatten(1, 2)
-    total = torch.zeros_like(like).index_add_(1, rows, like)
-    torch.index_select(total, 1, rows, out=like)
-    cosines = like.view(-1, layer, *wide.shape[2:]).transpose(0, 1).mul_(wide).sum(dim=-1) * scale
-    return cosines.mean(dim=1).double()
+    by_head = keys.transpose(0, 1)
+    heads, rows, tokens, size = by_head.shape
+    newest = min(tokens, max(tokens // _RECENT_DIVISOR, places))  # no token before these is recent
+    scale = norms(by_head).clamp_(min=_EPSILON).reciprocal_()
+    anchors = torch.empty((heads, rows, newest, size), dtype=scale.dtype, device=keys.device)
+    weight = scale[..., -newest:] * recent[:, -newest:]
+    torch.mul(by_head[:, :, -newest:], weight[..., None], out=anchors)
+    index = place + torch.arange(0, rows * places, places, device=place.device)[:, None]
+    sums = torch.zeros((heads, rows * places, size), dtype=scale.dtype, device=keys.device)
+    sums.index_add_(1, index[:, -newest:].flatten(), anchors.flatten(1, 2))
+    like = sums.index_select(1, index.flatten()).view(by_head.shape)
+    return (like.mul_(by_head).sum(dim=-1) * scale).mean(dim=0).double()

@@ -63,7 +63,12 @@ def lazy_limit(max_position_embeddings: int, tokens_between_compactions: int = 0
 
 
 def renumber(
-    positions: Tensor, rule: PositionRule, *, before: Tensor | None = None, appended: Tensor | None = None
+    positions: Tensor,
+    rule: PositionRule,
+    *,
+    before: Tensor | None = None,
+    appended: Tensor | None = None,
+    streams: int = 1,
 ) -> Tensor:
     """Apply a rule to the positions of a memory.
 
@@ -72,10 +77,11 @@ def renumber(
     summary, which has none of the three, lies behind the others on every axis, as text would.
 
     Args:
-        positions: [layers, N, axes] integers, what the compaction left.
+        positions: [rows, N, axes] integers, what the compaction left.
         rule: when to re-number.
-        before: [layers, M, axes], positions before the eviction; by default nothing was evicted.
-        appended: [layers] bool, whether the last token is an appended summary; by default none is.
+        before: [rows, M, axes], positions before the eviction; by default nothing was evicted.
+        appended: [rows] bool, whether the last token is an appended summary; by default none is.
+        streams: whose rows these are.
 
     Returns:
         Positions of the same shape and dtype. The device is never waited for.
@@ -92,7 +98,8 @@ def renumber(
         case "lazy":
             at_limit = positions.amax(dim=(1, 2), keepdim=True) >= rule.limit
         case "lazy_together":
-            at_limit = (positions if before is None else before).amax() >= rule.limit
+            largest = (positions if before is None else before).amax(dim=(1, 2)).view(-1, streams).amax(dim=0)
+            at_limit = (largest >= rule.limit).repeat(positions.shape[0] // streams)[:, None, None]
     return torch.where(at_limit, ranked, positions)
 
 

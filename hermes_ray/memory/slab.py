@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.errors import NoFreeSlot
+from hermes_ray.memory.transfer import to_device
 from hermes_ray.memory.view import MemoryView
 
 
@@ -136,6 +137,25 @@ class KVSlab:
         """The visual tokens of a slot, without copying. Valid until the slot is written."""
         return self._read(slot, slice(self.prefix, self.lengths[slot]))
 
+    def views(self, slots: Sequence[int]) -> MemoryView:
+        """The visual tokens of slots that hold equally many, as one view; copied where it is more than one slot.
+
+        Returns:
+            A row for each layer of each slot: layer 0 of all slots in the order given, then layer 1.
+        """
+        if len(slots) == 1:
+            return self.view(slots[0])
+        (length,) = {self.lengths[slot] for slot in slots}
+        at, tokens = self._on_device(slots), slice(self.prefix, length)
+        return MemoryView(
+            keys=self.keys[:, at, :, tokens].flatten(0, 1),
+            values=self.values[:, at, :, tokens].flatten(0, 1),
+            positions=self.positions[:, at, tokens].flatten(0, 1),
+            frames=self.frames[:, at, tokens].flatten(0, 1),
+            patches=self.patches[:, at, tokens].flatten(0, 1),
+            counts=self.counts[:, at, tokens].flatten(0, 1),
+        )
+
     def prefix_view(self, slot: int) -> MemoryView:
         """The protected prefix of a slot, without copying."""
         return self._read(slot, slice(0, self.prefix))
@@ -156,6 +176,33 @@ class KVSlab:
         """
         self._write(slot, self.prefix, memory)
 
+    def replace_all(self, slots: Sequence[int], memory: MemoryView) -> None:
+        """:meth:`replace` for several slots at once, ``memory`` as :meth:`views` returns it.
+
+        Raises:
+            ValueError: the memory does not fit.
+        """
+        if len(slots) == 1:
+            self.replace(slots[0], memory)
+            return
+        end = self._end(self.prefix, memory)
+        at, tokens = self._on_device(slots), slice(self.prefix, end)
+        self.keys[:, at, :, tokens] = memory.keys.unflatten(0, (-1, len(slots)))
+        self.values[:, at, :, tokens] = memory.values.unflatten(0, (-1, len(slots)))
+        for field in ("positions", "frames", "patches", "counts"):
+            getattr(self, field)[:, at, tokens] = getattr(memory, field).unflatten(0, (-1, len(slots)))
+        for slot in slots:
+            self.lengths[slot] = end
+
+    def _on_device(self, slots: Sequence[int]) -> Tensor:
+        return to_device(torch.tensor(slots), self.keys.device)
+
+    def _end(self, start: int, memory: MemoryView) -> int:
+        end = start + memory.tokens
+        if end > self.shape.capacity:
+            raise ValueError(f"{memory.tokens} tokens do not fit a slot of {self.shape.capacity - start}")
+        return end
+
     def _read(self, slot: int, tokens: slice) -> MemoryView:
         return MemoryView(
             keys=self.keys[:, slot, :, tokens],
@@ -167,9 +214,7 @@ class KVSlab:
         )
 
     def _write(self, slot: int, start: int, memory: MemoryView) -> None:
-        end = start + memory.tokens
-        if end > self.shape.capacity:
-            raise ValueError(f"{memory.tokens} tokens do not fit a slot of {self.shape.capacity - start}")
+        end = self._end(start, memory)
         target = self._read(slot, slice(start, end))
         pairs = [(getattr(target, field.name), getattr(memory, field.name)) for field in fields(MemoryView)]
         # Cloned where it aliases the slab: a copy onto an overlapping part of itself is undefined. All of that before

@@ -1,15 +1,12 @@
 """The memory hierarchy: which decoder layers are sensory, working and long-term memory, and what follows from it.
 
 Source: HERMES, arXiv 2601.14724: shallow layers look at the newest frames, deep layers at sparse anchor tokens,
-the layers between shift from one to the other. Every schedule here is a [layers] float64 tensor, computed on
-the device it is used on.
+the layers between shift from one to the other. Every schedule here has one number per layer, and is computed on the
+CPU: the same on every device, and one copy instead of many small operations.
 """
 
 from dataclasses import dataclass
 from enum import Enum
-
-import torch
-from torch import Tensor
 
 
 class Tier(Enum):
@@ -49,28 +46,26 @@ def layout(layers: int) -> TierLayout:
     return TierLayout(layers=layers, working_from=layers // 10, long_term_from=layers * 7 // 10)
 
 
-def recency_decay(tiers: TierLayout, k_sensory: float, k_end: float, device: torch.device) -> Tensor:
+def recency_decay(tiers: TierLayout, k_sensory: float, k_end: float) -> list[float]:
     """Decay rate k of the recency term: steep in sensory layers, none in long-term ones (the paper's recency)."""
-    return _scheduled(tiers, device, sensory=k_sensory, start=k_sensory, end=k_end, long_term=0.0)
+    return _scheduled(tiers, sensory=k_sensory, start=k_sensory, end=k_end, long_term=0.0)
 
 
-def recency_weight(tiers: TierLayout, w0: float, w1: float, device: torch.device) -> Tensor:
+def recency_weight(tiers: TierLayout, w0: float, w1: float) -> list[float]:
     """Weight w of recency against attention: all in sensory layers, none in long-term ones (the paper's score)."""
-    return _scheduled(tiers, device, sensory=1.0, start=w0, end=w1, long_term=0.0)
+    return _scheduled(tiers, sensory=1.0, start=w0, end=w1, long_term=0.0)
 
 
-def smoothing_strength(
-    tiers: TierLayout, sensory: float, working: float, long_term: float, device: torch.device
-) -> Tensor:
+def smoothing_strength(tiers: TierLayout, sensory: float, working: float, long_term: float) -> list[float]:
     """Share g that a layer takes from the layer above it (the paper's cross-layer memory smoothing)."""
-    return _scheduled(tiers, device, sensory=sensory, start=working, end=working, long_term=long_term)
+    return _scheduled(tiers, sensory=sensory, start=working, end=working, long_term=long_term)
 
 
-def _scheduled(
-    tiers: TierLayout, device: torch.device, *, sensory: float, start: float, end: float, long_term: float
-) -> Tensor:
+def _scheduled(tiers: TierLayout, *, sensory: float, start: float, end: float, long_term: float) -> list[float]:
     """One number per layer: constant outside the working tier, linear from ``start`` towards ``end`` inside it."""
-    layer = torch.arange(tiers.layers, dtype=torch.float64, device=device)
-    progress = (layer - tiers.working_from) / max(tiers.long_term_from - tiers.working_from, 1)
-    upper = torch.where(layer < tiers.long_term_from, start + (end - start) * progress, long_term)
-    return torch.where(layer < tiers.working_from, sensory, upper)
+    working = max(tiers.long_term_from - tiers.working_from, 1)
+    return [
+        *([sensory] * tiers.working_from),
+        *(start + (end - start) * (step / working) for step in range(tiers.long_term_from - tiers.working_from)),
+        *([long_term] * (tiers.layers - tiers.long_term_from)),
+    ]

@@ -13,6 +13,11 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
+def bring(tensor: Tensor, into: Tensor) -> None:
+    """Copy a CPU tensor to a place on a device, as :func:`to_device` does."""
+    into.copy_(tensor.pin_memory() if into.device.type == "cuda" else tensor, non_blocking=True)
+
+
 def read_back(tensor: Tensor) -> Tensor:
     """A small tensor on the CPU, once the device has come to it; later work is not waited for.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.memory.policies.presets import LLAVA_K_END
+from hermes_ray.memory.transfer import to_device
 from hermes_ray.models.chat import Turn
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
@@ -178,4 +179,24 @@ class ModelAdapter(ABC):
     def embed_text(self, text: str) -> Tensor:
         """Embeddings of a piece of rendered template or question, ``[tokens, hidden]``."""
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return self.decoder.embed(torch.tensor(ids, dtype=torch.int64, device=self.device))
+        return self.decoder.embed(to_device(torch.tensor(ids, dtype=torch.int64), self.device))
+
+
+class FixedSizeAdapter(ModelAdapter):
+    """A model that brings every frame to one size, each a block of its own: what its tower computes has one shape."""
+
+    @property
+    @abstractmethod
+    def frame_shape(self) -> tuple[int, int, int]:
+        """Shape of what :meth:`preprocess` returns."""
+
+    @abstractmethod
+    def features(self, pixels: Tensor) -> Tensor:
+        """Frames ``[frames, *frame_shape]`` uint8 on the device as ``[frames, tokens, hidden]``."""
+
+    @staticmethod
+    def blocks(groups: Sequence[FrameGroup], features: Tensor) -> list[VisualBlock]:
+        """One block for each group, from :meth:`features`."""
+        return [
+            VisualBlock(frame, elapsed_ms=group.elapsed_ms[0]) for frame, group in zip(features, groups, strict=True)
+        ]

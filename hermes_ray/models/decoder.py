@@ -130,6 +130,16 @@ class Decoder:
         return torch.stack([projection.bias.detach().view(-1, self.shape.head_dim) for projection in projections])
 
     @property
+    def language_model(self) -> nn.Module:
+        """The transformers module that is taken apart here."""
+        return self._model
+
+    @property
+    def lm_head(self) -> nn.Module:
+        """The model's own output head."""
+        return self._lm_head
+
+    @property
     def rotary(self) -> nn.Module:
         """The model's own rotary embedding module."""
         return self._model.rotary_emb

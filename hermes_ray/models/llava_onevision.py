@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
-from hermes_ray.models.adapter import FrameGroup, GuidanceTexts, ModelAdapter, VisualBlock
+from hermes_ray.models.adapter import FixedSizeAdapter, FrameGroup, GuidanceTexts, VisualBlock
 from hermes_ray.models.chat import Turn, split_template, stop_ids
 from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.pixels import normalisation, read_preprocessing
+from hermes_ray.models.pixels import normalisation, normalise, read_preprocessing
 from hermes_ray.models.pooling import pooling_matrix
 from hermes_ray.models.rotary import RotaryTable
 
 
-class LlavaOnevisionAdapter(ModelAdapter):
+class LlavaOnevisionAdapter(FixedSizeAdapter):
     """One loaded LLaVA-OneVision.
 
     Args:
@@ -56,6 +56,7 @@ class LlavaOnevisionAdapter(ModelAdapter):
             self.decoder.rotary, self.decoder.shape.max_positions, dtype=self.dtype, device=self.device
         )
         self._normalise = normalisation(read_preprocessing(directory))
+        self._statistics = self._normalise.statistics(self.device)
         vision: Any = model.config.vision_config
         self._side = int(vision.image_size)
         patches_per_side = self._side // int(vision.patch_size)
@@ -91,12 +92,16 @@ class LlavaOnevisionAdapter(ModelAdapter):
         for a quarter of the work.
         """
         pixels = self._normalise.normalised([group.pixels[0] for group in groups], self.device)
-        projector = self._model.model.multi_modal_projector
-        wide = projector.act(projector.linear_1(self._seen(pixels.to(self.dtype))))
-        features = projector.linear_2(self._pooling @ wide)
-        return [
-            VisualBlock(frame, elapsed_ms=group.elapsed_ms[0]) for frame, group in zip(features, groups, strict=True)
-        ]
+        return self.blocks(groups, self._projected(pixels))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """What :meth:`encode` makes of frames that are on the device: ``[frames, tokens, hidden]``."""
+        return self._projected(normalise(pixels, self._statistics))
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """The tower's square, in three colours."""
+        return 3, self._side, self._side
 
     def question(self, text: str, history: Sequence[Turn] = (), instructions: str | None = None) -> Tensor:
         """The newline that ends the video, the question, and the start of the assistant's turn."""
@@ -105,6 +110,11 @@ class LlavaOnevisionAdapter(ModelAdapter):
     def template(self) -> Tensor:
         """As :meth:`question`, without the question."""
         return self._behind_video(self._chat.behind_video(""))
+
+    def _projected(self, pixels: Tensor) -> Tensor:
+        projector = self._model.model.multi_modal_projector
+        wide = projector.act(projector.linear_1(self._seen(pixels.to(self.dtype))))
+        return projector.linear_2(self._pooling @ wide)
 
     def _seen(self, pixels: Tensor) -> Tensor:
         """The tower's output that the projector reads, ``[frames, patches, hidden]``."""

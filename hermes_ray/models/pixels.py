@@ -74,10 +74,17 @@ class PixelNormalisation:
             a division, at most 1e-6.
         """
         pixels = to_device(torch.stack(list(pictures)), device)
-        if pixels.is_floating_point():
-            return pixels
-        mean, std = to_device(torch.tensor((self.mean, self.std)), device)[..., None, None]
-        return (pixels.float() / 255 - mean) / std
+        return pixels if pixels.is_floating_point() else normalise(pixels, self.statistics(device))
+
+    def statistics(self, device: torch.device) -> Tensor:
+        """Mean and standard deviation, for :func:`normalise`: ``[2, 3, 1, 1]`` float32."""
+        return to_device(torch.tensor((self.mean, self.std)), device)[..., None, None]
+
+
+def normalise(pixels: Tensor, statistics: Tensor) -> Tensor:
+    """Pictures ``[pictures, 3, height, width]`` uint8: scaled to [0, 1], less the mean, over the deviation."""
+    mean, std = statistics
+    return (pixels.float() / 255 - mean) / std
 
 
 def read_preprocessing(directory: Path) -> dict[str, Any]:

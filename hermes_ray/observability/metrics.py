@@ -147,6 +147,13 @@ _SYSTEM = (
         _workers(lambda w: w.restarts),
         labels=("worker", "role"),
     ),
+    _counter(
+        "hermes_streams_left_total",
+        "Streams whose memory worker's process ended: `taken-over` by another worker; `suspected`, held for the next "
+        "process since they may be why; `waited` for it, for want of room or store, or by cluster.take_over_after_s.",
+        _each(lambda w: w.streams_left),
+        labels=("worker", "outcome"),
+    ),
     _gauge(
         "hermes_model_info",
         "Model, device and memory policy of the worker; always 1.",
@@ -286,6 +293,16 @@ _MEMORY = (
     ),
     _histogram(
         "hermes_answer_step_tokens", "Tokens decoded by one step.", _memory(lambda c: c.engine.answers_per_step)
+    ),
+    _counter(
+        "hermes_graph_passes_total",
+        "Passes of the model that were repeated from a CUDA graph; none where engine.cuda_graphs has no effect.",
+        _memory(lambda c: c.engine.graph_passes),
+    ),
+    _counter(
+        "hermes_eager_passes_total",
+        "Passes that ran eagerly although there are graphs, since none had their size or what was in them.",
+        _memory(lambda c: c.engine.eager_passes),
     ),
     _gauge(
         "hermes_frames_waiting",

@@ -22,6 +22,8 @@ class EngineCounts:
         compaction: compacting one memory.
         first_token: from the receipt of a question to its first token.
         next_token: from one token of an answer to its next.
+        graph_passes: passes of the model that were repeated from a CUDA graph.
+        eager_passes: passes that ran eagerly although there are graphs, since none had their size or what was in them.
     """
 
     frames_applied: int = 0
@@ -35,6 +37,8 @@ class EngineCounts:
     compaction: Distribution = NOTHING
     first_token: Distribution = NOTHING
     next_token: Distribution = NOTHING
+    graph_passes: int = 0
+    eager_passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,7 @@ class WorkerStats:
         silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
             least so old.
         places: of a memory worker that is up: streams that it can hold, parked ones included; ``None``: any number.
+        streams_left: of a memory worker whose processes ended: by what became of them, streams that these had.
         ingest: of an ingest worker; ``None`` before the first answer.
         reading: of an ingest worker that is up.
     """
@@ -199,6 +204,7 @@ class WorkerStats:
     snapshots: SnapshotState | None = None
     silent_streams: Mapping[int, int] = field(default_factory=dict)
     places: int | None = None
+    streams_left: Mapping[str, int] = field(default_factory=dict)
     ingest: IngestTotals | None = None
     reading: IngestState | None = None
 

@@ -25,6 +25,7 @@ from tests.chaos import commits
 from tests.chaos.asking import Users
 from tests.chaos.cameras import Cameras
 from tests.chaos.faults import FaultInjector, plan
+from tests.chaos.held_restart import lose_a_worker
 from tests.chaos.report import Fault, Report
 from tests.chaos.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
 from tests.chaos.watching import Watch, watching
@@ -99,6 +100,7 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
         with Cameras(settings, STREAMS, ROUND_S, watch.newest_ms) as cameras:
             await watch.until_applied(dict.fromkeys(STREAMS, 0))
             with Users(api, STREAMS) as users:
+                from_others = await lose_a_worker(settings, client, cameras, watch, "memory-1")
                 faults = await inject_faults(settings, cameras, watch)
         took_s = time.monotonic() - began_s
         frames = {stream: selected(settings, messages) for stream, messages in cameras.published.items()}
@@ -118,7 +120,7 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     assert {answer.stream for answer in users.answers} == set(STREAMS)
     assert_in_order(frames, ((s, sight.frames_seen, sight.as_of_ms) for s in STREAMS for sight in watch.sights[s]))
     with undisturbed(settings, len(STREAMS)) as oracle:
-        report.answers_compared = oracle.assert_equal(frames, users.answers)
+        report.answers_compared = oracle.assert_equal(frames, [*users.answers, *from_others])
     print(f"{report.answers_compared} answers equal those of an undisturbed engine, and so do all memories")
     if REPORT is not None:
         await asyncio.to_thread(report.write, Path(REPORT))

@@ -40,7 +40,7 @@ class Watch:
     async def look(self) -> None:
         """Look once; streams of a worker that is away are not seen."""
         try:
-            statuses = await self._client.list_streams()
+            statuses = [status for status in await self._client.list_streams() if status.state.can_be_asked]
         except HermesError:  # the Coordinator is away
             return
         self.latest = {status.stream_id: status for status in statuses}

@@ -1,8 +1,9 @@
-"""Streams whose clock is set, and streams that are reset, in a running cluster whose processes die."""
+"""Streams whose clock is set, and streams that are reset or erased, in a running cluster whose processes die."""
 
 import asyncio
 import time
 from collections.abc import Iterator
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import ray
 
 from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.wire.client import ClusterClient
-from hermes_ray.cluster.wire.contracts import StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Question
-from hermes_ray.errors import NotReady, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import InvalidMemory, NotReady, StreamExists, UnknownStream, WorkerUnavailable
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
@@ -129,3 +130,70 @@ async def test_a_stream_that_nobody_has_seen_cannot_be_reset(settings: Settings)
     client = await ClusterClient.connect(settings)
     with pytest.raises(UnknownStream):
         await client.reset("nobody")
+
+
+async def test_an_erased_stream_stays_erased_through_the_deaths_of_all_that_knew_it(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "gone", "stays")
+    await having(client, "gone", last(NOW), stored=True)
+    assert await client.erase("gone") == Erasure()
+    for name in ("ingest-0", "memory-0", "coordinator"):
+        ray.kill(ray.get_actor(name, namespace=settings.cluster.namespace), no_restart=False)
+    publish(settings, NOW + 60_000, "stays")
+    await having(client, "stays", last(NOW + 60_000), stored=True)  # so everything from before was read again
+    with pytest.raises(UnknownStream):
+        await client.stream("gone")
+    assert "gone" not in {status.stream_id for status in await client.list_streams()}
+
+    publish(settings, NOW - 60_000, "gone")
+    assert (await having(client, "gone", last(NOW - 60_000))).memory.frames_seen == FRAMES
+
+
+async def test_a_stream_whose_worker_is_dead_can_be_erased_and_is_not_restored(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "orphan")
+    await having(client, "orphan", last(NOW), stored=True)
+    await kill_its_owner(settings, client, "orphan")
+    erasure = await client.erase("orphan")
+    assert erasure in (Erasure(), Erasure(complete=False, left_on="memory-0"))  # it may have been back already
+    publish(settings, NOW + 60_000, "later")
+    await having(client, "later", last(NOW + 60_000))
+    with pytest.raises(UnknownStream):
+        await client.stream("orphan")
+
+
+async def test_a_memory_goes_from_one_stream_to_another_and_survives_the_death_of_its_worker(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "source")
+    await having(client, "source", last(NOW))
+    exported = await client.export("source")
+    with TemporaryFile() as file:
+        async for part in exported.parts:
+            file.write(part)
+        assert file.tell() == exported.size
+        location = await client.import_memory("copy", file, replace=False)
+        assert location.worker == "memory-0"
+        with pytest.raises(StreamExists):
+            await client.import_memory("copy", file, replace=False)
+    assert (await client.memory_map("copy")).frames == (await client.memory_map("source")).frames
+    await kill_its_owner(settings, client, "copy")
+    publish(settings, NOW + 60_000, "copy")
+    assert (await having(client, "copy", last(NOW + 60_000))).memory.frames_seen == 2 * FRAMES
+    with TemporaryFile() as file:
+        file.write(b"no memory")
+        with pytest.raises(InvalidMemory):
+            await client.import_memory("nonsense", file, replace=False)
+    with pytest.raises(UnknownStream):
+        await client.locate("nonsense")
+
+
+async def test_a_rate_of_its_own_holds_from_the_next_frame_on_through_the_death_of_the_worker(settings: Settings):
+    client = await ClusterClient.connect(settings)
+    publish(settings, NOW, "slow")  # two a second, of which all are kept
+    await having(client, "slow", last(NOW))
+    await client.configure("slow", {"fps": 0.5, "labels": {"site": "north"}})
+    await kill_its_owner(settings, client, "slow")
+    publish(settings, last(NOW) + 500, "slow", frames=17)
+    status = await having(client, "slow", last(NOW) + 8000)
+    assert status.memory.frames_seen == FRAMES + 4
+    assert (status.settings.fps, status.settings.labels) == (0.5, {"site": "north"})

@@ -83,7 +83,7 @@ async def settled(client: ClusterClient, frames_seen: int = SELECTED) -> dict[st
     """The streams, once each has applied that many frames and its counts say so."""
     deadline = time.monotonic() + LIMIT_S
     while True:
-        streams = {status.stream_id: status for status in await client.list_streams()}
+        streams = {s.stream_id: s for s in await client.list_streams() if s.state.can_be_asked}
         done = [s for s in streams.values() if s.memory.frames_seen >= frames_seen and s.ingest and s.ingest.records]
         if len(done) == len(STREAMS) and all(s.ingest.frames_applied >= frames_seen for s in done):
             return streams
@@ -266,7 +266,7 @@ async def until(condition: Callable[[dict[str, StreamStatus]], bool], client: Cl
     deadline = time.monotonic() + LIMIT_S
     while True:
         try:
-            streams = {status.stream_id: status for status in await client.list_streams()}
+            streams = {s.stream_id: s for s in await client.list_streams() if s.state.can_be_asked}
             if condition(streams):
                 return streams
         except WorkerUnavailable:

@@ -71,7 +71,7 @@ async def seen(client: ClusterClient, condition: Callable[[dict[str, StreamStatu
     streams: dict[str, StreamStatus] = {}
     while time.monotonic() < deadline:
         try:
-            streams = {status.stream_id: status for status in await client.list_streams()}
+            streams = {s.stream_id: s for s in await client.list_streams() if s.state.can_be_asked}
         except HermesError:
             streams = {}
         if condition(streams):

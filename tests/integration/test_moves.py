@@ -84,7 +84,7 @@ async def until(client: ClusterClient, condition: Callable[[dict[str, StreamStat
     seen: object = None
     while time.monotonic() < deadline:
         try:
-            seen = streams = {status.stream_id: status for status in await client.list_streams()}
+            seen = streams = {s.stream_id: s for s in await client.list_streams() if s.state.can_be_asked}
             if condition(streams):
                 return streams
         except HermesError as error:

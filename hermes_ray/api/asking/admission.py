@@ -14,6 +14,8 @@ from hermes_ray.errors import Overloaded, QuestionTimeout
 _NEWEST_WEIGHT = 0.1
 """Of the newest answer in the mean time that an answer takes, from which Retry-After follows."""
 
+_NO_TURN = "it was not the question's turn in time"
+
 
 class Admission:
     """The places of one router process, and the queue before them. For one event loop.
@@ -54,6 +56,8 @@ class Admission:
         came_s = time.monotonic()
         async with self._place(timeout_s, ahead=question.as_of_ms is not None):
             waited_s = time.monotonic() - came_s
+            if waited_s >= timeout_s:
+                raise QuestionTimeout(_NO_TURN)
             answer = backend.ask(
                 stream_id, question, timeout_s - waited_s, max(0.0, patience_s - waited_s), streamed=streamed
             )
@@ -85,7 +89,7 @@ class Admission:
             async with asyncio.timeout(timeout_s):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise QuestionTimeout("it was not the question's turn in time") from error
+            raise QuestionTimeout(_NO_TURN) from error
         finally:
             self._waiting -= 1
 

@@ -11,10 +11,10 @@ from pydantic import ConfigDict, Field
 
 from hermes_ray.api.asking.answering import last_answer
 from hermes_ray.api.backend import Backend
-from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.base import STREAM_ID, Schema
 from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.api.schemas.questions import AnswerResponse, QueryRequest
-from hermes_ray.errors import HermesError, InvalidRequest, QuestionTimeout, UnknownStream
+from hermes_ray.errors import HermesError, InvalidRequest, QuestionTimeout, RateLimited, UnknownStream
 from hermes_ray.transport.message import validate_stream_id
 
 MOST_STREAMS = 64
@@ -24,6 +24,7 @@ _AT_ONCE = 8
 """Of those, how many are asked at the same time: one caller must not fill the queues of every worker."""
 
 _WILDCARDS = frozenset("*?[")
+_ID_OR_PATTERN = rf"^{STREAM_ID}$|[*?\[]"
 
 
 class StreamsQueryRequest(QueryRequest):
@@ -33,7 +34,10 @@ class StreamsQueryRequest(QueryRequest):
         json_schema_extra={"examples": [{"streams": ["front-door", "dock-*"], "question": "Is somebody there?"}]}
     )
 
-    streams: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(min_length=1, max_length=256)]
+    streams: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128, json_schema_extra={"pattern": _ID_OR_PATTERN})]],
+        Field(min_length=1, max_length=256),
+    ]
     """Ids of streams, or patterns: ``*`` stands for any characters, ``?`` for one, ``[ab]`` for one of these."""
 
 
@@ -89,7 +93,7 @@ async def meant_streams(backend: Backend, wanted: Sequence[str]) -> list[str]:
 
 
 class SideBySide:
-    """Asks several streams one question.
+    """Asks several streams one question, so many at a time as the caller may: it never uses up its own share.
 
     Args:
         backend: has the streams.
@@ -111,6 +115,7 @@ class SideBySide:
         self._deadline_s = time.monotonic() + timeout_s
         self._problem_of = problem_of
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._at_work = 0
 
     async def results(self, streams: Sequence[str]) -> AsyncGenerator[StreamResult, None]:
         """What becomes of each, as it is known. Closing the generator cancels what is not."""
@@ -123,11 +128,23 @@ class SideBySide:
                 task.cancel()
 
     async def _result(self, stream: str) -> StreamResult:
-        try:
-            async with self._places:
+        while True:
+            await self._places.acquire()
+            self._at_work += 1
+            goes_on = True
+            try:
                 return StreamResult(stream=stream, answer=await self._answer(stream), problem=None)
-        except HermesError as error:
-            return StreamResult(stream=stream, answer=None, problem=self._problem_of(error))
+            except RateLimited as error:
+                # The others have taken what the caller may ask at once: so many fewer are asked at a time from now on.
+                goes_on = self._at_work == 1
+                if goes_on:
+                    return StreamResult(stream=stream, answer=None, problem=self._problem_of(error))
+            except HermesError as error:
+                return StreamResult(stream=stream, answer=None, problem=self._problem_of(error))
+            finally:
+                self._at_work -= 1
+                if goes_on:
+                    self._places.release()
 
     async def _answer(self, stream: str) -> AnswerResponse:
         if not _WILDCARDS.isdisjoint(stream):

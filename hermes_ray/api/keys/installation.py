@@ -3,24 +3,18 @@
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
-from starlette.middleware.cors import CORSMiddleware
 
 from hermes_ray.api.asking.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import Audit
+from hermes_ray.api.keys.cross_origin import CrossOrigin
 from hermes_ray.api.keys.gate import KeyGate
 from hermes_ray.api.keys.limits import QuestionPlaces, RequestRates
 from hermes_ray.api.keys.perimeter import Perimeter, SecurityHeaders
 from hermes_ray.api.keys.scoped_backend import ScopedBackend
 from hermes_ray.api.keys.store import KeyStore
-from hermes_ray.api.middleware.request_id import REQUEST_ID_HEADER
 from hermes_ray.api.problems.problem_json import request_id_of
-from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER
 from hermes_ray.config import ApiSettings
-
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_SENT = ("Authorization", "Content-Type", REQUEST_ID_HEADER)
-_READ = (REQUEST_ID_HEADER, FRAME_HEADER, CAPTURED_HEADER, "ETag", "Retry-After", "WWW-Authenticate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ def install(app: FastAPI, api: ApiSettings) -> None:
     """
     access = api.access
     audit = Audit(access)
-    app.state.scoping = BackendScoping(Admission(api), QuestionPlaces(api.limits), audit)
+    app.state.scoping = BackendScoping(Admission(api), QuestionPlaces(api.limits, api.questions_per_caller), audit)
     app.add_middleware(
         KeyGate,
         store=None if access.keys_file is None else KeyStore(access.keys_file),
@@ -55,12 +49,6 @@ def install(app: FastAPI, api: ApiSettings) -> None:
     )
     if access.origins:
         # Before the gate: a browser asks for permission without the key, and must be able to read a refusal.
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=access.origins,
-            allow_methods=_METHODS,
-            allow_headers=_SENT,
-            expose_headers=_READ,
-        )
+        app.add_middleware(CrossOrigin, origins=access.origins)
     app.add_middleware(Perimeter, api=api)
     app.add_middleware(SecurityHeaders)

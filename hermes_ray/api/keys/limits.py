@@ -56,10 +56,16 @@ class Place:
 
 
 class QuestionPlaces:
-    """How many questions each caller has in progress, and how many of them wait for a moment to come."""
+    """How many questions each caller has in progress, and how many of them wait for a moment to come.
 
-    def __init__(self, limits: LimitSettings) -> None:
+    Args:
+        limits: of each caller.
+        most: questions that each may have in progress.
+    """
+
+    def __init__(self, limits: LimitSettings, most: int) -> None:
         self._limits = limits
+        self._most = most
         self._questions: Counter[str] = Counter()
         self._ahead: Counter[str] = Counter()
 
@@ -74,7 +80,7 @@ class QuestionPlaces:
         Raises:
             RateLimited: the caller has no place left.
         """
-        self._check(caller, self._questions, self._limits.questions, "questions at once (api.limits.questions)")
+        self._check(caller, self._questions, self._most, "questions at once (api.limits.questions)")
         if ahead:
             name = "questions that wait for a moment (api.limits.questions_ahead)"
             self._check(caller, self._ahead, self._limits.questions_ahead, name)

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractContextManager, aclosing, contextmanager
-from dataclasses import replace
+from dataclasses import replace as changed
+from typing import BinaryIO
 
 from hermes_ray.api.asking.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces
 from hermes_ray.api.keys.scopes import Caller
-from hermes_ray.cluster.wire.contracts import Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import UnknownStream
 from hermes_ray.observability.stats import SystemStats
@@ -111,6 +114,54 @@ class ScopedBackend:
             entry.outcome = DONE
             return location
 
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            NotReady, SnapshotError, WorkerUnavailable: the stream is as it was.
+        """
+        with self._recorded("erase", stream_id) as entry, self._visible(stream_id):
+            erasure = await self._backend.erase(stream_id)
+            entry.outcome = DONE
+            return erasure
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Change what is set for a stream alone.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            InvalidRequest, SnapshotError: nothing has changed.
+        """
+        with self._recorded("configure", stream_id) as entry, self._visible(stream_id):
+            await self._backend.configure(stream_id, change)
+            entry.outcome = DONE
+
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        with self._recorded("export", stream_id) as entry, self._visible(stream_id):
+            exported = await self._backend.export(stream_id)
+            entry.outcome = DONE
+            return exported
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported.
+
+        Raises:
+            UnknownStream: there may be none of that name for this caller.
+            HermesError: as the real backend.
+        """
+        action = "import-replacing" if replace else "import"
+        with self._recorded(action, stream_id) as entry, self._visible(stream_id):
+            location = await self._backend.import_memory(stream_id, file, replace=replace)
+            entry.outcome = DONE
+            return location
+
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0, *, streamed: bool = True
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
@@ -139,7 +190,7 @@ class ScopedBackend:
         if question.session_id is None:
             return question
         # No id of a key holds a slash, so no name of one caller's is another's.
-        return replace(question, session_id=f"{self._caller.id}/{question.session_id}")
+        return changed(question, session_id=f"{self._caller.id}/{question.session_id}")
 
     def _recorded(self, action: str, stream_id: str, text: str | None = None) -> AbstractContextManager[Entry]:
         return self._audit.recorded(self._caller, action, stream_id, self._request_id, text)

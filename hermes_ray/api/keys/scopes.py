@@ -15,20 +15,20 @@ class Scope(StrEnum):
     READ = "read"
     """See which streams there are and their state."""
     MANAGE = "manage"
-    """Change or forget what the system holds."""
+    """Change or forget what the system holds; take memories out of it or bring them in."""
     PUBLISH = "publish"
-    """Bring frames or memories into the system."""
+    """Bring frames into the system."""
     METRICS = "metrics"
     """Read the metrics of the whole system, of every stream."""
 
 
 _STREAM = "/v1/streams/[^/]+"
-_PUBLIC = re.compile(r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/problems/[^/]*")
+_PUBLIC = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/problems/[^/]*")
 _RULES: Sequence[tuple[str, str, Scope]] = (
     ("GET", "/metrics", Scope.METRICS),
     ("POST", f"{_STREAM}/query|/v1/query|/v1/chat/completions|/v1/responses", Scope.ASK),
     ("POST", "/mcp", Scope.READ),  # its tools call the other routes with the caller's key
-    ("POST", f"{_STREAM}/(frames|import)", Scope.PUBLISH),
+    ("POST", f"{_STREAM}/frames", Scope.PUBLISH),
     ("GET", f"{_STREAM}/export", Scope.MANAGE),
 )
 
@@ -36,20 +36,19 @@ _RULES: Sequence[tuple[str, str, Scope]] = (
 def needed_scope(method: str, path: str) -> Scope | None:
     """The scope that a request needs; ``None`` where no key is needed.
 
-    A path that no rule names needs ``read`` to be looked at and ``manage`` for anything else, so a new route is closed
-    until somebody opens it here.
+    A public path can only be looked at; any other method is 405 there, for everybody. A path that no rule names needs
+    ``read`` to be looked at and ``manage`` for anything else, so a new route is closed until somebody opens it here.
 
     Args:
         method: HTTP method, upper case.
         path: decoded path below the API's root.
     """
-    looks = method in ("GET", "HEAD")
-    if looks and _PUBLIC.fullmatch(path):
+    if _PUBLIC.fullmatch(path):
         return None
     for rule_method, pattern, scope in _RULES:
         if method == rule_method and re.fullmatch(pattern, path):
             return scope
-    return Scope.READ if looks else Scope.MANAGE
+    return Scope.READ if method in ("GET", "HEAD") else Scope.MANAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Pure ASGI, because Starlette's ``BaseHTTPMiddleware`` buffers and would delay st
 """
 
 import asyncio
+import re
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -16,17 +17,21 @@ class BodyLimit:
     """Refuses a request body beyond ``max_bytes`` with 413, and one that is not there within ``timeout_s`` with 408.
 
     A declared Content-Length is judged before anything is read. A body is read here, up to the limits, and replayed to
-    the application: what it gets is complete, so no route ever sees half a body, nor waits for one.
+    the application: what it gets is complete, so no route ever sees half a body, nor waits for one. Except for paths
+    whose routes have limits of their own, since their bodies are too large for the memory.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int, timeout_s: float, except_for: re.Pattern[str] | None = None
+    ) -> None:
         self._app = app
+        self._except_for = except_for
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self._is_left_to_its_route(scope):
             await self._app(scope, receive, send)
             return
         try:
@@ -39,6 +44,10 @@ class BodyLimit:
             await self._refuse("body-too-large", f"the body is larger than {self._max_bytes} bytes", scope, send)
             return
         await self._app(scope, _replay(messages, receive), send)
+
+    def _is_left_to_its_route(self, scope: Scope) -> bool:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return self._except_for is not None and scope["method"] == "POST" and bool(self._except_for.fullmatch(path))
 
     async def _refuse(self, code: str, detail: str, scope: Scope, send: Send) -> None:
         # The rest of the body stays unread, so the connection cannot carry another request.

@@ -3,20 +3,28 @@
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from hermes_ray.api.openai.parameters import check_parameters
-from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.base import NUMBER, STREAM_ID, Flag, Schema
 from hermes_ray.api.schemas.questions import DEFAULT_MAX_TOKENS, checked_question
 from hermes_ray.engine.contracts import Question
-from hermes_ray.errors import InvalidRequest
+from hermes_ray.errors import InvalidQuestion, InvalidRequest
 
 MODEL_PREFIX = "stream/"
 """Each stream is a model of this prefix: ``stream/front-door``."""
 
+ModelName = Annotated[str, Field(json_schema_extra={"pattern": f"^{MODEL_PREFIX}{STREAM_ID}$"})]
+"""The pattern is for the document; what is wrong with a name is said in words of ours."""
+
 _MAX_TOKENS = 4096
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_PARTS = [
+    {"type": "object", "required": ["type", text], "properties": {"type": {"const": kind}, text: {"type": "string"}}}
+    for kind, text in _TEXT_PARTS.items()
+]
 
 
 def _joined(content: object) -> object:
@@ -42,10 +50,27 @@ def _as_list(stop: object) -> object:
     return [stop] if isinstance(stop, str) else stop
 
 
+def _or_null(field: JsonSchemaValue) -> JsonSchemaValue:
+    about = {name: field[name] for name in ("title", "description", "default") if name in field}
+    kinds = field.get("anyOf") or [{name: value for name, value in field.items() if name not in about}]
+    return {"anyOf": kinds if {"type": "null"} in kinds else [*kinds, {"type": "null"}], **about}
+
+
 class Tolerant(Schema):
     """Takes fields that it does not know, and null for what was left out: OpenAI's clients send both."""
 
     model_config = ConfigDict(extra="allow")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema, with null wherever something may be left out."""
+        schema = handler(core)
+        if handler.mode == "validation":
+            fields = handler.resolve_ref_schema(schema)
+            for name, field in fields.get("properties", {}).items():
+                if name not in fields.get("required", ()):
+                    fields["properties"][name] = _or_null(field)
+        return schema
 
     @model_validator(mode="before")
     @classmethod
@@ -61,7 +86,7 @@ class ChatMessage(Tolerant):
     content: Annotated[
         str,
         BeforeValidator(_joined),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"anyOf": _PARTS}}]}),
     ]
     """What it says: a text, or parts of type text."""
 
@@ -74,7 +99,7 @@ class ChatMessage(Tolerant):
 class StreamOptions(Tolerant):
     """Options of a streamed completion."""
 
-    include_usage: bool = False
+    include_usage: Flag = False
     """Send a last chunk with the token counts."""
 
 
@@ -93,26 +118,26 @@ class ChatRequest(Tolerant):
         }
     )
 
-    model: str
+    model: ModelName
     """``stream/`` and the stream's id."""
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     """The conversation. Its last message must be the user's."""
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1), NUMBER] | None = None
     """The most tokens to answer with; the server's own limit may be lower."""
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1), NUMBER] | None = None
     """The same under its newer name; wins over max_tokens."""
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    temperature: Annotated[float, Field(ge=0, le=2), NUMBER] = 0.0
     """0 always takes the likeliest token. (OpenAI's default is 1.)"""
-    top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
+    top_p: Annotated[float, Field(ge=0, le=1), NUMBER] = 1.0
     """Sample among the likeliest tokens that together have this probability; without effect at temperature 0."""
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63), NUMBER] | None = None
     """Makes sampling repeatable."""
     stop: Annotated[
         list[Annotated[str, Field(max_length=256)]],
         BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
     ] = Field(default_factory=list, max_length=16)
     """The answer ends before the first of these texts."""
-    stream: bool = False
+    stream: Flag = False
     """Answer token by token."""
     stream_options: StreamOptions | None = None
     """Options of a streamed completion."""
@@ -149,12 +174,11 @@ class ChatRequest(Tolerant):
         """The last message of the conversation as a question, behind the others.
 
         Raises:
-            InvalidRequest: it is not the user's.
-            InvalidQuestion: it is blank.
+            InvalidQuestion: it is not the user's, or blank.
         """
         turns = _joined_turns(self.messages)
         if not turns or turns[-1][0] != "user":
-            raise InvalidRequest(f"messages: the last one must have role user, not {self.messages[-1].role}")
+            raise InvalidQuestion(f"messages: the last one must have role user, not {self.messages[-1].role}")
         *before, (_, question) = turns
         if before and before[0][0] == "assistant":  # a greeting
             before.insert(0, ("user", ""))

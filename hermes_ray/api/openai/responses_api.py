@@ -6,8 +6,8 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from hermes_ray.api.openai.completions import Grounds
 from hermes_ray.api.openai.parameters import check_parameters
-from hermes_ray.api.openai.requests import ChatMessage, ChatRequest, Tolerant, stream_id_of
-from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.openai.requests import ChatMessage, ChatRequest, ModelName, Tolerant, stream_id_of
+from hermes_ray.api.schemas.base import NUMBER, Flag, Schema
 from hermes_ray.engine.contracts import Answer
 
 _NOT_SAID = {"type", "id", "status"}
@@ -29,7 +29,7 @@ class ResponsesRequest(Tolerant):
         json_schema_extra={"examples": [{"model": "stream/front-door", "input": "What is on the table?"}]}
     )
 
-    model: str
+    model: ModelName
     """``stream/`` and the stream's id."""
     input: Annotated[
         list[ChatMessage],
@@ -39,13 +39,13 @@ class ResponsesRequest(Tolerant):
     """The question, or the whole conversation, whose last message must be the user's."""
     instructions: str | None = None
     """Read before the conversation."""
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1), NUMBER] | None = None
     """The most tokens to answer with; the server's own limit may be lower."""
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    temperature: Annotated[float, Field(ge=0, le=2), NUMBER] = 0.0
     """0 always takes the likeliest token. (OpenAI's default is 1.)"""
-    top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
+    top_p: Annotated[float, Field(ge=0, le=1), NUMBER] = 1.0
     """Sample among the likeliest tokens that together have this probability; without effect at temperature 0."""
-    stream: bool = False
+    stream: Flag = False
     """Answer token by token."""
 
     def warnings(self) -> list[str]:

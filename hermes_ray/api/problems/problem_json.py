@@ -56,7 +56,12 @@ _KINDS = (
     # Known only to HTTP.
     ProblemKind("malformed-json", 400, "The body is not valid JSON", "Send one JSON object, encoded as UTF-8."),
     ProblemKind("wrong-host", 421, "Not a name of this API", "Call it by a name that api.access.hosts allows."),
-    ProblemKind("foreign-origin", 403, "A foreign web page", "Name its origin in api.access.origins."),
+    ProblemKind(
+        "foreign-origin",
+        403,
+        "A foreign web page",
+        "Name its origin in api.access.origins, and send only what detail allows.",
+    ),
     ProblemKind("not-found", 404, "No such path", "See /docs for the paths that exist."),
     ProblemKind("method-not-allowed", 405, "Method not allowed", "Use a method that the Allow header names."),
     ProblemKind(
@@ -76,6 +81,12 @@ _KINDS = (
     ProblemKind("unknown-stream", 404, "Unknown stream", "GET /v1/streams lists the streams that have been seen."),
     ProblemKind("unknown-frame", 404, "No such frame yet", "Ask for a frame below the stream's frames_seen."),
     ProblemKind("frame-gone", 410, "No picture of this frame", "detail says why; /memory names the frames left."),
+    ProblemKind(
+        "stream-exists", 409, "The stream has a memory", "Use another id, or set replace=true to lose that one."
+    ),
+    ProblemKind(
+        "invalid-memory", 422, "Not a memory for this system", "Import a file that this model's system exported."
+    ),
     ProblemKind("invalid-question", 422, "The question cannot be asked", "Ask a shorter or non-empty question."),
     ProblemKind("question-failed", 500, "This question failed", "Ask otherwise; other questions are not concerned."),
     ProblemKind("overloaded", 429, "Too many questions are waiting", "Try again after Retry-After seconds."),

@@ -3,9 +3,9 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from sse_starlette import ServerSentEvent
 from starlette.responses import JSONResponse, Response
 
@@ -33,6 +33,7 @@ from hermes_ray.api.openai.requests import MODEL_PREFIX, ChatRequest, stream_id_
 from hermes_ray.api.problems.problem_json import kind_of, openai_error, request_id_of
 from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
+from hermes_ray.api.schemas.base import STREAM_ID
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError
@@ -42,8 +43,18 @@ _EXAMPLE = (
     'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"A red cup."},'
     '"finish_reason":null}], ...}\n\ndata: [DONE]\n\n'
 )
+_DONE = "[DONE]"
 
 router = APIRouter(prefix="/v1", tags=["openai"])
+
+ModelPath = Annotated[
+    str,
+    Path(
+        description="``stream/`` and the stream's id.",
+        examples=[f"{MODEL_PREFIX}front-door"],
+        json_schema_extra={"pattern": f"^{MODEL_PREFIX}{STREAM_ID}$"},
+    ),
+]
 
 
 @router.get("/models", operation_id="listModels", responses=documentation.problems("not-ready", "worker-unavailable"))
@@ -60,7 +71,7 @@ async def list_models(backend: CurrentBackend) -> ModelList:
         "unknown-stream", "invalid-request", "invalid-stream-id", "not-ready", "worker-unavailable", "stale-epoch"
     ),
 )
-async def get_model(model: str, backend: CurrentBackend) -> Model:
+async def get_model(model: ModelPath, backend: CurrentBackend) -> Model:
     """One stream, as a model; its name is ``stream/`` and the stream's id."""
     return _model(await backend.stream(validate_stream_id(stream_id_of(model))))
 
@@ -74,7 +85,13 @@ def _model(status: StreamStatus) -> Model:
     operation_id="createChatCompletion",
     response_model=ChatCompletion,
     responses=documentation.problems(*ASKING_PROBLEMS)
-    | documentation.event_stream("The answer, in OpenAI's shapes; chunks with `stream: true`.", _EXAMPLE),
+    | documentation.event_stream(
+        "The answer, in OpenAI's shapes; chunks with `stream: true`.",
+        _EXAMPLE,
+        documentation.event({"type": "object", "required": ["id", "object", "created", "model", "choices"]}),
+        documentation.event({"type": "object", "required": ["error"]}),
+        {"type": "object", "required": ["data"], "properties": {"data": {"const": _DONE}}},
+    ),
 )
 async def create_chat_completion(chat: ChatRequest, request: Request, backend: CurrentBackend) -> Response:
     """Ask the stream that the model names. The messages are the whole conversation; nothing of it is remembered."""
@@ -139,4 +156,4 @@ async def _chunks(
     except HermesError as error:
         yield json_event({"error": openai_error(kind_of(error), str(error))})
         return
-    yield ServerSentEvent("[DONE]", sep=LINE_END)
+    yield ServerSentEvent(_DONE, sep=LINE_END)

@@ -40,7 +40,11 @@ router = APIRouter(prefix="/v1", tags=["openai"])
     operation_id="createResponse",
     response_model=ResponseObject,
     responses=documentation.problems(*ASKING_PROBLEMS)
-    | documentation.event_stream("The answer, in OpenAI's shapes; events with `stream: true`.", _EXAMPLE),
+    | documentation.event_stream(
+        "The answer, in OpenAI's shapes; events with `stream: true`.",
+        _EXAMPLE,
+        documentation.event({"type": "object", "required": ["type", "sequence_number"]}),
+    ),
 )
 async def create_response(asked: ResponsesRequest, request: Request, backend: CurrentBackend) -> Response:
     """Ask the stream that the model names. The input is the whole conversation; nothing of it is stored."""

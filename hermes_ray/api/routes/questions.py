@@ -60,6 +60,9 @@ router = APIRouter(prefix="/v1/streams", tags=["questions"])
         "The answer. With `stream: true` server-sent events: `token` (a TokenEvent) for each token, then `answer` "
         "(an AnswerResponse), or `error` (a Problem) if it fails half-way. Comment lines keep a silent stream alive.",
         _EXAMPLE,
+        documentation.event("TokenEvent", "token"),
+        documentation.event("AnswerResponse", "answer"),
+        documentation.event("Problem", "error"),
     ),
 )
 async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request, backend: CurrentBackend) -> Response:

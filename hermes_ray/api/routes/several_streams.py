@@ -50,6 +50,8 @@ router = APIRouter(prefix="/v1", tags=["questions"])
         "The answers, or why there are none. With `stream: true` server-sent events: `result` (a StreamResult) for "
         "each stream as soon as it is known, then `done`. Comment lines keep a silent stream alive.",
         _EXAMPLE,
+        documentation.event("StreamResult", "result"),
+        documentation.event("StreamsQueryDone", "done"),
     ),
 )
 async def ask_streams(query: StreamsQueryRequest, request: Request, backend: CurrentBackend) -> Response:

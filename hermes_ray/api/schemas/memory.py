@@ -35,6 +35,17 @@ class TierMapResponse(Schema):
         )
 
 
+class StreamImportResponse(Schema):
+    """The stream has the imported memory."""
+
+    id: str
+    """The stream's id."""
+    worker: str
+    """The worker that holds the memory."""
+    epoch: int
+    """The owner's epoch."""
+
+
 class MemoryMapResponse(Schema):
     """What each tier of a stream's memory still holds of every frame, in parallel lists."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from hermes_ray.api.schemas.base import Schema, rfc3339
+from hermes_ray.api.schemas.base import NUMBER, Flag, Schema, rfc3339
 from hermes_ray.api.schemas.pictures import picture_path
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
@@ -39,15 +39,15 @@ class QueryRequest(Schema):
 
     question: Annotated[str, Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})]
     """The question, not blank."""
-    max_tokens: Annotated[int, Field(ge=1, le=4096)] = DEFAULT_MAX_TOKENS
+    max_tokens: Annotated[int, Field(ge=1, le=4096), NUMBER] = DEFAULT_MAX_TOKENS
     """The most tokens to answer with; the server's own limit may be lower."""
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    temperature: Annotated[float, Field(ge=0, le=2), NUMBER] = 0.0
     """0 always takes the likeliest token; above 0 samples."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63), NUMBER] | None = None
     """Makes sampling repeatable. Without it every answer draws afresh."""
-    stream: bool = False
+    stream: Flag = False
     """True answers with server-sent events, token by token; false with one JSON object."""
-    timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S), NUMBER] | None = None
     """How long the whole answer may take, seconds. If given, a stream that is moving or recovering is waited for; if
     not, it is refused with 503 and Retry-After. Default: the server's ``api.request_timeout_s``."""
     options: Annotated[list[str], Field(max_length=MAX_OPTIONS)] | None = None

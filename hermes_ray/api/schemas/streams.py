@@ -1,9 +1,12 @@
 """Streams of the native API. Times are UTC; ``_ms`` is milliseconds, ``_s`` seconds."""
 
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import Field
 
 from hermes_ray.api.schemas.base import Schema, rfc3339
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
+from hermes_ray.cluster.wire.stream_state import StreamState
 
 
 class IngestResponse(Schema):
@@ -43,6 +46,10 @@ class StreamResponse(Schema):
 
     id: str
     """The stream's id: the key of its Kafka records."""
+    state: StreamState
+    """In one word, how the stream is. ``failed``: its worker does not answer, and what is shown is what was last known;
+    ``moving`` to another worker; ``restoring`` from its snapshot; ``behind``: frames wait for longer than
+    ``video.max_lag_s``; ``silent``: the newest frame is at least a minute old; else ``live``. The first that holds."""
     frames_seen: int
     """Frames applied since the stream began."""
     as_of: str | None
@@ -74,6 +81,13 @@ class StreamResponse(Schema):
     bound for the stream. The memory has a gap there."""
     snapshot_age_s: float | None
     """How old the newest snapshot of the memory is, seconds; null if there is none. Grows while no frames come."""
+    labels: Annotated[dict[str, str], Field(default_factory=dict)]
+    """What was set with `PATCH`, by name."""
+    fps: float | None = None
+    """Frames per second that sampling keeps of this stream, where that was set; null for ``video.target_fps``."""
+    retention_days: float | None = None
+    """How long the stream may be silent before it is forgotten, where that was set, days; null for
+    ``snapshots.expire_after_days``."""
     ingest: IngestResponse | None
     """What ingest did for the stream; null while no ingest worker has reported."""
 
@@ -83,6 +97,7 @@ class StreamResponse(Schema):
         memory = status.memory
         return cls(
             id=status.stream_id,
+            state=status.state,
             frames_seen=memory.frames_seen,
             as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
             as_of_ms=memory.as_of_ms,
@@ -97,6 +112,9 @@ class StreamResponse(Schema):
             epoch=status.location.epoch,
             lost_records=status.lost_records,
             snapshot_age_s=status.snapshot_age_s,
+            labels=dict(status.settings.labels),
+            fps=status.settings.fps,
+            retention_days=status.settings.retention_days,
             ingest=None if status.ingest is None else IngestResponse.of(status.ingest),
         )
 
@@ -117,8 +135,20 @@ class StreamResetResponse(Schema):
         return cls(id=stream_id, worker=location.worker, epoch=location.epoch)
 
 
+class StreamErasureResponse(Schema):
+    """The stream is forgotten and cannot come back, and something is left where nobody reaches it now."""
+
+    id: str
+    """The stream's id."""
+    left_on: str
+    """Where: a worker that does not answer, and forgets the stream once it does or when its process ends; or the
+    snapshot store, where the rest is removed within minutes once it lets us."""
+
+
 class StreamListResponse(Schema):
-    """Every stream, by id."""
+    """A page of the streams that were asked for."""
 
     streams: list[StreamResponse]
-    """Ordered by id."""
+    """In the order of ``sort``."""
+    next: str | None = None
+    """The ``cursor`` of the page after this one; null on the last page."""

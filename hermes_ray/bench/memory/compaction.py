@@ -1,4 +1,4 @@
-"""What it costs to keep a memory within its budget."""
+"""What it costs to keep a memory within its budget, beside what the released code does for it."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -18,6 +18,8 @@ _STREAM = "camera"
 def measure(workload: Workload, progress: Progress, *, repetitions: int, bars: bool) -> Iterator[Figure]:
     """Encode the same frame with and without a compaction behind it, in turns; the difference is what it costs.
 
+    What part of ingest it is, ``hermes bench engine`` measures.
+
     Args:
         workload: model and budget.
         progress: told what is going on.
@@ -27,25 +29,9 @@ def measure(workload: Workload, progress: Progress, *, repetitions: int, bars: b
     progress(f"{workload.name}: encoding frames with and without compaction")
     tokens, freed = workload.bank.tokens_per_frame, int(workload.memory().compaction_slack * workload.budget)
     frames_between = freed // tokens + 1  # the last of them exceeds the budget
-    times = _in_turns(workload, repetitions, half_way=workload.budget - freed + (frames_between - 1) * tokens // 2)
+    times = _in_turns(workload, repetitions)
     cost = max(0.0, median([b - a for a, b in zip(times["full"], times["compacting"], strict=True)]))
-    frame = median(times["half-way"])
-    detail = {
-        "compaction_ms": cost,
-        "frame_ms": frame,
-        "frames_between_compactions": frames_between,
-        "pairs": repetitions,
-    }
-    yield Figure(
-        "compaction_share_of_ingest",
-        workload.name,
-        100 * cost / (cost + frames_between * frame),
-        "%",
-        Bar(5, at_most=True) if bars else None,
-        detail,
-        "median difference of paired passes, over the time to encode the frames between two compactions, each taken "
-        "to cost what one costs half-way; vision is not counted as ingest, which makes the share larger",
-    )
+    detail = {"compaction_ms": cost, "frames_between_compactions": frames_between, "pairs": repetitions}
     progress(f"{workload.name}: the released code's three scoring passes")
     passes = median(_three_passes(workload, repetitions))
     once = passes + median(_eviction_alone(workload, repetitions))
@@ -61,12 +47,12 @@ def measure(workload: Workload, progress: Progress, *, repetitions: int, bars: b
     )
 
 
-def _in_turns(workload: Workload, repetitions: int, half_way: int) -> dict[str, list[float]]:
-    """Times of one frame's pass: half-way between two compactions, onto a full memory, and with a compaction behind."""
+def _in_turns(workload: Workload, repetitions: int) -> dict[str, list[float]]:
+    """Times of one frame's pass: onto a memory that it fills, and with a compaction behind."""
     streams = DirectStreams(workload.adapter, workload.memory())
     streams.open(_STREAM)
     just_full = workload.budget - workload.bank.tokens_per_frame
-    cases = {"half-way": half_way, "full": just_full, "compacting": just_full + 1}
+    cases = {"full": just_full, "compacting": just_full + 1}
     times: dict[str, list[float]] = {case: [] for case in cases}
     for repetition in range(repetitions + 1):
         for case, held in cases.items():

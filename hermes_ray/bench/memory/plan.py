@@ -16,10 +16,6 @@ class Plan:
         large_recompute_frames: likewise at the 0.5B shape; fewer than 64 favour re-encoding.
         retrieval_frames: frames in host memory that retrieval picks from, small model.
         large_retrieval_frames: likewise at the 0.5B shape.
-        ingest_streams: numbers of streams.
-        ingest_frames: per run, over all streams, small model.
-        large_ingest_frames: likewise at the 0.5B shape; 0 leaves it out.
-        load_questions: asked under full ingest load.
         layers: of the large decoder.
         vocabulary: of the large decoder.
         budget: of the large decoder's memory, tokens per layer.
@@ -33,10 +29,6 @@ class Plan:
     large_recompute_frames: int = 64
     retrieval_frames: int = 10_000
     large_retrieval_frames: int = 384
-    ingest_streams: tuple[int, ...] = (1, 4, 16)
-    ingest_frames: int = 1_024
-    large_ingest_frames: int = 16
-    load_questions: int = 200
     layers: int = 24
     vocabulary: int = 152_000
     budget: int = 4096
@@ -51,9 +43,6 @@ QUICK = Plan(
     large_recompute_frames=8,
     retrieval_frames=1_000,
     large_retrieval_frames=96,
-    ingest_frames=256,
-    large_ingest_frames=0,
-    load_questions=40,
 )
 
 SMOKE = Plan(
@@ -65,10 +54,6 @@ SMOKE = Plan(
     large_recompute_frames=2,
     retrieval_frames=80,
     large_retrieval_frames=8,
-    ingest_streams=(1, 2),
-    ingest_frames=16,
-    large_ingest_frames=2,
-    load_questions=3,
     layers=4,
     vocabulary=1_000,
     budget=1_200,

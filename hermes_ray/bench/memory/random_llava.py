@@ -10,45 +10,19 @@ from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from hermes_ray.bench.features import FeatureBank
+from hermes_ray.bench.llava_shapes import TOKENS_PER_FRAME
+from hermes_ray.bench.random_numbers import fill
 from hermes_ray.models import FrameGroup, GuidanceTexts, ModelAdapter, Turn, VisualBlock
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
 from hermes_ray.models.tiny.architecture import MAX_POSITIONS
 from hermes_ray.models.tiny.tokenizer import build_tokenizer
 
-TOKENS_PER_FRAME = 196
-"""What LLaVA-OneVision pools a video frame to: 14 x 14."""
 _PREFIX_TOKENS = 14
 _BEFORE_QUESTION_TOKENS = 2
 _AFTER_QUESTION_TOKENS = 5
 _TOKENS_PER_WORD = 1.2  # of English text under Qwen's tokenizer, punctuation included
 _FRAMES_IN_BANK = 16
-_BLOCK_NUMBERS = 1_000_003
-"""Random numbers that all weights repeat: drawing each afresh takes longer than some figures. Prime, so that the rows
-of a matrix differ."""
-
-
-def shape_of_05b(*, layers: int = 24, vocabulary: int = 152_000) -> Qwen2Config:
-    """The language model's configuration of ``llava-onevision-qwen2-0.5b-ov``.
-
-    Args:
-        layers: fewer make a smaller model for trying things out.
-        vocabulary: likewise.
-    """
-    return Qwen2Config(
-        vocab_size=vocabulary,
-        hidden_size=896,
-        intermediate_size=4864,
-        num_hidden_layers=layers,
-        num_attention_heads=14,
-        num_key_value_heads=2,
-        max_position_embeddings=MAX_POSITIONS,
-        rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=None,
-    )
 
 
 class RandomLlava(ModelAdapter):
@@ -122,18 +96,7 @@ def _random_model(config: Qwen2Config, generator: torch.Generator) -> Qwen2ForCa
         model = Qwen2ForCausalLM(config)
     model = model.to_empty(device="cpu")
     model.tie_weights()
-    block = torch.randn(_BLOCK_NUMBERS, generator=generator) * 0.02
-    for name, parameter in model.named_parameters():
-        if name.endswith("norm.weight"):
-            torch.nn.init.ones_(parameter)
-        else:
-            parameter.data.copy_(_tiled(block, parameter.shape))
+    fill(model, generator)
     # Its buffers came out of to_empty() unset.
     model.model.rotary_emb = type(model.model.rotary_emb)(config)
     return model.eval().requires_grad_(False)
-
-
-def _tiled(block: Tensor, shape: torch.Size) -> Tensor:
-    """A block of numbers, repeated as often as a tensor of this shape needs."""
-    count = shape.numel()
-    return block.repeat(-(-count // block.numel()))[:count].view(shape)

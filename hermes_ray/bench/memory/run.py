@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hermes_ray.bench.figures import Figure, Progress
-from hermes_ray.bench.memory import alternatives, compaction, endurance, footprint, load, throughput
+from hermes_ray.bench.memory import alternatives, compaction, endurance, footprint
 from hermes_ray.bench.memory.plan import Plan
 from hermes_ray.bench.memory.workload import Workload, large_workload, small_workload
 
@@ -52,7 +52,6 @@ def parts(plan: Plan) -> Sequence[Part]:
 def _small(models: _Models, plan: Plan) -> Iterator[Part]:
     frame_s = 1 / _SMALL_FRAMES_PER_S
     shown, asked = sum(plan.stream_frames), len(plan.stream_frames) * plan.questions
-    ingested = 2 * len(plan.ingest_streams) * plan.ingest_frames
     again = plan.recompute_frames * plan.repetitions / 5
     yield Part((shown + asked) * frame_s + 0.015 * asked, lambda told: endurance.measure(models.small, plan, told))
     yield Part(1, lambda _: footprint.measure(models.small))
@@ -70,16 +69,10 @@ def _small(models: _Models, plan: Plan) -> Iterator[Part]:
         0.1 * plan.repetitions,
         lambda told: compaction.measure(models.small, told, repetitions=plan.repetitions, bars=False),
     )
-    yield Part(
-        ingested * frame_s,
-        lambda told: throughput.measure(models.small, told, streams=plan.ingest_streams, frames=plan.ingest_frames),
-    )
-    yield Part(0.15 * plan.load_questions, lambda told: load.measure(models.small, told, questions=plan.load_questions))
 
 
 def _large(models: _Models, plan: Plan) -> Iterator[Part]:
     frame_s = 1 / _LARGE_FRAMES_PER_S
-    ingested = 2 * len(plan.ingest_streams) * plan.large_ingest_frames
     yield Part(8, lambda _: footprint.measure(models.large))
     yield Part(
         plan.large_recompute_frames * frame_s + 15 * (plan.large_repetitions + 1),
@@ -95,10 +88,3 @@ def _large(models: _Models, plan: Plan) -> Iterator[Part]:
         5 * (plan.large_repetitions + 1) * frame_s,
         lambda told: compaction.measure(models.large, told, repetitions=plan.large_repetitions, bars=True),
     )
-    if plan.large_ingest_frames:
-        yield Part(
-            ingested * frame_s,
-            lambda told: throughput.measure(
-                models.large, told, streams=plan.ingest_streams, frames=plan.large_ingest_frames
-            ),
-        )

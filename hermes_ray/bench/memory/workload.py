@@ -7,7 +7,8 @@ from torch import Tensor
 
 from hermes_ray import models
 from hermes_ray.bench.features import FeatureBank, WithoutVision
-from hermes_ray.bench.memory.random_llava import RandomLlava, shape_of_05b
+from hermes_ray.bench.llava_shapes import language_05b
+from hermes_ray.bench.memory.random_llava import RandomLlava
 from hermes_ray.config import MemorySettings
 from hermes_ray.models import ModelAdapter
 
@@ -55,5 +56,5 @@ def small_workload() -> Workload:
 
 def large_workload(*, layers: int = 24, vocabulary: int = 152_000, budget: int = 4096) -> Workload:
     """LLaVA-OneVision-0.5B's shape with random weights, 196 tokens per frame, and the paper's smaller budget."""
-    model = RandomLlava(shape_of_05b(layers=layers, vocabulary=vocabulary))
+    model = RandomLlava(language_05b(layers=layers, vocabulary=vocabulary))
     return Workload(model, model.bank, budget)

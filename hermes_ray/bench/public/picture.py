@@ -1,24 +1,12 @@
 """The overall score and every split as a picture: ours in colour, what others published hatched."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hermes_ray.bench.public.datasets.dataset import Dataset
 from hermes_ray.bench.public.published import Published, published
 from hermes_ray.bench.public.scores import Result, Score
-from hermes_ray.errors import ConfigError
-
-
-def require_matplotlib() -> None:
-    """Check before a long run that :func:`draw` will be able to.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise ConfigError("--picture needs matplotlib: pip install matplotlib")
 
 
 def draw(dataset: Dataset, found: Sequence[Result], path: Path) -> None:

@@ -19,7 +19,7 @@ class Fault:
         over_s: when all affected streams were live again; of a move, when the worker was empty.
         affected: streams on the victim; of an ingest worker or the Coordinator all.
         others: streams whose memory worker was left alone.
-        restart_s: moments at which the victim's successor reached its steps.
+        restart_s: moments at which the steps behind the kill were reached.
         snapshot_ages_s: of the streams on the victim, how old their newest snapshot was; ``None`` without one.
         replayed: of these streams, frames that answers had seen and the snapshot that came back had not.
         waiting: of these streams, what became of one question that was sent at once and waited.

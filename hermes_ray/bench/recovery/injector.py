@@ -71,9 +71,9 @@ class FaultInjector:
         )
 
     def look(self) -> list[StreamResponse]:
-        """The streams as the API lists them."""
+        """The streams as the API lists them, without those whose worker is away."""
         with HermesClient(self._url) as client:
-            return client.streams()
+            return [stream for stream in client.streams() if stream.state.can_be_asked]
 
     def inject(self, kind: Kind, number: int) -> Fault:
         """Wait for a quiet moment, do it, and wait until it is over.
@@ -96,7 +96,7 @@ class FaultInjector:
         victim = Victim(name, self._settings.cluster.namespace) if kind.is_kill else None
         with ThreadPoolExecutor(len(affected)) as pool:
             at_s = time.time()
-            restart = None if victim is None else self._kill(victim, affected)
+            restart = None if victim is None else self._kill(victim, kind, affected)
             waiting = {stream: pool.submit(self._load_generator.ask_and_wait, stream) for stream in on_victim}
             over_s = self._empty(name) if restart is None else self._wait_until_back(restart, affected, at_s)
         return Fault(
@@ -113,8 +113,8 @@ class FaultInjector:
             waiting={stream: asked.result() for stream, asked in waiting.items()},
         )
 
-    def _kill(self, victim: Victim, affected: tuple[str, ...]) -> Restart:
-        restart = Restart(victim, affected)
+    def _kill(self, victim: Victim, kind: Kind, affected: tuple[str, ...]) -> Restart:
+        restart = Restart(victim, kind, affected)
         victim.kill()
         restart.start()
         return restart
@@ -175,5 +175,5 @@ def _victim(kind: Kind, number: int) -> str:
             return ingest_worker_name(0)
         case Kind.COORDINATOR:
             return COORDINATOR
-        case Kind.MEMORY | Kind.MOVE:
+        case Kind.MEMORY | Kind.MEMORY_WAITS | Kind.MOVE:
             return memory_worker_name(number % 2)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_ray.bench.recovery.fault import Fault
+from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.bench.recovery.timeline import (
     Arrivals,
     Reply,
@@ -15,12 +16,13 @@ from hermes_ray.bench.recovery.timeline import (
 )
 from hermes_ray.bench.statistics import median
 
-STEPS: Mapping[str, tuple[str, ...]] = {
-    "memory": ("process", "constructed", "loaded", "restored", "live"),
-    "ingest": ("process", "constructed", "assigned", "live"),
-    "coordinator": ("process", "constructed", "knows-all"),
+STEPS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.MEMORY: ("taken-over", "restored", "live"),
+    Kind.MEMORY_WAITS: ("process", "constructed", "loaded", "restored", "live"),
+    Kind.INGEST: ("process", "constructed", "assigned", "live"),
+    Kind.COORDINATOR: ("process", "constructed", "knows-all"),
 }
-"""What a victim's successor goes through, in order, by the first part of its name."""
+"""What follows a kill, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,14 @@ class Measured:
             about. Of a move: the longest time from capture to askable of the frames taken during it.
         ordinary_s: the same at the beginning of the quiet time before, when nothing happened.
         answered_s: by stream that was on a memory worker, from the fault to the first token of the first answer behind
-            the last refusal.
+            the last refusal before it was over.
         refused: questions to these streams that were refused.
         refused_others: questions to all other streams that were refused.
         ttft_before_s: of the questions to the other streams, in the quiet time.
         ttft_during_s: of those sent from the fault until it was over.
         lost: frames missing behind the fault that were not missing before it.
         twice: frames applied twice.
-        steps_s: how long the victim's successor took for each of its steps.
+        steps_s: how long each step behind the kill took.
     """
 
     fault: Fault
@@ -91,7 +93,7 @@ def measure(
     on_worker = fault.snapshot_ages_s.keys()
     during = {stream: sent_between(replies[stream], fault.at_s, fault.over_s) for stream in arrivals}
     before = {stream: sent_between(replies[stream], fault.quiet_s, fault.at_s) for stream in arrivals}
-    answered = {stream: answered_again_s(replies[stream], fault.at_s, until_s) for stream in on_worker}
+    answered = {stream: _answered_s(fault, replies[stream], until_s) for stream in on_worker}
     changes = [
         lost_and_twice(
             excess_frames(seen.grid, sent_between(replies[stream], 0.0, fault.at_s)),
@@ -115,6 +117,12 @@ def measure(
     )
 
 
+def _answered_s(fault: Fault, replies: Sequence[Reply], until_s: float) -> float | None:
+    # A stream that was taken over is refused once more when it returns, which is a move and no part of the recovery.
+    of_the_fault = [reply for reply in replies if reply.problem is None or reply.sent_s < fault.over_s]
+    return answered_again_s(of_the_fault, fault.at_s, until_s)
+
+
 def _recovery_s(fault: Fault, seen: Arrivals) -> float:
     taken = seen.back_s(fault.at_s) if fault.kind.is_kill else seen.longest_lag_s(fault.at_s, fault.over_s)
     assert taken is not None, "a fault is over when every stream is live"
@@ -135,7 +143,7 @@ def _steps_s(fault: Fault, recovery_s: Mapping[str, float]) -> dict[str, float]:
     if "knows-all" not in moments:
         moments["live"] = fault.at_s + median(list(recovery_s.values()))
     steps, since_s = {}, fault.at_s
-    for step in STEPS[fault.victim.partition("-")[0]]:
+    for step in STEPS[fault.kind]:
         # A process that Ray had in store was there before the kill.
         steps[step] = max(0.0, moments[step] - since_s)
         since_s = max(since_s, moments[step])

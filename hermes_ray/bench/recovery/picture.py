@@ -1,22 +1,18 @@
 """Recovery times as a picture: for each kind of fault the share of streams that were back by then."""
 
-from collections.abc import Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hermes_ray.bench.recovery.measures import Measured
 from hermes_ray.bench.recovery.plan import Kind
-from hermes_ray.errors import ConfigError
 
-
-def require_matplotlib() -> None:
-    """Check before a long run that :func:`draw` will be able to.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise ConfigError("--picture needs matplotlib: pip install matplotlib")
+_LABELS: Mapping[Kind, str] = {
+    Kind.MEMORY: "memory worker killed, another takes over",
+    Kind.MEMORY_WAITS: "memory worker killed, its streams wait for it",
+    Kind.INGEST: "ingest worker killed",
+    Kind.COORDINATOR: "Coordinator killed",
+    Kind.MOVE: "streams moved (longest lag)",
+}
 
 
 def draw(measured: Sequence[Measured], path: Path) -> None:
@@ -35,7 +31,7 @@ def draw(measured: Sequence[Measured], path: Path) -> None:
         own = [each for each in measured if each.fault.kind is kind]
         taken = [value for each in own for value in each.recovery_s.values()]
         usual = [value for each in own for value in each.ordinary_s.values()]
-        label = f"{kind} killed" if kind.is_kill else "streams moved (longest lag)"
+        label = _LABELS[kind]
         axes.ecdf(taken, label=f"{label}, {len(own)} times", color=f"C{number}", linewidth=2)
         axes.ecdf(usual, color=f"C{number}", linewidth=0.8, linestyle=":")
     axes.set(xscale="log", xlabel="until a new frame can be asked about, s", ylabel="share of the affected streams")

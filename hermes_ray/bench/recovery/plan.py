@@ -1,16 +1,18 @@
 """How often what is killed, and the system it happens to."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class Kind(StrEnum):
     """What happens to the system."""
 
     MEMORY = "memory-worker"
-    """kill -9 of a memory worker, of the two in turn."""
+    """kill -9 of a memory worker, of the two in turn. The other one takes its streams over."""
+    MEMORY_WAITS = "memory-worker-waits"
+    """The same, in a system of its own whose streams wait for the next process, as if no other worker had room."""
     INGEST = "ingest-worker"
     """kill -9 of the ingest worker."""
     COORDINATOR = "coordinator"
@@ -52,6 +54,11 @@ class Plan:
     question_every_s: float = 1.0
     seed: int = 0
 
+    def systems(self) -> list[Self]:
+        """The parts of the plan that have a system of their own, one after the other."""
+        parts = (tuple(kind for kind in self.kinds if (kind is Kind.MEMORY_WAITS) is waits) for waits in (False, True))
+        return [replace(self, kinds=kinds) for kinds in parts if kinds]
+
     def rounds(self) -> Iterator[tuple[Kind, int]]:
         """Every fault in order, with its number within its kind; kinds take turns, so that all meet the same load."""
         return ((kind, number) for number in range(self.faults) for kind in self.kinds)
@@ -74,7 +81,11 @@ class Plan:
             # Above the cameras' own rate, so that sampling keeps every frame and frames can be counted.
             "video": {"target_fps": 2 * self.fps},
             "snapshots": {"url": snapshots, "interval_s": self.snapshot_interval_s},
-            "cluster": {"address": "local", "memory_workers": 2},
+            "cluster": {
+                "address": "local",
+                "memory_workers": 2,
+                "take_over_after_s": None if Kind.MEMORY_WAITS in self.kinds else 0.0,
+            },
             # Nobody waits in vain for long: for a frame that is behind the end, or of a worker that is gone.
             "api": {"port": 0, "request_timeout_s": 10.0},
         }

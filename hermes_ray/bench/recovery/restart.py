@@ -1,4 +1,4 @@
-"""Kill one of our actors' processes, and follow its successor from outside until it works again."""
+"""Kill one of our actors' processes, and follow from outside what follows it until that works."""
 
 import os
 import signal
@@ -9,8 +9,9 @@ from typing import Any
 
 import psutil
 
+from hermes_ray.bench.recovery.plan import Kind
 from hermes_ray.cluster.wire.calls import Actor, fetch, find_actor
-from hermes_ray.cluster.wire.protocol import Durability, IngestHealth
+from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, Durability, IngestHealth
 from hermes_ray.errors import HermesError, WorkerUnavailable
 
 _TRY_EVERY_S = 0.02
@@ -42,20 +43,26 @@ class Victim:
         """End its process as a failing machine would."""
         os.kill(self.pid, signal.SIGKILL)
 
-    def call(self, method: str, limit_s: float = _ANSWER_LIMIT_S) -> Any:
-        """Call it. Raises ``WorkerUnavailable`` where it does not answer."""
-        return fetch(getattr(self._actor(), method).remote(), self.name, limit_s)
+    def call(self, method: str, limit_s: float = _ANSWER_LIMIT_S, actor: str | None = None) -> Any:
+        """Call it, or another actor of ours. Raises ``WorkerUnavailable`` where it does not answer."""
+        name = actor or self.name
+        return fetch(getattr(self._actor(name), method).remote(), name, limit_s)
 
     def process(self, limit_s: float) -> tuple[int, float]:
         """Id of its present process, and when that was started, seconds since epoch."""
-        return fetch(self._actor().__ray_call__.remote(_process), self.name, limit_s)
+        return fetch(self._actor(self.name).__ray_call__.remote(_process), self.name, limit_s)
 
-    def _actor(self) -> Actor:
-        return find_actor(self.name, self._namespace)
+    def _actor(self, name: str) -> Actor:
+        return find_actor(name, self._namespace)
 
 
 class Restart:
-    """Follows a victim's successor through its steps, in a thread, and notes when each is reached.
+    """Follows a victim's successor, or those that take over from it, through their steps, in a thread.
+
+    Args:
+        victim: whose process is about to be killed.
+        kind: what is done to it.
+        streams: that it holds.
 
     Attributes:
         moments_s: by name of the step, seconds since epoch, as far as reached. ``process`` is when the operating
@@ -63,12 +70,12 @@ class Restart:
         positions: of a memory worker, by stream, the newest record that the restored snapshot covers.
     """
 
-    def __init__(self, victim: Victim, streams: Sequence[str] = ()) -> None:
+    def __init__(self, victim: Victim, kind: Kind, streams: Sequence[str] = ()) -> None:
         self._victim = victim
         self._streams = frozenset(streams)
         self.moments_s: dict[str, float] = {}
         self.positions: dict[str, Mapping[int, int]] = {}
-        steps = _STEPS[victim.name.partition("-")[0]](self)
+        steps = _STEPS[kind](self)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._follow, args=(steps,), name="restart", daemon=True)
 
@@ -100,9 +107,17 @@ class Restart:
             return False
         return True
 
+    def take_over_steps(self) -> list[Step]:
+        """Of a memory worker whose streams another one takes over."""
+        return [("taken-over", self._has_left), ("restored", lambda: self._have_streams(self._owners()))]
+
     def memory_steps(self) -> list[Step]:
-        """Of a memory worker."""
-        return [("constructed", self._is_another), ("loaded", self._is_loaded), ("restored", self._has_streams)]
+        """Of a memory worker whose streams wait for it."""
+        return [
+            ("constructed", self._is_another),
+            ("loaded", self._is_loaded),
+            ("restored", lambda: self._have_streams({self._victim.name})),
+        ]
 
     def ingest_steps(self) -> list[Step]:
         """Of an ingest worker."""
@@ -124,10 +139,20 @@ class Restart:
     def _is_loaded(self) -> None:
         self._victim.call("engine_stats")
 
-    def _has_streams(self) -> None:
-        durable: Mapping[str, Durability] = self._victim.call("durability")
-        for stream in durable.keys() - self.positions.keys():  # as first told: later it has written newer snapshots
-            self.positions[stream] = {at.partition: at.offset for at in durable[stream].positions.values()}
+    def _owners(self) -> set[str]:
+        view: ClusterView = self._victim.call("view", actor=COORDINATOR)
+        return {view.locations[stream].worker for stream in self._streams}
+
+    def _has_left(self) -> None:
+        if self._victim.name in self._owners():
+            raise WorkerUnavailable("it still has streams")
+
+    def _have_streams(self, owners: set[str]) -> None:
+        for owner in owners:
+            durable: Mapping[str, Durability] = self._victim.call("durability", actor=owner)
+            # As first told: later they have written newer snapshots.
+            for stream in (durable.keys() & self._streams) - self.positions.keys():
+                self.positions[stream] = {at.partition: at.offset for at in durable[stream].positions.values()}
         if not self.positions.keys() >= self._streams:
             raise WorkerUnavailable("streams are being restored")
 
@@ -137,10 +162,11 @@ class Restart:
             raise WorkerUnavailable("it has no partitions yet")
 
 
-_STEPS: Mapping[str, Callable[[Restart], list[Step]]] = {
-    "memory": Restart.memory_steps,
-    "ingest": Restart.ingest_steps,
-    "coordinator": Restart.coordinator_steps,
+_STEPS: Mapping[Kind, Callable[[Restart], list[Step]]] = {
+    Kind.MEMORY: Restart.take_over_steps,
+    Kind.MEMORY_WAITS: Restart.memory_steps,
+    Kind.INGEST: Restart.ingest_steps,
+    Kind.COORDINATOR: Restart.coordinator_steps,
 }
 
 

@@ -80,7 +80,7 @@ class RecoveryRun:
         ]
         return Figure(
             "frames_amiss_at_end",
-            "whole run",
+            "whole run" if Kind.MEMORY_WAITS not in self._plan.kinds else Kind.MEMORY_WAITS,
             sum(abs(published[stream] - seen.get(stream, 0)) for stream in streams),
             "frames",
             Bar(0, at_most=True),

@@ -1,14 +1,16 @@
 """``hermes bench``: what this system claims of cost, accuracy and recovery, measured beside what it is held against."""
 
-import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hermes_ray.bench.engine.plan import Part, Shape
 from hermes_ray.bench.public.datasets.dataset import DatasetName
 from hermes_ray.bench.recovery.plan import Kind
-from hermes_ray.cli.console.exits import CommandFailed
+from hermes_ray.cli.bench.documents import write_document
 
 bench = typer.Typer(no_args_is_help=True, help="Measure cost, accuracy and recovery on this machine.")
 
@@ -26,7 +28,7 @@ def memory(
     verbose: Verbose = False,
     threads: Threads = None,
 ) -> None:
-    """Cost of the memory: time to first token, compaction, ingest, bytes.
+    """Cost of the memory: that it stays the same however long a stream is, and what other ways of answering cost.
 
     On hermes-tiny's shape and on a random decoder of LLaVA-OneVision-0.5B's shape, beside re-encoding per question and
     what ReKV, LiveVLM and DSCache do at a question. Vision features are computed before the clock starts, on all
@@ -36,6 +38,52 @@ def memory(
 
     document = run_memory(quick=quick, threads=threads, verbose=verbose)
     _write(document, json_file)
+
+
+@bench.command()
+def engine(
+    model_shape: Annotated[Shape, typer.Option(help="Random weights of this shape.")] = Shape.TINY,
+    model: Annotated[
+        str | None, typer.Option(help="A real model instead: directory, hub name or bundled name.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Torch device, or auto.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Visual tokens per layer of each memory (default: the shape's).")
+    ] = None,
+    parts: Annotated[str | None, typer.Option(metavar="NAME,...", help=f"Only these of {', '.join(Part)}.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One second for each measurement.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Of each measurement (default 4).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of random weights and pictures.")] = 0,
+    threads: Threads = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+) -> None:
+    """Speed of one engine on this machine: questions, tokens, frames, and both at once.
+
+    Beside what the hardware can do at best, and transformers alone with a cache of the same size. 16 streams, whose
+    memories are full. On a GPU with and without CUDA graphs. A part that fails is reported and stops no other. Exit
+    code 0 whether the bars are cleared or not.
+    """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # before torch: its profiler's own lines would tear the bar apart
+    from hermes_ray.cli.bench.engine import run_engine
+
+    run_engine(
+        model_shape,
+        model,
+        device=device,
+        dtype=dtype,
+        budget=budget,
+        parts=parts,
+        quick=quick,
+        seconds=seconds,
+        seed=seed,
+        threads=threads,
+        json_file=json_file,
+        picture=picture,
+        verbose=verbose,
+    )
 
 
 @bench.command()
@@ -198,11 +246,37 @@ def serving(
     _write(document, json_file)
 
 
-def _write(document: dict[str, object], path: Path | None) -> None:
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CommandFailed(f"cannot write {path}: {error}") from error
+@bench.command()
+def placement(
+    quick: Annotated[bool, typer.Option("--quick", help="1,000 streams on 10 workers.")] = False,
+    streams: Annotated[int | None, typer.Option(min=1, help="Cameras (default 10,000).")] = None,
+    workers: Annotated[int | None, typer.Option(min=2, help="Memory workers (default 50).")] = None,
+    capacity: Annotated[int | None, typer.Option(min=1, help="Streams that a worker has room for (240).")] = None,
+    move_seconds: Annotated[float | None, typer.Option(min=0.01, help="Of one stream's move (1.5).")] = None,
+    restart_seconds: Annotated[float | None, typer.Option(min=0.1, help="Until a new process works (90).")] = None,
+    snapshot_mib: Annotated[float | None, typer.Option(min=0.01, help="Size of a stream's snapshot (238).")] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+) -> None:
+    """A large cluster on paper: balance, failures, a rolling upgrade and growth, decided by the real placement code.
+
+    No process is started. Put in what you measured: docs/scaling.md says by which commands. Exit code 0 whether the
+    bars are cleared or not.
+    """
+    from hermes_ray.cli.bench.placement import run_placement
+
+    changes = {
+        "streams": streams,
+        "workers": workers,
+        "capacity": capacity,
+        "move_s": move_seconds,
+        "restart_s": restart_seconds,
+        "snapshot_mib": snapshot_mib,
+    }
+    document = run_placement(changes, quick=quick, verbose=verbose)
+    _write(document, json_file)
+
+
+def _write(document: Mapping[str, object], path: Path | None) -> None:
+    if path is not None:
+        write_document(document, path)

@@ -7,13 +7,14 @@ from time import perf_counter
 from typing import Any
 
 from hermes_ray import models
+from hermes_ray.bench.drawing import require_matplotlib
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.public import run
 from hermes_ray.bench.public.contenders import contenders
 from hermes_ray.bench.public.datasets.registry import DATASETS
 from hermes_ray.bench.public.journal import Journal
 from hermes_ray.bench.public.judge import Judge
-from hermes_ray.bench.public.picture import draw, require_matplotlib
+from hermes_ray.bench.public.picture import draw
 from hermes_ray.bench.public.predictions import write_predictions
 from hermes_ray.bench.public.scores import results
 from hermes_ray.cli.bench.progress import count_progress

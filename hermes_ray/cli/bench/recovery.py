@@ -12,11 +12,12 @@ from typing import Any
 from rich.markup import escape
 
 from hermes_ray import config
+from hermes_ray.bench.drawing import require_matplotlib
 from hermes_ray.bench.figures import Figure
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.recovery import run
 from hermes_ray.bench.recovery.measures import Measured
-from hermes_ray.bench.recovery.picture import draw, require_matplotlib
+from hermes_ray.bench.recovery.picture import draw
 from hermes_ray.bench.recovery.plan import FULL, QUICK, Plan
 from hermes_ray.bench.statistics import median
 from hermes_ray.cli.bench.figure_tables import print_figures
@@ -50,10 +51,15 @@ def run_recovery(changes: Mapping[str, Any], *, quick: bool, picture: Path | Non
     machine, began = describe_machine(), perf_counter()
     configure_logs(LogSettings(level="ERROR"))  # a log line would tear the bar apart
     console = progress_console()
-    with Lifecycle(console.print) as lifecycle:
-        measured, last = _measure(plan, lifecycle, Steps(console))
-        console.print("stopping")
-    found = [*run.all_figures(measured), last]
+    measured: list[Measured] = []
+    counts: list[Figure] = []
+    for part in plan.systems():
+        with Lifecycle(console.print) as lifecycle:
+            seen, count = _measure(part, lifecycle, Steps(console))
+            console.print("stopping")
+        measured += seen
+        counts.append(count)
+    found = [*run.all_figures(measured), *counts]
     print_figures(result_console(), machine, found, verbose=verbose)
     if picture is not None:
         draw(measured, picture)

@@ -10,8 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from hermes_ray import config
+from hermes_ray.bench.drawing import require_matplotlib
 from hermes_ray.bench.machine import describe_machine
-from hermes_ray.bench.recovery.picture import require_matplotlib
 from hermes_ray.bench.serving import run
 from hermes_ray.bench.serving.level import Level
 from hermes_ray.bench.serving.picture import draw

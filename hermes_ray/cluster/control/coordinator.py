@@ -4,18 +4,27 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
+
+import ray
 
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.erasure import StreamEraser
+from hermes_ray.cluster.control.importing import StreamImporter
 from hermes_ray.cluster.control.moves import StreamMover
+from hermes_ray.cluster.control.retention import retentions
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
+from hermes_ray.cluster.control.take_over import TakeOver
 from hermes_ray.cluster.wire.calls import call
-from hermes_ray.cluster.wire.contracts import Location, Readiness
+from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
 from hermes_ray.cluster.wire.protocol import ClusterView
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import WorkerStats
+from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
 
 log = get_logger(__name__)
 
@@ -23,8 +32,12 @@ _ROUND_S = 0.25
 _OWN_LIMIT_S = 3.0
 _RESET_LIMIT_S = 30.0
 """For frames that are being applied, and a slow snapshot store."""
+_ERASE_LIMIT_S = 20.0
+"""The same, and a memory that is being restored. Past it the Coordinator erases without the owner."""
+_TAKE_OVER_LIMIT_S = 60.0
+"""For a memory that is checked and stored, of a gigabyte at most."""
 _EXPIRY_S = 600.0
-"""How often to look for snapshots that are too old."""
+"""How often to look for snapshots that are too old, or of streams that were erased."""
 
 
 class Coordinator:
@@ -41,7 +54,30 @@ class Coordinator:
         self._directory = StreamDirectory(clock)
         self._stored = StoredStreams(settings.snapshots)
         self._supervisor = Supervisor(settings, self._directory, clock, self._stored)
-        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers)
+        tell_ingest = self._supervisor.tell_ingest
+        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
+        take_over = TakeOver(
+            settings.cluster,
+            self._directory,
+            self._supervisor.ends,
+            self._stored,
+            self._supervisor.tell_owner,
+            tell_ingest,
+            is_moving=self._mover.moves,
+            board=self._supervisor.board,
+        )
+        self._taking_over = asyncio.create_task(take_over.run())
+        self._eraser = StreamEraser(
+            self._directory,
+            self._stored,
+            self._mover.moves,
+            self._tell_to_erase,
+            ray.get_runtime_context().get_node_id(),
+            partial(topic_ends, settings.kafka),
+        )
+        self._importer = StreamImporter(
+            self._directory, self._mover.moves, self._tell_to_take_over, partial(topic_ends, settings.kafka)
+        )
         self._confirmed: set[str] = set()
         self._reclaimed = asyncio.Event()
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
@@ -61,7 +97,9 @@ class Coordinator:
         location = self._find_place(stream_id)
         if stream_id not in self._confirmed:
             # The owner knows before anybody else does; so a Coordinator that comes after this one learns it there.
-            await call(location.worker, self._namespace, "own", stream_id, location.epoch, limit_s=_OWN_LIMIT_S)
+            erased = self._eraser.beginning(stream_id)
+            known = (stream_id, location.epoch, False, erased)
+            await call(location.worker, self._namespace, "own", *known, limit_s=_OWN_LIMIT_S)
             self._confirmed.add(stream_id)
         return location
 
@@ -97,6 +135,41 @@ class Coordinator:
         await call(location.worker, self._namespace, "reset", stream_id, location.epoch, limit_s=_RESET_LIMIT_S)
         return location
 
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it; raises as :meth:`StreamEraser.erase`."""
+        await self._heard_all.wait()
+        if stream_id not in self._directory.locations and not self._reclaimed.is_set():
+            raise NotReady("the Coordinator is still finding out which streams there are")
+        erasure = await self._eraser.erase(stream_id)
+        self._confirmed.discard(stream_id)
+        return erasure
+
+    async def configure(self, stream_id: str, change: Change) -> Location:
+        """Change what is set for a stream alone. By the new epoch its ingest worker asks again, and learns it.
+
+        Raises:
+            UnknownStream, NotReady, SnapshotError, WorkerUnavailable: as :meth:`reset`.
+            InvalidRequest: that cannot be set.
+        """
+        await self.locate(stream_id)
+        if self._mover.moves(stream_id):
+            raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
+        location = self._directory.renew(stream_id)
+        what = (stream_id, location.epoch, change)
+        await call(location.worker, self._namespace, "configure", *what, limit_s=_RESET_LIMIT_S)
+        return location
+
+    async def choose_for_import(self, stream_id: str) -> str:
+        """The worker that is to be sent a stream's memory; raises as :meth:`StreamImporter.choose`."""
+        await self._heard_all.wait()
+        if not self._reclaimed.is_set():
+            raise NotReady("the Coordinator is still finding out which streams there are")
+        return self._importer.choose(stream_id)
+
+    async def take_over(self, stream_id: str, worker: str, transfer: str, replace: bool) -> Location:
+        """Begin a stream with a memory that a worker was sent; raises as :meth:`StreamImporter.take_over`."""
+        return await self._importer.take_over(stream_id, worker, transfer, replace)
+
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
         await self._heard_all.wait()
@@ -105,7 +178,13 @@ class Coordinator:
             self._directory.workers_up,
             self._supervisor.ingest_workers,
             nodes=self._supervisor.nodes,
+            moving=self._mover.moving,
         )
+
+    async def members(self) -> ClusterView:
+        """The workers at this moment, without their streams, of which there may be many."""
+        await self._heard_all.wait()
+        return ClusterView({}, self._directory.workers_up, self._supervisor.ingest_workers)
 
     async def drain(self, worker: str, draining: bool = True) -> None:
         """Hand all streams of a worker over to the others and place none on it; or end that.
@@ -149,6 +228,15 @@ class Coordinator:
         """The directory of snapshots if it is of no use to a later cluster."""
         return self._stored.temporary_url
 
+    async def _tell_to_erase(self, worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
+        return await call(worker, self._namespace, "erase", stream_id, epoch, *topic, limit_s=_ERASE_LIMIT_S)
+
+    async def _tell_to_take_over(
+        self, worker: str, stream_id: str, epoch: int, transfer: str, topic: TopicEnds, replace: bool
+    ) -> None:
+        what = (stream_id, epoch, transfer, *topic, replace)
+        await call(worker, self._namespace, "take_over", *what, limit_s=_TAKE_OVER_LIMIT_S)
+
     def _find_place(self, stream_id: str) -> Location:
         if stream_id not in self._directory.locations and (unheard := self._supervisor.unheard()):
             # Any of them may have the stream and be about to answer. To place it anew would split it: the former owner
@@ -175,8 +263,9 @@ class Coordinator:
         self._heard_all.set()
         await self._supervisor.assign()
         self._mover.go_on()
-        if self._expiry.done():
-            self._expiry.result()  # nothing to expire; or what nobody expected, which ends this process
+        for beside in (self._expiry, self._taking_over):
+            if beside.done():
+                beside.result()  # nothing to expire; or what nobody expected, which ends this process
         await self._supervisor.replan()
         if not self._reclaimed.is_set() and not self._supervisor.unheard() and self._supervisor.all_up():
             await self._reclaim()
@@ -184,8 +273,11 @@ class Coordinator:
     async def _reclaim(self) -> None:
         """Place every stream of which there is a snapshot: of those that send nothing just now, nobody else knows."""
         try:
-            for stream_id in await self._stored.names():
-                await self.place(stream_id)
+            for stream_id, name in (await self._stored.newest()).items():
+                if name.erased:
+                    self._directory.forget_through(stream_id, name.epoch)
+                else:
+                    await self.place(stream_id)
         except HermesError as error:
             log.error("stored streams cannot be placed yet", error=str(error))
             return
@@ -194,8 +286,10 @@ class Coordinator:
     async def _expire(self) -> None:
         """Forget streams that have been silent for so long that their newest snapshot has expired."""
         await self._reclaimed.wait()  # which would place again what it had found before
-        while self._stored.expires:
-            for stream_id in await self._stored.expire():
+        while self._stored.has_store:
+            await self._stored.sweep()
+            own = await retentions(self._directory, self._namespace)
+            for stream_id in [] if own is None else await self._stored.expire(own):
                 self._confirmed.discard(stream_id)
                 self._directory.forget(stream_id)
             await asyncio.sleep(_EXPIRY_S)

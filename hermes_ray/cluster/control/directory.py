@@ -1,10 +1,11 @@
 """Who owns which stream, and since when: the Coordinator's memory, without Ray."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from hermes_ray.cluster.control.placement import Move, WorkerLoad, choose_worker, next_move
+from hermes_ray.cluster.control.placement import Move, WorkerLoad, choose_worker, next_move, spread
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import Admission
 from hermes_ray.errors import NotReady, UnknownStream
@@ -50,6 +51,7 @@ class StreamDirectory:
         self._clock = clock
         self._workers: dict[str, _Worker] = {}
         self._locations: dict[str, Location] = {}
+        self._owned: defaultdict[str, set[str]] = defaultdict(set)  # the same by worker
         self._forgotten: dict[str, int] = {}
 
     def admit(self, worker: str, capacity: int | None, site: str = "") -> Admission:
@@ -62,7 +64,7 @@ class StreamDirectory:
         """
         self._workers[worker] = _Worker(capacity, site)
         epoch = self._clock.next()
-        streams = frozenset(self.streams_of(worker))
+        streams = frozenset(self._owned[worker])
         self._locations |= dict.fromkeys(streams, Location(worker, epoch))
         return Admission(epoch, streams)
 
@@ -83,7 +85,7 @@ class StreamDirectory:
             if held < self._forgotten.get(stream, 0):
                 lost[stream] = self._forgotten[stream]
             elif known is None or held > known.epoch:
-                self._locations[stream] = Location(worker, held)
+                self._own(stream, Location(worker, held))
             elif known.worker != worker:
                 lost[stream] = known.epoch
         return lost
@@ -101,14 +103,27 @@ class StreamDirectory:
             entry = self._workers[worker]
             entry.up, entry.settled, entry.leaving = up, settled, leaving
 
-    def next_move(self) -> Move | None:
-        """The next stream's move that would make loads more even, or empty a worker that leaves."""
-        return next_move(self._loads(lambda worker: worker.up and worker.settled))
+    def next_move(self, under_way: Mapping[str, Move] = MappingProxyType({})) -> Move | None:
+        """The next stream's move that would make loads more even, or empty a worker that leaves.
+
+        Args:
+            under_way: moves that have not ended, by stream.
+        """
+        arriving = Counter(move.target for stream, move in under_way.items() if stream in self._owned[move.source])
+        parting = Counter(move.source for stream, move in under_way.items() if stream in self._owned[move.source])
+        loads = [
+            replace(load, streams=load.streams + arriving[load.worker] - parting[load.worker])
+            for load in self._loads(lambda worker: worker.up and worker.settled)
+        ]
+        return next_move(loads, tuple(under_way.values()))
+
+    def spread(self, worker: str, streams: Sequence[str]) -> Mapping[str, str]:
+        """Who has room for which of a worker's streams, at once; see :func:`spread`."""
+        return spread(worker, streams, self._loads(lambda other: other.up)) if worker in self._workers else {}
 
     def move(self, stream_id: str, target: str) -> Location:
         """That worker owns a stream from now on, under a new epoch."""
-        self._locations[stream_id] = Location(target, self._clock.next())
-        return self._locations[stream_id]
+        return self._own(stream_id, Location(target, self._clock.next()))
 
     def renew(self, stream_id: str) -> Location:
         """A stream stays where it is, under a new epoch: whoever knows it asks again.
@@ -120,12 +135,30 @@ class StreamDirectory:
 
     def forget(self, stream_id: str) -> None:
         """A stream is no more; a worker that still has it is told by :meth:`adopt` that it is lost."""
-        if self._locations.pop(stream_id, None) is not None:
+        if (location := self._locations.pop(stream_id, None)) is not None:
+            self._owned[location.worker].discard(stream_id)
             self._forgotten[stream_id] = self._clock.next()
+
+    def forget_through(self, stream_id: str, epoch: int) -> None:
+        """A stream was erased under that epoch; who holds it under an older one is told by :meth:`adopt`."""
+        self._clock.observe(epoch)
+        self._forgotten[stream_id] = max(self._forgotten.get(stream_id, 0), epoch)
+        location = self._locations.get(stream_id)
+        if location is not None and location.epoch < epoch:
+            del self._locations[stream_id]
+            self._owned[location.worker].discard(stream_id)
+
+    def next_epoch(self) -> int:
+        """An epoch above all others, for a stream that nobody owns."""
+        return self._clock.next()
+
+    def site_of(self, worker: str) -> str | None:
+        """Where a worker's snapshots are; ``None`` if it has not been heard of."""
+        return self._workers[worker].site if worker in self._workers else None
 
     def streams_of(self, worker: str) -> list[str]:
         """Streams that a worker owns, by name."""
-        return sorted(stream for stream, location in self._locations.items() if location.worker == worker)
+        return sorted(self._owned[worker])
 
     def place(self, stream_id: str) -> Location:
         """The stream's owner; a new stream gets one.
@@ -135,11 +168,14 @@ class StreamDirectory:
             NoFreeSlot: no worker has room.
         """
         if stream_id not in self._locations:
-            if not self.workers_up:
-                raise NotReady("no memory worker is up yet")
-            worker = choose_worker(self._loads(lambda worker: worker.up))
-            self._locations[stream_id] = Location(worker, self._clock.next())
+            self._own(stream_id, Location(self.choose(), self._clock.next()))
         return self._locations[stream_id]
+
+    def choose(self) -> str:
+        """The worker that a new stream would get. Raises as :meth:`place`."""
+        if not self.workers_up:
+            raise NotReady("no memory worker is up yet")
+        return choose_worker(self._loads(lambda worker: worker.up))
 
     def locate(self, stream_id: str) -> Location:
         """The stream's owner.
@@ -162,8 +198,14 @@ class StreamDirectory:
         return tuple(name for name, worker in self._workers.items() if worker.up)
 
     def _loads(self, is_open: Callable[[_Worker], bool]) -> list[WorkerLoad]:
-        held = Counter(location.worker for location in self._locations.values())
         return [
-            WorkerLoad(name, entry.capacity, held[name], entry.site, is_open(entry), entry.leaving)
+            WorkerLoad(name, entry.capacity, len(self._owned[name]), entry.site, is_open(entry), entry.leaving)
             for name, entry in self._workers.items()
         ]
+
+    def _own(self, stream_id: str, location: Location) -> Location:
+        if (before := self._locations.get(stream_id)) is not None:
+            self._owned[before.worker].discard(stream_id)
+        self._locations[stream_id] = location
+        self._owned[location.worker].add(stream_id)
+        return location

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.control.placement import Move
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import OwnersChanged
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
 
@@ -19,7 +20,7 @@ _PAUSE_AFTER_FAILURE_S = 2.0
 
 
 class StreamMover:
-    """Carries out moves, one at a time, in the background of the Coordinator's rounds.
+    """Carries out moves in the background of the Coordinator's rounds.
 
     A move is: the source writes the stream's snapshot and forgets it; the directory names the target under a new epoch;
     the target restores it. Whoever still calls the source is refused and asks the Coordinator. Dies the Coordinator in
@@ -30,43 +31,65 @@ class StreamMover:
         directory: whom what belongs to.
         namespace: Ray namespace of the workers.
         answers: whether a worker answers now.
+        tell_ingest: tells the ingest workers of owners that one which does not answer could not name.
     """
 
-    def __init__(self, directory: StreamDirectory, namespace: str, answers: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        directory: StreamDirectory,
+        namespace: str,
+        answers: Callable[[str], bool],
+        tell_ingest: Callable[[OwnersChanged], Awaitable[None]],
+    ) -> None:
         self._directory = directory
         self._namespace = namespace
         self._answers = answers
-        self._moving: asyncio.Task[None] | None = None
-        self._stream_id = ""
+        self._tell_ingest = tell_ingest
+        self._under_way: dict[str, Move] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._not_before_s = 0.0
         self._turn = 0
 
     def go_on(self) -> None:
-        """Begin the next move unless one is under way."""
-        if (self._moving is not None and not self._moving.done()) or time.monotonic() < self._not_before_s:
+        """Begin those moves that may begin now."""
+        for task in [task for task in self._tasks if task.done()]:
+            self._tasks.remove(task)
+            task.result()  # what no caller expects ends the Coordinator
+        if time.monotonic() < self._not_before_s:
             return
-        if self._moving is not None:
-            self._moving.result()  # what no caller expects ends the Coordinator
-        move = self._directory.next_move()
-        self._moving = None if move is None else asyncio.create_task(self._move(move))
+        while (move := self._directory.next_move(self._under_way)) is not None:
+            stream_id = self._next_of(move.source)
+            self._under_way[stream_id] = move
+            self._tasks.add(asyncio.create_task(self._move(stream_id, move)))
+
+    @property
+    def moving(self) -> frozenset[str]:
+        """Streams that are being moved now."""
+        return frozenset(self._under_way)
 
     def moves(self, stream_id: str) -> bool:
         """Whether a stream is being moved now."""
-        return self._moving is not None and not self._moving.done() and stream_id == self._stream_id
+        return stream_id in self._under_way
 
-    async def _move(self, move: Move) -> None:
-        streams = self._directory.streams_of(move.source)
-        # By turns: one that cannot leave now must not keep the others.
+    def _next_of(self, worker: str) -> str:
+        """A stream that may leave; by turns, since one that cannot leave now must not keep the others."""
+        streams = [stream for stream in self._directory.streams_of(worker) if stream not in self._under_way]
         self._turn += 1
-        stream_id = self._stream_id = streams[self._turn % len(streams)]
+        return streams[self._turn % len(streams)]
+
+    async def _move(self, stream_id: str, move: Move) -> None:
         try:
             stored = await self._release(stream_id, self._directory.locate(stream_id))
             location = self._directory.move(stream_id, move.target)
             log.info("stream moves", stream_id=stream_id, source=move.source, target=move.target, epoch=location.epoch)
             await self._call(move.target, "own", stream_id, location.epoch, stored)
+            if not self._answers(move.source):
+                await self._tell_ingest(OwnersChanged(move.source, {stream_id: location}, ended=False))
         except HermesError as error:
             log.warning("stream cannot move yet", stream_id=stream_id, source=move.source, error=str(error))
             self._not_before_s = time.monotonic() + _PAUSE_AFTER_FAILURE_S
+        finally:
+            del self._under_way[stream_id]
 
     async def _release(self, stream_id: str, location: Location) -> bool:
         if not self._answers(location.worker):

@@ -7,12 +7,15 @@ of the worker's present process. They start again at zero with the next process,
 fall would count frames twice.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
 from hermes_ray.cluster.wire.protocol import IngestHealth, WorkerHealth
 from hermes_ray.observability.stats import IngestState, WorkerStats
+
+OUTCOMES = ("taken-over", "suspected", "waited")
+"""Of the streams of a process that has ended; see ``hermes_streams_left_total``. Shown from the beginning, as zeros."""
 
 
 class StatsBoard:
@@ -30,6 +33,7 @@ class StatsBoard:
         }
         self._processes: dict[str, str] = {}
         self._problems: dict[str, Mapping[str, int]] = {}
+        self._left: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def expect(self, memory_workers: tuple[str, ...]) -> None:
         """There are to be these memory workers too."""
@@ -51,7 +55,16 @@ class StatsBoard:
     @property
     def workers(self) -> Mapping[str, WorkerStats]:
         """By name."""
-        return dict(self._workers)
+        return {
+            name: replace(stats, streams_left={outcome: self._left[name][outcome] for outcome in OUTCOMES})
+            if stats.role == "memory"
+            else stats
+            for name, stats in self._workers.items()
+        }
+
+    def left(self, worker: str, outcome: str, streams: int) -> None:
+        """A memory worker's process had ended, and one of :data:`OUTCOMES` is what became of so many of its streams."""
+        self._left[worker][outcome] += streams
 
     def heard(self, worker: str, health: WorkerHealth | IngestHealth) -> None:
         """A worker answered."""

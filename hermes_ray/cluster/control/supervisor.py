@@ -19,10 +19,11 @@ from hermes_ray.cluster.control.plan import plan_cluster
 from hermes_ray.cluster.control.readiness import broker_trouble, is_up, missing_ingest_workers, missing_memory_workers
 from hermes_ray.cluster.control.stats_board import StatsBoard
 from hermes_ray.cluster.control.stored_streams import StoredStreams
+from hermes_ray.cluster.control.worker_ends import WorkerEnds
 from hermes_ray.cluster.control.worker_life import WorkerState
-from hermes_ray.cluster.wire.calls import call
-from hermes_ray.cluster.wire.contracts import Readiness
-from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth, memory_worker_name
+from hermes_ray.cluster.wire.calls import call, tell
+from hermes_ray.cluster.wire.contracts import Location, Readiness
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged, WorkerHealth, memory_worker_name
 from hermes_ray.config import Settings
 from hermes_ray.errors import UnknownWorker
 from hermes_ray.observability.logs import get_logger
@@ -32,8 +33,7 @@ log = get_logger(__name__)
 _REPLAN_S = 10.0
 """How soon a GPU that joins the Ray cluster gets a worker."""
 _DRAIN_LIMIT_S = 3.0
-_STEADY_S = 5.0
-"""For how long a worker must have answered before it is given others' streams, or they are taken from it."""
+_TELL_LIMIT_S = 3.0
 _MAY_COME = (WorkerState.STARTING, WorkerState.SILENT)
 """Workers that have no room now and may have it in a moment."""
 
@@ -64,6 +64,7 @@ class Supervisor:
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
         self._brought_up = False
+        self.ends = WorkerEnds(directory, self._ended)
         self.board = StatsBoard(self._plan.memory_workers, self._plan.ingest_workers)
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
 
@@ -145,6 +146,18 @@ class Supervisor:
         self._describe(worker, self._memory.get(worker))
         log.info("draining" if draining else "draining ends", worker=worker)
 
+    async def tell_owner(self, stream_id: str, at: Location) -> None:
+        """Tell a memory worker that it owns a stream."""
+        namespace = self._settings.cluster.namespace
+        await tell(at.worker, namespace, "own", stream_id, at.epoch, limit_s=_TELL_LIMIT_S)
+
+    async def tell_ingest(self, news: OwnersChanged) -> None:
+        """Tell the ingest workers that answer of streams whose former owner does not."""
+        namespace = self._settings.cluster.namespace
+        await asyncio.gather(
+            *(tell(name, namespace, "owners_changed", news, limit_s=_TELL_LIMIT_S) for name in self._ingest)
+        )
+
     async def visit(self) -> None:
         """Ask every worker how it is, starting those that are not there, and settle with it what it owns."""
         await asyncio.gather(
@@ -177,24 +190,41 @@ class Supervisor:
         health: WorkerHealth | None = await self._membership.visit(
             name, lambda: memory_worker(name, self._settings, self._plan), life.silent_s
         )
-        if health is None:
+        if health is None or self.ends.is_over(name, health):
             self._memory.pop(name, None)
             self.board.silent(name)
         else:
             self._memory[name] = health
             self.board.heard(name, health)
+            self.ends.heard(name, health)
             life.described(health.process, up=is_up(health), draining=health.draining, asked_s=asked_s)
             await self._settle(name, health)
-        self._describe(name, health)
+        self._describe(name, self._memory.get(name))
+
+    def _ended(self, name: str) -> None:
+        """A memory worker's process has ended."""
+        self._memory.pop(name, None)
+        self._membership.life(name).missed()
+        self.board.silent(name)
+        self._describe(name, None)
+
+    def _back(self, name: str) -> None:
+        """A memory worker takes up the streams that it still owns."""
+        if (end := self.ends.back(name)) is not None:
+            kept = set(self._directory.streams_of(name))
+            self.board.left(name, "suspected", len(kept & end.suspected))
+            self.board.left(name, "waited", len(kept - end.suspected))
 
     async def _settle(self, name: str, health: WorkerHealth) -> None:
         """Bring a worker's picture of what it owns, and the directory's, into line."""
         site = self._stored.site(name, health.node)
         if health.epoch is not None:
+            self._back(name)
             lost = self._directory.adopt(name, health.capacity, health.epoch, health.streams, site)
             for stream_id, epoch in lost.items():
                 await self._membership.tell(name, "lose", stream_id, epoch)
         elif health.loaded:
+            self._back(name)
             admission = self._directory.admit(name, health.capacity, site)
             log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
             await self._membership.tell(name, "admit", admission)
@@ -204,8 +234,8 @@ class Supervisor:
         self._directory.describe(
             name,
             up=health is not None and is_up(health),
-            settled=health is not None and not health.recovering and life.steady_s > _STEADY_S,
-            leaving=life.is_draining or life.state is WorkerState.GONE,
+            settled=health is not None and not health.recovering and life.is_steady,
+            leaving=(life.is_draining and name not in self.ends.away) or life.state is WorkerState.GONE,
         )
 
     async def _visit_ingest(self, name: str) -> None:
@@ -215,4 +245,5 @@ class Supervisor:
             self.board.silent(name)
         else:
             self._ingest[name] = health
+            self.ends.heard_ingest(name, health)
             self.board.heard(name, health)

@@ -9,8 +9,16 @@
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
+
+_STEADY_S = 5.0
+"""After the first end of a process; twice as long after each further one lately."""
+_MOST_STEADY_S = 120.0
+_LATELY_S = 600.0
+_MOST_ENDS = 8
+"""Remembered; with fewer the time is at its most already."""
 
 
 class WorkerState(Enum):
@@ -48,6 +56,7 @@ class WorkerLife:
         self._up = False
         self._draining = False
         self._drain_told_s = self._began_s
+        self._ends_s: deque[float] = deque(maxlen=_MOST_ENDS)
 
     @property
     def state(self) -> WorkerState:
@@ -69,6 +78,15 @@ class WorkerLife:
     def steady_s(self) -> float:
         """For how long it has answered every time, seconds."""
         return 0.0 if self._answers_since_s is None else self._now_s() - self._answers_since_s
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it has answered for long enough to be given others' streams, or to have some taken from it.
+
+        The more of its processes have ended of late, the longer that is; or streams would go back and forth.
+        """
+        lately = sum(self._now_s() - at_s < _LATELY_S for at_s in self._ends_s)
+        return self.steady_s > min(_STEADY_S * 2 ** max(0, lately - 1), _MOST_STEADY_S)
 
     @property
     def was_heard(self) -> bool:
@@ -100,6 +118,9 @@ class WorkerLife:
             asked_s: when it was asked; on a drain told since then the answer says nothing.
         """
         replaced = process != self._process
+        if replaced and self._process:
+            self._ends_s.append(self._now_s())
+            self._answers_since_s = self._now_s()
         self._process, self._up = process, up
         if replaced or asked_s > self._drain_told_s:
             self._draining = draining

@@ -6,7 +6,7 @@ from threading import Thread
 
 from hermes_ray.cluster.ingest.loop import IngestLoop
 from hermes_ray.cluster.wire.contracts import IngestCounts
-from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
 from hermes_ray.config import Settings
 from hermes_ray.observability.logs import configure_logs, get_logger
 
@@ -40,6 +40,10 @@ class FrameIngestActor:
     def assign(self, assignment: Assignment) -> None:
         """Read these partitions from now on."""
         self._loop.assign(assignment)
+
+    def owners_changed(self, news: OwnersChanged) -> None:
+        """Streams have other owners, of which nothing was heard from their former one."""
+        self._loop.owners_changed(news)
 
     def counts(self) -> Mapping[str, IngestCounts]:
         """What was done for each stream since this process started."""

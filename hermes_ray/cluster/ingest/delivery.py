@@ -170,6 +170,11 @@ class Delivery:
         location = self._locations.get(stream_id)
         return location is not None and location.epoch == epoch
 
+    def goes_to(self, stream_id: str, worker: str, before: int) -> bool:
+        """Whether the stream is taken to belong to that worker, under an epoch before that one."""
+        location = self._locations.get(stream_id)
+        return location is not None and location.worker == worker and location.epoch < before
+
     def forget(self, stream_id: str) -> None:
         """Look for the stream's owner anew; what is under way to the former one is nobody's concern any more."""
         self._under_way = {ref: stream for ref, stream in self._under_way.items() if stream != stream_id}

@@ -14,6 +14,10 @@ class FrameSuspects:
 
     Args:
         now_s: a clock that only grows, seconds.
+
+    Attributes:
+        doubted: streams of which frames were under way when their owner's process ended, and which have not got past
+            these since. Other threads may read it.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -21,6 +25,8 @@ class FrameSuspects:
         self._turns: dict[str, str] = {}  # by worker, the stream whose suspect is under way or is the next to be
         self._under_way: dict[str, str] = {}  # by stream, the worker
         self._too_late: set[str] = set()  # streams with a batch under way to a process that had ended before
+        self._doubts: dict[str, FramePosition] = {}  # by stream, its newest frame that was under way at an end
+        self.doubted: frozenset[str] = frozenset()
 
     def sendable(self, stream_id: str, owner: Location, frames: Sequence[QueuedFrame]) -> int:
         """How many of a stream's next frames may be sent now as one batch; 0 while another stream's suspect is tried.
@@ -47,6 +53,10 @@ class FrameSuspects:
     def passed(self, stream_id: str, frames: Sequence[QueuedFrame]) -> None:
         """The batch has ended, and its owner has not."""
         self.dropped(stream_id)
+        doubt = self._doubts.get(stream_id)
+        if doubt is not None and (frames[-1].position >= doubt or frames[-1].position.partition != doubt.partition):
+            del self._doubts[stream_id]
+            self.doubted = frozenset(self._doubts)
         # Of a frame that is refused for good only the mark is sent, which says nothing about its picture.
         for frame in with_pictures(frames):
             self._suspects.passed((stream_id, frame.position))
@@ -66,6 +76,8 @@ class FrameSuspects:
         self.dropped(stream_id)
         if came_too_late:
             return []
+        if frames:
+            self._doubt(stream_id, frames[-1].position)
         return [
             frame
             for frame in with_pictures(frames)
@@ -81,6 +93,11 @@ class FrameSuspects:
     def is_guilty(self, stream_id: str, position: FramePosition) -> bool:
         """Whether a frame must not be sent again."""
         return self._suspects.is_guilty((stream_id, position))
+
+    def _doubt(self, stream_id: str, newest: FramePosition) -> None:
+        known = self._doubts.get(stream_id, newest)
+        self._doubts[stream_id] = max(known, newest) if known.partition == newest.partition else newest
+        self.doubted = frozenset(self._doubts)
 
     def _is_suspect(self, stream_id: str, frame: QueuedFrame) -> bool:
         return frame.image is not None and (stream_id, frame.position) in self._suspects

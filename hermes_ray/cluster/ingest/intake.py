@@ -103,7 +103,7 @@ class RecordIntake:
         if stream.cursor.covers(self._streams.log, whole):
             # Read again, below what is known; how many frames it has does not matter any more.
             return Intake(message.stream_id, whole)
-        sampler = FrameSampler(self._settings.target_fps)
+        sampler = FrameSampler(stream.cursor.settings.fps or self._settings.target_fps)
         if stream.sampler is not None:
             sampler.restore(stream.sampler)
         former_ms = sampler.state().newest_kept_ms

@@ -17,6 +17,7 @@ streams have on those partitions is known and passed over.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
 from hermes_ray.cluster.ingest.sender import BatchSender
 from hermes_ray.cluster.ingest.streams import IngestStreams
 from hermes_ray.cluster.wire.contracts import IngestCounts
-from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth
+from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
 from hermes_ray.config import Settings
 from hermes_ray.errors import (
     EngineError,
@@ -107,11 +108,16 @@ class IngestLoop:
         self._topic_partitions: frozenset[int] = frozenset()
         self._trouble: str | None = "connecting to the broker"
         self._counts: Mapping[str, IngestCounts] = {}
+        self._owner_news: deque[OwnersChanged] = deque()
 
     def assign(self, assignment: Assignment) -> None:
         """Read these partitions from now on; an older assignment than the present one changes nothing."""
         if assignment.epoch > self._wanted.epoch:
             self._wanted = assignment
+
+    def owners_changed(self, news: OwnersChanged) -> None:
+        """Streams have other owners, of which nothing was heard from their former one."""
+        self._owner_news.append(news)
 
     def health(self) -> IngestHealth:
         """What the loop is doing."""
@@ -127,6 +133,7 @@ class IngestLoop:
             lag_records=self._reader.backlog.records,
             waiting_s=self._reader.backlog.waiting_s(time.time() * 1000),
             streams_left_out=self._stream_counts.left_out,
+            doubted=self._sender.doubted,
             counts=self._meters.read(self._reader.records_lost),
         )
 
@@ -159,6 +166,7 @@ class IngestLoop:
             if self._wanted is not self._assignment:
                 self._change_assignment(consumer)
             self._sender.settle(_BUSY_POLL_S if self._outbox.free <= 0 else 0.0)
+            self._follow_owners()
             self._rejected.settle(writer)
             self._sender.send()
             self._read(consumer)
@@ -195,6 +203,13 @@ class IngestLoop:
         self._sender.forget(stream_id)
         for partition in self._streams.forget(stream_id):
             self._reader.rewind(partition)
+
+    def _follow_owners(self) -> None:
+        while self._owner_news:
+            news = self._owner_news.popleft()
+            for stream_id, owner in news.owners.items():
+                if self._delivery.goes_to(stream_id, news.former, owner.epoch):
+                    self._sender.owner_changed(stream_id, news)
 
     def _read(self, consumer: PartitionConsumer) -> None:
         """Take records while there is room; waits for the first, so this is where the loop rests."""
@@ -268,6 +283,7 @@ class IngestLoop:
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s and not self._stopping.is_set():
             self._sender.settle(0.0)
+            self._follow_owners()
             self._sender.send()
             self._counts = self._stream_counts.snapshot(self._reader.backlog, self._outbox.oldest_ms)
             self._stopping.wait(_BUSY_POLL_S)

@@ -9,6 +9,7 @@ from hermes_ray.cluster.ingest.frame_suspects import FrameSuspects
 from hermes_ray.cluster.ingest.meters import IngestMeters
 from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame, with_pictures
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
+from hermes_ray.cluster.wire.protocol import OwnersChanged
 from hermes_ray.errors import (
     ClusterError,
     EngineClosed,
@@ -72,6 +73,16 @@ class BatchSender:
         """Conclude the batches that have ended, waiting up to ``timeout_s`` for the first."""
         for outcome in self._delivery.settle(timeout_s):
             self._conclude(outcome)
+
+    def owner_changed(self, stream_id: str, news: OwnersChanged) -> None:
+        """A stream's owner has ended, which Ray would say a second later; or it hangs, and would never answer."""
+        error = WorkerLost if news.ended else WorkerUnavailable
+        self._conclude(Outcome(stream_id, error(f"{news.former} does not answer, another worker has the stream")))
+
+    @property
+    def doubted(self) -> frozenset[str]:
+        """See :attr:`FrameSuspects.doubted`."""
+        return self._suspects.doubted
 
     def forget(self, stream_id: str) -> None:
         """Nothing of the stream is under way any more."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from hermes_ray.cluster.wire.cursor import StreamCursor
-from hermes_ray.cluster.wire.protocol import Durability, FramePosition, Mark, Resumption
+from hermes_ray.cluster.wire.protocol import Durability, FramePosition, Mark, Resumption, is_done_with
 from hermes_ray.video.sampling import SamplerState
 
 
@@ -74,7 +74,7 @@ class IngestStream:
             at: the owner's answer.
             replay_s: how much of the stream may have been read and not be in its newest snapshot, seconds.
         """
-        self.cursor = StreamCursor(at.log, at.positions, at.sampler, at.lost_records)
+        self.cursor = StreamCursor(at.log, at.positions, at.sampler, at.lost_records, at.erased, at.settings)
         self.sampler = at.sampler
         self.behind = at.behind
         self.ask_not_before_s = 0.0
@@ -182,5 +182,4 @@ class IngestStreams:
         durable = self.get(stream_id).durable
         if durable is None or durable.log != self.log:
             return False
-        newest = durable.positions.get(position.partition)
-        return newest is not None and position <= newest
+        return is_done_with(durable.positions, durable.erased, position)

@@ -12,13 +12,18 @@ from hermes_ray.cluster.memory_worker.answer_desk import AnswerDesk
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
 from hermes_ray.cluster.memory_worker.frame_applier import FrameApplier
 from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
+from hermes_ray.cluster.memory_worker.lifeline import Lifeline
 from hermes_ray.cluster.memory_worker.loading import LoadingEngine
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
+from hermes_ray.cluster.memory_worker.recently_asked import RecentlyAsked
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
+from hermes_ray.cluster.memory_worker.transfers import Transfers
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
+from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
     Admission,
     Durability,
@@ -28,9 +33,10 @@ from hermes_ray.cluster.wire.protocol import (
     StreamReport,
     WorkerHealth,
 )
+from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
-from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
 
@@ -47,6 +53,8 @@ _LOOKERS = 4
 """Memory maps drawn at once. Apart from health checks, since each waits for a step of the engine."""
 _PICTURES = 32
 """Pictures looked for at once. Apart from maps, which cost more; each waits for a step of the engine too."""
+_TRANSFERS = 4
+"""Parts of exported or imported memories that are copied at once."""
 _DRAIN_LIMIT_S = 20.0
 """Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
 
@@ -72,6 +80,7 @@ class StreamMemoryActor:
         self._meters = MemoryMeters()
         self._process = uuid4().hex
         self._node = ray.get_runtime_context().get_node_id()
+        self._lifeline = Lifeline(ray.util.get_node_ip_address())
         self._loading = LoadingEngine(name, settings, torch_threads)
         snapshots = settings.snapshots
         store = SnapshotStore(snapshots) if snapshots.url is not None else None
@@ -79,16 +88,26 @@ class StreamMemoryActor:
         self._hosted = HostedStreams(
             name, self._fence, self._keeper, self._loading.loaded, Pace(snapshots.max_bytes_per_s)
         )
+        self._changes = StreamChanges(self._hosted, self._fence, self._keeper, self._loading.loaded)
         self._frames_loop: asyncio.AbstractEventLoop | None = None
         self._snapshots: asyncio.Task[None] | None = None
         self._draining = False
         self._applier = FrameApplier()
         self._desk = AnswerDesk(self._explain)
+        self._asked = RecentlyAsked()
+        self._transfers = Transfers(settings.api.max_import_bytes)
 
     @staticmethod
     def concurrency_groups(settings: Settings) -> dict[str, int]:
         """How many calls of each kind run at once."""
-        return {"health": 16, "ask": _CALLERS, "ingest": 256, "look": _LOOKERS, "picture": _PICTURES}
+        return {
+            "health": 16,
+            "ask": _CALLERS,
+            "ingest": 256,
+            "look": _LOOKERS,
+            "picture": _PICTURES,
+            "transfer": _TRANSFERS,
+        }
 
     @ray.method(concurrency_group="health")
     async def health(self, silent_s: float = 0.0) -> WorkerHealth:
@@ -115,7 +134,15 @@ class StreamMemoryActor:
             engine=state,
             snapshots=self._keeper.state(),
             silent_streams=self._hosted.silent(),
+            failing=engine is not None and engine.has_failed,
+            lifeline=await self._lifeline.address(),
+            asked=self._asked.streams(),
         )
+
+    @ray.method(concurrency_group="health")
+    async def lifeline(self) -> tuple[str, tuple[str, int] | None]:
+        """A name of this process, and the address that answers as long as it lives; ``None`` without one."""
+        return self._process, await self._lifeline.address()
 
     @ray.method(concurrency_group="ingest")
     async def admit(self, admission: Admission) -> None:
@@ -128,20 +155,21 @@ class StreamMemoryActor:
             self._hosted.welcome(stream_id)
 
     @ray.method(concurrency_group="ingest")
-    async def own(self, stream_id: str, epoch: int, stored: bool = False) -> None:
+    async def own(self, stream_id: str, epoch: int, stored: bool = False, erased: StreamCursor | None = None) -> None:
         """The Coordinator placed a stream here. If it was held elsewhere, or before, its memory is restored.
 
         Args:
             stream_id: which.
             epoch: under which it is owned.
             stored: another worker owned it, so there should be a snapshot.
+            erased: how it begins where there is no store to say so.
 
         Raises:
             WorkerUnavailable: this process is not admitted yet.
             StaleEpoch: the stream was placed again since.
         """
         self._fence.check(stream_id, epoch)
-        self._hosted.welcome(stream_id, stored=stored)
+        self._hosted.welcome(stream_id, stored=stored, erased=erased)
 
     @ray.method(concurrency_group="ingest")
     async def release(self, stream_id: str, epoch: int) -> bool:
@@ -159,6 +187,54 @@ class StreamMemoryActor:
     async def reset(self, stream_id: str, epoch: int) -> None:
         """A person wants a stream to begin with an empty memory; raises as :meth:`HostedStreams.reset`."""
         await self._hosted.reset(stream_id, epoch)
+
+    @ray.method(concurrency_group="ingest")
+    async def configure(self, stream_id: str, epoch: int, change: Change) -> None:
+        """A person changes what is set for a stream; raises as :meth:`StreamChanges.configure`."""
+        await self._changes.configure(stream_id, epoch, change)
+
+    @ray.method(concurrency_group="health")
+    async def retentions(self) -> Mapping[str, float]:
+        """Streams that may be silent for longer or shorter than others, and for how long, days."""
+        return self._hosted.retentions()
+
+    @ray.method(concurrency_group="ingest")
+    async def erase(self, stream_id: str, epoch: int, log_id: str, ends: Mapping[int, int]) -> bool:
+        """A person wants a stream to be forgotten; see :meth:`StreamChanges.erase`."""
+        return await self._changes.erase(stream_id, epoch, log_id, ends)
+
+    @ray.method(concurrency_group="ingest")
+    async def export(self, stream_id: str, epoch: int) -> tuple[str, int]:
+        """Begin to export a memory; returns the transfer's name and size. Raises as :meth:`StreamChanges.export`."""
+        data = await self._changes.export(stream_id, epoch)
+        return self._transfers.begin(data), len(data)
+
+    @ray.method(concurrency_group="ingest")
+    async def take_over(
+        self, stream_id: str, epoch: int, transfer: str, log_id: str, ends: Mapping[int, int], replace: bool
+    ) -> None:
+        """Begin a stream with a memory that was transferred here; raises as :meth:`StreamChanges.take_over`."""
+        await self._changes.take_over(stream_id, epoch, self._transfers.take(transfer), log_id, ends, replace)
+
+    @ray.method(concurrency_group="transfer")
+    async def begin_transfer(self) -> str:
+        """Begin to take a memory in; returns the transfer's name."""
+        return self._transfers.begin()
+
+    @ray.method(concurrency_group="transfer")
+    async def read_transfer(self, transfer: str, start: int, size: int) -> bytes:
+        """A part of what is exported."""
+        return self._transfers.read(transfer, start, size)
+
+    @ray.method(concurrency_group="transfer")
+    async def write_transfer(self, transfer: str, start: int, part: bytes) -> None:
+        """A part of what is imported."""
+        self._transfers.write(transfer, start, part)
+
+    @ray.method(concurrency_group="transfer")
+    async def end_transfer(self, transfer: str) -> None:
+        """Nobody wants it any more."""
+        self._transfers.end(transfer)
 
     @ray.method(concurrency_group="ingest")
     async def lose(self, stream_id: str, epoch: int) -> None:
@@ -186,10 +262,9 @@ class StreamMemoryActor:
         """How far each stream would be after this process' death; those being restored are left out.
 
         Raises:
-            WorkerUnavailable: this process is not admitted yet.
+            WorkerUnavailable: this process is not admitted yet, or its lease is over and others may own its streams.
         """
-        if self._fence.epoch is None:
-            raise WorkerUnavailable(f"{self._name} is not admitted yet", retry_after_s=1.0)
+        self._fence.require_lease()
         return self._hosted.durability()
 
     @ray.method(concurrency_group="health")
@@ -198,12 +273,18 @@ class StreamMemoryActor:
         return self._hosted.reports()
 
     @ray.method(concurrency_group="health")
+    async def restoring(self) -> frozenset[str]:
+        """Streams whose memory is being restored."""
+        return self._hosted.restoring()
+
+    @ray.method(concurrency_group="health")
     async def report(self, stream_id: str, epoch: int) -> StreamReport:
         """One stream.
 
         Raises:
             StaleEpoch: the caller looks at a former owner.
             NotReady: it is placed here and no frame of it has been applied.
+            UnknownStream: it was erased, and no frame has come since.
         """
         self._fence.check(stream_id, epoch)
         return self._hosted.report(stream_id)
@@ -280,6 +361,7 @@ class StreamMemoryActor:
         self._meters.asked()
         try:
             self._fence.check(asked.stream_id, asked.epoch)
+            self._asked.asked(asked.stream_id)
             engine = self._loading.loaded()
             newest_ms = self._hosted.report(asked.stream_id).memory.as_of_ms
             check_moment(asked.question, newest_ms, time.time() * 1000, self._settings.video.max_clock_skew_s)
@@ -301,7 +383,8 @@ class StreamMemoryActor:
     def _explain(self, asked: Asked, error: HermesError) -> HermesError:
         end_if_broken(error)
         try:
-            if isinstance(error, UnknownStream):  # it was there a moment ago, so it is leaving
+            if isinstance(error, UnknownStream) and not self._hosted.is_erased(asked.stream_id):
+                # It was there a moment ago, so it is leaving.
                 self._fence.check(asked.stream_id, asked.epoch)
                 error = NotReady(f"stream {asked.stream_id!r} is on its way from or to {self._name}")
         except HermesError as moved:

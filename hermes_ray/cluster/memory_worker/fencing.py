@@ -60,14 +60,20 @@ class Fence:
                 or the stream has left this worker.
         """
         with self._lock:
-            if self._own is None:
-                raise WorkerUnavailable("the worker has just started and is not admitted yet", retry_after_s=1.0)
-            if self._now_s() > self._lease_until_s:
-                raise WorkerUnavailable("the worker is out of touch with the Coordinator", retry_after_s=1.0)
-            known = self._streams.get(stream_id, self._left.get(stream_id, self._own))
+            own = self._require_lease()
+            known = self._streams.get(stream_id, self._left.get(stream_id, own))
             if epoch < known:
                 raise StaleEpoch(f"epoch {epoch} of stream {stream_id!r} is over, it is {known} now", retry_after_s=0.1)
             self._streams[stream_id] = epoch
+
+    def require_lease(self) -> None:
+        """Let nothing be promised that another owner may know nothing of.
+
+        Raises:
+            WorkerUnavailable: this process was not admitted yet, or its lease is over.
+        """
+        with self._lock:
+            self._require_lease()
 
     def release(self, stream_id: str, through: int) -> None:
         """The stream has left: calls with an epoch up to ``through`` are refused from now on."""
@@ -85,3 +91,10 @@ class Fence:
         """Epoch of every stream that was called for and has not left."""
         with self._lock:
             return dict(self._streams)
+
+    def _require_lease(self) -> int:
+        if self._own is None:
+            raise WorkerUnavailable("the worker has just started and is not admitted yet", retry_after_s=1.0)
+        if self._now_s() > self._lease_until_s:
+            raise WorkerUnavailable("the worker is out of touch with the Coordinator", retry_after_s=1.0)
+        return self._own

@@ -75,15 +75,20 @@ class HostedStreams:
         """Streams that are being restored."""
         return len(self._recovering)
 
-    def welcome(self, stream_id: str, *, stored: bool = False) -> None:
+    def restoring(self) -> frozenset[str]:
+        """Streams that are being restored."""
+        return frozenset(list(self._recovering))
+
+    def welcome(self, stream_id: str, *, stored: bool = False, erased: StreamCursor | None = None) -> None:
         """A stream was placed here: restore its memory if there is one, unless it is here or on its way.
 
         Args:
             stream_id: whose.
             stored: another worker owned it, so there should be a snapshot.
+            erased: how the stream begins where there is no store to say so.
         """
         if stream_id not in self._ready and stream_id not in self._recovering:
-            self._recovering[stream_id] = asyncio.create_task(self._recover(stream_id, stored))
+            self._recovering[stream_id] = asyncio.create_task(self._recover(stream_id, stored, erased))
 
     @asynccontextmanager
     async def turn(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
@@ -112,12 +117,27 @@ class HostedStreams:
 
         Raises:
             NotReady: it is being restored, or no frame of it was applied.
+            UnknownStream: it was erased, and no frame has come since.
         """
+        if self.is_erased(stream_id):
+            raise UnknownStream(f"stream {stream_id!r} was erased, and no frame has come since")
         if stream_id not in self._ready:
             raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
         if stream_id not in self._reports:
             raise NotReady(f"stream {stream_id!r} is placed on {self._name}, which has no frame of it yet")
         return self._aged(stream_id, self._reports[stream_id])
+
+    def is_ready(self, stream_id: str) -> bool:
+        """Whether a stream's memory is what it is to be."""
+        return stream_id in self._ready
+
+    def has_frames(self, stream_id: str) -> bool:
+        """Whether frames were applied to a stream's memory."""
+        return stream_id in self._reports
+
+    def is_erased(self, stream_id: str) -> bool:
+        """Whether a stream was erased, and no frame has come since: records from before may have had it placed here."""
+        return self._keeper.cursor(stream_id).is_erased and stream_id not in self._reports
 
     def reports(self) -> Mapping[str, StreamReport]:
         """Every stream that has frames here."""
@@ -147,7 +167,7 @@ class HostedStreams:
             if stream_id in self._keeper.changed() and (shot := await self._take(stream_id)):
                 await self._save(shot)
             stored = self._keeper.age_s(stream_id) is not None
-            await self._forget(stream_id, epoch)
+            await self.forget(stream_id, epoch)
         log.info("stream handed over", stream_id=stream_id, stored=stored)
         return stored
 
@@ -158,13 +178,50 @@ class HostedStreams:
             StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`.
             SnapshotError: the store did not take it; the memory is as it was.
         """
-        async with self._storing, self.turn(stream_id, epoch):
+        async with self.at_rest(stream_id, epoch):
             if stream_id not in self._ready:
                 raise NotReady(f"stream {stream_id!r} is leaving {self._name}", retry_after_s=_RECOVERING_S)
+            if self.is_erased(stream_id):
+                raise UnknownStream(f"stream {stream_id!r} was erased, and no frame has come since")
             await asyncio.to_thread(self._keeper.reset, stream_id, epoch)
             self._reports.pop(stream_id, None)
             await self._drop(stream_id)
         log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
+
+    def retentions(self) -> Mapping[str, float]:
+        """Days, by stream, of those that have a retention of their own."""
+        own = {stream: self._keeper.cursor(stream).settings.retention_days for stream in list(self._ready)}
+        return {stream: days for stream, days in own.items() if days is not None}
+
+    @asynccontextmanager
+    async def at_rest(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
+        """As :meth:`turn`, and no snapshot is written meanwhile. Raises the same."""
+        async with self._storing, self.turn(stream_id, epoch):
+            yield
+
+    @asynccontextmanager
+    async def alone(self, stream_id: str) -> AsyncIterator[None]:
+        """Hold a stream still, whoever owns it and in whatever state it is; no snapshot is written meanwhile."""
+        async with self._storing, self._in_order[stream_id]:
+            yield
+
+    async def begin(self, stream_id: str) -> None:
+        """The engine has the memory that the stream is to go on with. The caller holds it :meth:`alone`."""
+        stats = await asyncio.to_thread(self._engine().stream_stats, stream_id)
+        self._reports[stream_id] = StreamReport(stats, None)
+        self._ready.add(stream_id)
+
+    async def forget(self, stream_id: str, through: int) -> None:
+        """The stream leaves: calls with epochs up to ``through`` are refused. The caller holds it :meth:`alone`."""
+        self._fence.release(stream_id, through)
+        await self.clear(stream_id)
+
+    async def clear(self, stream_id: str) -> None:
+        """Nothing is known of the stream here any more, and it stays. The caller holds it still."""
+        self._ready.discard(stream_id)
+        self._reports.pop(stream_id, None)
+        self._keeper.forget(stream_id)
+        await self._drop(stream_id)
 
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker while this one was out of touch: forget it, writing nothing.
@@ -176,7 +233,7 @@ class HostedStreams:
         async with self._storing, self._in_order[stream_id]:
             if self._fence.streams.get(stream_id, epoch) < epoch:
                 log.warning("stream is owned elsewhere by now", stream_id=stream_id, epoch=epoch)
-                await self._forget(stream_id, epoch - 1)
+                await self.forget(stream_id, epoch - 1)
 
     async def bring_back(self, stream_id: str, cause: HermesError) -> None:
         """A stream's memory is lost: restore it from its snapshot. The caller holds its turn.
@@ -186,7 +243,7 @@ class HostedStreams:
             cause: what became of the memory.
         """
         log.error("a memory is lost, restoring it from its snapshot", stream_id=stream_id, error=str(cause))
-        await self._clear(stream_id)
+        await self.clear(stream_id)
         self.welcome(stream_id, stored=True)
 
     async def keep_snapshots(self) -> None:
@@ -207,12 +264,12 @@ class HostedStreams:
         for stream_id in self._keeper.changed():
             await self._write_snapshot(stream_id)
 
-    async def _recover(self, stream_id: str, stored: bool) -> None:
+    async def _recover(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> None:
         """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""
         try:
             async with self._in_order[stream_id]:
-                while True:
-                    if await self._restore(stream_id, stored):
+                while stream_id in self._fence.streams:  # else it has left meanwhile
+                    if await self._restore(stream_id, stored, erased):
                         self._ready.add(stream_id)
                         return
                     await asyncio.sleep(_RECOVERY_RETRY_S)
@@ -222,10 +279,10 @@ class HostedStreams:
         finally:
             del self._recovering[stream_id]
 
-    async def _restore(self, stream_id: str, stored: bool) -> bool:
+    async def _restore(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> bool:
         engine = self._engine()
         try:
-            if await asyncio.to_thread(self._keeper.restore, engine, stream_id, stored):
+            if await asyncio.to_thread(self._keeper.restore, engine, stream_id, stored, erased):
                 self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
         except HermesError as error:
             end_if_broken(error)
@@ -266,16 +323,6 @@ class HostedStreams:
     async def _save(self, shot: _Shot) -> None:
         await asyncio.to_thread(self._keeper.save, *shot)
 
-    async def _forget(self, stream_id: str, through: int) -> None:
-        self._fence.release(stream_id, through)
-        await self._clear(stream_id)
-
-    async def _clear(self, stream_id: str) -> None:
-        self._ready.discard(stream_id)
-        self._reports.pop(stream_id, None)
-        self._keeper.forget(stream_id)
-        await self._drop(stream_id)
-
     async def _drop(self, stream_id: str) -> None:
         try:
             await asyncio.to_thread(self._engine().drop, stream_id)
@@ -284,4 +331,9 @@ class HostedStreams:
 
     def _aged(self, stream_id: str, report: StreamReport) -> StreamReport:
         cursor = self._keeper.cursor(stream_id)
-        return replace(report, snapshot_age_s=self._keeper.age_s(stream_id), lost_records=cursor.lost_records)
+        return replace(
+            report,
+            snapshot_age_s=self._keeper.age_s(stream_id),
+            lost_records=cursor.lost_records,
+            settings=cursor.settings,
+        )

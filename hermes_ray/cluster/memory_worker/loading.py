@@ -28,6 +28,7 @@ class LoadingEngine:
         self._settings = settings
         self.engine: StreamEngine | None = None
         self.failure: HermesError | None = None
+        self._doing = f"loading model {settings.model.name}"
         Thread(target=self._load, args=(torch_threads,), name="loading", daemon=True).start()
 
     def loaded(self) -> "StreamEngine":
@@ -45,7 +46,10 @@ class LoadingEngine:
         """How far it is, for people."""
         if self.failure is not None:
             return str(self.failure)
-        return "ready" if self.engine is not None else f"loading model {self._settings.model.name}"
+        return "ready" if self.engine is not None else self._doing
+
+    def _note(self, doing: str) -> None:
+        self._doing = doing
 
     def _load(self, torch_threads: int) -> None:
         import torch
@@ -65,6 +69,7 @@ class LoadingEngine:
                 dtype=model.dtype,
                 revision=model.revision,
                 max_pixels_per_frame=model.max_pixels_per_frame,
+                on_progress=self._note,
                 thumbnail=thumbnail_maker(self._settings.memory.thumbnail_px),
             )
         except HermesError as error:

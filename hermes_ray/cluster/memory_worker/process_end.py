@@ -8,8 +8,9 @@ from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
 
-_LAST_WORDS_S = 0.5
-"""For the callers to hear that it was the engine: they find out which of their requests it was."""
+_LAST_WORDS_S = 1.0
+"""For the callers to hear that it was the engine: they find out which of their requests it was. And for the
+Coordinator, which asks several times a second, to hear that nobody else is to have the streams."""
 _EXIT_CODE = 1
 
 

@@ -5,50 +5,28 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName, that_count
 from hermes_ray.config import SnapshotSettings
 from hermes_ray.errors import ConfigError, SnapshotError
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 _STREAM = "stream="
 """Before a stream's id, which may be ``..``, in the name of its directory."""
-_SUFFIX = ".snapshot"
 _UNFINISHED = ".part"
 _TRIAL = "trial-"
 _NO_BUCKET = "NoSuchBucket"
 """Error code of S3 (API reference, Error Responses)."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class SnapshotName:
-    """Names one snapshot of a stream; the newest is the largest.
-
-    Attributes:
-        epoch: of the owner that wrote it, so that what a former owner writes late is never the newest.
-        sequence: grows with every snapshot of that owner.
-    """
-
-    epoch: int
-    sequence: int
-
-    def __str__(self) -> str:
-        return f"{self.epoch:020d}-{self.sequence:010d}{_SUFFIX}"
-
-    @classmethod
-    def parse(cls, name: str) -> Self | None:
-        """The name of a file; ``None`` for a file that is no finished snapshot."""
-        epoch, _, sequence = name.removesuffix(_SUFFIX).partition("-")
-        if not (name.endswith(_SUFFIX) and epoch.isdecimal() and sequence.isdecimal()):
-            return None
-        return cls(int(epoch), int(sequence))
 
 
 class SnapshotStore:
@@ -71,6 +49,11 @@ class SnapshotStore:
         except (ValueError, ImportError) as error:
             raise ConfigError(f"snapshots.url {settings.url}: {error}") from error
         self._files, self._root = found
+
+    @property
+    def keep(self) -> int:
+        """How many snapshots of a stream are kept."""
+        return self._keep
 
     def check(self) -> None:
         """Make sure that something can be written, listed and removed.
@@ -96,6 +79,8 @@ class SnapshotStore:
     def prune(self, stream_id: str, keep: int | None = None) -> None:
         """Remove a stream's snapshots that are too many, the oldest first. For its owner, who writes no other now.
 
+        That the stream was erased is not forgotten: should all snapshots be damaged, the records from before stay out.
+
         Args:
             stream_id: whose.
             keep: how many of them stay; by default as many as the settings say.
@@ -103,31 +88,74 @@ class SnapshotStore:
         Raises:
             SnapshotError: not all could be removed; the newest are still there.
         """
-        self._remove(stream_id, reversed(self.names(stream_id)[self._keep if keep is None else keep :]))
+        names = self._all_names(stream_id)
+        keep = self._keep if keep is None else keep
+        stays = {name for at, name in enumerate(that_count(names)) if at < keep or name.erased}
+        self._remove(stream_id, (name for name in reversed(names) if name not in stays))
 
-    def expire(self, older_than_s: float) -> list[str]:
+    def erase(self, stream_id: str, epoch: int, sequence: int, data: bytes) -> bool:
+        """Write down that a stream was erased, and remove its snapshots.
+
+        Args:
+            stream_id: whose.
+            epoch: under which the stream is owned; what was written under an older one counts for nothing, also if it
+                is written later.
+            sequence: above those of the owner's snapshots under that epoch.
+            data: what its next owner is to know.
+
+        Returns:
+            Whether every snapshot could be removed; :meth:`sweep` tries again.
+
+        Raises:
+            SnapshotError: it could not be written; nothing has changed.
+        """
+        self.put(stream_id, SnapshotName(epoch, sequence, erased=True), data)
+        try:
+            self.prune(stream_id, keep=1)
+        except SnapshotError as error:
+            log.error("snapshots of an erased stream stay", stream_id=stream_id, error=str(error))
+            return False
+        return True
+
+    def sweep(self) -> None:
+        """Remove what counts for nothing since its stream was erased, such as what a former owner wrote later.
+
+        Raises:
+            SnapshotError: the store cannot be read or written; what was removed stays removed.
+        """
+        for stream_id in self._directories():
+            names = self._all_names(stream_id)
+            self._remove(stream_id, reversed(names[len(that_count(names)) :]))
+
+    def expire(self, older_than_s: float | None, of_stream: Mapping[str, float] | None = None) -> list[str]:
         """Remove all snapshots of streams that have had none newer for so long.
 
         Args:
             older_than_s: age of the newest, by the store's clock for its files and by this machine's for now, seconds.
+            of_stream: the same, for streams that have an age of their own.
 
         Returns:
-            The streams of which there is nothing any more.
+            The streams of which there is nothing any more. What is known of those that were erased expires too.
 
         Raises:
             SnapshotError: the store cannot be read or written, or keeps no times; what was removed stays removed.
         """
-        before_s = time.time() - older_than_s
-        return [stream for stream in self.streams() if self._remove_all_from_before(stream, before_s)]
+        now_s, of_stream, newest = time.time(), of_stream or {}, self.newest()
+        ages_s = {stream: of_stream.get(stream, older_than_s) for stream in newest}
+        expired = [
+            stream
+            for stream, age_s in ages_s.items()
+            if age_s is not None and self._remove_all_from_before(stream, now_s - age_s)
+        ]
+        return [stream for stream in expired if not newest[stream].erased]
 
     def names(self, stream_id: str) -> list[SnapshotName]:
-        """A stream's snapshots, newest first.
+        """A stream's snapshots, newest first; if it was erased, those since, and last what says so.
 
         Raises:
             SnapshotError: the store cannot be read.
         """
-        found = (SnapshotName.parse(name) for name in self._list(self._directory(stream_id)))
-        return sorted((name for name in found if name is not None), reverse=True)
+        return that_count(self._all_names(stream_id))
 
     def read(self, stream_id: str, name: SnapshotName) -> bytes:
         """The bytes of a snapshot.
@@ -144,8 +172,23 @@ class SnapshotStore:
         Raises:
             SnapshotError: the store cannot be read.
         """
-        named = [name.removeprefix(_STREAM) for name in self._list(self._root) if name.startswith(_STREAM)]
-        return sorted(stream for stream in named if self.names(stream))
+        return [stream for stream, newest in self.newest().items() if not newest.erased]
+
+    def newest(self) -> dict[str, SnapshotName]:
+        """Of every stream that has any its newest snapshot, or what says that it was erased; by stream id, in order.
+
+        Raises:
+            SnapshotError: the store cannot be read.
+        """
+        found = ((stream, self.names(stream)) for stream in self._directories())
+        return {stream: names[0] for stream, names in found if names}
+
+    def _directories(self) -> list[str]:
+        return sorted(name.removeprefix(_STREAM) for name in self._list(self._root) if name.startswith(_STREAM))
+
+    def _all_names(self, stream_id: str) -> list[SnapshotName]:
+        found = (SnapshotName.parse(name) for name in self._list(self._directory(stream_id)))
+        return sorted((name for name in found if name is not None), reverse=True)
 
     def _write(self, directory: str, name: str, data: bytes) -> None:
         if isinstance(self._files, LocalFileSystem):
@@ -154,7 +197,7 @@ class SnapshotStore:
             self._files.pipe_file(f"{directory}/{name}", data)  # object stores show whole objects only
 
     def _remove_all_from_before(self, stream_id: str, before_s: float) -> bool:
-        names = self.names(stream_id)
+        names = self._all_names(stream_id)
         directory = self._directory(stream_id)
         with _translated(f"reading the age of stream {stream_id!r}'s snapshots"):
             if not names or self._files.modified(f"{directory}/{names[0]}").timestamp() >= before_s:
@@ -169,7 +212,8 @@ class SnapshotStore:
         directory = self._directory(stream_id)
         with _translated(f"removing old snapshots of stream {stream_id!r}"):
             for name in names:
-                self._files.rm_file(f"{directory}/{name}")
+                with suppress(FileNotFoundError):  # the Coordinator and an owner may remove the same
+                    self._files.rm_file(f"{directory}/{name}")
 
     def _directory(self, stream_id: str) -> str:
         return f"{self._root}/{_STREAM}{stream_id}"

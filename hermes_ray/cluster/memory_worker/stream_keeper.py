@@ -8,12 +8,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from hermes_ray.cluster.memory_worker.empty_memory import dump_empty, is_empty, load_empty
-from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotName, SnapshotStore
+from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
+from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Durability, Mark, Resumption
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import SnapshotCounts, SnapshotState
+from hermes_ray.video.sampling import SamplerState
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
@@ -76,12 +78,20 @@ class StreamKeeper:
         """Where ingest goes on."""
         cursor = self.cursor(stream_id)
         behind = stream_id in self._behind
-        return Resumption(cursor.log, cursor.positions, cursor.sampler, behind, cursor.lost_records)
+        return Resumption(
+            cursor.log,
+            cursor.positions,
+            cursor.sampler,
+            behind,
+            cursor.lost_records,
+            cursor.erased,
+            cursor.settings,
+        )
 
     def durability(self, stream_id: str, epoch: int) -> Durability:
         """How far the stream would be after this process' death."""
         safe = self._safe_cursor(stream_id)
-        return Durability(epoch, safe.log, safe.positions)
+        return Durability(epoch, safe.log, safe.positions, safe.erased)
 
     def age_s(self, stream_id: str) -> float | None:
         """How old a stream's newest snapshot is, seconds; ``None`` if it has none."""
@@ -131,9 +141,8 @@ class StreamKeeper:
         """
         assert self._store is not None, "there is no store"
         began_s = self._tried_s[stream_id] = self._now_s()
-        self._sequence += 1
         try:
-            self._store.put(stream_id, SnapshotName(epoch, self._sequence), data)
+            self._store.put(stream_id, SnapshotName(epoch, self._next_sequence()), data)
         except SnapshotError:
             self._count(failed=1)
             raise
@@ -155,8 +164,7 @@ class StreamKeeper:
         Raises:
             SnapshotError: the store did not take it; nothing has changed.
         """
-        known = self.cursor(stream_id)
-        empty = StreamCursor(known.log, known.positions)
+        empty = self.cursor(stream_id).emptied()
         if self._store is not None:
             self.save(stream_id, epoch, empty, dump_empty(empty))
             try:
@@ -165,6 +173,44 @@ class StreamKeeper:
                 log.error("old snapshots stay; the empty one counts", stream_id=stream_id, error=str(error))
         self._cursors[stream_id] = empty
         self._unsaved_s.pop(stream_id, None)
+
+    def configure(self, stream_id: str, epoch: int, cursor: StreamCursor, data: bytes) -> None:
+        """From a cursor on a stream has other settings.
+
+        Written into as many snapshots as the store keeps. So no older one is left that could be used in the place of a
+        damaged one, and from which a replay would go on without the settings.
+
+        Args:
+            stream_id: whose.
+            epoch: under which the stream is owned.
+            cursor: where it is, with the new settings.
+            data: the snapshot, with :meth:`beside` of that cursor in it.
+
+        Raises:
+            SnapshotError: the store did not take it; the stream goes on with its former settings.
+        """
+        for _ in range(0 if self._store is None else self._store.keep):
+            self.save(stream_id, epoch, cursor, data)
+        self._cursors[stream_id] = cursor
+        self._unsaved_s.pop(stream_id, None)
+
+    def erase(self, stream_id: str, epoch: int, cursor: StreamCursor) -> bool:
+        """Write down that the stream was erased, and remove its snapshots.
+
+        Args:
+            stream_id: whose.
+            epoch: under which the stream is owned.
+            cursor: says which records belong to it.
+
+        Returns:
+            Whether every snapshot could be removed. One that stays is not read any more.
+
+        Raises:
+            SnapshotError: the store did not take it; nothing has changed.
+        """
+        if self._store is None:
+            return True
+        return self._store.erase(stream_id, epoch, self._next_sequence(), dump_empty(cursor))
 
     @staticmethod
     def beside(cursor: StreamCursor) -> Mapping[str, object]:
@@ -179,13 +225,16 @@ class StreamKeeper:
         self._unsaved_s.pop(stream_id, None)
         self._behind.discard(stream_id)
 
-    def restore(self, engine: "StreamEngine", stream_id: str, stored: bool = False) -> bool:
+    def restore(
+        self, engine: "StreamEngine", stream_id: str, stored: bool = False, erased: StreamCursor | None = None
+    ) -> bool:
         """Bring a stream back from its newest snapshot that can be read.
 
         Args:
             engine: where to.
             stream_id: whose.
             stored: there should be one; if there is not, everything that Kafka still holds of the stream is read again.
+            erased: how the stream begins where there is no store to say so.
 
         Returns:
             Whether there is a memory. If not, the stream begins with its next frame.
@@ -194,6 +243,8 @@ class StreamKeeper:
             SnapshotError: the store cannot be read; nothing is known, try again.
             NoFreeSlot: there is no room for it.
         """
+        if self._store is None and erased is not None:
+            self._cursors[stream_id] = erased
         names = self._store.names(stream_id) if self._store is not None else []
         unreadable = []
         for name in names:
@@ -202,6 +253,11 @@ class StreamKeeper:
                 unreadable.append(name)
             elif self._restore_one(engine, stream_id, name, data):
                 return not is_empty(data)
+            if name.erased:
+                raise SnapshotError(
+                    f"stream {stream_id!r} was erased, and {name}, which says of which records, is damaged or not to "
+                    "be read; mend the store, or remove that file to let the stream begin with what Kafka still holds"
+                )
             self._behind.add(stream_id)  # what is committed may be ahead of an older snapshot
         if unreadable:
             # To begin anew would cost the memory, and soon the store the snapshots that may become readable again.
@@ -214,6 +270,42 @@ class StreamKeeper:
         if stream_id in self._behind:
             log.error("no snapshot can be used, replaying what Kafka still holds", stream_id=stream_id)
         return False
+
+    def adopt(self, engine: "StreamEngine", stream_id: str, epoch: int, data: bytes, cursor: StreamCursor) -> None:
+        """Begin a stream with the memory of another system, and write its first snapshot here.
+
+        Args:
+            engine: where to; does not know the stream.
+            stream_id: whose.
+            epoch: under which the stream is owned.
+            data: the memory, which the engine has checked.
+            cursor: says which records do not come into it.
+
+        Raises:
+            NoFreeSlot: there is no room for it.
+            SnapshotError: the store did not take it, or it is no memory for the engine.
+        """
+        engine.restore(stream_id, data)
+        stats = engine.stream_stats(stream_id)
+        newest_ms = stats.as_of_ms or 0
+        # At no rate of the file's own: the sampler begins a new grid at the memory's newest frame.
+        sampler = SamplerState(
+            target_fps=1.0,
+            anchor_ms=newest_ms,
+            newest_kept_ms=newest_ms,
+            newest_seen_ms=newest_ms,
+            kept=stats.frames_seen,
+        )
+        self._cursors[stream_id] = cursor = replace(cursor, sampler=sampler)
+        if self._store is None:
+            return
+        self.save(stream_id, epoch, cursor, engine.snapshot(stream_id, self.beside(cursor)))
+        try:
+            self._store.prune(stream_id, keep=1)
+        except SnapshotError as error:
+            log.error(
+                "snapshots of the replaced memory stay; the new one counts", stream_id=stream_id, error=str(error)
+            )
 
     def _read(self, stream_id: str, name: SnapshotName) -> bytes | None:
         """A snapshot's bytes; ``None`` once it could not be read often enough.
@@ -256,6 +348,11 @@ class StreamKeeper:
             self._store.prune(stream_id)
         except SnapshotError as error:
             log.error("old snapshots stay; the new one counts", stream_id=stream_id, error=str(error))
+
+    def _next_sequence(self) -> int:
+        with self._counting:
+            self._sequence += 1
+            return self._sequence
 
     def _count(self, **more: int) -> None:
         with self._counting:

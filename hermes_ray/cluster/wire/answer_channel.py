@@ -76,6 +76,11 @@ class AnswerChannel:
             if not over:
                 self._actor.cancel.remote(self._caller, asked.answer_id)
 
+    def fail(self, failure: HermesError) -> None:
+        """End every answer under way so; for one who knows before Ray says it that the worker's process has ended."""
+        for answer_id in tuple(self._awaited):
+            self._deliver(AnswerPart(answer_id, (), failure))
+
     async def _hand_in(self, asked: Asked, deadline_s: float) -> HermesError | None:
         try:
             async with asyncio.timeout(deadline_s - time.monotonic()):
@@ -103,8 +108,7 @@ class AnswerChannel:
         except HermesError as error:
             failure = error
         finally:
-            for answer_id in tuple(self._awaited):
-                self._deliver(AnswerPart(answer_id, (), failure))
+            self.fail(failure)
 
     def _deliver(self, part: AnswerPart) -> None:
         if part.end is not None:

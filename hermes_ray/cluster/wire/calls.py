@@ -10,6 +10,9 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ray.util import list_named_actors
 
 from hermes_ray.errors import ClusterError, HermesError, WorkerLost, WorkerUnavailable
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 Actor: TypeAlias = Any
 """Handle of one of our actors. Their methods gain ``.remote`` at run time, which no type checker follows."""
@@ -47,6 +50,14 @@ async def call(name: str, namespace: str, method: str, *args: object, limit_s: f
     with typed_errors(name):
         answer = getattr(find_actor(name, namespace), method).remote(*args)
         return await asyncio.wait_for(answer, limit_s)
+
+
+async def tell(name: str, namespace: str, method: str, *args: object, limit_s: float) -> None:
+    """Call a named actor that finds out by itself, later, if this does not reach it."""
+    try:
+        await call(name, namespace, method, *args, limit_s=limit_s)
+    except HermesError as error:
+        log.warning("not told", actor=name, what=method, error=str(error))
 
 
 @contextmanager

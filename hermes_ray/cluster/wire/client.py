@@ -4,13 +4,18 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
-from hermes_ray.cluster.wire.answer_channel import AnswerChannel
+from hermes_ray.cluster.wire.answer_channels import AnswerChannels
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
-from hermes_ray.cluster.wire.contracts import IngestCounts, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.contracts import Erasure, IngestCounts, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts_of_file, send
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
+from hermes_ray.cluster.wire.shared_call import SharedCall
+from hermes_ray.cluster.wire.stream_settings import Change
+from hermes_ray.cluster.wire.stream_state import StreamState
+from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figures_of, merged
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
@@ -25,6 +30,14 @@ _MAP_LIMIT_S = 20.0
 """A map or a picture waits for a step of the engine, and behind others."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
+_MOST_PAUSE_S = 0.5
+"""Between two tries of a question that waits: another worker may have its stream long before the former one is back."""
+_ERASE_LIMIT_S = 60.0
+"""The same; and a move that is under way, and the broker."""
+_TRANSFER_LIMIT_S = 30.0
+"""A snapshot waits for a step of the engine, and is copied off the device."""
+_IMPORT_LIMIT_S = 90.0
+"""Longer than the Coordinator waits for the worker, and the broker."""
 _STATS_LIMIT_S = 1.0
 """A scrape must end well within Prometheus' own limit of 10 s."""
 
@@ -35,12 +48,14 @@ class ClusterClient:
     For one event loop. Make it with :meth:`connect`. Only typed errors come out.
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, max_lag_s: float) -> None:
         self._namespace = namespace
+        self._statuses = StreamStatuses(max_lag_s)
+        self._listing = SharedCall(self._list)
         self._handles: dict[str, Actor] = {}
         self._locations: dict[str, Location] = {}
         self._suspects = QuestionSuspects()
-        self._channels: dict[str, AnswerChannel] = {}
+        self._channels = AnswerChannels(self._handle, self._ended)
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -49,7 +64,7 @@ class ClusterClient:
         Raises:
             NotReady: there is no Coordinator.
         """
-        client = cls(settings.cluster.namespace)
+        client = cls(settings.cluster.namespace, settings.video.max_lag_s)
         try:
             client._handle(COORDINATOR)
         except WorkerUnavailable as error:
@@ -64,18 +79,22 @@ class ClusterClient:
             return Readiness(False, (f"{COORDINATOR}: {error}",))
 
     async def list_streams(self) -> list[StreamStatus]:
-        """Every stream that has a memory, by name. Streams of a worker that is away are left out until it is back."""
+        """Every stream that has a memory, by name.
+
+        Of a stream whose worker is away, or that is moving or being restored, it is what was last known here. However
+        many ask at the same time, the workers are asked once for all of them.
+        """
+        return await self._listing()
+
+    async def _list(self) -> list[StreamStatus]:
         view: ClusterView = await self._call(COORDINATOR, "view")
         self._locations = dict(view.locations)
-        counts = await self._counts(view)
-        by_worker = await self._ask_all(view.memory_workers, "reports")
-        statuses = [
-            _status(stream_id, self._locations[stream_id], report, counts)
-            for worker, reports in by_worker.items()
-            for stream_id, report in reports.items()
-            if stream_id in self._locations and self._locations[stream_id].worker == worker
-        ]
-        return sorted(statuses, key=lambda status: status.stream_id)
+        counts, reports, restoring = await asyncio.gather(
+            self._counts(view),
+            self._ask_all(view.memory_workers, "reports"),
+            self._ask_all(view.memory_workers, "restoring"),
+        )
+        return await asyncio.to_thread(self._statuses.all, Survey(view, reports, restoring, counts))
 
     async def stats(self, *, per_stream: bool = False) -> SystemStats:
         """What the workers count and measure. Waits for no worker and raises nothing: what is unknown is left out.
@@ -99,10 +118,12 @@ class ClusterClient:
     async def _stream_figures(self) -> Mapping[str, StreamFigures]:
         try:
             async with asyncio.timeout(_STATS_LIMIT_S):
-                return {status.stream_id: figures_of(status) for status in await self.list_streams()}
+                statuses = await self.list_streams()
         except (HermesError, TimeoutError) as error:
             log.warning("no stats of streams", error=str(error))
             return {}
+        up = (status for status in statuses if status.state is not StreamState.FAILED)
+        return {status.stream_id: figures_of(status) for status in up}
 
     async def locate(self, stream_id: str) -> Location:
         """Which worker owns a stream; after the first time from the cache, without a call.
@@ -122,7 +143,8 @@ class ClusterClient:
         """
         report: StreamReport
         location, report = await self._look(stream_id, "report")
-        return _status(stream_id, location, report, await self._counts(await self._call(COORDINATOR, "view")))
+        counts = await self._counts(await self._call(COORDINATOR, "members"))
+        return self._statuses.one(stream_id, location, report, counts.get(stream_id))
 
     async def memory_map(self, stream_id: str) -> MemoryMap:
         """What each tier of a stream's memory still holds of every frame.
@@ -156,6 +178,60 @@ class ClusterClient:
             WorkerUnavailable: its owner is away.
         """
         self._locations[stream_id] = await self._call(COORDINATOR, "reset", stream_id, limit_s=_RESET_LIMIT_S)
+        return self._locations[stream_id]
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it. Whatever was published of it up to now never counts again.
+
+        Raises:
+            UnknownStream: nothing is kept of it.
+            NotReady: it is moving, or no broker answers.
+            SnapshotError: the snapshot store did not take it.
+            WorkerUnavailable: its owner is away, and its snapshots are on that machine.
+        """
+        erasure: Erasure = await self._call(COORDINATOR, "erase", stream_id, limit_s=_ERASE_LIMIT_S)
+        self._locations.pop(stream_id, None)
+        self._statuses.forget(stream_id)
+        return erasure
+
+    async def configure(self, stream_id: str, change: Change) -> None:
+        """Change what is set for a stream alone.
+
+        Raises:
+            UnknownStream, NotReady, SnapshotError, WorkerUnavailable: as for :meth:`reset`.
+            InvalidRequest: that cannot be set.
+        """
+        self._locations[stream_id] = await self._call(
+            COORDINATOR, "configure", stream_id, change, limit_s=_RESET_LIMIT_S
+        )
+
+    async def export(self, stream_id: str) -> MemoryFile:
+        """A stream's memory as a file.
+
+        Raises:
+            UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
+            Overloaded: its worker exports or imports too many already.
+            SnapshotError: its memory was parked on disk and cannot be read back.
+        """
+        location, (transfer, size) = await self._look(stream_id, "export", _TRANSFER_LIMIT_S)
+        return MemoryFile(size, parts_of(self._call, location.worker, transfer, size))
+
+    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+        """Begin a stream with a memory that was exported; what is published from now on comes into it.
+
+        Raises:
+            StreamExists: it has a memory, and ``replace`` is not set.
+            InvalidMemory: the file holds none, or none for this system's model and settings.
+            NoFreeSlot, Overloaded, NotReady, WorkerUnavailable: not now.
+            SnapshotError: the snapshot store did not take it.
+        """
+        worker = await self._call(COORDINATOR, "choose_for_import", stream_id)
+        transfer = await send(self._call, worker, parts_of_file(file))
+        try:
+            where = (stream_id, worker, transfer, replace)
+            self._locations[stream_id] = await self._call(COORDINATOR, "take_over", *where, limit_s=_IMPORT_LIMIT_S)
+        finally:
+            await end(self._call, worker, transfer)
         return self._locations[stream_id]
 
     async def ask(
@@ -193,7 +269,7 @@ class ClusterClient:
             except (StaleEpoch, NotReady, WorkerUnavailable) as error:
                 # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
                 at_once = isinstance(error, StaleEpoch) and not moved
-                wait_s = 0.0 if at_once else error.retry_after_s
+                wait_s = 0.0 if at_once else min(error.retry_after_s, _MOST_PAUSE_S)
                 if begun or (not at_once and time.monotonic() + wait_s > began_s + patience_s):
                     raise
                 moved = True
@@ -204,7 +280,7 @@ class ClusterClient:
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         location = await self._locate(stream_id)
         async with self._suspects.watch(location, stream_id, question, deadline_s):
-            answer = self._channel(location.worker).ask(
+            answer = self._channels.to(location.worker).ask(
                 stream_id, question, location.epoch, streamed=streamed, deadline_s=deadline_s
             )
             try:
@@ -241,12 +317,7 @@ class ClusterClient:
         return self._locations[stream_id]
 
     async def _counts(self, view: ClusterView) -> Mapping[str, IngestCounts]:
-        by_worker = await self._ask_all(view.ingest_workers, "counts")
-        merged: dict[str, IngestCounts] = {}
-        for counts in by_worker.values():
-            for stream_id, mine in counts.items():
-                merged[stream_id] = mine if stream_id not in merged else _sum(merged[stream_id], mine)
-        return merged
+        return merged((await self._ask_all(view.ingest_workers, "counts")).values())
 
     async def _ask_all(self, workers: Iterable[str], method: str) -> dict[str, Any]:
         """The answers of those that answer."""
@@ -276,74 +347,12 @@ class ClusterClient:
             self._handles[actor] = find_actor(actor, self._namespace)
         return self._handles[actor]
 
-    def _channel(self, worker: str) -> AnswerChannel:
-        if worker not in self._channels:
-            self._channels[worker] = AnswerChannel(worker, self._handle(worker))
-        return self._channels[worker]
+    def _ended(self, worker: str) -> None:
+        """A worker's process has ended."""
+        self._locations = {stream: at for stream, at in self._locations.items() if at.worker != worker}
+        self._handles.pop(worker, None)
 
     def _forget(self, stream_id: str, worker: str) -> None:
         self._locations.pop(stream_id, None)
         self._handles.pop(worker, None)
-        self._channels.pop(worker, None)
-
-
-def _status(
-    stream_id: str, location: Location, report: StreamReport, counts: Mapping[str, IngestCounts]
-) -> StreamStatus:
-    return StreamStatus(
-        stream_id=stream_id,
-        location=location,
-        memory=report.memory,
-        ingest=counts.get(stream_id),
-        lag_ms=_lag_ms(report.lag_ms, counts.get(stream_id)),
-        age_ms=age_ms(report.memory.as_of_ms),
-        snapshot_age_s=report.snapshot_age_s,
-        lost_records=report.lost_records,
-    )
-
-
-def figures_of(status: StreamStatus) -> StreamFigures:
-    """A stream for metrics per stream."""
-    return StreamFigures(
-        worker=status.location.worker,
-        frames=status.memory.frames_seen,
-        kv_tokens=max(status.memory.kv_tokens_per_layer, default=0),
-        compactions=status.memory.compactions,
-        dead_letters=status.ingest.dead_letters if status.ingest is not None else 0,
-        lag_seconds=None if status.lag_ms is None else status.lag_ms / 1000,
-        snapshot_age_seconds=status.snapshot_age_s,
-        age_seconds=None if status.age_ms is None else status.age_ms / 1000,
-    )
-
-
-def age_ms(as_of_ms: int | None) -> float | None:
-    """How long ago a frame was captured, by this machine's clock, milliseconds; ``None`` if there is no frame."""
-    return None if as_of_ms is None else time.time() * 1000 - as_of_ms
-
-
-def _lag_ms(applied_ms: float | None, counts: IngestCounts | None) -> float | None:
-    """The lag of the newest applied frame, or that of the frames that have been waiting since, whichever is more."""
-    if counts is None or counts.waiting_since_ms is None:
-        return applied_ms
-    return max(applied_ms or 0.0, time.time() * 1000 - counts.waiting_since_ms)
-
-
-def _sum(one: IngestCounts, other: IngestCounts) -> IngestCounts:
-    """Counts of a stream whose partition changed hands."""
-    return IngestCounts(
-        records=one.records + other.records,
-        frames_decoded=one.frames_decoded + other.frames_decoded,
-        frames_selected=one.frames_selected + other.frames_selected,
-        frames_skipped=one.frames_skipped + other.frames_skipped,
-        frames_shed=one.frames_shed + other.frames_shed,
-        frames_late=one.frames_late + other.frames_late,
-        frames_doubted=one.frames_doubted + other.frames_doubted,
-        clock_steps=one.clock_steps + other.clock_steps,
-        frames_applied=one.frames_applied + other.frames_applied,
-        dead_letters=one.dead_letters + other.dead_letters,
-        next_offset={**one.next_offset, **other.next_offset},
-        lag_records=max(one.lag_records, other.lag_records),
-        waiting_since_ms=min(
-            (at for at in (one.waiting_since_ms, other.waiting_since_ms) if at is not None), default=None
-        ),
-    )
+        self._channels.forget(worker)

@@ -1,7 +1,9 @@
 """What the cluster tells its callers, as plain values that pickle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hermes_ray.cluster.wire.stream_settings import StreamSettings
+from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.engine.contracts import StreamStats
 
 
@@ -16,6 +18,19 @@ class Location:
 
     worker: str
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What became of the wish to erase a stream. It never comes back, whatever is left of it.
+
+    Attributes:
+        complete: nothing is left.
+        left_on: where something is left until that can be reached again; ``None`` if nothing is.
+    """
+
+    complete: bool = True
+    left_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,8 @@ class StreamStatus:
         snapshot_age_s: how old the newest snapshot of its memory is, seconds; ``None`` if there is none.
         lost_records: Kafka records that retention removed before they were read, since the stream began; of its
             partition, so an upper bound for the stream.
+        state: in one word, how it is.
+        settings: what is set for this stream alone.
     """
 
     stream_id: str
@@ -80,6 +97,8 @@ class StreamStatus:
     age_ms: float | None = None
     snapshot_age_s: float | None = None
     lost_records: int = 0
+    state: StreamState = StreamState.LIVE
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)

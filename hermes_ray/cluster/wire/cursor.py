@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from hermes_ray.cluster.wire.protocol import FramePosition, Mark
+from hermes_ray.cluster.wire.protocol import FramePosition, Mark, is_done_with
+from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.video.sampling import SamplerState
 
 
@@ -17,17 +18,26 @@ class StreamCursor:
         positions: per partition the newest frame looked at, sampled or not. Whatever is at or before it is done with.
         sampler: sampling after that frame; ``None`` before the first mark.
         lost_records: as in the newest mark.
+        erased: per partition of ``log`` the offset below which records are of a stream of that name that was erased,
+            whoever reads them, and whenever.
+        settings: what is set for this stream, from here on.
     """
 
     log: str = ""
     positions: Mapping[int, FramePosition] = field(default_factory=dict)
     sampler: SamplerState | None = None
     lost_records: int = 0
+    erased: Mapping[int, int] = field(default_factory=dict)
+    settings: StreamSettings = field(default_factory=StreamSettings)
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the stream was erased and nothing of it has come since."""
+        return bool(self.erased) and not self.positions
 
     def covers(self, log: str, position: FramePosition) -> bool:
-        """Whether the frame at a position has been looked at."""
-        newest = self.positions.get(position.partition)
-        return log == self.log and newest is not None and position <= newest
+        """Whether the frame at a position has been looked at, or was erased before anybody did."""
+        return log == self.log and is_done_with(self.positions, self.erased, position)
 
     def repeats(self, log: str, positions: Sequence[FramePosition]) -> int:
         """How many frames at the head of a batch are covered; positions are in the stream's order."""
@@ -50,8 +60,27 @@ class StreamCursor:
         """The cursor after a mark. One that is covered changes nothing; one of another topic voids the positions."""
         if self.covers(mark.log, mark.position):
             return self
-        former = self.positions if mark.log == self.log else {}
-        return type(self)(mark.log, {**former, mark.position.partition: mark.position}, mark.sampler, mark.lost_records)
+        former, erased = (self.positions, self.erased) if mark.log == self.log else ({}, {})
+        positions = {**former, mark.position.partition: mark.position}
+        return type(self)(mark.log, positions, mark.sampler, mark.lost_records, erased, self.settings)
+
+    def emptied(self) -> Self:
+        """The cursor of a memory that forgets what it has seen, and goes on behind it."""
+        return type(self)(self.log, self.positions, erased=self.erased, settings=self.settings)
+
+    def erased_up_to(self, log: str, ends: Mapping[int, int]) -> Self:
+        """The cursor of a stream of which everything up to now is erased, read or not.
+
+        Args:
+            log: identifies the frames topic.
+            ends: of each of its partitions, the offset that the next record will get.
+        """
+        erased = dict(ends)
+        if log == self.log:
+            looked_at = {partition: newest.offset + 1 for partition, newest in self.positions.items()}
+            for known in (looked_at, self.erased):
+                erased |= {partition: max(end, erased.get(partition, 0)) for partition, end in known.items()}
+        return type(self)(log, erased=erased)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -61,6 +90,8 @@ class StreamCursor:
             "positions": [list(p) for p in self.positions.values()],
             "sampler": sampler,
             "lost_records": self.lost_records,
+            "erased": [list(end) for end in self.erased.items()],
+            "settings": self.settings.to_json(),
         }
 
     @classmethod
@@ -69,4 +100,7 @@ class StreamCursor:
         positions = [FramePosition(*position) for position in value["positions"]]
         sampler = None if value["sampler"] is None else SamplerState.from_json(value["sampler"])
         lost_records = value.get("lost_records", 0)
-        return cls(value["log"], {position.partition: position for position in positions}, sampler, lost_records)
+        erased = dict(value.get("erased", ()))
+        by_partition = {position.partition: position for position in positions}
+        settings = StreamSettings.from_json(value["settings"]) if "settings" in value else StreamSettings()
+        return cls(value["log"], by_partition, sampler, lost_records, erased, settings)

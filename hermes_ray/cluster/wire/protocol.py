@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts, SnapshotState
@@ -39,6 +40,18 @@ class FramePosition(NamedTuple):
     partition: int
     offset: int
     frame: int
+
+
+def is_done_with(newest: Mapping[int, FramePosition], erased: Mapping[int, int], position: FramePosition) -> bool:
+    """Whether a frame is not to come into a stream's memory any more.
+
+    Args:
+        newest: per partition the newest frame that is done with.
+        erased: per partition the offset below which everything is done with.
+        position: of the frame.
+    """
+    looked_at = newest.get(position.partition)
+    return position.offset < erased.get(position.partition, 0) or (looked_at is not None and position <= looked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,9 @@ class WorkerHealth:
         engine: the engine's state; ``None`` while the model loads.
         snapshots: how far they are behind; ``None`` without a store.
         silent_streams: by length of silence in seconds, its streams whose newest frame is at least so old.
+        failing: its engine has failed, and its process is about to end because of that.
+        lifeline: host and port of :mod:`hermes_ray.cluster.memory_worker.lifeline`; ``None`` without one.
+        asked: streams that were asked about in the last minutes, the last one first.
     """
 
     loaded: bool
@@ -142,6 +158,9 @@ class WorkerHealth:
     engine: EngineState | None
     snapshots: SnapshotState | None
     silent_streams: Mapping[int, int] = field(default_factory=dict)
+    failing: bool = False
+    lifeline: tuple[str, int] | None = None
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +171,14 @@ class StreamReport:
         lag_ms: when the newest frame became askable minus its capture time, milliseconds; ``None`` where unknown.
         snapshot_age_s: how old its newest stored snapshot is, seconds; ``None`` if there is none.
         lost_records: see :class:`Mark`.
+        settings: what is set for this stream.
     """
 
     memory: StreamStats
     lag_ms: float | None
     snapshot_age_s: float | None = None
     lost_records: int = 0
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +192,8 @@ class Resumption:
         behind: the memory is of an older snapshot than what was committed rests on: read again from ``positions``, or
             from the oldest record where there are none.
         lost_records: see :class:`Mark`.
+        erased: per partition the offset below which records are of a stream of that name that was erased.
+        settings: what is set for this stream, from there on.
     """
 
     log: str
@@ -178,6 +201,8 @@ class Resumption:
     sampler: SamplerState | None
     behind: bool
     lost_records: int = 0
+    erased: Mapping[int, int] = field(default_factory=dict)
+    settings: StreamSettings = field(default_factory=StreamSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +214,13 @@ class Durability:
         log: the topic that ``positions`` belong to.
         positions: per partition the newest frame that a stored snapshot covers; with snapshots switched off, that
             the memory covers.
+        erased: per partition the offset below which records are of a stream of that name that was erased.
     """
 
     epoch: int
     log: str
     positions: Mapping[int, FramePosition]
+    erased: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +229,21 @@ class Assignment:
 
     epoch: int = 0
     partitions: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersChanged:
+    """Streams of a memory worker that does not answer were given to others: nothing will become of what it was sent.
+
+    Attributes:
+        former: name of that worker.
+        owners: of its streams.
+        ended: its process has ended; otherwise it may only hang.
+    """
+
+    former: str
+    owners: Mapping[str, Location]
+    ended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +262,8 @@ class IngestHealth:
         counts: what the process has done.
         waiting_s: for how long these may have waited, by partition, seconds; no entry where it is unknown.
         streams_left_out: streams of whose last records every frame was late or doubted.
+        doubted: streams of which frames were on their way when a memory worker's process ended, and which have not got
+            past these since.
     """
 
     running: bool
@@ -233,6 +277,7 @@ class IngestHealth:
     counts: IngestTotals
     waiting_s: Mapping[int, float] = field(default_factory=dict)
     streams_left_out: int = 0
+    doubted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +288,11 @@ class ClusterView:
         memory_workers: names of those that are up.
         ingest_workers: names of those that are up.
         nodes: id of the Ray node of each memory worker that is up.
+        moving: streams that are on their way from one memory worker to another.
     """
 
     locations: Mapping[str, Location] = field(default_factory=dict)
     memory_workers: tuple[str, ...] = ()
     ingest_workers: tuple[str, ...] = ()
     nodes: Mapping[str, str] = field(default_factory=dict)
+    moving: frozenset[str] = frozenset()

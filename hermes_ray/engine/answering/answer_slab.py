@@ -5,12 +5,15 @@ outside, and nothing that happens to the stream reaches it. All copies live in o
 """
 
 from collections.abc import Hashable, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
+from hermes_ray.engine.answering.graphs.readings import ReadingGraphs
 from hermes_ray.engine.answering.moments import moments
-from hermes_ray.engine.answering.reading import PackedReadings, Reading
+from hermes_ray.engine.answering.reading import PackedReadings, Preview, Reading, embed
+from hermes_ray.engine.answering.seat_cache import SeatCache
 from hermes_ray.engine.answering.seats import Seats, Taken
 from hermes_ray.engine.attention.cached_keys import read_rotated
 from hermes_ray.engine.contracts import FrameEvidence
@@ -31,21 +34,27 @@ class AnswerSlab:
         rotary: its positions.
         seats: questions answered at once.
         capacity: tokens of the largest memory plus the longest question and answer.
+
+    Attributes:
+        cache: keys and values of the seats.
+        next_positions: of every layer and seat the position where text goes on, ``[layers, seats]`` int32. Layers
+            differ because each evicted other tokens.
+        deep_from: the first long-term layer.
+        graphs: captured passes, once there are any; without, every pass runs eagerly.
     """
 
     def __init__(self, decoder: Decoder, rotary: RotaryTable, *, seats: int, capacity: int) -> None:
         shape = decoder.shape
-        size = (shape.layers, seats, shape.kv_heads, capacity, shape.head_dim)
         self._decoder = decoder
         self._rotary = rotary
-        self._keys = torch.zeros(size, dtype=decoder.dtype, device=decoder.device)
-        self._values = torch.zeros(size, dtype=decoder.dtype, device=decoder.device)
-        # The next text position of every layer; layers differ because each evicted other tokens.
-        self._next = torch.zeros((shape.layers, seats), dtype=torch.int32, device=decoder.device)
+        self.graphs: ReadingGraphs | None = None
+        self.cache = SeatCache(shape, seats=seats, capacity=capacity, dtype=decoder.dtype, device=decoder.device)
+        self._keys, self._values = self.cache.keys, self.cache.values
+        self.next_positions = torch.zeros((shape.layers, seats), dtype=torch.int32, device=decoder.device)
         self._lengths = [0] * seats
         self._visual = [slice(0, 0)] * seats
-        self._deep_from = layout(shape.layers).long_term_from
-        deep = (shape.layers - self._deep_from, seats, capacity)
+        self.deep_from = layout(shape.layers).long_term_from
+        deep = (shape.layers - self.deep_from, seats, capacity)
         self._frames = torch.zeros(deep, dtype=torch.int32, device=decoder.device)
         self._attention = torch.zeros(deep, dtype=torch.float32, device=decoder.device)
         self._capacity = capacity
@@ -54,8 +63,8 @@ class AnswerSlab:
     @property
     def nbytes(self) -> int:
         """Bytes of all copies together."""
-        tensors = (self._keys, self._values, self._frames, self._attention)
-        return sum(tensor.numel() * tensor.dtype.itemsize for tensor in tensors)
+        named = (self._frames, self._attention)
+        return self.cache.nbytes + sum(tensor.numel() * tensor.dtype.itemsize for tensor in named)
 
     @property
     def seats_free(self) -> int:
@@ -126,9 +135,33 @@ class AnswerSlab:
             ``[1 + branch tokens, vocabulary]`` float32.
         """
         assert all(reading.tokens <= self.room(reading.seat) for reading in readings), "the engine's limits see to it"
+        if self.graphs is not None and self.graphs.takes(readings):
+            return self._replayed(readings, self.graphs)
+        return self._eagerly(readings, observe)
+
+    def _replayed(self, readings: Sequence[Reading], graphs: ReadingGraphs) -> list[Tensor]:
+        order = sorted(range(len(readings)), key=lambda index: readings[index].seat)
+        ordered = [readings[index] for index in order]
+        text = [(reading.seat, reading.kept - reading.shown) for reading in ordered]
+        seats, steps = to_device(torch.tensor(text), self._decoder.device).T
+
+        def lay_out() -> tuple[Tensor, Tensor]:
+            where = [(reading.seat, step) for reading in ordered for step in reading.steps()]
+            token_seats, token_steps = to_device(torch.tensor(where), self._decoder.device).T
+            firsts = accumulate((reading.tokens for reading in ordered), initial=0)
+            shown = [(reading.preview, first) for reading, first in zip(ordered, firsts, strict=False)]
+            previews = [(preview, first) for preview, first in shown if preview is not None]
+            return embed(ordered, self._decoder), self._positions(ordered, token_seats, token_steps, previews)
+
+        read = graphs.read(ordered, seats, self._lengths, lay_out)
+        self._attention.index_add_(1, seats, read.weights[..., : self._capacity])
+        self._keep(ordered, seats, steps)
+        return [logits for _, logits in sorted(zip(order, read.logits, strict=True), key=lambda pair: pair[0])]
+
+    def _eagerly(self, readings: Sequence[Reading], observe: bool) -> list[Tensor]:
         shape = self._decoder.shape
         batch = PackedReadings(readings, self._lengths, self._decoder)
-        cos, sin = self._rotary.angles(self._positions(readings, batch))
+        cos, sin = self._rotary.angles(self._positions(readings, batch.seats, batch.steps, batch.previews))
         alone = readings[0] if len(readings) == 1 else None
         observed: list[list[Tensor]] = []
         hidden = batch.embeds
@@ -139,24 +172,33 @@ class AnswerSlab:
             )
             self._store(layer, alone, batch, keys, values)
             held_keys, held_values = self._keys[layer], self._values[layer]
-            if observe and layer >= self._deep_from:
+            if observe and layer >= self.deep_from:
                 observed.append([run.observe(queries, held_keys) for run in batch.runs])
             attended = batch.attended([run.attend(queries, held_keys, held_values) for run in batch.runs])
             hidden = self._decoder.finish(layer, hidden, attended)
             _add_deepstack(layer, hidden, batch)
         logits = self._decoder.logits(hidden[0, batch.wanted])
-        self._keep(readings, batch, observed)
+        # First what takes room on the device: if there is none, nothing is kept yet.
+        text = torch.tensor([(reading.seat, reading.kept - reading.shown) for reading in readings])
+        seats, steps = to_device(text, self._decoder.device).T
+        for depth, runs in enumerate(observed):
+            for run, weights in zip(batch.runs, runs, strict=True):
+                self._attention[depth, run.seats, : run.end] += weights
+        self._keep(readings, seats, steps)
         return batch.unpacked(logits)
 
     def evidence(self, seat: int) -> tuple[FrameEvidence, ...]:
         """What the answer's tokens attended to most, over all long-term layers and heads; see :func:`moments`."""
         visual = self._visual[seat]
         attention = self._attention[:, seat, visual].flatten()
-        total = attention.sum()
-        frames, index = self._frames[:, seat, visual].flatten().unique(return_inverse=True)
-        weights = torch.zeros(len(frames), device=attention.device).index_add_(0, index, attention) / total
-        weights[frames < 0] = 0  # summaries stand for many frames and so point at none
-        return moments(read_back(frames), read_back(weights))
+        # Sums of runs of the sorted frames, one place for every token: how many frames there are only the device knows.
+        frames, order = self._frames[:, seat, visual].flatten().sort(stable=True)
+        run = frames.diff(prepend=frames[:1]).ne(0).cumsum(0)
+        weights = torch.zeros_like(attention).index_add_(0, run, attention[order]) / attention.sum()
+        named = torch.zeros_like(frames).index_copy_(0, run, frames)
+        weights *= named >= 0  # summaries stand for many frames and so point at none
+        names, shares = read_back(named), read_back(weights)
+        return moments(names[shares > 0], shares[shares > 0])
 
     def _copy(self, slab: KVSlab, slot: int, taken: Taken) -> None:
         length = slab.lengths[slot]
@@ -169,23 +211,25 @@ class AnswerSlab:
         if new.start < new.stop:
             read_rotated(slab, self._rotary, slice(None), slot, new, out=self._keys[:, seat, :, new])
             self._values[:, seat, :, new] = slab.values[:, slot, :, new]
-            self._frames[:, seat, new] = slab.frames[self._deep_from :, slot, new]
-        self._next[:, seat] = slab.largest_positions([slot])[:, 0].amax(dim=-1) + 1
+            self._frames[:, seat, new] = slab.frames[self.deep_from :, slot, new]
+        self.next_positions[:, seat] = slab.largest_positions([slot])[:, 0].amax(dim=-1) + 1
         self._lengths[seat] = length
         self._visual[seat] = slice(slab.prefix, length)
         self._attention[:, seat] = 0
 
-    def _positions(self, readings: Sequence[Reading], batch: PackedReadings) -> Tensor:
+    def _positions(
+        self, readings: Sequence[Reading], seats: Tensor, steps: Tensor, previews: Sequence[tuple[Preview, int]]
+    ) -> Tensor:
         """``[layers, tokens, axes]``: text behind all that its seat holds, frames where they belong."""
         for reading in readings:
             if reading.preview is not None:  # the text begins behind the frames; to say so twice changes nothing
                 behind = reading.preview.positions.amax(dim=(1, 2)) + 1
-                self._next[:, reading.seat] = torch.maximum(self._next[:, reading.seat], behind)
-        text = (self._next[:, batch.seats] + batch.steps)[..., None].expand(-1, -1, self._decoder.shape.axes)
-        if not batch.previews:
+                self.next_positions[:, reading.seat] = torch.maximum(self.next_positions[:, reading.seat], behind)
+        text = (self.next_positions[:, seats] + steps)[..., None].expand(-1, -1, self._decoder.shape.axes)
+        if not previews:
             return text
         positions = text.clone()
-        for preview, first in batch.previews:
+        for preview, first in previews:
             positions[:, first : first + preview.block.tokens] = preview.positions
         return positions
 
@@ -198,14 +242,10 @@ class AnswerSlab:
             else:
                 cache.transpose(1, 2)[batch.seats, batch.columns] = new[0].transpose(0, 1)
 
-    def _keep(self, readings: Sequence[Reading], batch: PackedReadings, observed: Sequence[Sequence[Tensor]]) -> None:
-        # First what takes room on the device: if there is none, nothing is kept yet.
-        text = torch.tensor([(reading.seat, reading.kept - reading.shown) for reading in readings], dtype=torch.int32)
-        seats, steps = to_device(text, self._next.device).T
-        for depth, runs in enumerate(observed):
-            for run, weights in zip(batch.runs, runs, strict=True):
-                self._attention[depth, run.seats, : run.end] += weights
-        self._next.index_add_(1, seats, steps.expand(self._next.shape[0], -1))
+    def _keep(self, readings: Sequence[Reading], seats: Tensor, steps: Tensor) -> None:
+        """Count in what was read: at these seats, so many tokens of text, both ``[readings]`` int64."""
+        text = steps.to(self.next_positions.dtype).expand(self.next_positions.shape[0], -1)
+        self.next_positions.index_add_(1, seats, text)
         for reading in readings:
             begin = self._lengths[reading.seat]
             if reading.preview is not None:

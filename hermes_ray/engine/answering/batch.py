@@ -43,6 +43,7 @@ class AnswerBatch:
         answered: questions with a complete answer.
         tokens: what was read and written.
         patience: how long steps of frames may take.
+        copies: the seats.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class AnswerBatch:
         self._writer = writer
         self._ingest = ingest
         self._settings = settings
-        self._copies = AnswerSlab(
+        self.copies = AnswerSlab(
             adapter.decoder,
             adapter.rotary,
             seats=settings.max_questions,
@@ -127,7 +128,7 @@ class AnswerBatch:
 
     def _seat_waiting(self) -> None:
         for job in [job for job in self._waiting if self._ingest.has_reached(job.stream_id, job.question.as_of_ms)]:
-            if not self._copies.seats_free:
+            if not self.copies.seats_free:
                 return
             with self._alone(job):
                 try:
@@ -143,9 +144,9 @@ class AnswerBatch:
         options = tuple(tuple(self._prompts.ids(option)) for option in job.question.options)
         generator = new_generator(job.question.seed) if job.question.temperature > 0 else None
         preview = self._writer.preview(memory)
-        seat = self._copies.copy(self._writer.slab, slot_of(memory), memory.version)
+        seat = self.copies.copy(self._writer.slab, slot_of(memory), memory.version)
         asked = Reading(seat, prompt, preview=None if preview is None else Preview(*preview, frame=memory.frames))
-        branches = cut(options, self._copies.room(seat) - asked.tokens)
+        branches = cut(options, self.copies.room(seat) - asked.tokens)
         self.tokens.prompt_tokens += prompt.shape[0]
         return AnswerInProgress(
             job=job,
@@ -163,7 +164,7 @@ class AnswerBatch:
     def _read(self, items: Sequence[AnswerInProgress]) -> None:
         """One more token for each; if they fail together, each by itself, so that the guilty one is known."""
         try:
-            logits = self._copies.read([item.reading for item in items])
+            logits = self.copies.read([item.reading for item in items])
         except Exception as error:
             if is_devices_end(error):
                 raise
@@ -213,7 +214,7 @@ class AnswerBatch:
         """End a question because of the exception that is being handled."""
         log.exception("a question failed", stream_id=job.stream_id, question=job.id)
         if item is not None and item in self._active:
-            self._copies.wipe(item.seat)
+            self.copies.wipe(item.seat)
             self._leave(item)
         error = type(sys.exception()).__name__
         job.tell(QuestionFailed(f"question {job.id}: {error}; the worker's log has the cause"))
@@ -221,7 +222,7 @@ class AnswerBatch:
     def _choose_option(self, item: AnswerInProgress, logits: Tensor) -> None:
         """Answer with the likeliest option."""
         further = [Reading(item.seat, branches=branches) for branches in item.branches[1:]]
-        behind = [logits[1:], *(self._copies.read([reading], observe=False)[0] for reading in further)]
+        behind = [logits[1:], *(self.copies.read([reading], observe=False)[0] for reading in further)]
         ids = [option for branches in item.branches for option in branches]
         item.option_probabilities = probabilities(ids, logits[0], torch.cat(behind), self._adapter.stop_ids)
         options = item.job.question.options
@@ -253,7 +254,7 @@ class AnswerBatch:
         item.newest_token_s = now_s
 
     def _finish(self, item: AnswerInProgress) -> None:
-        evidence = self._copies.evidence(item.seat)
+        evidence = self.copies.evidence(item.seat)
         if rest := item.text.flush():
             item.job.tell(AnswerToken(len(item.tokens), rest))
         self._leave(item)
@@ -264,7 +265,7 @@ class AnswerBatch:
 
     def _leave(self, item: AnswerInProgress) -> None:
         self._active.remove(item)
-        self._copies.release(item.seat)
+        self.copies.release(item.seat)
 
     def _time_out(self) -> None:
         now = perf_counter()

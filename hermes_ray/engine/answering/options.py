@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.memory.transfer import to_device
+from hermes_ray.memory.transfer import read_back, to_device
 
 Branches = tuple[tuple[int, ...], ...]
 
@@ -50,7 +50,8 @@ def probabilities(
         following = torch.cat((asked[None], mine)).log_softmax(dim=-1)
         said = following[:-1].gather(1, ids[:, None]).sum()
         scores.append(said + following[-1].index_select(0, stops).logsumexp(dim=0))
-    shares = torch.stack(scores).double().softmax(dim=0).tolist()
+    likelihoods = read_back(torch.stack(scores).double())
+    shares = likelihoods.softmax(dim=0).tolist()
     if not math.isfinite(sum(shares)):
-        raise ArithmeticError(f"the options' log-likelihoods are {torch.stack(scores).tolist()}")
+        raise ArithmeticError(f"the options' log-likelihoods are {likelihoods.tolist()}")
     return shares

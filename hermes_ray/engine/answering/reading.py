@@ -94,7 +94,7 @@ class PackedReadings:
         device = decoder.device
         self._order = sorted(range(len(readings)), key=lambda index: (readings[index].tokens > 1, readings[index].seat))
         ordered = [readings[index] for index in self._order]
-        self.embeds = _embed(ordered, decoder)[None]
+        self.embeds = embed(ordered, decoder)[None]
         starts = [lengths[reading.seat] for reading in ordered]
         where = [
             (reading.seat, column, step)
@@ -209,8 +209,8 @@ class Run:
         return visible
 
 
-def _embed(readings: Sequence[Reading], decoder: Decoder) -> Tensor:
-    """``[tokens, hidden]`` of all readings; one call embeds all ids."""
+def embed(readings: Sequence[Reading], decoder: Decoder) -> Tensor:
+    """Embeddings of all readings, one behind the other, ``[tokens, hidden]``; one call embeds all ids."""
     ids = [reading.token_ids for reading in readings]
     together = torch.tensor([token for mine in ids for token in mine], dtype=torch.int64)
     embedded = decoder.embed(to_device(together, decoder.device))

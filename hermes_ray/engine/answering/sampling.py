@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hermes_ray.memory.transfer import read_back
+
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -19,7 +21,8 @@ class Peak:
 def peaks(logits: Sequence[Tensor]) -> list[Peak]:
     """The likeliest token of each ``[vocabulary]``. Waits for the device once, however many they are."""
     largest, tokens = torch.stack(list(logits)).max(dim=-1)
-    return [Peak(logit, token) for logit, token in zip(largest.tolist(), tokens.tolist(), strict=True)]
+    found = read_back(torch.stack((largest.double(), tokens.double())))  # float64 holds any token id
+    return [Peak(logit, int(token)) for logit, token in zip(*found.tolist(), strict=True)]
 
 
 def choose(
@@ -47,8 +50,7 @@ def choose(
         return peak.token
     # Below the peak and in float64, so that no temperature above 0 makes a quotient that softmax cannot take.
     probabilities = ((logits - peak.logit).double() / temperature).softmax(dim=-1)
-    probabilities = probabilities.cpu()
-    return int(torch.multinomial(_nucleus(probabilities, top_p), 1, generator=generator))
+    return int(torch.multinomial(_nucleus(read_back(probabilities), top_p), 1, generator=generator))
 
 
 def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:

@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
+from torch.nn.attention.varlen import AuxRequest, varlen_attn
 
 from hermes_ray.engine.attention.packed import HeldRows, PackedAttentionKind, PackedRow, places, spans
 from hermes_ray.engine.attention.row_by_row import RowByRow
@@ -79,6 +80,86 @@ def flash_kernel(
     )
     assert isinstance(result, Tensor)  # a pair only where the sums of the softmax are asked for
     return result
+
+
+class PartKernel(Protocol):
+    """As :class:`Kernel`, over a part of what the queries see. Parts can be joined by the sums of their weights."""
+
+    def __call__(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        query_ends: Tensor,
+        key_ends: Tensor,
+        longest_queries: int,
+        longest_keys: int,
+        scaling: float,
+        causal: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Args:
+            queries: as for :class:`Kernel`, and so all others.
+            keys: of the part.
+            values: likewise.
+            query_ends: of the rows.
+            key_ends: likewise.
+            longest_queries: of any row.
+            longest_keys: of any row.
+            scaling: factor on the scores.
+            causal: from the bottom right; else every query sees all keys of its row.
+
+        Returns:
+            ``[tokens, heads, head_dim]``, and the logarithm of the sum of the scores' exponentials, ``[tokens, heads]``
+            float32; of a row without keys zeros and an infinity of either sign.
+        """
+        ...
+
+
+def flash_part_kernel(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    query_ends: Tensor,
+    key_ends: Tensor,
+    longest_queries: int,
+    longest_keys: int,
+    scaling: float,
+    causal: bool,
+) -> tuple[Tensor, Tensor]:
+    """A :class:`PartKernel`, for half precision on a GPU."""
+    attended, sums = varlen_attn(
+        queries,
+        keys,
+        values,
+        query_ends,
+        key_ends,
+        longest_queries,
+        longest_keys,
+        scale=scaling,
+        window_size=(-1, 0 if causal else -1),
+        return_aux=AuxRequest(lse=True),
+        **_GROUPED,
+    )
+    assert sums.shape == queries.shape[1::-1], "by heads"
+    return attended, sums.T
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """FlashAttention in both forms.
+
+    Attributes:
+        whole: over all that the queries see.
+        part: over a part of it.
+    """
+
+    whole: Kernel
+    part: PartKernel
+
+
+FLASH = Kernels(flash_kernel, flash_part_kernel)
 
 
 class Flash:

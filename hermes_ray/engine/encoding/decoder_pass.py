@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hermes_ray.engine.attention.flash import packed_attention
 from hermes_ray.engine.attention.observed import attend_observed
+from hermes_ray.engine.encoding.graphs.frames import FrameGraphs, FramePass
 from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.transfer import read_back
@@ -20,13 +21,18 @@ from hermes_ray.models.rotary import RotaryTable, turned
 
 
 class Encoder:
-    """Runs passes over one slab. Belongs to the engine's thread."""
+    """Runs passes over one slab. Belongs to the engine's thread.
+
+    Attributes:
+        graphs: captured passes, once there are any; without, every pass runs eagerly.
+    """
 
     def __init__(self, decoder: Decoder, rotary: RotaryTable, slab: KVSlab) -> None:
         self._decoder = decoder
         self._rotary = rotary
         self._slab = slab
         self._attention = packed_attention(slab)
+        self.graphs: FrameGraphs | None = None
 
     @torch.inference_mode()
     def run(self, rows: Sequence[EncodeRow]) -> list[Tensor | None]:
@@ -44,8 +50,18 @@ class Encoder:
             ArithmeticError: a key or value is NaN or infinite. As after any other error, the slots hold as many tokens
                 as before; what lies behind these is undefined.
         """
+        group = self._decoder.shape.heads // self._decoder.shape.kv_heads
+        if self.graphs is not None:
+            batch = PackedRows([row.without_probes for row in rows], self._slab, group)
+            captured = self.graphs.fitting(batch)
+            if captured is not None:
+                self._replay(captured, batch)
+                observed = iter(self.graphs.probe([row for row in rows if row.probes]))
+                return [next(observed) if row.probes else None for row in rows]
+        return self._eagerly(rows, PackedRows(rows, self._slab, group))
+
+    def _eagerly(self, rows: Sequence[EncodeRow], batch: PackedRows) -> list[Tensor | None]:
         shape, slab = self._decoder.shape, self._slab
-        batch = PackedRows(rows, slab, shape.heads // shape.kv_heads)
         attention = self._attention(batch.rows, slab, self._rotary, self._decoder.scaling)
         stored = slice(0, batch.stored)
         batch.name(slab)
@@ -79,12 +95,26 @@ class Encoder:
             if needed:
                 hidden = self._decoder.finish(layer, hidden[:, :needed], attended[None].transpose(1, 2))
                 hidden = batch.add_deepstack(layer, hidden)
-        if finite is not None and not read_back(finite):  # the one thing in a pass that is waited for
-            raise ArithmeticError("a key or value of a frame is NaN or infinite")
+        if finite is not None:
+            _check(finite)
         for row in rows:
             slab.lengths[row.slot] += row.stored
         return [seen if row.probes else None for row, seen in zip(rows, observed, strict=True)]
 
+    def _replay(self, captured: FramePass, batch: PackedRows) -> None:
+        keys, values, finite = captured.run(batch)
+        batch.name(self._slab)
+        batch.store_all(self._slab, keys, values)
+        _check(finite)
+        for row in batch.rows:
+            self._slab.lengths[row.slot] = row.held
+
     def _nothing_observed(self, row: EncodeRow) -> Tensor:
         visual = self._slab.visual_tokens(row.slot) + row.stored
         return torch.zeros((self._decoder.shape.layers, visual), dtype=torch.float32, device=row.embeds.device)
+
+
+def _check(finite: Tensor) -> None:
+    """The one thing in a pass that is waited for."""
+    if not read_back(finite):
+        raise ArithmeticError("a key or value of a frame is NaN or infinite")

@@ -11,6 +11,7 @@ from torch import Tensor
 from hermes_ray.engine.contracts import FramePicture, StreamStats
 from hermes_ray.engine.encoding import cuts
 from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
+from hermes_ray.engine.encoding.graphs.vision import Vision
 from hermes_ray.engine.encoding.grouping import group_frames
 from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory, note_thumbnails, picture_of
@@ -35,10 +36,16 @@ class _Stream:
 
 
 class FrameIngest:
-    """All streams of one engine: their queues and memories. Belongs to the engine's thread."""
+    """All streams of one engine: their queues and memories. Belongs to the engine's thread.
+
+    Attributes:
+        vision: turns frames into tokens; the adapter itself, until there are captured passes.
+        frames_applied: frames that are in the memories, or were.
+    """
 
     def __init__(self, adapter: ModelAdapter, writer: MemoryWriter, scheduler: FrameScheduler) -> None:
         self._adapter = adapter
+        self.vision: Vision = adapter
         self._writer = writer
         self._scheduler = scheduler
         self._streams: dict[str, _Stream] = {}
@@ -256,7 +263,7 @@ class FrameIngest:
         blocks: dict[str, list[VisualBlock]] = {}
 
         def look(names: Sequence[str]) -> None:
-            encoded = iter(self._adapter.encode([group for name in names for group in groups[name]]))
+            encoded = iter(self.vision.encode([group for name in names for group in groups[name]]))
             blocks.update({name: [next(encoded) for _ in groups[name]] for name in names})
             for name in names:
                 self._streams[name].block_tokens = blocks[name][-1].tokens

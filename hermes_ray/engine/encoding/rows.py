@@ -1,7 +1,7 @@
 """The rows of one encoding pass: what each stream brings, and all of them packed one behind the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -60,6 +60,12 @@ class EncodeRow:
         """All tokens of the row."""
         return self.embeds.shape[0]
 
+    @property
+    def without_probes(self) -> "EncodeRow":
+        """The tokens to store alone."""
+        stored = slice(0, self.stored)
+        return replace(self, embeds=self.embeds[stored], positions=self.positions[:, stored], probes=())
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedProbe:
@@ -89,6 +95,7 @@ class PackedRows:
         rows: the rows' tokens to store, for their attention.
         stored: how many these are, of all rows.
         embeds: ``[1, tokens, hidden]``.
+        positions: ``[layers, tokens, axes]`` int32.
     """
 
     def __init__(self, rows: Sequence[EncodeRow], slab: KVSlab, group: int) -> None:
@@ -102,7 +109,7 @@ class PackedRows:
         parts = [(index, slice(0, row.stored)) for index, row in enumerate(rows)]
         parts += [(index, slice(span.start, span.stop)) for index, span in ordered]
         self.embeds = torch.cat([rows[index].embeds[part] for index, part in parts])[None]
-        self._positions = torch.cat([rows[index].positions[:, part] for index, part in parts], dim=1)
+        self.positions = torch.cat([rows[index].positions[:, part] for index, part in parts], dim=1)
         self._probes = self._place(ordered, group)
         # Behind the last layer nothing is needed any more.
         self._widths = [self._width(layer) for layer in range(slab.shape.layers)] + [0]
@@ -112,13 +119,18 @@ class PackedRows:
         self._slots, self._tokens = to_device(places(new), device)
         self._frames, self._patches = torch.cat([r.frames for r in rows]), torch.cat([r.patches for r in rows])
 
+    @property
+    def is_special(self) -> bool:
+        """Whether there is more to it than tokens to store."""
+        return bool(self._probes) or self._deepstack is not None
+
     def width(self, layer: int) -> int:
         """Tokens of the pass that this layer or a later one has a use for."""
         return self._widths[layer]
 
     def positions_in(self, layer: int) -> Tensor:
         """``[width, axes]`` int32."""
-        return self._positions[layer, : self.width(layer)]
+        return self.positions[layer, : self.width(layer)]
 
     def probes_in(self, layer: int) -> list[PlacedProbe]:
         """The probes that this layer or a later one listens to."""
@@ -136,10 +148,16 @@ class PackedRows:
         slab.keys[layer].transpose(1, 2)[self._slots, self._tokens] = keys.transpose(0, 1)
         slab.values[layer].transpose(1, 2)[self._slots, self._tokens] = values.transpose(0, 1)
 
+    def store_all(self, slab: KVSlab, keys: Tensor, values: Tensor) -> None:
+        """The same for all layers at once: ``[layers, stored, kv_heads, head_dim]``."""
+        at = slice(None), self._slots, self._tokens
+        slab.keys.transpose(2, 3)[at] = keys
+        slab.values.transpose(2, 3)[at] = values
+
     def name(self, slab: KVSlab) -> None:
         """Put down what the new tokens are and where they stand, in all layers."""
         at = slice(None), self._slots, self._tokens
-        slab.positions[at] = self._positions[:, : self.stored]
+        slab.positions[at] = self.positions[:, : self.stored]
         slab.frames[at], slab.patches[at] = self._frames, self._patches
         slab.counts[at] = torch.ones_like(self._frames)
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
 
 import torch
 from torch import Tensor
 
 from hermes_ray.config import MemorySettings
-from hermes_ray.engine.attention.cached_keys import rotated, unrotated
+from hermes_ray.engine.encoding.compactor import Compactor, Due
 from hermes_ray.engine.encoding.decoder_pass import Encoder
 from hermes_ray.engine.encoding.grouping import as_group
 from hermes_ray.engine.encoding.probing import ProbeSet
@@ -19,14 +18,13 @@ from hermes_ray.engine.residency.residency import Residency
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.engine.residency.thumbnails import Thumbnails
 from hermes_ray.errors import ConfigError, MemoryFull
-from hermes_ray.memory.compaction import compact
-from hermes_ray.memory.policies import Policy, Probe, build
+from hermes_ray.memory.policies import Policy, build
 from hermes_ray.memory.positions import PositionRule, lazy_limit, position_mode
 from hermes_ray.memory.slab import KVSlab, SlabShape
 from hermes_ray.memory.tiers import layout
 from hermes_ray.memory.view import MemoryView, copied
 from hermes_ray.models import ModelAdapter, VisualBlock, fingerprint
-from hermes_ray.observability.distribution import SECONDS, Meter
+from hermes_ray.observability.distribution import Meter
 
 
 @dataclass(slots=True)
@@ -48,6 +46,11 @@ class MemoryWriter:
         settings: policy, budget and slots.
         text_tokens: positions to keep free for the longest question and answer.
 
+    Attributes:
+        slab: the memories.
+        encoder: the decoder's passes over it.
+        probes: those that ride on a pass before a compaction.
+
     Raises:
         ConfigError: budget and model do not fit together.
     """
@@ -57,17 +60,22 @@ class MemoryWriter:
         with torch.inference_mode():
             self._prefix = adapter.prefix()
         self.budget = settings.budget_tokens
-        self.compaction_seconds = Meter(SECONDS)
         self._thumbnail_bytes = settings.thumbnail_bytes
-        self._slack = int(settings.budget_tokens * settings.compaction_slack)
+        slack = int(settings.budget_tokens * settings.compaction_slack)
         prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
-        self.policy: Policy = build(settings, shape.layers, k_end=adapter.k_end, key_bias=adapter.decoder.key_bias)
-        self._probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
-        self._rule = PositionRule(
+        self.policy: Policy = build(
+            settings,
+            shape.layers,
+            k_end=adapter.k_end,
+            key_bias=adapter.decoder.key_bias,
+            frame_tokens=headroom,
+        )
+        self.probes = ProbeSet(self.policy.probe, adapter, layout(shape.layers))
+        rule = PositionRule(
             mode=position_mode(settings, shape.axes),
             first=prefix,
-            limit=lazy_limit(shape.max_positions, self._slack + headroom + text_tokens),
+            limit=lazy_limit(shape.max_positions, slack + headroom + text_tokens),
         )
         self.slab = KVSlab(
             SlabShape(
@@ -84,7 +92,9 @@ class MemoryWriter:
             keys_rotated=settings.keys == "rotated",
         )
         self._adapter = adapter
-        self._encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
+        self.encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
+        keep = max(1, self.budget - slack)
+        self._compactor = Compactor(self.slab, adapter.rotary, self.policy, self.probes, rule, keep)
         # Memories of the other form are foreign, as those of another model are.
         self.fingerprint = fingerprint(adapter.decoder) + ("-rotated-keys" if self.slab.keys_rotated else "")
         self.residency = Residency(
@@ -94,6 +104,11 @@ class MemoryWriter:
             ),
             self._encode_prefix(),
         )
+
+    @property
+    def compaction_seconds(self) -> Meter:
+        """How long compactions took."""
+        return self._compactor.seconds
 
     @property
     def evicts(self) -> bool:
@@ -174,7 +189,7 @@ class MemoryWriter:
     def _pass(self, pending: Sequence[_Pending]) -> dict[str, Exception]:
         """One batched pass: of every stream, the blocks up to the first that exceeds its budget. Returns failures."""
         before = {item.memory.name: (item.memory.state, list(item.blocks)) for item in pending}
-        full: list[tuple[_Pending, Tensor | None]] = []
+        full: list[Due] = []
 
         def undo(items: Sequence[_Pending]) -> None:
             for item in items:
@@ -183,38 +198,28 @@ class MemoryWriter:
                 if item.memory.slot is not None:
                     self.slab.truncate(item.memory.slot, state.tokens)
 
-        def squeeze(items: Sequence[tuple[_Pending, Tensor | None]]) -> None:
-            for item, observed in items:
-                self._compact(item.memory, observed)
-
         failed = together_or_each(pending, lambda items: full.extend(self._append(items)), undo)
-        for appended in full:
-            for (item, _), error in together_or_each([appended], squeeze, lambda _: None):
+        by_name = {item.memory.name: item for item in pending}
+        for group in self._compactor.groups(full):
+            for due, error in together_or_each(group, self._compactor.compact, lambda _: None):
+                item = by_name[due.memory.name]
                 undo([item])
                 failed.append((item, error))
         return {item.memory.name: error for item, error in failed}
 
-    def _append(self, items: Sequence[_Pending]) -> list[tuple[_Pending, Tensor | None]]:
-        """Encode into the slots; returns the streams to compact, with what their probes observed."""
+    def _append(self, items: Sequence[_Pending]) -> list[Due]:
+        """Encode into the slots; returns the memories to compact, with what their probes observed."""
         self.residency.bring([item.memory for item in items])
         largest = self.slab.largest_positions([slot_of(item.memory) for item in items])
-        roomy, full = [], []
+        rows, exceeding = [], []
         for index, item in enumerate(items):
             blocks, exceeds = self._take(item)
-            row = self._row(item.memory, blocks, largest[:, index], exceeds)
-            (full if exceeds else roomy).append((item, row))
-        # Apart, or the probes of one stream would widen the rows of all.
-        self._encode(roomy)
-        return self._encode(full)
-
-    def _encode(self, rows: Sequence[tuple[_Pending, EncodeRow]]) -> list[tuple[_Pending, Tensor | None]]:
-        """Encode one row for each memory; returns what their probes observed."""
-        if not rows:
-            return []
-        observed = self._encoder.run([row for _, row in rows])
-        for item, _ in rows:
+            rows.append(self._row(item.memory, blocks, largest[:, index], exceeds))
+            exceeding.append(exceeds)
+        observed = self.encoder.run(rows)
+        for item in items:
             item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
-        return [(item, attention) for (item, _), attention in zip(rows, observed, strict=True)]
+        return [Due(item.memory, seen) for item, seen, full in zip(items, observed, exceeding, strict=True) if full]
 
     def _take(self, item: _Pending) -> tuple[list[VisualBlock], bool]:
         held = item.memory.tokens
@@ -238,24 +243,10 @@ class MemoryWriter:
             memory.newest_block_ms = block.elapsed_ms
         embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
         spans = ()
-        if probed and self._probes.rides_along:
-            embeds, placed, spans = self._probes.append(embeds, placed, largest)
+        if probed and self.probes.rides_along:
+            embeds, placed, spans = self.probes.append(embeds, placed, largest)
         deepstack = _join_deepstack(blocks)
         return EncodeRow(slot_of(memory), embeds, placed, torch.cat(frames), torch.cat(patches), spans, deepstack)
-
-    @torch.inference_mode()
-    def _compact(self, memory: StreamMemory, attention: Tensor | None) -> None:
-        started_s = perf_counter()
-        slot = slot_of(memory)
-        if self._probes.probe is Probe.EMBEDDINGS:
-            attention = self._probes.from_embeddings(self.slab, slot)
-        view, rotary = self.slab.view(slot), self._adapter.rotary
-        bare = unrotated(view, rotary) if self.slab.keys_rotated else view
-        kept = compact(bare, self.policy, attention, max(1, self.budget - self._slack), self._rule)
-        self.slab.replace(slot, rotated(kept, rotary, like=view.keys) if self.slab.keys_rotated else kept)
-        memory.tokens = self.slab.visual_tokens(slot)
-        memory.compactions += 1
-        self.compaction_seconds.observe(perf_counter() - started_s)
 
     def _encode_prefix(self) -> MemoryView:
         """The prefix is the same for every stream: encoded once, copied from then on."""
@@ -265,7 +256,7 @@ class MemoryWriter:
             outside = torch.full((count,), -1, dtype=torch.int32, device=self._prefix.device)
             steps = torch.arange(count, dtype=torch.int32, device=self._prefix.device)[None, :, None]
             positions = steps.expand(self.slab.shape.layers, -1, self.slab.shape.axes)
-            self._encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
+            self.encoder.run([EncodeRow(slot, self._prefix, positions, frames=outside, patches=outside)])
         prefix = copied(self.slab.prefix_view(slot))
         self.slab.release(slot)
         return prefix

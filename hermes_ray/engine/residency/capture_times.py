@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
+from hermes_ray.memory.transfer import read_back
 from hermes_ray.memory.view import MemoryView
 
 _CROWDED = 1024
@@ -56,7 +57,7 @@ class CaptureTimes:
 
     def keep(self, view: MemoryView, newest_from: int) -> None:
         """Forget all frames but those of the memory and those from ``newest_from`` on, which wait for their group."""
-        held = set(view.frames.unique().tolist())
+        held = set(read_back(view.frames).unique().tolist())
         kept = [index for index, frame in enumerate(self._frames) if frame >= newest_from or frame in held]
         self._frames = array("q", (self._frames[index] for index in kept))
         self._ms = array("q", (self._ms[index] for index in kept))

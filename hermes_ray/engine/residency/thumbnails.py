@@ -99,7 +99,7 @@ class Thumbnails:
         self._judged = compactions
         if not self._by_frame:
             return
-        deep_from = layout(view.layers).long_term_from
+        deep_from = layout(view.rows).long_term_from
         numbers, times = view.frames[deep_from:].unique(return_counts=True)
         held = dict.fromkeys(view.frames[:deep_from].unique().tolist(), 0)
         held |= dict(zip(numbers.tolist(), times.tolist(), strict=True))

@@ -17,7 +17,12 @@ __all__ = ["Hermes", "HermesParameters", "Policy", "Probe", "build", "hermes_par
 
 
 def build(
-    settings: MemorySettings, layers: int, *, k_end: float = LLAVA_K_END, key_bias: Tensor | None = None
+    settings: MemorySettings,
+    layers: int,
+    *,
+    k_end: float = LLAVA_K_END,
+    key_bias: Tensor | None = None,
+    frame_tokens: int | None = None,
 ) -> Policy:
     """Make the policy that the settings name.
 
@@ -26,10 +31,11 @@ def build(
         layers: decoder layers of the model.
         k_end: recency decay that the model's family prefers, where the policy leaves it open.
         key_bias: what the model adds to every key, [layers, kv_heads, head_dim]; ``None`` for nothing.
+        frame_tokens: the most tokens of one frame; without it some policies wait for the device to find out.
     """
     match settings.policy:
         case "hermes" | "paper" | "reference":
-            return Hermes(hermes_parameters(settings, k_end), tiers.layout(layers), settings.policy)
+            return Hermes(hermes_parameters(settings, k_end), tiers.layout(layers), settings.policy, frame_tokens)
         case "full":
             return Full()
         case "recent_only":
@@ -39,7 +45,7 @@ def build(
         case "uniform":
             return Uniform()
         case "infinipot_v":
-            return InfiniPotV()
+            return InfiniPotV(frame_tokens)
         case "streammem":
             return StreamMem(key_bias=key_bias)
 

@@ -34,17 +34,27 @@ class Policy(Protocol):
         """The attention that :meth:`compact` must be given."""
         ...
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+    @property
+    def joint(self) -> bool:
+        """Whether memories of several streams can be compacted in one call.
+
+        Where numbers of tokens decide alone how many stay, they can. That makes it one set of operations for all of
+        them, and starting an operation is what costs, on a GPU and for small models.
+        """
+        ...
+
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
         """Choose at most ``keep`` tokens per layer, the same number in every layer, oldest first.
 
         Positions are left as they were; :func:`hermes_ray.memory.compaction.compact` re-numbers them.
 
         Args:
-            view: the stream's visual tokens, N per layer. Not modified.
-            attention: [layers, N] float32: for every layer the softmax attention of its probe tokens to the N
+            view: the visual tokens, N per layer. Not modified.
+            attention: [rows, N] float32: for every layer the softmax attention of its probe tokens to the N
                 visual tokens, averaged over query heads and probe tokens; zeros in layers that need none.
                 ``None`` when ``probe`` is :attr:`Probe.NONE`.
             keep: the most tokens a layer may hold afterwards, at least 1.
+            streams: whose memories the view holds. What becomes of one does not depend on the others.
         """
         ...
 
@@ -53,14 +63,14 @@ def ranking(priorities: Tensor) -> Tensor:
     """Order tokens by priority, lowest first; of two equal ones the older comes first, so the newer is kept.
 
     Args:
-        priorities: [layers, N], any real dtype.
+        priorities: [rows, N], any real dtype.
 
     Returns:
-        [layers, N] int64 indices, the same on every device.
+        [rows, N] int64 indices, the same on every device.
     """
     return priorities.argsort(dim=1, stable=True)
 
 
 def best(priorities: Tensor, keep: int) -> Tensor:
-    """Indices of the ``keep`` tokens with the highest priorities, back in stream order: [layers, keep] int64."""
+    """Indices of the ``keep`` tokens with the highest priorities, back in stream order: [rows, keep] int64."""
     return ranking(priorities)[:, -keep:].sort(dim=1).values

@@ -8,6 +8,7 @@ from torch import Tensor
 from hermes_ray.memory import scores, summary, tiers
 from hermes_ray.memory.policies.base import Probe, ranking
 from hermes_ray.memory.policies.presets import LLAVA_K_END, HermesParameters
+from hermes_ray.memory.transfer import to_device
 from hermes_ray.memory.view import SUMMARY, MemoryView
 
 
@@ -19,18 +20,26 @@ class Hermes:
         parameters: numbers and switches.
         tiers: which layer belongs to which tier.
         name: the preset's name, or a variant's.
+        frame_tokens: the most tokens of one frame. Without it a memory's patches are looked at, and the device waited
+            for.
     """
 
     parameters: HermesParameters
     tiers: tiers.TierLayout
     name: str = "hermes"
+    frame_tokens: int | None = None
+
+    @property
+    def joint(self) -> bool:
+        """Always: every layer of every stream keeps ``keep`` tokens."""
+        return True
 
     @property
     def probe(self) -> Probe:
         """Guidance prompts through the model, or their bare embeddings."""
         return Probe.GUIDANCE if self.parameters.true_attention else Probe.EMBEDDINGS
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
         """Keep the best tokens of every layer; in long-term layers one of them is a summary of the evicted.
 
         Tokens of the protected newest frames stay before any other. If they alone exceed ``keep``, the newest of
@@ -39,15 +48,15 @@ class Hermes:
         if view.tokens <= keep:
             return view
         assert attention is not None, f"{self.name} needs the attention of its probe"
-        order = ranking(self._priorities(view, attention))
+        order = ranking(self._priorities(view, attention, streams))
         if self.parameters.summary == "none":
             return view.gather(order[:, -keep:].sort(dim=1).values)
-        return self._compact_with_summary(view, order, keep)
+        return self._compact_with_summary(view, order, keep, streams)
 
-    def _priorities(self, view: MemoryView, attention: Tensor) -> Tensor:
-        """What is kept first, [layers, N] float64: scores in [0, 1], protected tokens above, absorbed ones below."""
-        priorities = self._scores(view, attention)
-        newest = view.frames.amax()
+    def _priorities(self, view: MemoryView, attention: Tensor, streams: int) -> Tensor:
+        """What is kept first, [rows, N] float64: scores in [0, 1], protected tokens above, absorbed ones below."""
+        priorities = self._scores(view, attention, streams)
+        newest = view.frames.unflatten(0, (-1, streams)).amax(dim=(0, 2)).repeat(self.tiers.layers)[:, None]
         recent = (view.frames > newest - self.parameters.recent_frames) & (view.frames >= 0)
         index = torch.arange(view.tokens, device=view.device, dtype=priorities.dtype)
         priorities = torch.where(recent, 2.0 + index, priorities)
@@ -56,40 +65,56 @@ class Hermes:
             priorities = priorities.masked_fill(view.frames == SUMMARY, -1.0)
         return priorities
 
-    def _scores(self, view: MemoryView, attention: Tensor) -> Tensor:
-        """Smoothed importance, [layers, N] float64."""
-        p, device = self.parameters, view.device
-        decay = tiers.recency_decay(self.tiers, p.k_sensory, LLAVA_K_END if p.k_end is None else p.k_end, device)
-        relevant = scores.relevance(attention, view, p.value_weight, p.novelty_weight)
-        raw = scores.importance(relevant, decay, tiers.recency_weight(self.tiers, p.w0, p.w1, device))
-        if p.smoothing == "none":
-            return raw
-        strength = tiers.smoothing_strength(self.tiers, p.gamma_sensory, p.gamma_working, p.gamma_long_term, device)
-        if p.smoothing == "index":
-            return scores.smoothed_by_index(raw, strength)
-        return scores.smoothed_by_identity(raw, strength, view)
+    def _scores(self, view: MemoryView, attention: Tensor, streams: int) -> Tensor:
+        """Smoothed importance, [rows, N] float64."""
+        p = self.parameters
+        decay, weight, strength = self._schedules(streams, view.device)
+        relevant = scores.relevance(attention, view, p.value_weight, p.novelty_weight, self.frame_tokens)
+        raw = scores.importance(relevant, decay, weight)
+        match p.smoothing:
+            case "none":
+                return raw
+            case "index":
+                return scores.smoothed_by_index(raw, strength, streams)
+            case "identity":
+                return scores.smoothed_by_identity(raw, strength, view, streams)
 
-    def _compact_with_summary(self, view: MemoryView, order: Tensor, keep: int) -> MemoryView:
+    def _schedules(self, streams: int, device: torch.device) -> tuple[Tensor, ...]:
+        """Recency's decay and weight and the strength of smoothing, each [rows] float64, in one copy."""
+        p = self.parameters
+        by_layer = (
+            tiers.recency_decay(self.tiers, p.k_sensory, LLAVA_K_END if p.k_end is None else p.k_end),
+            tiers.recency_weight(self.tiers, p.w0, p.w1),
+            tiers.smoothing_strength(self.tiers, p.gamma_sensory, p.gamma_working, p.gamma_long_term),
+        )
+        rows = torch.tensor(by_layer, dtype=torch.float64).repeat_interleave(streams, dim=1)
+        return to_device(rows, device).unbind()
+
+    def _compact_with_summary(self, view: MemoryView, order: Tensor, keep: int, streams: int) -> MemoryView:
         """Keep the best ``keep``; in long-term layers the best ``keep - 1``, and the rest merged into one more.
 
         Args:
             view: the memory.
-            order: [layers, N] int64, token indices from the least to the most wanted.
+            order: [rows, N] int64, token indices from the least to the most wanted.
             keep: tokens per layer afterwards.
+            streams: whose memories the view holds.
         """
-        long_term = slice(self.tiers.long_term_from, None)
+        first = self.tiers.long_term_from * streams
+        long_term = slice(first, None)
         rest, best = order.split((view.tokens - keep + 1, keep - 1), dim=1)
         oldest_merged = rest[long_term].amin(dim=1)
-        last = rest[:, -1].clone()
-        last[long_term] = oldest_merged
+        last = torch.cat((rest[:first, -1], oldest_merged))
         indices = torch.cat((best, last[:, None]), dim=1).sort(dim=1).values
-        slots = (indices[long_term] == oldest_merged[:, None]).to(torch.int8).argmax(dim=1)
+        slots = torch.searchsorted(indices[long_term], oldest_merged[:, None])[:, 0]
         last_place = self.parameters.summary_place == "last"
         if last_place:
             slots = _move_to_end(indices[long_term], slots)
         kept = view.gather(indices)
-        lost = view.in_layers(long_term).gather(rest[long_term])
-        summary.write(summary.summarise(lost, counted=self.parameters.summary == "counted"), kept, long_term, slots)
+        counted = self.parameters.summary == "counted"
+        deep, lost = view.in_rows(long_term), rest[long_term]
+        keys, values = deep.gather_vectors(lost, heads_together=True)  # as the sum over tokens reads them
+        merged = summary.summarise(keys, values, deep.counts.gather(1, lost), counted=counted)
+        summary.write(merged, kept, long_term, slots)
         if last_place and keep > 1:
             kept.positions[long_term, -1] = kept.positions[long_term, :-1].amax(dim=(1, 2))[:, None] + 1
         return kept

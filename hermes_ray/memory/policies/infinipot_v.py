@@ -17,12 +17,17 @@ class InfiniPotV:
 
     The paper selects per KV head; this memory keeps one position and identity per layer and token, so both scores
     are averaged over the KV heads.
+
+    Attributes:
+        frame_tokens: as of :class:`~hermes_ray.memory.policies.hermes.Hermes`.
     """
 
+    frame_tokens: int | None = None
     name: str = "infinipot_v"
     probe: Probe = Probe.NONE
+    joint: bool = True
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
         """Keep recent frames (the newest tokens if they exceed ``keep``), fill their half by TaR and the rest by VaN.
 
         Recent frames that are more than half of ``keep`` leave TaR nothing, and VaN less.
@@ -31,7 +36,7 @@ class InfiniPotV:
             return view
         recent = in_recent_frames(view)
         by_redundancy = (keep - keep // 2 - recent.sum(dim=1, keepdim=True)).clamp(min=0)
-        novelty = _places(torch.where(recent, -2.0, -redundancy(view, recent)))
+        novelty = _places((-redundancy(view, recent, self.frame_tokens)).masked_fill(recent, -2.0))
         weight = _places(value_norm(view))
         index = torch.arange(view.tokens, device=view.device)
         novel = novelty >= view.tokens - by_redundancy
@@ -41,5 +46,5 @@ class InfiniPotV:
 
 
 def _places(scores: Tensor) -> Tensor:
-    """Place of each token in its layer's ascending order of scores: [layers, N] int64, a permutation."""
+    """Place of each token in its row's ascending order of scores: [rows, N] int64, a permutation."""
     return ranking(scores).argsort(dim=1)

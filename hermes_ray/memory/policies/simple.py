@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.memory.policies.base import Probe, best
+from hermes_ray.memory.transfer import read_back
 from hermes_ray.memory.view import MemoryView
 
 # The plastic number's powers give the evenest known two-dimensional additive sequence (Roberts' R2 sequence).
@@ -19,8 +20,9 @@ class Full:
 
     name: str = "full"
     probe: Probe = Probe.NONE
+    joint: bool = True
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
         """Return the memory as it is, whatever ``keep`` says."""
         return view
 
@@ -36,14 +38,18 @@ class RecentOnly:
     frames: int
     name: str = "recent_only"
     probe: Probe = Probe.NONE
+    joint: bool = False
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
-        """Keep the last frames; of frames that exceed ``keep`` by themselves, the newest tokens."""
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
+        """Keep the last frames; of frames that exceed ``keep`` by themselves, the newest tokens.
+
+        How many tokens the last frames have is read back from the device.
+        """
         if view.tokens == 0:
             return view
         # Every layer holds the same tokens under this policy, so the first one speaks for all.
         frames = view.frames[0]
-        recent = int((frames > frames[-1] - self.frames).sum())
+        recent = int(read_back((frames > frames[-1] - self.frames).sum()))
         return view.newest(min(recent, keep))
 
 
@@ -53,8 +59,9 @@ class SinkWindow:
 
     name: str = "sink_window"
     probe: Probe = Probe.NONE
+    joint: bool = True
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
         """Keep the newest ``keep`` tokens."""
         return view.newest(keep)
 
@@ -69,8 +76,9 @@ class Uniform:
 
     name: str = "uniform"
     probe: Probe = Probe.NONE
+    joint: bool = True
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
         """Keep the ``keep`` tokens whose identities rank highest."""
         if view.tokens <= keep:
             return view

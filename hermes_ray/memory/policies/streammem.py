@@ -35,13 +35,15 @@ class StreamMem:
     key_bias: Tensor | None = field(default=None, repr=False, compare=False)
     name: str = "streammem"
     probe: Probe = Probe.TEMPLATE
+    joint: bool = True
 
-    def compact(self, view: MemoryView, attention: Tensor | None, keep: int) -> MemoryView:
+    def compact(self, view: MemoryView, attention: Tensor | None, keep: int, streams: int = 1) -> MemoryView:
         """Keep the best tokens by attention and, in what is left of ``keep``, prototypes of the frames' evicted."""
         if view.tokens <= keep:
             return view
         assert attention is not None, "streammem needs the attention of its probe"
-        merged, absorbed = merge_similar_frames(view, self.similar, view.tokens - keep, key_bias=self.key_bias)
+        bias = None if self.key_bias is None else self.key_bias.repeat_interleave(streams, dim=0)
+        merged, absorbed = merge_similar_frames(view, self.similar, view.tokens - keep, key_bias=bias)
         scores = attention.double().masked_fill(absorbed, -1.0)
         prototypes = max(keep // self.prototype_divisor, 1)
         rest = ranking(scores)[:, : view.tokens - keep + prototypes]
@@ -65,10 +67,10 @@ def merge_similar_frames(
         view: the memory.
         similar: mean cosine of the keys above which two consecutive frames are alike.
         at_most: the most tokens per layer to merge away, the oldest first.
-        key_bias: taken from every key before they are compared, [layers, kv_heads, head_dim].
+        key_bias: taken from every key before they are compared, [rows, kv_heads, head_dim].
 
     Returns:
-        The memory with the merged tokens rewritten, and [layers, N] bool: the tokens merged away.
+        The memory with the merged tokens rewritten, and [rows, N] bool: the tokens merged away.
     """
     successor, found = find(identities(view.frames + 1, view.patches), identities(view.frames, view.patches))
     found &= (view.frames >= 0) & (view.patches >= 0)
@@ -79,7 +81,7 @@ def merge_similar_frames(
     cosine = cosine_similarity(keys, keys.gather(2, later), dim=-1).mean(dim=1).double()
     frame = dense_rank(view.frames.long())
     pairs = group_sum(found.double(), frame)
-    alike = group_sum(torch.where(found, cosine, 0.0), frame) > similar * pairs
+    alike = group_sum(cosine.masked_fill(~found, 0.0), frame) > similar * pairs
     absorbed = found & alike
     absorbed &= absorbed.cumsum(dim=1) <= at_most
     target = torch.where(absorbed, successor, torch.arange(view.tokens, device=view.device))
@@ -89,7 +91,7 @@ def merge_similar_frames(
 
 
 def _merge_into(view: MemoryView, target: Tensor) -> MemoryView:
-    """Replace each token by the mean, weighted by counts, of those whose ``target`` ([layers, N]) it is."""
+    """Replace each token by the mean, weighted by counts, of those whose ``target`` ([rows, N]) it is."""
     counts = view.counts.double()
     totals = torch.zeros_like(counts).scatter_add_(1, target, counts)
     share = (counts / totals.gather(1, target))[:, None, :, None].float()
@@ -100,12 +102,12 @@ def _merge_into(view: MemoryView, target: Tensor) -> MemoryView:
         view,
         keys=torch.where(is_target, keys, view.keys),
         values=torch.where(is_target, values, view.values),
-        counts=torch.where(totals > 0, totals.clamp(max=torch.iinfo(torch.int32).max), 1).to(view.counts.dtype),
+        counts=totals.clamp(max=torch.iinfo(torch.int32).max).masked_fill(totals <= 0, 1).to(view.counts.dtype),
     )
 
 
 def _representatives(frames: Tensor) -> Tensor:
-    """The last token of each frame in every row, [layers, R] bool: of tokens in ascending score the best-attended."""
+    """The last token of each frame in every row, [rows, R] bool: of tokens in ascending score the best-attended."""
     reverse = frames.flip(1)
     ordered, origin = reverse.sort(dim=1, stable=True)
     first = torch.ones_like(ordered, dtype=torch.bool)
@@ -118,19 +120,19 @@ def _with_prototypes(view: MemoryView, scores: Tensor, rest: Tensor, chosen: Ten
 
     Args:
         view: the memory.
-        scores: [layers, N] float64, negative for tokens merged away already.
-        rest: [layers, R], the tokens that are not among the best.
-        chosen: [layers, P], indices into ``rest``: those that stay nonetheless.
-        stands: [layers, R] bool: those of ``rest`` that represent their frame.
+        scores: [rows, N] float64, negative for tokens merged away already.
+        rest: [rows, R], the tokens that are not among the best.
+        chosen: [rows, P], indices into ``rest``: those that stay nonetheless.
+        stands: [rows, R] bool: those of ``rest`` that represent their frame.
     """
     lost = view.gather(rest)
     stays = torch.zeros_like(stands).scatter_(1, chosen, True)
     attended = scores.gather(1, rest)
     usable = (attended >= 0) & (stands | ~stays)
-    weight = torch.where(usable, attended.clamp(min=_SMALLEST_WEIGHT) * lost.counts, 0.0)
+    weight = (attended.clamp(min=_SMALLEST_WEIGHT) * lost.counts).masked_fill(~usable, 0.0)
     frame = dense_rank(lost.frames.long())
     share = (weight / group_sum(weight, frame).clamp(min=_SMALLEST_WEIGHT))[:, None, :, None].float()
-    counts = group_sum(torch.where(usable, lost.counts.double(), 0.0), frame).clamp_(max=torch.iinfo(torch.int32).max)
+    counts = group_sum(lost.counts.double().masked_fill(~usable, 0.0), frame).clamp_(max=torch.iinfo(torch.int32).max)
     is_prototype = stands & stays & (counts > lost.counts)
     index = frame[:, None, :, None].expand_as(lost.keys)
     keys = group_vector_sum(at_least_float32(lost.keys) * share, frame).gather(2, index)
@@ -141,13 +143,13 @@ def _with_prototypes(view: MemoryView, scores: Tensor, rest: Tensor, chosen: Ten
 def _scattered(
     view: MemoryView, rest: Tensor, lost: MemoryView, chosen: Tensor, keys: Tensor, values: Tensor, counts: Tensor
 ) -> MemoryView:
-    """Write prototypes ([layers, kv_heads, R, head_dim]) over the ``chosen`` ([layers, R] bool) tokens of ``rest``."""
+    """Write prototypes ([rows, kv_heads, R, head_dim]) over the ``chosen`` ([rows, R] bool) tokens of ``rest``."""
     wide = chosen[:, None, :, None]
     index = rest[:, None, :, None].expand_as(lost.keys)
     return replace(
         view,
         keys=view.keys.scatter(2, index, torch.where(wide, keys.to(lost.keys.dtype), lost.keys)),
         values=view.values.scatter(2, index, torch.where(wide, values.to(lost.values.dtype), lost.values)),
-        patches=view.patches.scatter(1, rest, torch.where(chosen, SUMMARY, lost.patches)),
+        patches=view.patches.scatter(1, rest, lost.patches.masked_fill(chosen, SUMMARY)),
         counts=view.counts.scatter(1, rest, torch.where(chosen, counts.to(lost.counts.dtype), lost.counts)),
     )

@@ -61,14 +61,18 @@ def build_config() -> LlavaOnevisionConfig:
     )
 
 
-def build_model(seed: int) -> LlavaOnevisionForConditionalGeneration:
+def build_model(seed: int, config: LlavaOnevisionConfig | None = None) -> LlavaOnevisionForConditionalGeneration:
     """Return the model with random float32 weights that depend on ``seed`` alone.
 
     Torch's global random generator is left as it was.
+
+    Args:
+        seed: of the weights.
+        config: by default, :func:`build_config`'s; with the same vocabulary.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LlavaOnevisionForConditionalGeneration(build_config())
+        model = LlavaOnevisionForConditionalGeneration(config or build_config())
     ids = vocabulary.words()
     model.generation_config = GenerationConfig(
         eos_token_id=ids.index(vocabulary.TURN_END), pad_token_id=ids.index(vocabulary.PAD), do_sample=False

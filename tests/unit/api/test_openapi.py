@@ -13,6 +13,7 @@ from fastapi.openapi.models import OpenAPI
 from tests.unit.api.conftest import STREAM
 
 OPERATIONS = {
+    "getIndex": ("get", "/"),
     "getHealth": ("get", "/healthz"),
     "getReadiness": ("get", "/readyz"),
     "getMetrics": ("get", "/metrics"),
@@ -22,6 +23,10 @@ OPERATIONS = {
     "getFrame": ("get", "/v1/streams/{id}/frames/{frame}.jpg"),
     "getLatestFrame": ("get", "/v1/streams/{id}/latest.jpg"),
     "resetStream": ("post", "/v1/streams/{id}/reset"),
+    "configureStream": ("patch", "/v1/streams/{id}"),
+    "exportStream": ("get", "/v1/streams/{id}/export"),
+    "importStream": ("post", "/v1/streams/{id}/import"),
+    "deleteStream": ("delete", "/v1/streams/{id}"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "askStreams": ("post", "/v1/query"),
     "listModels": ("get", "/v1/models"),
@@ -53,6 +58,17 @@ def test_the_document_has_the_form_that_openapi_prescribes(document: dict[str, A
     OpenAPI.model_validate(document)
     for schema in document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_every_operation_says_what_it_does_and_belongs_to_a_group_that_says_what_it_is_for(document: dict[str, Any]):
+    groups = {tag["name"] for tag in document["tags"] if tag["description"]}
+    assert document["info"]["description"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["summary"]
+            assert operation["description"]
+            assert set(operation["tags"]) <= groups
+            assert all(response["description"] for response in operation["responses"].values())
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]):
@@ -102,7 +118,7 @@ async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict
     requests = [
         ("get", path.format(id=STREAM, code="internal", model=f"stream/{STREAM}"), path, None)
         for method, path in OPERATIONS.values()
-        if method == "get" and path != "/metrics" and not path.endswith(".jpg")  # no JSON
+        if method == "get" and path != "/metrics" and not path.endswith((".jpg", "/export"))  # no JSON
     ]
     requests += [
         ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),

@@ -90,6 +90,10 @@ async def test_a_question_that_fails_has_its_own_status_streamed_or_not(
     [
         ("max_tokens", 0),
         ("max_tokens", "many"),
+        ("max_tokens", "5"),
+        ("max_tokens", True),
+        ("temperature", "0.5"),
+        ("stream", 0),
         ("temperature", -0.1),
         ("temperature", 2.1),
         ("seed", -1),
@@ -175,9 +179,19 @@ async def test_a_moment_that_is_seen_already_is_answered_at_once(http: httpx.Asy
 
 
 async def test_a_moment_that_does_not_come_in_time_is_a_timeout(http: httpx.AsyncClient):
-    question = {"question": "What is there?", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 0.3}
+    question = {"question": "What is there?", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 0.3}
     response = await http.post(QUERY, json=question)
     assert (response.status_code, response.json()["code"]) == (504, "question-timeout")
+
+
+@pytest.mark.parametrize(
+    ("stream", "as_of", "code"),
+    [("nobody", "2026-01-02T03:04:17Z", "unknown-stream"), (STREAM, "9999-01-01T00:00:00Z", "invalid-question")],
+)
+async def test_what_can_never_come_is_not_waited_for(http: httpx.AsyncClient, stream: str, as_of: str, code: str):
+    question = {"question": "What is there?", "as_of": as_of, "timeout_s": 600}
+    response = await http.post(f"/v1/streams/{stream}/query", json=question)
+    assert response.json()["code"] == code
 
 
 async def test_a_session_reads_its_earlier_turns_again(http: httpx.AsyncClient):

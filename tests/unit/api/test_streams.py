@@ -26,7 +26,7 @@ async def test_a_stream_shows_its_memory_against_its_budget(http: httpx.AsyncCli
 async def test_the_list_holds_each_stream_as_its_own_page_shows_it(http: httpx.AsyncClient):
     listed = (await http.get("/v1/streams")).json()
     alone = (await http.get(f"/v1/streams/{STREAM}")).json()
-    assert listed == {"streams": [alone | {"age_ms": listed["streams"][0]["age_ms"]}]}
+    assert listed == {"streams": [alone | {"age_ms": listed["streams"][0]["age_ms"]}], "next": None}
 
 
 async def test_a_silent_stream_grows_older_from_look_to_look_and_so_do_its_answers(http: httpx.AsyncClient):

@@ -37,7 +37,5 @@ def check_schema() -> Callable[[str, Any], None]:
 @pytest.fixture(scope="session")
 def memory_figures() -> list[Figure]:
     """Every figure of the memory benchmark, measured on sizes that mean nothing."""
-    plan = replace(
-        SMOKE, stream_frames=(90, 100), questions=2, load_questions=2, repetitions=1, layers=2, vocabulary=100
-    )
+    plan = replace(SMOKE, stream_frames=(90, 100), questions=2, repetitions=1, layers=2, vocabulary=100)
     return [figure for part in parts(plan) for figure in part.measure(lambda _: None)]

@@ -3,11 +3,13 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hermes_ray.bench.machine import describe_machine
+from hermes_ray.bench.recovery import results
 from hermes_ray.bench.recovery.fault import Fault
 from hermes_ray.bench.recovery.measures import Measured, measure
 from hermes_ray.bench.recovery.picture import draw
@@ -92,7 +94,7 @@ def killed_worker(after: list[Reply]) -> Measured:
     }
     steps = {"process": 4.6, "constructed": 5.6, "loaded": 8.6, "restored": 9.1}
     fault = Fault(
-        kind=Kind.MEMORY,
+        kind=Kind.MEMORY_WAITS,
         victim="memory-0",
         quiet_s=START_S + 0.1,
         at_s=START_S + 4.1,
@@ -108,7 +110,8 @@ def killed_worker(after: list[Reply]) -> Measured:
 
 
 def test_a_kill_is_measured_as_by_hand():
-    found = killed_worker([reply(9.5, 0.3, newest=5), reply(11.0, newest=9)])
+    moved_back = reply(12.0, problem="not-ready")
+    found = killed_worker([reply(9.5, 0.3, newest=5), reply(11.0, newest=9), moved_back, reply(12.5, newest=11)])
     assert found.recovery_s == {"cam-0": pytest.approx(6.0)}
     assert found.ordinary_s == {"cam-0": pytest.approx(0.6)}
     assert found.answered_s == {"cam-0": pytest.approx(5.7)}
@@ -142,3 +145,28 @@ def test_figures_quote_medians_and_ratios_and_keep_to_the_schema(check_schema: C
     check_schema("recovery", json.loads(json.dumps(document)))
     draw(measured, tmp_path / "recovery.png")
     assert (tmp_path / "recovery.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_streams_that_wait_for_their_worker_have_a_system_of_their_own():
+    together, waiting = Plan().systems()
+    assert waiting.kinds == (Kind.MEMORY_WAITS,)
+    assert set(together.kinds) == set(Kind) - {Kind.MEMORY_WAITS}
+    settings = [plan.settings("broker:9092", "/snapshots") for plan in (together, waiting)]
+    assert [each["cluster"]["take_over_after_s"] for each in settings] == [0.0, None]
+    (only,) = Plan(kinds=(Kind.INGEST, Kind.MOVE)).systems()
+    assert only.kinds == (Kind.INGEST, Kind.MOVE)
+
+
+def test_a_take_over_has_bars_and_steps_of_its_own():
+    waited = killed_worker([reply(9.5, 0.3)])
+    moments = {"taken-over": START_S + 4.4, "restored": START_S + 4.6}
+    fault = replace(waited.fault, kind=Kind.MEMORY, restart_s=moments, others=())
+    found = measure(fault, {"cam-0": arrivals((0, 0.1), (1, 0.5), (9, 6.1))}, {"cam-0": []}, START_S + 14.0)
+    assert found.steps_s == pytest.approx({"taken-over": 0.3, "restored": 0.2, "live": 1.5})
+    figures = {figure.name: figure for figure in results.figures(Kind.MEMORY, [replace(found, answered_s={})])}
+    assert figures["recovery"].value == figures["recovery_p95"].value == pytest.approx(2.0)
+    assert figures["recovery"].passed
+    slow = replace(found, recovery_s={"cam-0": 5.1}, answered_s={})
+    figures = {figure.name: figure for figure in results.figures(Kind.MEMORY, [slow])}
+    assert not figures["recovery"].passed
+    assert not figures["recovery_p95"].passed

@@ -20,6 +20,7 @@ def stream(**changes) -> StreamResponse:
     ingest |= {name: changes.pop(name) for name in list(changes) if name in ingest}
     values = {
         "id": "cam",
+        "state": "live",
         "frames_seen": 8,
         "as_of": "2026-01-02T03:04:05.678Z",
         "as_of_ms": 1767323045678,

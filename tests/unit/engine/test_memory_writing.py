@@ -34,7 +34,7 @@ def remember(adapter: ModelAdapter, policy: str, chunks: list[int], crowd: int) 
         start += count
     assert start == 40
     view = writer.slab.view(memories["cam"].slot)
-    return view.gather(torch.arange(view.tokens).expand(view.layers, -1))
+    return view.gather(torch.arange(view.tokens).expand(view.rows, -1))
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -109,7 +109,7 @@ def tokens(view: MemoryView) -> list[Layer]:
             )
             for i in range(view.tokens)
         ]
-        for depth in range(view.layers)
+        for depth in range(view.rows)
     ]
 
 

@@ -37,15 +37,22 @@ def test_what_looks_as_its_place_always_does_is_redundant_and_a_visit_is_not(vie
 
 
 @pytest.mark.parametrize("at_once", [2, 4, 10])
-def test_layers_taken_together_are_what_each_is_alone(at_once):
+def test_rows_taken_together_are_what_each_is_alone(at_once):
     stream = Stream(layers=10)
     seen = stream.watch(stream.empty(), 12)
     chance = torch.Generator().manual_seed(5)
     held = torch.stack([torch.randperm(seen.tokens, generator=chance)[:50].sort().values for _ in range(10)])
     view = seen.gather(held)
     recent = in_recent_frames(view)
-    alone, together = (redundancy(view, recent, layers) for layers in (1, at_once))
+    alone, together = (redundancy(view, recent, numbers_at_once=rows * view.keys[0].numel()) for rows in (1, at_once))
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("frame_tokens", [6, 7, 500])
+def test_it_does_not_matter_how_large_a_frame_might_be(view, frame_tokens):
+    view.frames[:, 20], view.patches[:, 20] = SUMMARY, SUMMARY
+    recent = in_recent_frames(view)
+    assert torch.equal(redundancy(view, recent, frame_tokens), redundancy(view, recent))
 
 
 def test_the_recent_frames_are_whole_and_a_quarter_of_the_tokens(view):

@@ -19,7 +19,7 @@ LAZY = PositionRule("lazy", first=7, limit=10_000)
 
 
 def _policy(name, layers=10):
-    return build(MemorySettings(policy=name), layers)
+    return build(MemorySettings(policy=name), layers, frame_tokens=6)
 
 
 def _identities(view):

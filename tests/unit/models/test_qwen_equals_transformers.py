@@ -6,7 +6,9 @@ from transformers import PreTrainedModel
 
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Question, StreamEngine
+from hermes_ray.engine.capturing import Capturing
 from hermes_ray.models import ModelAdapter
+from tests.unit.engine.plain_kernel import WITHOUT_A_GPU
 from tests.unit.models.watching import Watcher
 from tests.unit.models.whole_video import QUESTION, Clip, model_inputs, random_clip, trained_positions
 
@@ -57,15 +59,19 @@ def test_text_follows_the_time_of_a_long_video(
     torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("capturing", [None, WITHOUT_A_GPU], ids=["eagerly", "in fixed shapes"])
 @pytest.mark.parametrize("frames", [6, 5], ids=["pairs", "a frame without its partner"])
-def test_engine_answers_as_the_model_generates(adapter: ModelAdapter, reference: PreTrainedModel, frames: int) -> None:
+def test_engine_answers_as_the_model_generates(
+    adapter: ModelAdapter, reference: PreTrainedModel, frames: int, capturing: Capturing | None
+) -> None:
     clip = random_clip(frames, *WIDE, seed=3)
     inputs = model_inputs(adapter, clip)
     generated = reference.generate(**inputs, max_new_tokens=ANSWER_TOKENS, do_sample=False)[0]
     expected = generated[inputs["input_ids"].shape[1] :]
 
     memory = MemorySettings(policy="full", budget_tokens=400, slots=2)
-    with StreamEngine(adapter, memory, EngineSettings(max_question_tokens=64, max_answer_tokens=16)) as engine:
+    settings = EngineSettings(max_question_tokens=64, max_answer_tokens=16)
+    with StreamEngine(adapter, memory, settings, capturing=capturing) as engine:
         for frame, ts_ms in zip(clip.frames, clip.ts_ms, strict=True):
             stats = engine.ingest("cam", [frame], [ts_ms]).result(timeout=30)
         answer = engine.ask("cam", Question(QUESTION, max_tokens=ANSWER_TOKENS)).result(timeout_s=30)

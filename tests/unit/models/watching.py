@@ -46,7 +46,7 @@ class Watcher:
         slot = self.memory(name).slot
         assert slot is not None
         view = self.writer.slab.view(slot)
-        return view.gather(torch.arange(view.tokens).expand(view.layers, -1))
+        return view.gather(torch.arange(view.tokens).expand(view.rows, -1))
 
     def ask(self, name: str, max_tokens: int) -> tuple[Tensor, list[int]]:
         """Logits behind the question, and the greedy answer."""

@@ -101,7 +101,7 @@ def test_openai_s_client_sends_the_key_as_it_always_does(keyed_url: str, secret:
 def test_a_share_that_is_used_up_is_an_error_that_says_when_to_come_back(
     keyed_url: str, secret: str, engine: StreamEngine
 ):
-    later = {"as_of": "2036-01-01T00:00:00Z", "timeout_s": 30}
+    later = {"as_of": "2026-01-02T03:04:17Z", "timeout_s": 30}
     body = json.dumps({"question": "q", **later}).encode()
     with HermesClient(keyed_url, secret) as client, socket.create_connection(_address(keyed_url)) as waiting:
         waiting.sendall(_request(secret, len(body)) + body)

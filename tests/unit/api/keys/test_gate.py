@@ -39,6 +39,10 @@ async def test_without_a_valid_key_every_door_is_shut(
             ("POST", QUERY),
             ("POST", "/v1/chat/completions"),
             ("POST", f"/v1/streams/{STREAM}/reset"),
+            ("DELETE", f"/v1/streams/{STREAM}"),
+            ("PATCH", f"/v1/streams/{STREAM}"),
+            ("GET", f"/v1/streams/{STREAM}/export"),
+            ("POST", f"/v1/streams/{STREAM}/import"),
             ("GET", "/there/is/no/such/path"),
         ]:
             response = await http.request(method, path, headers=headers)

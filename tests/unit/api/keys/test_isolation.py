@@ -48,6 +48,9 @@ async def test_streams_outside_of_a_keys_globs_look_like_none(serve: Serve, make
             ("POST", "/v1/streams/{}/query", {"question": "q"}),
             ("POST", "/v1/streams/{}/query", {"question": "q", "stream": True}),
             ("POST", "/v1/streams/{}/reset", None),
+            ("DELETE", "/v1/streams/{}", None),
+            ("PATCH", "/v1/streams/{}", {"labels": {"site": "north"}}),
+            ("GET", "/v1/streams/{}/export", None),
         ]:
             hidden = await http.request(method, path.format(HIDDEN), json=body)
             nobody = await http.request(method, path.format("no-such"), json=body)
@@ -81,7 +84,7 @@ async def test_a_conversation_is_of_the_key_that_began_it(serve: Serve, make_key
 async def test_a_callers_questions_have_a_bound_and_others_go_on(serve: Serve, make_key: MakeKey, engine: StreamEngine):
     greedy, honest = make_key("ask", name="greedy"), make_key("ask")
     path = f"/v1/streams/{STREAM}/query"
-    later = {"question": "q", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 60}
+    later = {"question": "q", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 60}
     async with serve(limits={"questions": 3, "questions_ahead": 2}) as http:
         waiting = [asyncio.create_task(http.post(path, json=later, headers=bearer(greedy))) for _ in range(2)]
         await until_waiting(engine, 2)
@@ -102,7 +105,7 @@ async def test_a_callers_questions_have_a_bound_and_others_go_on(serve: Serve, m
 async def test_a_full_share_takes_no_turn_from_others(serve: Serve, make_key: MakeKey, engine: StreamEngine):
     greedy, honest = make_key("ask"), make_key("ask")
     path = f"/v1/streams/{STREAM}/query"
-    later = {"question": "q", "as_of": "2036-01-01T00:00:00Z", "timeout_s": 60}
+    later = {"question": "q", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 60}
     async with serve(limits={"questions": 1}, max_ongoing_requests=1, max_queued_requests=1) as http:
         holding = asyncio.create_task(http.post(path, json=later, headers=bearer(greedy)))
         await until_waiting(engine, 1)
@@ -117,6 +120,39 @@ async def test_a_full_share_takes_no_turn_from_others(serve: Serve, make_key: Ma
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
         await until_waiting(engine, 0)
+
+
+async def test_one_key_leaves_half_of_the_places_to_others(serve: Serve, make_key: MakeKey, engine: StreamEngine):
+    greedy, honest = make_key("ask"), make_key("ask")
+    path = f"/v1/streams/{STREAM}/query"
+    later = {"question": "q", "as_of": "2026-01-02T03:04:17Z", "timeout_s": 60}
+    async with serve(max_ongoing_requests=4, max_queued_requests=0) as http:
+        holding = [asyncio.create_task(http.post(path, json=later, headers=bearer(greedy))) for _ in range(2)]
+        await until_waiting(engine, 2)
+        now = {"question": "q", "max_tokens": 1}
+        refused = await http.post(path, json=now, headers=bearer(greedy))
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate-limited")
+        assert (await http.post(path, json=now, headers=bearer(honest))).status_code == 200
+        for task in holding:
+            task.cancel()
+        await asyncio.gather(*holding, return_exceptions=True)
+        await until_waiting(engine, 0)
+
+
+@pytest.mark.parametrize("share", [1, 3])
+async def test_a_question_to_many_streams_does_not_use_up_its_own_share(
+    serve: Serve, make_key: MakeKey, engine: StreamEngine, share: int
+):
+    secret = make_key("ask")
+    many = [f"dock-{number}" for number in range(12)]
+    for stream in many:
+        engine.ingest(stream, [np.zeros((64, 64, 3), np.uint8)], [FIRST_TS_MS]).result(60)
+    async with serve(limits={"questions": share}) as http:
+        asked = {"streams": many, "question": "q", "max_tokens": 1}
+        results = (await http.post("/v1/query", json=asked, headers=bearer(secret))).json()["results"]
+    for stream in many:
+        engine.drop(stream)
+    assert [result["problem"] for result in results] == [None] * len(many)
 
 
 async def until_waiting(engine: StreamEngine, count: int) -> None:

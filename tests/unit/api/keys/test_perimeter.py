@@ -65,6 +65,27 @@ async def test_pages_of_other_origins_read_nothing_unless_they_are_named(serve: 
         assert other.headers.get("access-control-allow-origin") != "https://evil.example.com"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"Origin": "https://evil.example.com"},
+        {"Access-Control-Request-Method": "TRACE"},
+        {"Access-Control-Request-Headers": "x-anything"},
+    ],
+)
+async def test_a_refused_preflight_says_why_as_everything_refused_does(serve: Serve, asked: dict[str, str]):
+    allowed = {"Origin": "https://wall.example.com", "Access-Control-Request-Method": "POST"}
+    async with serve(access={"origins": ["https://wall.example.com"]}) as http:
+        refused = await http.options("/v1/query", headers=allowed | asked)
+    assert (refused.status_code, refused.json()["code"]) == (403, "foreign-origin")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["request_id"] == refused.headers["x-request-id"]
+    assert "Origin" in refused.headers["vary"]
+    # The page may read it only if its origin is allowed.
+    readable = refused.headers.get("access-control-allow-origin")
+    assert readable == (None if "Origin" in asked else "https://wall.example.com")
+
+
 async def test_answers_and_refusals_carry_the_headers_for_browsers(serve: Serve, make_key: MakeKey):
     secret = make_key("read")
     async with serve() as http:

@@ -49,3 +49,14 @@ def test_another_process_is_a_restart_and_counts_for_itself():
     worker = board.workers["ingest-0"]
     assert (worker.up, worker.restarts) == (True, 1)
     assert worker.ingest == IngestTotals(records=2)
+
+
+def test_what_became_of_the_streams_of_ended_processes_adds_up_and_is_shown_from_the_beginning():
+    board = StatsBoard(("memory-0",), ("ingest-0",))
+    assert board.workers["memory-0"].streams_left == {"taken-over": 0, "suspected": 0, "waited": 0}
+    board.left("memory-0", "taken-over", 3)
+    board.silent("memory-0")
+    board.left("memory-0", "taken-over", 2)
+    board.left("memory-0", "waited", 1)
+    assert board.workers["memory-0"].streams_left == {"taken-over": 5, "suspected": 0, "waited": 1}
+    assert board.workers["ingest-0"].streams_left == {}

@@ -89,3 +89,23 @@ def test_how_long_a_worker_has_answered_begins_anew_with_every_miss():
     worker.visited()
     worker.visited(3)
     assert worker.life.steady_s == 3
+
+
+def test_the_more_processes_of_a_worker_end_the_longer_it_must_work_before_streams_come_back_to_it():
+    worker = Worker()
+    worker.up = True
+    waits = []
+    for number in range(8):
+        worker.process = f"process-{number}"
+        worker.visited()
+        waited_s = 1
+        while not worker.life.is_steady:
+            worker.visited()
+            waited_s += 1
+        waits.append(waited_s - 1)
+    assert waits == [6, 6, 11, 21, 41, 81, 121, 121]
+    worker.visited(seconds=700)
+    worker.process = "after a long peace"
+    worker.visited()
+    worker.visited(seconds=6)
+    assert worker.life.is_steady

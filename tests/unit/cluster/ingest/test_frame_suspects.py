@@ -92,3 +92,22 @@ def test_guilty_frames_are_found_one_by_one_and_all_others_get_through_in_order(
     assert sorted(system.blamed) == sorted(guilty)
     for stream in STREAMS:
         assert system.applied[stream] == [number for number in range(FRAMES) if (stream, number) not in guilty]
+
+
+def test_a_stream_is_doubted_from_an_end_until_it_has_got_past_what_was_under_way():
+    suspects = FrameSuspects(lambda: 0.0)
+    first, second = Location("memory-0", 1), Location("memory-1", 2)
+    batch = [queued("a", number) for number in range(4)]
+    suspects.sent("a", first, batch)
+    suspects.sent("b", first, [])
+    assert suspects.doubted == frozenset()
+    suspects.ended("a", first, batch, announced=False)
+    suspects.ended("b", first, [], announced=False)
+    assert suspects.doubted == {"a"}
+    suspects.passed("a", batch[:3])
+    assert suspects.doubted == {"a"}
+    suspects.ended("a", second, batch[2:3], announced=False)
+    suspects.passed("a", batch[2:3])
+    assert suspects.doubted == {"a"}
+    suspects.passed("a", [batch[3].without_image()])  # it was refused, and only its mark is sent
+    assert suspects.doubted == frozenset()

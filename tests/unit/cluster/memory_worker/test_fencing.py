@@ -60,3 +60,20 @@ def test_a_worker_that_the_coordinator_does_not_hear_stops_when_its_lease_is_ove
     fence.renew(11.0)
     with pytest.raises(WorkerUnavailable):
         fence.check("cam", 10)
+
+
+def test_nothing_is_promised_without_a_lease():
+    now = [100.0]
+    fence = Fence(LEASE_S, lambda: now[0])
+    with pytest.raises(WorkerUnavailable, match="not admitted"):
+        fence.require_lease()
+    fence.admit(Admission(10, frozenset({"cam"})))
+    fence.require_lease()
+    now[0] += LEASE_S + 1  # it hung, and others may have its streams by now
+    with pytest.raises(WorkerUnavailable, match="out of touch"):
+        fence.require_lease()
+    fence.renew(silent_s=LEASE_S + 1)  # the first question after that; what it has lost comes with the next
+    with pytest.raises(WorkerUnavailable, match="out of touch"):
+        fence.require_lease()
+    fence.renew(silent_s=0.0)
+    fence.require_lease()

@@ -1,0 +1,22 @@
+"""What the root says."""
+
+from typing import Literal
+
+from hermes_ray.api.schemas.base import Schema
+
+
+class IndexResponse(Schema):
+    """Where to go from here; each path is relative to the API's root."""
+
+    name: Literal["hermes-ray"] = "hermes-ray"
+    """What answers."""
+    version: str
+    """Its version."""
+    documentation: str = "/docs"
+    """A page for people."""
+    openapi: str = "/openapi.json"
+    """The OpenAPI document."""
+    streams: str = "/v1/streams"
+    """The streams that there are."""
+    ready: str = "/readyz"
+    """Whether questions can be answered now."""

@@ -1,0 +1,110 @@
+"""Erases streams: memory, snapshots, and the right of older records to bring them back."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from hermes_ray.cluster.control.directory import StreamDirectory
+from hermes_ray.cluster.control.stored_streams import StoredStreams
+from hermes_ray.cluster.wire.contracts import Erasure, Location
+from hermes_ray.cluster.wire.cursor import StreamCursor
+from hermes_ray.errors import NotReady, StaleEpoch, TransportError, UnknownStream, WorkerUnavailable
+from hermes_ray.observability.logs import get_logger
+from hermes_ray.transport.topic_ends import TopicEnds
+
+log = get_logger(__name__)
+
+_MOVE_LIMIT_S = 10.0
+_POLL_S = 0.05
+_STORE = "the snapshot store"
+
+
+class StreamEraser:
+    """Carries out erasures, any number at the same time.
+
+    The owner does it between two batches of frames, so it knows exactly what its memory has seen. For an owner that
+    does not answer the Coordinator writes the erasure into the store itself, under an epoch that fences the owner off:
+    should that process be alive, it is told to forget the stream once it is heard again, and what it writes counts for
+    nothing.
+
+    Args:
+        directory: whom what belongs to.
+        stored: the snapshot store.
+        moves: whether a stream is being moved now.
+        tell: calls a worker's ``erase`` with a stream, an epoch and the topic's ends, and returns its answer.
+        node: id of the Coordinator's Ray node.
+        ends: where the frames topic ends now; blocks, and raises ``TransportError``.
+    """
+
+    def __init__(
+        self,
+        directory: StreamDirectory,
+        stored: StoredStreams,
+        moves: Callable[[str], bool],
+        tell: Callable[[str, str, int, TopicEnds], Awaitable[bool]],
+        node: str,
+        ends: Callable[[], TopicEnds],
+    ) -> None:
+        self._directory = directory
+        self._stored = stored
+        self._moves = moves
+        self._tell = tell
+        self._node = node
+        self._ends = ends
+        self._kept: dict[str, StreamCursor] = {}
+
+    def beginning(self, stream_id: str) -> StreamCursor | None:
+        """How a stream that was erased begins, where there is no store to say so. Lives as long as this process."""
+        return self._kept.get(stream_id)
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it. Whatever was published of it up to now never counts again.
+
+        Raises:
+            UnknownStream: nothing is kept of it.
+            NotReady: it is moving, or the broker does not say which records there are. Nothing has changed.
+            SnapshotError: the store did not take it. Nothing has changed.
+            WorkerUnavailable: its owner is away, and so are its snapshots, on the same machine. Nothing has changed.
+        """
+        if stream_id not in self._directory.locations and not await self._stored.holds(stream_id):
+            raise UnknownStream(f"no stream {stream_id!r}: no frame of it has come, or it was erased")
+        await self._wait_for_move(stream_id)
+        try:
+            topic = await asyncio.to_thread(self._ends)
+        except TransportError as error:
+            raise NotReady(f"not erased, since no broker says what was published so far: {error}") from error
+        location = self._directory.locations.get(stream_id)
+        if location is None:
+            erasure = await self._erase_stored(stream_id, self._directory.next_epoch(), topic)
+        else:
+            erasure = await self._erase_owned(stream_id, self._directory.renew(stream_id), topic)
+        self._directory.forget(stream_id)
+        if not self._stored.has_store:
+            self._kept[stream_id] = StreamCursor().erased_up_to(*topic)
+        log.warning("stream was erased", stream_id=stream_id, complete=erasure.complete, left_on=erasure.left_on)
+        return erasure
+
+    async def _wait_for_move(self, stream_id: str) -> None:
+        deadline_s = time.monotonic() + _MOVE_LIMIT_S
+        while self._moves(stream_id):
+            if time.monotonic() > deadline_s:
+                raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
+            await asyncio.sleep(_POLL_S)
+
+    async def _erase_owned(self, stream_id: str, location: Location, topic: TopicEnds) -> Erasure:
+        worker, epoch = location.worker, location.epoch
+        try:
+            removed = await self._tell(worker, stream_id, epoch, topic)
+        except StaleEpoch as error:  # somebody else erased it at the same moment, or it was placed anew
+            raise NotReady(f"stream {stream_id!r} changes hands: {error}", retry_after_s=1.0) from error
+        except WorkerUnavailable as error:
+            if not self._stored.reaches(self._directory.site_of(worker), self._node):
+                raise
+            log.warning("owner does not answer, erasing without it", stream_id=stream_id, worker=worker, why=str(error))
+            erasure = await self._erase_stored(stream_id, epoch, topic)
+            return Erasure(complete=False, left_on=worker if erasure.complete else f"{worker}, {_STORE}")
+        return Erasure(complete=removed, left_on=None if removed else _STORE)
+
+    async def _erase_stored(self, stream_id: str, epoch: int, topic: TopicEnds) -> Erasure:
+        removed = await self._stored.erase(stream_id, epoch, StreamCursor().erased_up_to(*topic))
+        return Erasure(complete=removed, left_on=None if removed else _STORE)

@@ -1,0 +1,1 @@
+"""Encoding frames as CUDA graphs: vision tower and decoder."""

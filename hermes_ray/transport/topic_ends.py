@@ -1,0 +1,33 @@
+"""Where a topic ends now: what was published up to a moment, and what after it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from hermes_ray.config import KafkaSettings
+from hermes_ray.transport.consumer import PartitionConsumer
+
+
+class TopicEnds(NamedTuple):
+    """The ends of a topic at one moment.
+
+    Attributes:
+        log: identifies the topic, as :meth:`PartitionConsumer.identity_of` does.
+        ends: per partition the offset that the next record will get.
+    """
+
+    log: str
+    ends: Mapping[int, int]
+
+
+def topic_ends(settings: KafkaSettings) -> TopicEnds:
+    """The ends of the frames topic. Connects for this one question, and blocks.
+
+    Raises:
+        BrokerUnavailable: no broker answered within ``request_timeout_s``.
+        TransportError: the user may not read the topic.
+    """
+    topic = settings.frames_topic
+    with PartitionConsumer(settings) as consumer:
+        partitions = [(topic, partition) for partition in consumer.partitions_for(topic)]
+        ends = consumer.end_offsets(partitions)
+        return TopicEnds(consumer.identity_of(topic), {partition: end for (_, partition), end in ends.items()})

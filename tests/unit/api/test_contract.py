@@ -1,0 +1,128 @@
+"""The API keeps what its OpenAPI document says, whatever is sent. Schemathesis makes the requests out of it."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
+
+from hermes_ray.api.application import create_app
+from hermes_ray.api.backend import Backend
+from hermes_ray.api.engine_backend import EngineBackend
+from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
+from hermes_ray.api.keys.scopes import Scope
+from hermes_ray.config import AccessSettings, ApiSettings, EngineSettings, LimitSettings, MemorySettings, Settings
+from hermes_ray.engine import StreamEngine
+
+OpenBackend = Callable[[], AbstractAsyncContextManager[Backend]]
+
+STREAM = "front-door"
+"""The document's example of a stream, so that some requests are about one that exists."""
+KEY, SECRET = new_key("test", Scope, ["*"], datetime.now(UTC), None)
+SLOW_S = 120
+
+
+class Late:
+    """Schemathesis wants the application when tests are collected; its engine is made when they run."""
+
+    app: FastAPI
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        await self.app(connection, receive, send)
+
+
+def application(keys_file: Path | None, open_backend: OpenBackend) -> FastAPI:
+    if keys_file is not None:
+        write_keys(keys_file, KeyFile(keys=(KEY,)))
+    access = AccessSettings(audit="off", open_without_keys=True, keys_file=keys_file)
+    limits = LimitSettings(requests_per_s=1e6, burst=10**6)
+    return create_app(open_backend, Settings(api=ApiSettings(access=access, limits=limits)))
+
+
+@asynccontextmanager
+async def no_backend() -> AsyncIterator[Backend]:
+    raise AssertionError("only the document is wanted")
+    yield
+
+
+def requests_for(keys_file: Path | None, **config: Any) -> BaseSchema:
+    """The requests that follow from the document, the same each time."""
+    settings = {
+        "seed": 20261127,
+        "request-timeout": SLOW_S,
+        "suppress-health-check": ["too_slow"],
+        "generation": {"deterministic": True, "max-examples": 20, "database": "none"},
+        "dictionaries": {"streams": {"values": [STREAM]}},
+        "parameters": {"path.id": {"dictionary": "streams", "probability": 0.7}},
+    }
+    document = application(keys_file, no_backend).openapi()
+    schema = schemathesis.openapi.from_dict(document, config=schemathesis.Config.from_dict(settings | config))
+    schema.app = Late()
+    return schema
+
+
+with TemporaryDirectory() as _directory:
+    keyed = requests_for(Path(_directory, "keys.json"), auth={"openapi": {"key": {"bearer": SECRET}}})
+keyless = requests_for(None)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[StreamEngine]:
+    memory = MemorySettings(policy="sink_window", budget_tokens=256, slots=4)
+    answers = EngineSettings(max_answer_tokens=8)
+    with StreamEngine.from_pretrained("hermes-tiny-random", device="cpu", memory=memory, engine=answers) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def applications(engine: StreamEngine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    @asynccontextmanager
+    async def open_backend() -> AsyncIterator[Backend]:
+        yield EngineBackend(engine)
+
+    keyed.app.app = application(tmp_path_factory.mktemp("keys") / "keys.json", open_backend)
+    keyless.app.app = application(None, open_backend)
+
+
+def show(engine: StreamEngine) -> None:
+    # Frames of now: what a question waits for is seldom between them and its end.
+    now_ms = int(time.time() * 1000)
+    image = np.full((64, 64, 3), 128, np.uint8)
+    engine.ingest(STREAM, [image] * 3, [now_ms - 2000, now_ms - 1000, now_ms]).result(60)
+
+
+def check(case: schemathesis.Case, engine: StreamEngine) -> None:
+    if STREAM not in engine.streams():  # some requests forget it
+        show(engine)
+    response = case.call(base_url="http://localhost")
+    but_for = []
+    if response.status_code == 504:  # the caller's own limit
+        assert isinstance(case.body, dict)
+        assert case.body["timeout_s"] is not None
+        but_for.append(not_a_server_error)
+    if response.status_code == 422 and response.json()["code"] == "invalid-question":
+        # A schema cannot say of a question that it is too long, or of a conversation who must speak last.
+        but_for.append(positive_data_acceptance)
+    case.validate_response(response, excluded_checks=but_for)
+
+
+@keyed.parametrize()
+def test_with_keys_it_answers_as_documented(case: schemathesis.Case, applications: None, engine: StreamEngine):
+    check(case, engine)
+
+
+@keyless.parametrize()
+def test_without_keys_it_answers_as_documented(case: schemathesis.Case, applications: None, engine: StreamEngine):
+    check(case, engine)

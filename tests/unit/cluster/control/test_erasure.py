@@ -1,0 +1,148 @@
+"""The Coordinator's side of an erasure: with the owner, without it, and after a restart. Real store, no Ray."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.erasure import StreamEraser
+from hermes_ray.cluster.control.stored_streams import StoredStreams
+from hermes_ray.cluster.memory_worker.empty_memory import load_empty
+from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
+from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.wire.contracts import Erasure
+from hermes_ray.config import SnapshotSettings
+from hermes_ray.errors import (
+    BrokerUnavailable,
+    NotReady,
+    SnapshotError,
+    StaleEpoch,
+    UnknownStream,
+    WorkerLost,
+    WorkerUnavailable,
+)
+from hermes_ray.transport.topic_ends import TopicEnds
+
+ENDS = TopicEnds("topic", {0: 40, 1: 3})
+NODE = "node-of-the-coordinator"
+Tell = Callable[[str, str, int, TopicEnds], Awaitable[bool]]
+
+
+def answering(outcome: bool | Exception) -> Tell:
+    """An owner that answers so."""
+
+    async def tell(worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return tell
+
+
+class Scene:
+    """A directory in which ``memory-0`` holds ``cam``, of which there is a snapshot."""
+
+    def __init__(self, tmp_path: Path, tell: Tell, site: str = "", url: str | None = "") -> None:
+        self.settings = SnapshotSettings(url=str(tmp_path) if url == "" else url)
+        self.directory = StreamDirectory(EpochClock(lambda: 1_000))
+        self.directory.admit("memory-0", 8, site)
+        self.location = self.directory.place("cam")
+        self.store = SnapshotStore(SnapshotSettings(url=str(tmp_path)))
+        self.store.put("cam", SnapshotName(self.location.epoch, 1), b"memory")
+        self.moving = False
+        self.ends: TopicEnds | Exception = ENDS
+        stored = StoredStreams(self.settings)
+        self.eraser = StreamEraser(self.directory, stored, lambda stream: self.moving, tell, NODE, self.topic_ends)
+
+    def topic_ends(self) -> TopicEnds:
+        if isinstance(self.ends, Exception):
+            raise self.ends
+        return self.ends
+
+
+async def test_an_erased_stream_is_unknown_and_its_next_place_has_a_newer_epoch(tmp_path):
+    told = []
+
+    async def tell(*call: object) -> bool:
+        told.append(call)
+        return True
+
+    scene = Scene(tmp_path, tell)
+    assert await scene.eraser.erase("cam") == Erasure()
+    ((worker, stream, epoch, topic),) = told
+    assert (worker, stream, topic, epoch > scene.location.epoch) == ("memory-0", "cam", ENDS, True)
+    with pytest.raises(UnknownStream):
+        scene.directory.locate("cam")
+    assert scene.directory.place("cam").epoch > epoch
+
+
+@pytest.mark.parametrize("away", [WorkerLost("killed"), WorkerUnavailable("frozen")])
+async def test_without_its_owner_a_stream_is_erased_in_the_store_and_the_owner_learns_it_later(tmp_path, away):
+    scene = Scene(tmp_path, answering(away))
+    assert await scene.eraser.erase("cam") == Erasure(complete=False, left_on="memory-0")
+    scene.store.put("cam", SnapshotName(scene.location.epoch, 2), b"late")
+    (name,) = scene.store.names("cam")
+    assert name.erased
+    assert load_empty(scene.store.read("cam", name)).erased == ENDS.ends
+    # The owner was only cut off, and says what it holds.
+    held = {"cam": scene.location.epoch}
+    assert scene.directory.adopt("memory-0", 8, scene.location.epoch, held).keys() == {"cam"}
+
+
+async def test_a_restarted_coordinator_lets_no_worker_that_was_cut_off_bring_a_stream_back(tmp_path):
+    scene = Scene(tmp_path, answering(WorkerLost("cut off")))
+    await scene.eraser.erase("cam")
+    successor = StreamDirectory(EpochClock(lambda: 1_000))
+    held = {"cam": scene.location.epoch}
+    successor.adopt("memory-0", 8, scene.location.epoch, held)
+    for stream, name in (await StoredStreams(scene.settings).newest()).items():
+        assert name.erased
+        successor.forget_through(stream, name.epoch)
+    with pytest.raises(UnknownStream):
+        successor.locate("cam")
+    assert successor.adopt("memory-0", 8, scene.location.epoch, held).keys() == {"cam"}
+    assert successor.place("cam").epoch > name.epoch
+
+
+@pytest.mark.parametrize(
+    ("fault", "raises"),
+    [
+        (WorkerLost("its snapshots are on its own node"), WorkerLost),
+        (SnapshotError("full"), SnapshotError),
+        (StaleEpoch("elsewhere"), NotReady),
+    ],
+)
+async def test_a_stream_that_cannot_be_erased_for_good_stays(tmp_path, fault, raises):
+    scene = Scene(tmp_path, answering(fault), site="another node")
+    with pytest.raises(raises):
+        await scene.eraser.erase("cam")
+    assert scene.directory.locate("cam").worker == "memory-0"
+    assert scene.store.streams() == ["cam"]
+
+
+async def test_without_a_broker_nothing_is_erased(tmp_path):
+    scene = Scene(tmp_path, answering(True))
+    scene.ends = BrokerUnavailable("nobody there")
+    with pytest.raises(NotReady, match="nobody there"):
+        await scene.eraser.erase("cam")
+    assert scene.directory.locate("cam") == scene.location
+
+
+async def test_a_stream_that_nobody_could_place_yet_is_erased_in_the_store(tmp_path):
+    scene = Scene(tmp_path, answering(True))
+    scene.store.put("held", SnapshotName(5, 1), b"memory")
+    assert await scene.eraser.erase("held") == Erasure()
+    assert scene.store.streams() == ["cam"]
+    for unknown in ("held", "nobody"):
+        with pytest.raises(UnknownStream):
+            await scene.eraser.erase(unknown)
+
+
+async def test_without_a_store_the_coordinator_keeps_how_the_stream_begins(tmp_path):
+    scene = Scene(tmp_path, answering(True), site="memory-0", url=None)
+    assert scene.eraser.beginning("cam") is None
+    await scene.eraser.erase("cam")
+    beginning = scene.eraser.beginning("cam")
+    assert beginning is not None
+    assert beginning.erased == ENDS.ends
