@@ -24,8 +24,11 @@ _UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Fill in the pages of folders that the navigation names."""
-    config.nav = list(_with_folders(config.nav or []))
+    """Fill in the pages of folders that the navigation names; what it leaves out comes last."""
+    nav = list(_with_folders(config.nav or []))
+    named = set(_leaves(nav))
+    left = [uri for page in sorted(DOCS.rglob("*.md")) if (uri := page.relative_to(DOCS).as_posix()) not in named]
+    config.nav = [*nav, {"More": left}] if left else nav
     return config
 
 

@@ -38,7 +38,7 @@ class _Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("site")
     run = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(place)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(place)],
         cwd=ROOT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
@@ -60,9 +60,8 @@ def test_every_page_of_the_documentation_is_on_the_site(site: Path, pages: dict[
 
 
 def test_every_link_leads_to_a_page_and_its_section(pages: dict[Path, _Page]):
-    of_site = {
-        path: page for path, page in pages.items() if path.name != "404.html"
-    }  # its links begin at a server's root
+    # Links of the page for what is not found begin at a server's root.
+    of_site = {path: page for path, page in pages.items() if path.name != "404.html"}
     assert [wrong for path, page in of_site.items() for wrong in _dead_ends(path, page, pages)] == []
 
 
