@@ -20,7 +20,7 @@ from hermes_ray.api.schemas.questions import MAX_TIMEOUT_S
 from hermes_ray.client import HermesClient
 from hermes_ray.cluster.control.bringup import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.control.metrics_port import metrics_address
-from hermes_ray.config import ApiSettings, Settings
+from hermes_ray.config import ApiSettings, Settings, referring_arguments
 from hermes_ray.errors import ApiUnreachable, ClusterError, ConfigError
 
 APPLICATION = "hermes"
@@ -77,7 +77,9 @@ def start(
     _start_serve(settings, port)
     report("starting the router")
     try:
-        serve.run(build(settings.model_dump()), name=APPLICATION, route_prefix="/", logging_config=_logging(settings))
+        serve.run(
+            build(referring_arguments(settings)), name=APPLICATION, route_prefix="/", logging_config=_logging(settings)
+        )
     except RuntimeError as error:
         raise ClusterError(f"Serve cannot run the application: {error}") from error
     wait_until_ready(settings, ready_timeout_s, report)

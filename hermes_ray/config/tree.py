@@ -11,6 +11,8 @@ from hermes_ray.config.section import Section as _Section
 
 ENV_PREFIX = "HERMES_"
 ENV_DELIMITER = "__"
+SASL_PASSWORD_VARIABLE = f"{ENV_PREFIX}KAFKA{ENV_DELIMITER}SASL_PASSWORD"
+"""Holds ``kafka.sasl_password`` where it is in no settings file."""
 
 PolicyName = Literal[
     "hermes", "paper", "reference", "full", "recent_only", "sink_window", "uniform", "infinipot_v", "streammem"
@@ -157,13 +159,15 @@ class KafkaSettings(_Section):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How to talk to the brokers."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    """SASL mechanism; needs ``sasl_username`` and ``sasl_password``."""
+    """SASL mechanism; needs ``sasl_username`` and a password."""
     sasl_username: str | None = None
     """SASL user."""
     sasl_password: SecretStr | None = None
-    """SASL password."""
+    """SASL password. In its variable, on every Ray node, it is no part of what Ray is told."""
+    sasl_password_file: Path | None = None
+    """File with the SASL password, on every Ray node, instead; read again when it changes."""
     ssl_ca_file: Path | None = None
-    """PEM file of the certificate authority to trust."""
+    """PEM file of the certificate authority to trust. This file and the next two are read again when they change."""
     ssl_cert_file: Path | None = None
     """PEM client certificate, for mutual TLS."""
     ssl_key_file: Path | None = None
@@ -176,11 +180,14 @@ class KafkaSettings(_Section):
     @model_validator(mode="after")
     def _sasl_is_complete(self) -> "KafkaSettings":
         if self.security_protocol.startswith("SASL") and not (
-            self.sasl_mechanism and self.sasl_username and self.sasl_password
+            self.sasl_mechanism and self.sasl_username and (self.sasl_password or self.sasl_password_file)
         ):
             raise ValueError(
                 f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password"
+                " or sasl_password_file"
             )
+        if self.sasl_password and self.sasl_password_file:
+            raise ValueError("sasl_password and sasl_password_file are both set; remove one")
         return self
 
 

@@ -76,7 +76,8 @@ def test_no_secret_is_written_out(rendered: Rendered) -> None:
         for variable in container["env"]:
             if re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable["name"]):
                 assert set(variable["valueFrom"]["secretKeyRef"]) == {"name", "key"}
-    assert not re.search(r"password|secret", rendered.settings_text)
+    named = "sasl_password_file: /etc/hermes/kafka-password/password"  # where it is, not what it is
+    assert not re.search(r"password|secret", rendered.settings_text.replace(named, ""))
 
 
 def test_kubernetes_api_is_out_of_reach(rendered: Rendered) -> None:

@@ -30,10 +30,7 @@ def test_prometheus_reaches_metrics_and_nothing_else(rendered: Rendered) -> None
     assert ports == [{"port": "metrics"}, {"port": PORT}]
 
 
-def test_only_the_head_shows_metrics_and_there_the_settings_listen(
-    everything: Rendered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HERMES_KAFKA__SASL_PASSWORD", "from a Secret")
+def test_only_the_head_shows_metrics_and_there_the_settings_listen(everything: Rendered, tmp_path: Path) -> None:
     path = tmp_path / "hermes.yaml"
     path.write_text(everything.settings_text)
     metrics = load(path).metrics

@@ -119,7 +119,13 @@ def test_rendered_configuration_loads(
     assert settings.model.device == ("cuda" if gpus else "cpu")
     assert settings.kafka.bootstrap_servers
     if settings.kafka.security_protocol.startswith("SASL"):
-        assert settings.kafka.sasl_password is not None
+        password = settings.kafka.sasl_password_file
+        assert password is not None
+        for group, container in rendered.containers():
+            (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == str(password.parent)]
+            volumes = {volume["name"]: volume for volume in rendered.pod_templates[group]["spec"]["volumes"]}
+            (item,) = volumes[mount["name"]]["secret"]["items"]
+            assert item["path"] == password.name
 
 
 def _secret_variables(rendered: Rendered) -> set[str]:

@@ -69,6 +69,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $own := dict "security_protocol" "SASL_SSL" "sasl_mechanism" "SCRAM-SHA-512" "sasl_username" (include "hermes.kafkaUser" .) -}}
 {{- $kafka = merge $kafka $own -}}
 {{- end -}}
+{{- if $secrets.kafkaPassword.name }}{{ $_ := set $kafka "sasl_password_file" "/etc/hermes/kafka-password/password" }}{{ end -}}
 {{- if $secrets.kafkaCa.name }}{{ $_ := set $kafka "ssl_ca_file" "/etc/hermes/kafka-ca/ca.crt" }}{{ end -}}
 {{- if $secrets.kafkaClientCertificate.name -}}
 {{- $_ := set $kafka "ssl_cert_file" "/etc/hermes/kafka-client/client.crt" -}}

@@ -16,7 +16,7 @@ from hermes_ray.cluster.memory_worker.snapshot_store import remove_temporary, re
 from hermes_ray.cluster.wire.calls import Actor, actors_of, fetch, find_actor
 from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.cluster.wire.protocol import COORDINATOR
-from hermes_ray.config import ClusterSettings, Settings
+from hermes_ray.config import ClusterSettings, Settings, referring
 from hermes_ray.errors import ClusterError, NotReady, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 
@@ -71,7 +71,10 @@ def ensure_cluster(settings: Settings) -> Actor:
     options = {"name": COORDINATOR, "namespace": settings.cluster.namespace, "lifetime": "detached"}
     # Its calls change nothing when repeated, so Ray may hide a restart from those who make them.
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
-    # Once for this cluster: Ray keeps the arguments for every restart of the actor.
+    # Once for this cluster: Ray keeps the arguments for every restart of the actor, and shows them.
+    settings = referring(settings)
+    if settings.kafka.sasl_password is not None:
+        log.warning("Ray's state holds the Kafka password: give it as HERMES_KAFKA__SASL_PASSWORD or as a file instead")
     arguments = settings.model_copy(update={"snapshots": resolved(settings.snapshots)})
     coordinator = actor.options(**options, **always).remote(arguments)
     if isinstance(workers := settings.cluster.memory_workers, int):
