@@ -112,7 +112,7 @@ class MetricsPort:
 
     async def __init__(self, settings: Settings) -> None:
         configure_logs(settings.log, actor=METRICS_PORT)
-        client = ClusterClient(settings.cluster.namespace)
+        client = ClusterClient(settings.cluster.namespace, settings.video.max_lag_s)
         self._server = MetricsServer(settings.metrics, lambda: client.stats(per_stream=settings.metrics.per_stream))
         self._serving = asyncio.create_task(self._server.serve())
 
