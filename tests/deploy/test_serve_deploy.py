@@ -147,7 +147,7 @@ def _wait_until_ready(api: str) -> None:
 
 def test_rendered_serve_configuration_brings_the_whole_system_up(deployed: Deployed) -> None:
     _wait_until_ready(deployed.api)
-    assert httpx.get(f"{deployed.api}/v1/streams").json() == {"streams": []}
+    assert httpx.get(f"{deployed.api}/v1/streams").json()["streams"] == []
     # The same numbers on the API and beside it.
     up = 'hermes_worker_up{role="memory",worker="memory-0"} 1.0'
     assert up in _metrics(deployed.api)
