@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 
 from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.running.lifecycle import Lifecycle
-from hermes_ray.config import KafkaSettings, Settings, SnapshotSettings
+from hermes_ray.config import KafkaSettings, Settings, SnapshotSettings, give_to_children
 
 
 def start_system(
@@ -42,6 +42,8 @@ def start_system(
     address = chosen_address(settings.cluster, address_source)
     joining = "starting Ray on this machine" if address is None else f"joining Ray at {address.text} ({address.source})"
     serve_proxy.prepare()
+    if address is None:
+        give_to_children(settings)
     with steps.step(joining), lifecycle.while_others_take_signals():
         lifecycle.at_end(ray.shutdown)
         is_ours = connect_ray(settings.cluster, address_source)
