@@ -188,10 +188,9 @@ class HostedStreams:
             await self._drop(stream_id)
         log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
 
-    def retentions(self) -> Mapping[str, float]:
-        """Days, by stream, of those that have a retention of their own."""
-        own = {stream: self._keeper.cursor(stream).settings.retention_days for stream in list(self._ready)}
-        return {stream: days for stream, days in own.items() if days is not None}
+    def retentions(self) -> Mapping[str, float | None]:
+        """Days, by stream; ``None`` of those that have no retention of their own. Unknown while it is restored."""
+        return {stream: self._keeper.cursor(stream).settings.retention_days for stream in list(self._ready)}
 
     @asynccontextmanager
     async def at_rest(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
@@ -268,7 +267,8 @@ class HostedStreams:
         """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""
         try:
             async with self._in_order[stream_id]:
-                while stream_id in self._fence.streams:  # else it has left meanwhile
+                # Else it has left meanwhile, or was given a memory.
+                while stream_id in self._fence.streams and stream_id not in self._ready:
                     if await self._restore(stream_id, stored, erased):
                         self._ready.add(stream_id)
                         return
