@@ -8,6 +8,8 @@ from functools import partial
 
 import ray
 
+from hermes_ray.cluster.control.carried_through import CarriedThrough
+from hermes_ray.cluster.control.confirmations import Confirmations
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.erasure import StreamEraser
 from hermes_ray.cluster.control.importing import StreamImporter
@@ -30,6 +32,7 @@ log = get_logger(__name__)
 
 _ROUND_S = 0.25
 _OWN_LIMIT_S = 3.0
+_RETENTIONS_LIMIT_S = 5.0
 _RESET_LIMIT_S = 30.0
 """For frames that are being applied, and a slow snapshot store."""
 _ERASE_LIMIT_S = 20.0
@@ -78,7 +81,8 @@ class Coordinator:
         self._importer = StreamImporter(
             self._directory, self._mover.moves, self._tell_to_take_over, partial(topic_ends, settings.kafka)
         )
-        self._confirmed: set[str] = set()
+        self._confirmations = Confirmations(self._directory, self._tell_to_own)
+        self._carry_through = CarriedThrough()
         self._reclaimed = asyncio.Event()
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
@@ -94,14 +98,7 @@ class Coordinator:
             WorkerUnavailable: the owner does not answer just now.
         """
         await self._heard_all.wait()
-        location = self._find_place(stream_id)
-        if stream_id not in self._confirmed:
-            # The owner knows before anybody else does; so a Coordinator that comes after this one learns it there.
-            erased = self._eraser.beginning(stream_id)
-            known = (stream_id, location.epoch, False, erased)
-            await call(location.worker, self._namespace, "own", *known, limit_s=_OWN_LIMIT_S)
-            self._confirmed.add(stream_id)
-        return location
+        return await self._confirmations.confirm(stream_id, self._find_place(stream_id))
 
     async def locate(self, stream_id: str) -> Location:
         """The stream's owner.
@@ -113,9 +110,8 @@ class Coordinator:
         await self._heard_all.wait()
         try:
             return self._directory.locate(stream_id)
-        except UnknownStream as error:
-            if not self._reclaimed.is_set():
-                raise NotReady("the Coordinator is still finding out which streams there are") from error
+        except UnknownStream:
+            self._require_all_known()
             raise
 
     async def reset(self, stream_id: str) -> Location:
@@ -132,17 +128,16 @@ class Coordinator:
         if self._mover.moves(stream_id):
             raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
         location = self._directory.renew(stream_id)
-        await call(location.worker, self._namespace, "reset", stream_id, location.epoch, limit_s=_RESET_LIMIT_S)
+        what = (stream_id, location.epoch)
+        await self._carry_through(call(location.worker, self._namespace, "reset", *what, limit_s=_RESET_LIMIT_S))
         return location
 
     async def erase(self, stream_id: str) -> Erasure:
         """Forget a stream and all that is kept of it; raises as :meth:`StreamEraser.erase`."""
         await self._heard_all.wait()
-        if stream_id not in self._directory.locations and not self._reclaimed.is_set():
-            raise NotReady("the Coordinator is still finding out which streams there are")
-        erasure = await self._eraser.erase(stream_id)
-        self._confirmed.discard(stream_id)
-        return erasure
+        if self._directory.find(stream_id) is None:
+            self._require_all_known()
+        return await self._carry_through(self._eraser.erase(stream_id))
 
     async def configure(self, stream_id: str, change: Change) -> Location:
         """Change what is set for a stream alone. By the new epoch its ingest worker asks again, and learns it.
@@ -156,19 +151,19 @@ class Coordinator:
             raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
         location = self._directory.renew(stream_id)
         what = (stream_id, location.epoch, change)
-        await call(location.worker, self._namespace, "configure", *what, limit_s=_RESET_LIMIT_S)
+        await self._carry_through(call(location.worker, self._namespace, "configure", *what, limit_s=_RESET_LIMIT_S))
         return location
 
     async def choose_for_import(self, stream_id: str) -> str:
         """The worker that is to be sent a stream's memory; raises as :meth:`StreamImporter.choose`."""
         await self._heard_all.wait()
-        if not self._reclaimed.is_set():
-            raise NotReady("the Coordinator is still finding out which streams there are")
+        self._require_all_known()
         return self._importer.choose(stream_id)
 
     async def take_over(self, stream_id: str, worker: str, transfer: str, replace: bool) -> Location:
         """Begin a stream with a memory that a worker was sent; raises as :meth:`StreamImporter.take_over`."""
-        return await self._importer.take_over(stream_id, worker, transfer, replace)
+        self._require_all_known()  # of this Coordinator, which may be another than the one that chose
+        return await self._carry_through(self._importer.take_over(stream_id, worker, transfer, replace))
 
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
@@ -228,6 +223,13 @@ class Coordinator:
         """The directory of snapshots if it is of no use to a later cluster."""
         return self._stored.temporary_url
 
+    async def _tell_to_own(self, stream_id: str, location: Location) -> None:
+        known = (stream_id, location.epoch, False, self._eraser.beginning(stream_id))
+        await call(location.worker, self._namespace, "own", *known, limit_s=_OWN_LIMIT_S)
+
+    async def _ask_retentions(self, worker: str) -> Mapping[str, float | None]:
+        return await call(worker, self._namespace, "retentions", limit_s=_RETENTIONS_LIMIT_S)
+
     async def _tell_to_erase(self, worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
         return await call(worker, self._namespace, "erase", stream_id, epoch, *topic, limit_s=_ERASE_LIMIT_S)
 
@@ -237,8 +239,12 @@ class Coordinator:
         what = (stream_id, epoch, transfer, *topic, replace)
         await call(worker, self._namespace, "take_over", *what, limit_s=_TAKE_OVER_LIMIT_S)
 
+    def _require_all_known(self) -> None:
+        if not self._reclaimed.is_set():
+            raise NotReady("the Coordinator is still finding out which streams there are")
+
     def _find_place(self, stream_id: str) -> Location:
-        if stream_id not in self._directory.locations and (unheard := self._supervisor.unheard()):
+        if self._directory.find(stream_id) is None and (unheard := self._supervisor.unheard()):
             # Any of them may have the stream and be about to answer. To place it anew would split it: the former owner
             # would go on with what the next one never sees.
             raise NotReady(f"{', '.join(unheard)}: not known yet which streams are there", retry_after_s=1.0)
@@ -288,8 +294,7 @@ class Coordinator:
         await self._reclaimed.wait()  # which would place again what it had found before
         while self._stored.has_store:
             await self._stored.sweep()
-            own = await retentions(self._directory, self._namespace)
+            own = await retentions(self._directory, self._ask_retentions)
             for stream_id in [] if own is None else await self._stored.expire(own):
-                self._confirmed.discard(stream_id)
                 self._directory.forget(stream_id)
             await asyncio.sleep(_EXPIRY_S)

@@ -112,7 +112,11 @@ class StreamDirectory:
         arriving = Counter(move.target for stream, move in under_way.items() if stream in self._owned[move.source])
         parting = Counter(move.source for stream, move in under_way.items() if stream in self._owned[move.source])
         loads = [
-            replace(load, streams=load.streams + arriving[load.worker] - parting[load.worker])
+            replace(
+                load,
+                streams=load.streams + arriving[load.worker] - parting[load.worker],
+                gives=not self._owned[load.worker] <= under_way.keys(),
+            )
             for load in self._loads(lambda worker: worker.up and worker.settled)
         ]
         return next_move(loads, tuple(under_way.values()))
@@ -148,8 +152,12 @@ class StreamDirectory:
             del self._locations[stream_id]
             self._owned[location.worker].discard(stream_id)
 
+    def forgotten(self, stream_id: str) -> int:
+        """The epoch up to which nothing of a stream counts, since it was erased or has expired; else 0."""
+        return self._forgotten.get(stream_id, 0)
+
     def next_epoch(self) -> int:
-        """An epoch above all others, for a stream that nobody owns."""
+        """An epoch above all others."""
         return self._clock.next()
 
     def site_of(self, worker: str) -> str | None:
@@ -186,6 +194,10 @@ class StreamDirectory:
         if stream_id not in self._locations:
             raise UnknownStream(f"no stream {stream_id!r}: no frame of it has come")
         return self._locations[stream_id]
+
+    def find(self, stream_id: str) -> Location | None:
+        """The stream's owner; ``None`` if it has none."""
+        return self._locations.get(stream_id)
 
     @property
     def locations(self) -> Mapping[str, Location]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.control.stored_streams import StoredStreams
-from hermes_ray.cluster.wire.contracts import Erasure, Location
+from hermes_ray.cluster.wire.contracts import Erasure
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.errors import NotReady, StaleEpoch, TransportError, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
@@ -16,16 +16,21 @@ log = get_logger(__name__)
 
 _MOVE_LIMIT_S = 10.0
 _POLL_S = 0.05
+_MOST_TRIES = 3
+"""One more whenever the stream has another owner by the end of one."""
 _STORE = "the snapshot store"
 
 
 class StreamEraser:
-    """Carries out erasures, any number at the same time.
+    """Carries out erasures, any number at the same time, of each stream one after the other.
 
     The owner does it between two batches of frames, so it knows exactly what its memory has seen. For an owner that
     does not answer the Coordinator writes the erasure into the store itself, under an epoch that fences the owner off:
     should that process be alive, it is told to forget the stream once it is heard again, and what it writes counts for
     nothing.
+
+    Whoever owns the stream may end meanwhile, and the stream go to another or to the next process, which has read the
+    memory before it was erased. So the erasure counts once nobody got the stream after it, and is repeated else.
 
     Args:
         directory: whom what belongs to.
@@ -52,6 +57,7 @@ class StreamEraser:
         self._node = node
         self._ends = ends
         self._kept: dict[str, StreamCursor] = {}
+        self._under_way: set[str] = set()
 
     def beginning(self, stream_id: str) -> StreamCursor | None:
         """How a stream that was erased begins, where there is no store to say so. Lives as long as this process."""
@@ -62,49 +68,67 @@ class StreamEraser:
 
         Raises:
             UnknownStream: nothing is kept of it.
-            NotReady: it is moving, or the broker does not say which records there are. Nothing has changed.
+            NotReady: it is moving or changes hands, or the broker does not say which records there are.
             SnapshotError: the store did not take it. Nothing has changed.
             WorkerUnavailable: its owner is away, and so are its snapshots, on the same machine. Nothing has changed.
         """
-        if stream_id not in self._directory.locations and not await self._stored.holds(stream_id):
-            raise UnknownStream(f"no stream {stream_id!r}: no frame of it has come, or it was erased")
-        await self._wait_for_move(stream_id)
+        await self._wait_for_others(stream_id)
+        self._under_way.add(stream_id)
         try:
-            topic = await asyncio.to_thread(self._ends)
-        except TransportError as error:
-            raise NotReady(f"not erased, since no broker says what was published so far: {error}") from error
-        location = self._directory.locations.get(stream_id)
-        if location is None:
-            erasure = await self._erase_stored(stream_id, self._directory.next_epoch(), topic)
-        else:
-            erasure = await self._erase_owned(stream_id, self._directory.renew(stream_id), topic)
-        self._directory.forget(stream_id)
-        if not self._stored.has_store:
-            self._kept[stream_id] = StreamCursor().erased_up_to(*topic)
-        log.warning("stream was erased", stream_id=stream_id, complete=erasure.complete, left_on=erasure.left_on)
-        return erasure
+            if self._directory.find(stream_id) is None and not await self._stored.holds(stream_id):
+                raise UnknownStream(f"no stream {stream_id!r}: no frame of it has come, or it was erased")
+            return await self._erase(stream_id)
+        finally:
+            self._under_way.discard(stream_id)
 
-    async def _wait_for_move(self, stream_id: str) -> None:
+    async def _wait_for_others(self, stream_id: str) -> None:
         deadline_s = time.monotonic() + _MOVE_LIMIT_S
-        while self._moves(stream_id):
+        while self._moves(stream_id) or stream_id in self._under_way:
             if time.monotonic() > deadline_s:
                 raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
             await asyncio.sleep(_POLL_S)
 
-    async def _erase_owned(self, stream_id: str, location: Location, topic: TopicEnds) -> Erasure:
-        worker, epoch = location.worker, location.epoch
+    async def _erase(self, stream_id: str) -> Erasure:
+        left_on: list[str] = []
+        for _ in range(_MOST_TRIES):
+            try:
+                topic = await asyncio.to_thread(self._ends)
+            except TransportError as error:
+                raise NotReady(f"not erased, since no broker says what was published so far: {error}") from error
+            epoch, left = await self._erase_once(stream_id, topic)
+            left_on += [what for what in left if what not in left_on]
+            location = self._directory.find(stream_id)
+            if location is None or location.epoch <= epoch:
+                break
+            log.info("stream has changed hands, erasing it again", stream_id=stream_id, worker=location.worker)
+        else:
+            raise NotReady(f"stream {stream_id!r} changes hands", retry_after_s=1.0)
+        self._directory.forget(stream_id)
+        if not self._stored.has_store:
+            self._kept[stream_id] = StreamCursor().erased_up_to(*topic)
+        erasure = Erasure(complete=not left_on, left_on=", ".join(left_on) or None)
+        log.warning("stream was erased", stream_id=stream_id, complete=erasure.complete, left_on=erasure.left_on)
+        return erasure
+
+    async def _erase_once(self, stream_id: str, topic: TopicEnds) -> tuple[int, list[str]]:
+        """The epoch up to which nothing of the stream counts any more, and where something of it is left."""
+        if self._directory.find(stream_id) is None:
+            return await self._erase_stored(stream_id, topic)
+        location = self._directory.renew(stream_id)
+        worker = location.worker
         try:
-            removed = await self._tell(worker, stream_id, epoch, topic)
+            removed = await self._tell(worker, stream_id, location.epoch, topic)
         except StaleEpoch as error:  # somebody else erased it at the same moment, or it was placed anew
             raise NotReady(f"stream {stream_id!r} changes hands: {error}", retry_after_s=1.0) from error
         except WorkerUnavailable as error:
             if not self._stored.reaches(self._directory.site_of(worker), self._node):
                 raise
             log.warning("owner does not answer, erasing without it", stream_id=stream_id, worker=worker, why=str(error))
-            erasure = await self._erase_stored(stream_id, epoch, topic)
-            return Erasure(complete=False, left_on=worker if erasure.complete else f"{worker}, {_STORE}")
-        return Erasure(complete=removed, left_on=None if removed else _STORE)
+            epoch, left = await self._erase_stored(stream_id, topic)
+            return epoch, [worker, *left]
+        return location.epoch, [] if removed else [_STORE]
 
-    async def _erase_stored(self, stream_id: str, epoch: int, topic: TopicEnds) -> Erasure:
+    async def _erase_stored(self, stream_id: str, topic: TopicEnds) -> tuple[int, list[str]]:
+        epoch = self._directory.next_epoch()  # above that of whoever has got the stream by now
         removed = await self._stored.erase(stream_id, epoch, StreamCursor().erased_up_to(*topic))
-        return Erasure(complete=removed, left_on=None if removed else _STORE)
+        return epoch, [] if removed else [_STORE]

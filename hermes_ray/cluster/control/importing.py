@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.wire.contracts import Location
-from hermes_ray.errors import HermesError, NotReady, TransportError, WorkerUnavailable
+from hermes_ray.errors import HermesError, NotReady, StreamExists, TransportError, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.topic_ends import TopicEnds
 
@@ -40,7 +40,7 @@ class StreamImporter:
         Raises:
             NotReady, NoFreeSlot: there is none.
         """
-        location = self._directory.locations.get(stream_id)
+        location = self._directory.find(stream_id)
         return self._directory.choose() if location is None else location.worker
 
     async def take_over(self, stream_id: str, worker: str, transfer: str, replace: bool) -> Location:
@@ -60,16 +60,16 @@ class StreamImporter:
             topic = await asyncio.to_thread(self._ends)
         except TransportError as error:
             raise NotReady(f"not imported, since no broker says what was published so far: {error}") from error
-        owner = self._directory.locations.get(stream_id)
+        owner = self._directory.find(stream_id)
         if self._moves(stream_id) or (owner is not None and owner.worker != worker):
             raise NotReady(f"stream {stream_id!r} has moved meanwhile; import it again", retry_after_s=1.0)
         location = self._directory.move(stream_id, worker)
         try:
             await self._tell(worker, stream_id, location.epoch, transfer, topic, replace)
-        except WorkerUnavailable:
-            raise  # perhaps it was done
+        except (WorkerUnavailable, StreamExists):
+            raise  # perhaps it was done; or frames have come meanwhile
         except HermesError:
-            if owner is None:
+            if owner is None and self._directory.find(stream_id) == location:
                 self._directory.forget(stream_id)
             raise
         log.warning("stream was imported", stream_id=stream_id, worker=worker, epoch=location.epoch)

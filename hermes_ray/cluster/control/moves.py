@@ -9,7 +9,7 @@ from hermes_ray.cluster.control.placement import Move
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import OwnersChanged
-from hermes_ray.errors import HermesError
+from hermes_ray.errors import HermesError, NotReady
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -79,7 +79,10 @@ class StreamMover:
 
     async def _move(self, stream_id: str, move: Move) -> None:
         try:
-            stored = await self._release(stream_id, self._directory.locate(stream_id))
+            before = self._directory.locate(stream_id)
+            stored = await self._release(stream_id, before)
+            if self._directory.find(stream_id) != before:
+                raise NotReady(f"stream {stream_id!r} was erased, or placed anew, meanwhile")
             location = self._directory.move(stream_id, move.target)
             log.info("stream moves", stream_id=stream_id, source=move.source, target=move.target, epoch=location.epoch)
             await self._call(move.target, "own", stream_id, location.epoch, stored)

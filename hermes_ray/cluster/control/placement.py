@@ -24,6 +24,7 @@ class WorkerLoad:
         site: where its snapshots are; streams move only between workers of one site.
         open: whether it may be given streams.
         leaving: whether its streams are to go elsewhere.
+        gives: whether it has a stream that may begin to move. Those that move already count, and may not.
     """
 
     worker: str
@@ -32,6 +33,7 @@ class WorkerLoad:
     site: str = ""
     open: bool = True
     leaving: bool = False
+    gives: bool = True
 
     @property
     def has_room(self) -> bool:
@@ -77,11 +79,12 @@ def next_move(loads: Iterable[WorkerLoad], under_way: Collection[Move] = ()) -> 
     given = {move.target for move in under_way}
     loads = tuple(loads)
     free = [load for load in loads if load.worker not in given]
-    for source in sorted((load for load in loads if load.leaving and load.streams), key=lambda load: load.worker):
+    leaving = (load for load in loads if load.leaving and load.streams and load.gives)
+    for source in sorted(leaving, key=lambda load: load.worker):
         targets = _targets(source, free)
         if targets and leaving_by[source.worker] < _MOVES_OFF_A_LEAVING_WORKER:
             return Move(source.worker, _emptiest(targets).worker)
-    staying = (load for load in loads if load.open and not leaving_by[load.worker])
+    staying = (load for load in loads if load.open and load.gives and not leaving_by[load.worker])
     for source in sorted(staying, key=lambda load: (-load.streams, load.worker)):
         targets = [load for load in _targets(source, free) if source.streams - load.streams >= _UNEVEN]
         if targets:

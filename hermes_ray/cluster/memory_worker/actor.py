@@ -194,8 +194,8 @@ class StreamMemoryActor:
         await self._changes.configure(stream_id, epoch, change)
 
     @ray.method(concurrency_group="health")
-    async def retentions(self) -> Mapping[str, float]:
-        """Streams that may be silent for longer or shorter than others, and for how long, days."""
+    async def retentions(self) -> Mapping[str, float | None]:
+        """How long streams may be silent; see :meth:`HostedStreams.retentions`."""
         return self._hosted.retentions()
 
     @ray.method(concurrency_group="ingest")

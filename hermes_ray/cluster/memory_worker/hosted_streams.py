@@ -63,6 +63,7 @@ class HostedStreams:
         self._pace = pace
         # Streams whose memory is what it is to be. Of any other, frames and questions are refused for a moment.
         self._ready: set[str] = set()
+        self._since: dict[str, int] = {}  # by stream, the epoch under which its memory came here
         self._recovering: dict[str, asyncio.Task[None]] = {}
         self._reports: dict[str, StreamReport] = {}
         self._in_order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -188,10 +189,9 @@ class HostedStreams:
             await self._drop(stream_id)
         log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
 
-    def retentions(self) -> Mapping[str, float]:
-        """Days, by stream, of those that have a retention of their own."""
-        own = {stream: self._keeper.cursor(stream).settings.retention_days for stream in list(self._ready)}
-        return {stream: days for stream, days in own.items() if days is not None}
+    def retentions(self) -> Mapping[str, float | None]:
+        """Days, by stream; ``None`` of those that have no retention of their own. Unknown while it is restored."""
+        return {stream: self._keeper.cursor(stream).settings.retention_days for stream in list(self._ready)}
 
     @asynccontextmanager
     async def at_rest(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
@@ -209,6 +209,7 @@ class HostedStreams:
         """The engine has the memory that the stream is to go on with. The caller holds it :meth:`alone`."""
         stats = await asyncio.to_thread(self._engine().stream_stats, stream_id)
         self._reports[stream_id] = StreamReport(stats, None)
+        self._since[stream_id] = self._fence.streams[stream_id]
         self._ready.add(stream_id)
 
     async def forget(self, stream_id: str, through: int) -> None:
@@ -219,21 +220,26 @@ class HostedStreams:
     async def clear(self, stream_id: str) -> None:
         """Nothing is known of the stream here any more, and it stays. The caller holds it still."""
         self._ready.discard(stream_id)
+        self._since.pop(stream_id, None)
         self._reports.pop(stream_id, None)
         self._keeper.forget(stream_id)
         await self._drop(stream_id)
 
     async def lose(self, stream_id: str, epoch: int) -> None:
-        """A stream was given to another worker while this one was out of touch: forget it, writing nothing.
+        """A stream was given to another worker, or erased, while this one was out of touch: forget it, writing nothing.
 
         Args:
             stream_id: which.
-            epoch: of the new owner.
+            epoch: of the new owner, or of the erasure.
         """
         async with self._storing, self._in_order[stream_id]:
             if self._fence.streams.get(stream_id, epoch) < epoch:
                 log.warning("stream is owned elsewhere by now", stream_id=stream_id, epoch=epoch)
                 await self.forget(stream_id, epoch - 1)
+            elif self._since.get(stream_id, epoch) < epoch:
+                log.warning("stream came back before its former memory had gone", stream_id=stream_id, epoch=epoch)
+                await self.clear(stream_id)
+                self.welcome(stream_id, stored=True)
 
     async def bring_back(self, stream_id: str, cause: HermesError) -> None:
         """A stream's memory is lost: restore it from its snapshot. The caller holds its turn.
@@ -268,8 +274,11 @@ class HostedStreams:
         """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""
         try:
             async with self._in_order[stream_id]:
-                while stream_id in self._fence.streams:  # else it has left meanwhile
+                # Else it has left meanwhile, or was given a memory.
+                while stream_id in self._fence.streams and stream_id not in self._ready:
+                    since = self._fence.streams[stream_id]
                     if await self._restore(stream_id, stored, erased):
+                        self._since[stream_id] = since
                         self._ready.add(stream_id)
                         return
                     await asyncio.sleep(_RECOVERY_RETRY_S)

@@ -76,6 +76,7 @@ class StreamChanges:
             # What restores it may wait for a snapshot that cannot be read, and from now on finds this instead.
             await self._write_erasure(stream_id, epoch, log_id, ends)
         async with self._hosted.alone(stream_id):
+            self._fence.check(stream_id, epoch)  # it may have been erased without us, and have begun anew
             removed = await self._write_erasure(stream_id, epoch, log_id, ends)
             await self._hosted.forget(stream_id, epoch)
         log.warning("stream was erased", stream_id=stream_id, epoch=epoch)

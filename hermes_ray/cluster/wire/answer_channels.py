@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 
 from hermes_ray.cluster.wire.answer_channel import AnswerChannel
 from hermes_ray.cluster.wire.calls import RESTART_S, Actor, typed_errors
@@ -34,7 +35,8 @@ class AnswerChannels:
         if worker not in self._channels:
             actor = self._handle(worker)
             self._channels[worker] = AnswerChannel(worker, actor)
-            finding = asyncio.create_task(self._find_lifeline(worker, actor))
+            # In no asker's context, who may hang up: Ray would end the call, and the channel be without a lifeline.
+            finding = asyncio.create_task(self._find_lifeline(worker, actor), context=Context())
             self._finding.add(finding)
             finding.add_done_callback(self._finding.discard)
         return self._channels[worker]

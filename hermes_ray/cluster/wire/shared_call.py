@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Generic, TypeVar
 
 _Result = TypeVar("_Result")
@@ -25,7 +26,8 @@ class SharedCall(Generic[_Result]):
     async def __call__(self) -> _Result:
         """The call's answer, or what it raises. Who leaves early does not end it for the others."""
         if self._next is None:
-            self._next = asyncio.create_task(self._run())
+            # In no caller's context: Ray ends all calls of a request whose caller hangs up, and these are everybody's.
+            self._next = asyncio.create_task(self._run(), context=Context())
         return await asyncio.shield(self._next)
 
     async def _run(self) -> _Result:

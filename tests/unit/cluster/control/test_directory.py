@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.placement import Move
 from hermes_ray.errors import NoFreeSlot, NotReady, UnknownStream
 
 
@@ -183,3 +184,14 @@ def test_a_stream_under_a_new_epoch_stays_where_it_is():
     assert after.epoch > before.epoch
     with pytest.raises(UnknownStream):
         streams.renew("nobody")
+
+
+def test_a_drained_worker_whose_streams_all_move_already_gives_no_other():
+    streams = directory({"memory-0": 8, "memory-1": 8, "memory-2": 8})
+    on_the_way = streams.place("cam")
+    streams.describe("memory-1", up=True, settled=True, leaving=True)
+    arriving = {"cam": Move(on_the_way.worker, "memory-1")}
+    assert streams.next_move(arriving) is None
+    streams.move("cam", "memory-1")  # which is being told
+    assert streams.next_move(arriving) is None
+    assert streams.next_move() == Move("memory-1", "memory-0")

@@ -1,5 +1,6 @@
 """The Coordinator's side of an erasure: with the owner, without it, and after a restart. Real store, no Ray."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.memory_worker.empty_memory import load_empty
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
-from hermes_ray.cluster.wire.contracts import Erasure
+from hermes_ray.cluster.wire.contracts import Erasure, Location
 from hermes_ray.config import SnapshotSettings
 from hermes_ray.errors import (
     BrokerUnavailable,
@@ -146,3 +147,66 @@ async def test_without_a_store_the_coordinator_keeps_how_the_stream_begins(tmp_p
     beginning = scene.eraser.beginning("cam")
     assert beginning is not None
     assert beginning.erased == ENDS.ends
+
+
+@pytest.mark.parametrize("end", ["another takes over", "its next process is admitted"])
+async def test_whoever_got_the_stream_during_the_erasure_brings_nothing_back(tmp_path, end):
+    told: list[str] = []
+
+    async def ends(worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
+        told.append(worker)
+        if end == "another takes over":
+            heir.append(scene.directory.move(stream_id, "memory-1"))
+        else:
+            scene.directory.admit(worker, 8)
+            heir.append(scene.directory.locate(stream_id))
+        raise WorkerLost("killed")
+
+    heir: list[Location] = []
+    scene = Scene(tmp_path, ends)
+    scene.directory.admit("memory-1", 8)
+    assert await scene.eraser.erase("cam") == Erasure(complete=False, left_on="memory-0")
+    scene.store.put("cam", SnapshotName(heir[-1].epoch, 9), b"restored before the erasure was written")
+    (name,) = scene.store.names("cam")
+    assert name.erased
+    held = {"cam": heir[-1].epoch}
+    assert scene.directory.adopt(heir[-1].worker, 8, heir[-1].epoch, held).keys() == {"cam"}
+
+
+async def test_a_stream_that_left_the_owner_after_it_was_erased_there_is_erased_at_the_next_owner_too(tmp_path):
+    told: list[str] = []
+
+    async def tell(worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
+        told.append(worker)
+        if worker == "memory-0":
+            scene.directory.move(stream_id, "memory-1")
+        return True
+
+    scene = Scene(tmp_path, tell)
+    scene.directory.admit("memory-1", 8)
+    assert await scene.eraser.erase("cam") == Erasure()
+    assert told == ["memory-0", "memory-1"]
+    with pytest.raises(UnknownStream):
+        scene.directory.locate("cam")
+
+
+async def test_a_stream_that_never_comes_to_rest_is_not_said_to_be_erased(tmp_path):
+    async def tell(worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
+        scene.directory.renew(stream_id)
+        return True
+
+    scene = Scene(tmp_path, tell)
+    with pytest.raises(NotReady, match="changes hands"):
+        await scene.eraser.erase("cam")
+    assert scene.directory.locate("cam").worker == "memory-0"
+
+
+async def test_of_two_who_erase_a_stream_at_the_same_time_the_second_finds_nothing(tmp_path):
+    async def tell(worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
+        await asyncio.sleep(0)
+        return scene.store.erase(stream_id, epoch, 1, b"erased")
+
+    scene = Scene(tmp_path, tell)
+    outcomes = await asyncio.gather(scene.eraser.erase("cam"), scene.eraser.erase("cam"), return_exceptions=True)
+    assert outcomes[0] == Erasure()
+    assert isinstance(outcomes[1], UnknownStream)

@@ -9,6 +9,7 @@ from hermes_ray.errors import (
     InvalidMemory,
     NoFreeSlot,
     NotReady,
+    StaleEpoch,
     StreamExists,
     UnknownStream,
     WorkerUnavailable,
@@ -58,7 +59,7 @@ async def test_a_new_stream_goes_where_room_is_and_a_known_one_stays_with_its_ow
         scene.importer.choose("one more")
 
 
-@pytest.mark.parametrize("refusal", [InvalidMemory("damaged"), StreamExists("there"), NoFreeSlot("full")])
+@pytest.mark.parametrize("refusal", [InvalidMemory("damaged"), NoFreeSlot("full")])
 async def test_a_refused_memory_leaves_no_stream_where_there_was_none(refusal: Exception):
     scene = Scene(refusal)
     with pytest.raises(type(refusal)):
@@ -68,6 +69,27 @@ async def test_a_refused_memory_leaves_no_stream_where_there_was_none(refusal: E
     with pytest.raises(type(refusal)):
         await scene.importer.take_over("cam", "memory-0", "transfer", True)
     assert scene.directory.locate("cam").worker == "memory-0"
+
+
+async def test_frames_that_came_before_the_memory_keep_their_stream():
+    scene = Scene(StreamExists("frames have come"))
+    with pytest.raises(StreamExists):
+        await scene.importer.take_over("new", "memory-1", "transfer", False)
+    assert scene.directory.locate("new").worker == "memory-1"
+
+
+async def test_a_stream_that_others_took_over_during_a_refused_import_stays_theirs():
+    scene = Scene(StaleEpoch("it has left"))
+    tell = scene.tell
+
+    async def others_take_over(*call: object) -> None:
+        scene.directory.move("new", "memory-0")
+        await tell(*call)
+
+    scene.importer = StreamImporter(scene.directory, lambda stream: False, others_take_over, scene.topic_ends)
+    with pytest.raises(StaleEpoch):
+        await scene.importer.take_over("new", "memory-1", "transfer", False)
+    assert scene.directory.locate("new").worker == "memory-0"
 
 
 async def test_a_worker_that_does_not_answer_may_have_done_it_and_keeps_the_stream():

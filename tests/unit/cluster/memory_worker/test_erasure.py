@@ -197,3 +197,35 @@ async def test_without_a_store_a_stream_begins_where_the_coordinator_says(engine
     worker = Worker(engine, None, epoch=5)
     await worker.own(6, erased=StreamCursor().erased_up_to("topic", ENDS))
     assert worker.keeper.resumption("cam").erased == ENDS
+
+
+@pytest.mark.timeout(LIMIT_S)
+async def test_an_erasure_that_comes_late_leaves_the_stream_that_has_begun_anew(tmp_path, engine):
+    worker = Worker(engine, tmp_path, epoch=5)
+    await worker.own(6)
+    async with worker.hosted.alone("cam"):  # as the Coordinator has given up waiting, and erased without it
+        late = asyncio.create_task(worker.changes.erase("cam", 7, "topic", ENDS))
+        await asyncio.sleep(0)
+        worker.fence.check("cam", 9)
+    with pytest.raises(StaleEpoch):
+        await late
+    assert worker.fence.streams == {"cam": 9}
+    assert worker.hosted.is_ready("cam")
+
+
+@pytest.mark.timeout(LIMIT_S)
+async def test_a_stream_that_was_erased_without_its_owner_and_comes_back_there_first_does_not_keep_its_memory(
+    tmp_path, engine
+):
+    worker = Worker(engine, tmp_path, epoch=5)
+    await worker.own(6)
+    watch_and_save(engine, worker.keeper, 30, epoch=6)
+    worker.hosted.applied("cam", engine.stream_stats("cam"))
+    assert keeper_at(tmp_path).erase("cam", 8, StreamCursor().erased_up_to("topic", ENDS))  # by the Coordinator
+    await worker.own(9)  # placed here again, before the worker hears of the erasure
+    await worker.hosted.lose("cam", 8)
+    await worker.own(9)
+    assert (engine.streams(), worker.hosted.reports()) == ([], {})
+    assert worker.keeper.resumption("cam").erased == ENDS
+    await worker.hosted.lose("cam", 8)  # told twice
+    assert worker.hosted.is_ready("cam")

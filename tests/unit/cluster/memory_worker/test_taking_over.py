@@ -133,3 +133,16 @@ def test_transfers_have_a_bound_and_those_that_nobody_asks_for_end():
     assert transfers.read(names[1], 0, 1) == b"x"
     with pytest.raises(WorkerUnavailable):
         transfers.read(names[2], 0, 1)
+
+
+async def test_frames_that_have_the_stream_placed_during_an_import_change_nothing_of_it(tmp_path, engine, memory):
+    worker = Worker(engine, tmp_path, epoch=5)
+    importing = asyncio.create_task(worker.changes.take_over("cam", 6, memory, "topic", ENDS, False))
+    await asyncio.sleep(0)
+    worker.hosted.welcome("cam")
+    await importing
+    async with worker.hosted.turn("cam", 6):  # behind whoever would restore it
+        pass
+    assert worker.keeper.counts().refused == 0
+    assert not worker.keeper.resumption("cam").behind
+    assert worker.hosted.report("cam").memory.frames_seen == 2

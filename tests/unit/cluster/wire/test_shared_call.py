@@ -1,6 +1,7 @@
 """A call that several callers share."""
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 
@@ -63,3 +64,13 @@ async def test_who_leaves_early_ends_it_for_nobody_and_a_failure_is_everybodys_a
         assert isinstance(outcome, NotReady)
     with pytest.raises(NotReady):
         await failing()
+
+
+async def test_a_run_is_in_no_callers_context_so_that_who_hangs_up_takes_none_of_its_calls_along():
+    request: ContextVar[str] = ContextVar("request", default="nobody's")
+
+    async def made_for() -> str:
+        return request.get()
+
+    request.set("a caller's")
+    assert await SharedCall(made_for)() == "nobody's"
