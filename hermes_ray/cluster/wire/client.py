@@ -213,7 +213,7 @@ class ClusterClient:
             Overloaded: its worker exports or imports too many already.
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
-        location, (transfer, size) = await self._look(stream_id, "export", _TRANSFER_LIMIT_S)
+        location, (transfer, size) = await self._look(stream_id, "export", limit_s=_TRANSFER_LIMIT_S)
         return MemoryFile(size, parts_of(self._call, location.worker, transfer, size))
 
     async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
