@@ -9,7 +9,7 @@ WORKERS ?= 2
 # OpenAI's client for JavaScript, which one test talks through.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 
-.PHONY: help setup demo test chaos lint format clean
+.PHONY: help setup demo test chaos docs lint format clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes the first time) ..." >&2  # stdout belongs to `demo --json`
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,s3]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,docs,s3]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" for one scripted run
@@ -36,6 +36,9 @@ $(JAVASCRIPT): tests/javascript/package.json
 
 chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long form; writes build/chaos-report.json
 	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos
+
+docs: $(STAMP) ## make the documentation a site in build/site; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(STAMP) ## formatting, lint, types and the import rules between rooms
 	$(BIN)/ruff format --check .

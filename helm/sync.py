@@ -26,7 +26,8 @@ _SETTINGS_OF_THE_CHART = {
     "ClusterSettings": ("address", "memory_workers", "memory_worker_cpus", "ingest_workers"),
     "ApiSettings": ("host", "port", "replicas"),
     "AccessSettings": ("keys_file", "open_without_keys"),
-    "KafkaSettings": ("sasl_password", "ssl_ca_file", "ssl_cert_file", "ssl_key_file"),
+    "MetricsSettings": ("host", "port"),
+    "KafkaSettings": ("sasl_password", "sasl_password_file", "ssl_ca_file", "ssl_cert_file", "ssl_key_file"),
 }
 """Derived from other values, or secret: not to be set under ``config``, so the schema does not know them."""
 

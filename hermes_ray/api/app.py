@@ -11,7 +11,7 @@ from ray import serve
 from hermes_ray.api.application import create_app
 from hermes_ray.api.keys.exposure import warn_if_open
 from hermes_ray.api.router import QueryRouter, cluster_backend
-from hermes_ray.config import load
+from hermes_ray.config import load, referring
 
 
 def build(args: dict[str, Any]) -> serve.Application:
@@ -24,7 +24,7 @@ def build(args: dict[str, Any]) -> serve.Application:
     Raises:
         ConfigError: a setting is unknown or wrong.
     """
-    settings = load(overrides=args)
+    settings = referring(load(overrides=args))  # Ray keeps what the deployment is made of
     warn_if_open(settings.api)
 
     def asgi_app() -> FastAPI:

@@ -19,7 +19,8 @@ from hermes_ray.api.keys.exposure import check_exposure
 from hermes_ray.api.schemas.questions import MAX_TIMEOUT_S
 from hermes_ray.client import HermesClient
 from hermes_ray.cluster.control.bringup import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
-from hermes_ray.config import ApiSettings, Settings
+from hermes_ray.cluster.control.metrics_port import metrics_address
+from hermes_ray.config import ApiSettings, Settings, referring_arguments
 from hermes_ray.errors import ApiUnreachable, ClusterError, ConfigError
 
 APPLICATION = "hermes"
@@ -60,7 +61,7 @@ def start(
         ready_timeout_s: how long workers may take, seconds.
 
     Raises:
-        ConfigError: the port is taken, or the API would be open to the network without keys.
+        ConfigError: the API's or the metrics port is taken, or the API would be open to the network without keys.
         ClusterError: there is no Ray to connect to, or Serve cannot run the application.
         NotReady: the system was not ready in time; says what was missing.
         HermesError: a worker can never be ready; says why.
@@ -76,10 +77,14 @@ def start(
     _start_serve(settings, port)
     report("starting the router")
     try:
-        serve.run(build(settings.model_dump()), name=APPLICATION, route_prefix="/", logging_config=_logging(settings))
+        serve.run(
+            build(referring_arguments(settings)), name=APPLICATION, route_prefix="/", logging_config=_logging(settings)
+        )
     except RuntimeError as error:
         raise ClusterError(f"Serve cannot run the application: {error}") from error
     wait_until_ready(settings, ready_timeout_s, report)
+    if (address := metrics_address(settings)) is not None:
+        report(f"metrics at http://{address}/metrics")
     url = f"http://{_reachable_host(settings.api.host)}:{port}"
     _wait_for_http(url)
     return ApiHandle(url)

@@ -6,6 +6,7 @@ import typer
 
 from hermes_ray import __version__
 from hermes_ray.cli.bench.command import bench
+from hermes_ray.cli.cameras.command import cameras
 from hermes_ray.cli.commands.ask import ask
 from hermes_ray.cli.commands.doctor import doctor
 from hermes_ray.cli.commands.drain import drain
@@ -55,6 +56,7 @@ app.command()(mcp)
 app.command()(drain)
 app.command()(doctor)
 app.command()(config)
+app.add_typer(cameras, name="cameras")
 app.add_typer(streams, name="streams")
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters, name="dead-letters")

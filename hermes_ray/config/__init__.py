@@ -9,10 +9,12 @@ from hermes_ray.config.loading import (
     load,
     load_with_sources,
 )
+from hermes_ray.config.references import give_to_children, referring, referring_arguments
 from hermes_ray.config.tree import (
     ENV_DELIMITER,
     ENV_PREFIX,
     HERMES_PRESETS,
+    SASL_PASSWORD_VARIABLE,
     ApiSettings,
     ClusterSettings,
     EngineSettings,
@@ -34,6 +36,7 @@ __all__ = [
     "ENV_DELIMITER",
     "ENV_PREFIX",
     "HERMES_PRESETS",
+    "SASL_PASSWORD_VARIABLE",
     "SOURCE_VARIABLE",
     "AccessSettings",
     "ApiSettings",
@@ -51,6 +54,9 @@ __all__ = [
     "Settings",
     "SnapshotSettings",
     "VideoSettings",
+    "give_to_children",
     "load",
     "load_with_sources",
+    "referring",
+    "referring_arguments",
 ]

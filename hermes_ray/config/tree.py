@@ -11,6 +11,8 @@ from hermes_ray.config.section import Section as _Section
 
 ENV_PREFIX = "HERMES_"
 ENV_DELIMITER = "__"
+SASL_PASSWORD_VARIABLE = f"{ENV_PREFIX}KAFKA{ENV_DELIMITER}SASL_PASSWORD"
+"""Holds ``kafka.sasl_password`` where it is in no settings file."""
 
 PolicyName = Literal[
     "hermes", "paper", "reference", "full", "recent_only", "sink_window", "uniform", "infinipot_v", "streammem"
@@ -158,13 +160,15 @@ class KafkaSettings(_Section):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How to talk to the brokers."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    """SASL mechanism; needs ``sasl_username`` and ``sasl_password``."""
+    """SASL mechanism; needs ``sasl_username`` and a password."""
     sasl_username: str | None = None
     """SASL user."""
     sasl_password: SecretStr | None = None
-    """SASL password."""
+    """SASL password. In its variable, on every Ray node, it is no part of what Ray is told."""
+    sasl_password_file: Path | None = None
+    """File with the SASL password, on every Ray node, instead; read again when it changes."""
     ssl_ca_file: Path | None = None
-    """PEM file of the certificate authority to trust."""
+    """PEM file of the certificate authority to trust. This file and the next two are read again when they change."""
     ssl_cert_file: Path | None = None
     """PEM client certificate, for mutual TLS."""
     ssl_key_file: Path | None = None
@@ -177,11 +181,14 @@ class KafkaSettings(_Section):
     @model_validator(mode="after")
     def _sasl_is_complete(self) -> "KafkaSettings":
         if self.security_protocol.startswith("SASL") and not (
-            self.sasl_mechanism and self.sasl_username and self.sasl_password
+            self.sasl_mechanism and self.sasl_username and (self.sasl_password or self.sasl_password_file)
         ):
             raise ValueError(
                 f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password"
+                " or sasl_password_file"
             )
+        if self.sasl_password and self.sasl_password_file:
+            raise ValueError("sasl_password and sasl_password_file are both set; remove one")
         return self
 
 
@@ -301,8 +308,12 @@ class ApiSettings(_Section):
 
 
 class MetricsSettings(_Section):
-    """What ``/metrics`` shows."""
+    """What ``/metrics`` shows, and where else than on the API."""
 
+    host: str = "127.0.0.1"
+    """Address of the head node that ``port`` listens on; ``0.0.0.0`` serves the network."""
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """TCP port that serves ``/metrics`` and nothing else, without a key; 0 picks a free one, ``null`` opens none."""
     per_stream: bool = False
     """Series of every stream too: frames, tokens, lag. As many series as cameras; mind Prometheus' memory."""
 
@@ -344,9 +355,15 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
     metrics: MetricsSettings = MetricsSettings()
-    """What ``/metrics`` shows."""
+    """What ``/metrics`` shows, and where else than on the API."""
     log: LogSettings = LogSettings()
     """Logs."""
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> "Settings":
+        if self.metrics.port and self.metrics.port == self.api.port:
+            raise ValueError(f"metrics.port and api.port are both {self.api.port}; give metrics.port another")
+        return self
 
     @classmethod
     def settings_customise_sources(  # noqa: D102

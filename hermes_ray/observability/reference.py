@@ -9,8 +9,8 @@ from hermes_ray.observability.metrics import SECTIONS, Metric
 _INTRODUCTION = """\
 # Metrics
 
-`GET /metrics` on the API shows the whole system in Prometheus' text format, or in OpenMetrics where the client asks
-for it. This page is generated from the table that makes the metrics
+`GET /metrics`, on the API and on the metrics port, shows the whole system in Prometheus' text format, or in OpenMetrics
+where the client asks for it. This page is generated from the table that makes the metrics
 ([metrics.py](../hermes_ray/observability/metrics.py)).
 
 **Where the numbers come from.** Every worker counts for itself and hands its counts over whenever the Coordinator asks

@@ -3,13 +3,17 @@
 from typing import Any
 
 from hermes_ray.config import KafkaSettings
+from hermes_ray.transport.credentials import sasl_password
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments that every kafka-python client of this package shares.
 
     Where to connect, TLS and SASL, and time limits derived from ``request_timeout_s``. The result holds the
-    SASL password in clear, because kafka-python needs it: never log it.
+    SASL password in clear, because kafka-python needs it: never log it. Every new connection reads certificates anew.
+
+    Raises:
+        TransportError: there is no password where the settings say.
     """
     timeout_ms = round(settings.request_timeout_s * 1000)
     return {
@@ -32,10 +36,9 @@ def _security_options(settings: KafkaSettings) -> dict[str, Any]:
         }
         options |= {name: str(path) for name, path in files.items() if path is not None}
     if settings.security_protocol.startswith("SASL"):
-        assert settings.sasl_password is not None  # KafkaSettings refuses SASL without it
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,
             "sasl_plain_username": settings.sasl_username,
-            "sasl_plain_password": settings.sasl_password.get_secret_value(),
+            "sasl_plain_password": sasl_password(settings),
         }
     return options

@@ -20,7 +20,6 @@ EVERYTHING: dict[str, Any] = {
     "secrets": {
         "kafkaClientCertificate": {"name": "client"},
         "apiKeys": {"name": "api-keys"},
-        "metricsKey": {"name": "metrics-key"},
         "environment": [{"variable": "HF_TOKEN", "name": "hub", "key": "token"}],
     },
     "environment": [{"name": "OMP_NUM_THREADS", "value": "2"}],
@@ -84,6 +83,12 @@ class Rendered:
 
     def one(self, kind: str, name: str | None = None) -> dict[str, Any]:
         (found,) = [item for item in self.of_kind(kind) if name in (None, item["metadata"]["name"])]
+        return found
+
+    @property
+    def api_service(self) -> dict[str, Any]:
+        """The Service of the HTTP API."""
+        (found,) = [item for item in self.of_kind("Service") if item["metadata"]["name"].endswith("-api")]
         return found
 
     @property

@@ -69,7 +69,7 @@ def test_the_test_pod_asks_the_service_and_is_let_through(rendered: Rendered) ->
     pod = rendered.one("Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     (container,) = pod["spec"]["containers"]
-    service = rendered.one("Service")
+    service = rendered.api_service
     (port,) = service["spec"]["ports"]
     (url,) = [item["value"] for item in container["env"] if item["name"] == "API"]
     assert url == f"http://{service['metadata']['name']}:{port['port']}"

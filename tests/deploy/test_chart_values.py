@@ -31,10 +31,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("bootstrap_servers", {"config": {"kafka": {"bootstrap_servers": ""}}}),
     ("redisAddress", {"gcsFaultTolerance": {"enabled": True}}),
     ("ingress.host", {"ingress": {"enabled": True}}),
-    (
-        "secrets.metricsKey.name",
-        {"secrets": {"apiKeys": {"name": "keys"}}, "monitoring": {"podMonitor": {"enabled": True}}},
-    ),
+    ("port", {"config": {"metrics": {"port": 8000}}}),
     ("open_without_keys", {"config": {"api": {"access": {"open_without_keys": False}}}}),
     ("secrets.kafkaPassword.name", {"config": {"kafka": {"security_protocol": "SASL_SSL"}}}),
     ("ingest.rayCpus", {"memory": {"enabled": False}, "ingest": {"rayCpus": 1, "replicas": 1}}),
@@ -122,7 +119,13 @@ def test_rendered_configuration_loads(
     assert settings.model.device == ("cuda" if gpus else "cpu")
     assert settings.kafka.bootstrap_servers
     if settings.kafka.security_protocol.startswith("SASL"):
-        assert settings.kafka.sasl_password is not None
+        password = settings.kafka.sasl_password_file
+        assert password is not None
+        for group, container in rendered.containers():
+            (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == str(password.parent)]
+            volumes = {volume["name"]: volume for volume in rendered.pod_templates[group]["spec"]["volumes"]}
+            (item,) = volumes[mount["name"]]["secret"]["items"]
+            assert item["path"] == password.name
 
 
 def _secret_variables(rendered: Rendered) -> set[str]:
@@ -149,7 +152,7 @@ def test_the_api_is_open_by_name_or_reads_the_keys_that_are_mounted(
     access = load(path).api.access
     assert (access.keys_file, access.open_without_keys) == (None, True)
 
-    rendered = render({"secrets": {"apiKeys": {"name": "mine", "key": "k.json"}, "metricsKey": {"name": "scraper"}}})
+    rendered = render({"secrets": {"apiKeys": {"name": "mine", "key": "k.json"}}})
     path.write_text(rendered.settings_text)
     access = load(path).api.access
     assert access.keys_file is not None

@@ -208,7 +208,8 @@ def test_monitoring_asks_where_things_are() -> None:
     assert f"../dashboards/rules:{rules.removesuffix('/*.yaml')}:ro" in services["prometheus"]["volumes"]
     (target,) = job["static_configs"][0]["targets"]
     host, port = target.split(":")
-    assert f"127.0.0.1:{port}:{port}" in services[host]["ports"]
+    environment = services[host]["environment"]
+    assert (environment["HERMES_METRICS__HOST"], environment["HERMES_METRICS__PORT"]) == ("0.0.0.0", port)
     (source,) = yaml.safe_load((DEPLOYMENTS / "grafana" / "datasources.yaml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
     assert "127.0.0.1:9090:9090" in services["prometheus"]["ports"]

@@ -54,6 +54,10 @@ class Deployed:
     def api(self) -> str:
         return f"http://127.0.0.1:{yaml.safe_load(self.config.read_text())['http_options']['port']}"
 
+    @property
+    def metrics_port(self) -> str:
+        return f"http://127.0.0.1:{self.environment['HERMES_METRICS__PORT']}"
+
 
 @pytest.fixture(scope="module")
 def kafka() -> Iterator[KafkaSettings]:
@@ -83,6 +87,7 @@ def deployed(
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
         environment = os.environ | {
             "HERMES_CONFIG": str(settings),
+            "HERMES_METRICS__PORT": str(_free_port()),
             "RAY_TMPDIR": directory,
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": uuid4().hex,
@@ -142,7 +147,11 @@ def _wait_until_ready(api: str) -> None:
 
 def test_rendered_serve_configuration_brings_the_whole_system_up(deployed: Deployed) -> None:
     _wait_until_ready(deployed.api)
-    assert httpx.get(f"{deployed.api}/v1/streams").json() == {"streams": []}
+    assert httpx.get(f"{deployed.api}/v1/streams").json()["streams"] == []
+    # The same numbers on the API and beside it.
+    up = 'hermes_worker_up{role="memory",worker="memory-0"} 1.0'
+    assert up in _metrics(deployed.api)
+    assert up in _metrics(deployed.metrics_port)
     # The token is asked for: without it Ray's own API tells nothing.
     assert httpx.get(f"{deployed.dashboard}/api/serve/applications/").status_code == 401
 

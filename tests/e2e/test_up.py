@@ -17,10 +17,14 @@ def hermes_once(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([HERMES, *arguments], capture_output=True, text=True, timeout=120)
 
 
-def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes):
+def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes, tmp_path):
+    cameras = tmp_path / "cameras.yaml"
+    cameras.write_text("cameras: {yard: {source: sim://6}}")
     with EmbeddedBroker() as broker:
         brokers = ["--bootstrap", broker.bootstrap_servers]
-        run = hermes("up", *brokers, "--port", "0", "--json", "--set", "memory.budget_tokens=90")
+        run = hermes(
+            "up", *brokers, "--port", "0", "--json", "--set", "memory.budget_tokens=90", "--cameras", str(cameras)
+        )
         run.wait_for("ready after")
         ready = json.loads(run.process.stdout.readline())
         assert ready["event"] == "ready"
@@ -30,8 +34,9 @@ def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes):
         )
         assert json.loads(published.stdout)["frames"] == 30, published.stderr
         wait_for_frames(ready["url"], "lobby")
+        wait_for_frames(ready["url"], "yard")
         listed = json.loads(hermes_once("streams", "--url", ready["url"], "--json").stdout)
-        assert [stream["id"] for stream in listed["streams"]] == ["lobby"]
+        assert [stream["id"] for stream in listed["streams"]] == ["lobby", "yard"]
         answer = hermes_once("ask", "lobby", "what happened ?", "--url", ready["url"], "--max-tokens", "4")
         assert answer.returncode == 0, answer.stderr
         assert "first token after" in answer.stderr

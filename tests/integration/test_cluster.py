@@ -296,7 +296,7 @@ async def test_a_killed_ingest_worker_goes_on_where_it_was_and_repeats_no_frame(
     assert {s.memory.frames_seen - before[s.stream_id].memory.frames_seen for s in after.values()} == {SELECTED}
 
 
-async def test_a_killed_memory_worker_comes_back_under_a_new_epoch_with_its_memories(published):
+async def test_a_killed_memory_workers_streams_come_back_under_a_new_epoch_with_their_memories(published):
     client = await ClusterClient.connect(published)
     before = await settled(client)
     pictures = await all_pictures(client, before)
@@ -304,9 +304,10 @@ async def test_a_killed_memory_worker_comes_back_under_a_new_epoch_with_its_memo
     publish_later(published, later_s=120)
     after = await until(all_reached(LAST_MS + 120_000), client)
     for stream_id, status in after.items():
-        assert status.location.worker == before[stream_id].location.worker
-        if status.location.worker == "memory-0":
+        if before[stream_id].location.worker == "memory-0":  # whoever has them now
             assert status.location.epoch > before[stream_id].location.epoch
+        else:
+            assert status.location.worker == before[stream_id].location.worker
         assert status.memory.frames_seen == before[stream_id].memory.frames_seen + SELECTED
         assert [item async for item in client.ask(stream_id, Question("And now?", max_tokens=3), 30)]
     shown = await all_pictures(client, after)  # from the snapshot, and made again of what was read again

@@ -69,6 +69,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $own := dict "security_protocol" "SASL_SSL" "sasl_mechanism" "SCRAM-SHA-512" "sasl_username" (include "hermes.kafkaUser" .) -}}
 {{- $kafka = merge $kafka $own -}}
 {{- end -}}
+{{- if $secrets.kafkaPassword.name }}{{ $_ := set $kafka "sasl_password_file" "/etc/hermes/kafka-password/password" }}{{ end -}}
 {{- if $secrets.kafkaCa.name }}{{ $_ := set $kafka "ssl_ca_file" "/etc/hermes/kafka-ca/ca.crt" }}{{ end -}}
 {{- if $secrets.kafkaClientCertificate.name -}}
 {{- $_ := set $kafka "ssl_cert_file" "/etc/hermes/kafka-client/client.crt" -}}
@@ -99,6 +100,7 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- end -}}
 {{- $_ := set $api "access" $access -}}
 {{- $_ := set $config "api" $api -}}
+{{- $_ := set $config "metrics" (merge (dict "host" "0.0.0.0" "port" 9464) (default dict $config.metrics)) -}}
 {{- if $config.log }}{{ $_ := set $config "log" (omit $config.log "level") }}{{ end -}}
 {{- toYaml $config -}}
 {{- end -}}
@@ -130,9 +132,6 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host: needed with ingress.enabled" -}}
-{{- end -}}
-{{- if and .Values.monitoring.podMonitor.enabled .Values.secrets.apiKeys.name (not .Values.secrets.metricsKey.name) -}}
-{{- fail "secrets.metricsKey.name: needed with secrets.apiKeys and monitoring.podMonitor.enabled" -}}
 {{- end -}}
 {{- $protocol := dig "kafka" "security_protocol" "PLAINTEXT" .Values.config -}}
 {{- if and (hasPrefix "SASL" $protocol) (not .Values.secrets.kafkaPassword.name) (not .Values.strimzi.enabled) -}}

@@ -69,6 +69,7 @@ spec:
         {{- if eq .group "head" }}
         - {name: gcs-server, containerPort: 6379}
         - {name: dashboard, containerPort: 8265}
+        - {name: hermes-metrics, containerPort: 9464}
         {{- end }}
         {{- if ne .group "memory" }}
         - {name: serve, containerPort: 8000}
@@ -77,13 +78,6 @@ spec:
         - {name: agent, containerPort: 52365}
       env:
         - {name: HERMES_CONFIG, value: /etc/hermes/config/hermes.yaml}
-        {{- with $secrets.kafkaPassword }}
-        {{- if .name }}
-        - name: HERMES_KAFKA__SASL_PASSWORD
-          valueFrom:
-            secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
-        {{- end }}
-        {{- end }}
         # The root file system is read-only: caches and home go where there is a volume.
         - {name: HOME, value: /tmp}
         - {name: HF_HOME, value: /var/cache/hermes/huggingface}
@@ -124,6 +118,9 @@ spec:
               - sleep {{ $root.Values.shutdown.drainSeconds }}; hermes drain --here --timeout {{ $root.Values.shutdown.handOverSeconds }}
       volumeMounts:
         - {name: config, mountPath: /etc/hermes/config, readOnly: true}
+        {{- if $secrets.kafkaPassword.name }}
+        - {name: kafka-password, mountPath: /etc/hermes/kafka-password, readOnly: true}
+        {{- end }}
         {{- if $secrets.kafkaCa.name }}
         - {name: kafka-ca, mountPath: /etc/hermes/kafka-ca, readOnly: true}
         {{- end }}
@@ -144,6 +141,15 @@ spec:
       configMap:
         # Named by its content: another configuration is another cluster, which KubeRay starts beside this one.
         name: {{ include "hermes.configName" $root }}
+    {{- with $secrets.kafkaPassword }}
+    {{- if .name }}
+    - name: kafka-password
+      secret:
+        secretName: {{ .name }}
+        items:
+          - {key: {{ .key }}, path: password}
+    {{- end }}
+    {{- end }}
     {{- with $secrets.kafkaCa }}
     {{- if .name }}
     - name: kafka-ca

@@ -1,26 +1,39 @@
 """``hermes up``: the whole system against a Kafka that exists, in the foreground."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hermes_ray.cli.cameras.reading import read_cameras
+from hermes_ray.cli.cameras.running import Changes, start_cameras
 from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, write_json_line
 from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.running.lifecycle import Lifecycle
-from hermes_ray.cli.running.system import check_broker, check_snapshots, start_system
+from hermes_ray.cli.running.system import check_broker, check_snapshots, start_system, with_own_broker
 from hermes_ray.observability.logs import configure_logs
 
 
 def up(
     bootstrap: Bootstrap = None,
+    cameras: Annotated[
+        Path | None,
+        typer.Option(
+            "--cameras",
+            metavar="FILE",
+            help="Publish the cameras of this file too; without --bootstrap, to a broker here.",
+        ),
+    ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port of the HTTP API; 0 picks one.")] = None,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
     """Start everything, stay in the foreground, end cleanly on Ctrl-C or SIGTERM.
+
+    With --cameras and no broker named anywhere, also a broker: in memory, on this machine.
 
     Joins the Ray cluster that cluster.address (or RAY_ADDRESS) names, or else starts one on this machine. With --json:
     one line with the URL, once it is ready.
@@ -30,8 +43,12 @@ def up(
     console = progress_console()
     stdout = sys.stdout
     configure_logs(settings.log)
+    if cameras is not None:
+        read_cameras(cameras)  # what is wrong there is told before anything is started
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
+        if cameras is not None and loaded.sources["kafka.bootstrap_servers"] == "default":
+            settings = with_own_broker(settings, lifecycle, steps)
         with steps.step(f"looking for Kafka at {settings.kafka.bootstrap_servers}"):
             check_broker(settings.kafka)
         with steps.step(f"trying to store snapshots: {settings.snapshots.url}"):
@@ -40,7 +57,11 @@ def up(
         console.print(f"ready after {steps.elapsed_s:.0f} s: {url}  [dim](docs at {url}/docs; Ctrl-C ends it)[/]")
         if as_json:
             write_json_line({"event": "ready", "url": url, "elapsed_s": round(steps.elapsed_s, 3)}, stdout)
-        lifecycle.wait_until_stopped()
+        if cameras is None:
+            lifecycle.wait_until_stopped()
+        else:
+            supervisor, changes = start_cameras(cameras, settings, lifecycle), Changes()
+            lifecycle.wait_until_stopped(lambda: changes.follow(supervisor))
         console.print("stopping")
 
 

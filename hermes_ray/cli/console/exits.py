@@ -3,7 +3,7 @@
 ====  =================================================================================
 code  meaning
 ====  =================================================================================
-0     done; also when ``demo`` or ``up`` was running and Ctrl-C or SIGTERM ended it
+0     done; also when ``demo``, ``up`` or ``cameras run`` was running and Ctrl-C or SIGTERM ended it
 1     failed: one line on stderr says why
 2     wrong usage or wrong configuration: nothing was started
 130   ended by Ctrl-C (SIGINT) before it had finished

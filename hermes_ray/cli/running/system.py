@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 
 from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.running.lifecycle import Lifecycle
-from hermes_ray.config import KafkaSettings, Settings, SnapshotSettings
+from hermes_ray.config import KafkaSettings, Settings, SnapshotSettings, give_to_children
 
 
 def start_system(
@@ -42,6 +42,8 @@ def start_system(
     address = chosen_address(settings.cluster, address_source)
     joining = "starting Ray on this machine" if address is None else f"joining Ray at {address.text} ({address.source})"
     serve_proxy.prepare()
+    if address is None:
+        give_to_children(settings)
     with steps.step(joining), lifecycle.while_others_take_signals():
         lifecycle.at_end(ray.shutdown)
         is_ours = connect_ray(settings.cluster, address_source)
@@ -51,6 +53,22 @@ def start_system(
             # A cluster that we started ends as a whole; of somebody else's we remove what we put there.
             lifecycle.at_end(server.stop)
         return server.start(settings, progress).url
+
+
+def with_own_broker(settings: Settings, lifecycle: Lifecycle, steps: Steps) -> Settings:
+    """Start a broker for everything on this machine, and say what it is; returns the settings that name it.
+
+    Raises:
+        ConfigError: the embedded broker is not installed.
+        BrokerUnavailable: it does not start.
+    """
+    from hermes_ray.transport.embedded import EmbeddedBroker
+
+    with steps.step("starting a Kafka broker of our own, as none is named"):
+        broker = lifecycle.enter(EmbeddedBroker())
+    steps.say("it is for this machine and keeps its records in memory: they are gone when this command ends")
+    kafka = settings.kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
+    return settings.model_copy(update={"kafka": kafka})
 
 
 def preferred_or_free(host: str, port: int) -> int:

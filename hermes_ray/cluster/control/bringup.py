@@ -10,12 +10,13 @@ from typing import Any
 import ray
 
 from hermes_ray.cluster.control.coordinator import Coordinator
+from hermes_ray.cluster.control.metrics_port import METRICS_PORT, ensure_metrics_port
 from hermes_ray.cluster.control.ray_address import check_joinable, chosen_address
 from hermes_ray.cluster.memory_worker.snapshot_store import remove_temporary, resolved
 from hermes_ray.cluster.wire.calls import Actor, actors_of, fetch, find_actor
 from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.cluster.wire.protocol import COORDINATOR
-from hermes_ray.config import ClusterSettings, Settings
+from hermes_ray.config import ClusterSettings, Settings, referring
 from hermes_ray.errors import ClusterError, NotReady, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 
@@ -61,6 +62,8 @@ def connect_ray(settings: ClusterSettings, source: str = "cluster.address") -> b
 def ensure_cluster(settings: Settings) -> Actor:
     """Create the Coordinator unless there is one; it creates and watches the workers. Returns at once.
 
+    The metrics port too, if the settings want one.
+
     Returns:
         The Coordinator. See :func:`wait_until_ready`.
     """
@@ -68,11 +71,15 @@ def ensure_cluster(settings: Settings) -> Actor:
     options = {"name": COORDINATOR, "namespace": settings.cluster.namespace, "lifetime": "detached"}
     # Its calls change nothing when repeated, so Ray may hide a restart from those who make them.
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
-    # Once for this cluster: Ray keeps the arguments for every restart of the actor.
+    # Once for this cluster: Ray keeps the arguments for every restart of the actor, and shows them.
+    settings = referring(settings)
+    if settings.kafka.sasl_password is not None:
+        log.warning("Ray's state holds the Kafka password: give it as HERMES_KAFKA__SASL_PASSWORD or as a file instead")
     arguments = settings.model_copy(update={"snapshots": resolved(settings.snapshots)})
     coordinator = actor.options(**options, **always).remote(arguments)
     if isinstance(workers := settings.cluster.memory_workers, int):
         coordinator.resize.remote(workers)  # of a Coordinator that was there already
+    ensure_metrics_port(settings)
     return coordinator
 
 
@@ -105,7 +112,10 @@ def shutdown_cluster(settings: Settings) -> None:
     """End our actors, on whatever cluster this process is connected to. The cluster itself stays."""
     namespace = settings.cluster.namespace
     temporary: str | None = None
-    if COORDINATOR in actors_of(namespace):  # first, or it would start again what ends
+    running = actors_of(namespace)
+    if METRICS_PORT in running:
+        ray.kill(find_actor(METRICS_PORT, namespace))
+    if COORDINATOR in running:  # before the workers, or it would start again what ends
         coordinator = find_actor(COORDINATOR, namespace)
         temporary = _temporary_snapshots(coordinator)
         ray.kill(coordinator)

@@ -45,6 +45,7 @@ from hermes_ray.errors import (
 )
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
+from hermes_ray.transport.credentials import CredentialFiles
 from hermes_ray.transport.dead_letters import DeadLetterWriter
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.topics import ensure_topics
@@ -150,15 +151,17 @@ class IngestLoop:
         kafka = self._settings.kafka
         while not self._stopping.is_set():
             try:
+                credentials = CredentialFiles(kafka)
                 ensure_topics(kafka)
                 with DeadLetterWriter(kafka) as writer, PartitionConsumer(kafka) as consumer:
-                    self._serve(consumer, writer)
+                    self._serve(consumer, writer, credentials)
             except TransportError as error:
                 self._trouble = str(error)
                 log.warning("no broker, trying again", error=str(error))
                 self._pause(_RECONNECT_S)
 
-    def _serve(self, consumer: PartitionConsumer, writer: DeadLetterWriter) -> None:
+    def _serve(self, consumer: PartitionConsumer, writer: DeadLetterWriter, credentials: CredentialFiles) -> None:
+        """Work until told to stop, or until there are new credentials to connect with."""
         self._look_at_topic(consumer)
         self._reader.attach(consumer, self._assignment.partitions)
         housekeeping_due_s = 0.0
@@ -172,6 +175,8 @@ class IngestLoop:
             self._read(consumer)
             if time.monotonic() >= housekeeping_due_s:
                 self._keep_house(consumer)
+                if credentials.renewed():
+                    break
                 housekeeping_due_s = time.monotonic() + _HOUSEKEEPING_S
             self._trouble = None
         self._reader.commit(consumer)

@@ -17,6 +17,8 @@ from hermes_ray.errors import SourceError
 
 RTSP_SCHEMES = ("rtsp", "rtsps")
 """Plain, and over TLS."""
+HTTP_SCHEMES = ("http", "https")
+"""Likewise."""
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%-]+)?\])(?::([0-9]{{1,5}}))?")
@@ -28,20 +30,20 @@ _SHOWN_CHARACTERS = 200
 _MAX_CREDENTIALS_BYTES = 127
 """libav's RTSP client cuts longer ones off, percent-encoding included, without a word."""
 _HOW_TO_WRITE = (
-    "write it as rtsp://USER:PASSWORD@HOST:PORT/PATH, an IPv6 host in brackets, and percent-encode special characters "
-    "of the user and the password: %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #, %5B for [, %25 for %"
+    "write it as SCHEME://USER:PASSWORD@HOST:PORT/PATH, an IPv6 host in brackets, and percent-encode special "
+    "characters of user and password: %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #, %5B for [, %25 for %"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CameraAddress:
-    """Where a camera's stream is, ready for libav.
+    """Where a camera's stream is, ready for libav or an HTTP client.
 
     Attributes:
         host: name or address, an IPv6 one without its brackets.
         port: ``None`` for the scheme's own.
         shown: for logs, errors and names: without user, password and query, and without a path that may hold a secret.
-        url: with the user and the password, so that libav understands them; never show it.
+        url: with the user and the password, percent-encoded; never show it.
         has_user: whether it names a user.
         has_password: whether it holds a password.
     """
@@ -54,15 +56,17 @@ class CameraAddress:
     has_password: bool
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``rtsp://`` or ``rtsps://`` and what follows.
+    def parse(cls, text: str, schemes: tuple[str, str] = RTSP_SCHEMES) -> Self:
+        """Read ``rtsp://`` or ``rtsps://``, or another scheme in its two forms, and what follows.
 
         Raises:
             SourceError: another scheme, no host, or no telling where the password ends; never shows it.
         """
         scheme = scheme_of(text)
-        if scheme not in RTSP_SCHEMES:
-            raise SourceError(f"{without_secrets(text)} is no RTSP address; it must start with rtsp:// or rtsps://")
+        if scheme not in schemes:
+            plain, over_tls = schemes
+            said = f"is no {plain.upper()} address; it must start with {plain}:// or {over_tls}://"
+            raise SourceError(f"{without_secrets(text)} {said}")
         hidden = without_secrets(text)
         if _CONTROL.search(text):
             raise SourceError(f"the address {hidden} holds a line break or another control character; remove it")

@@ -29,6 +29,9 @@ class FileSource:
         max_side_px: shrink frames so that their longer side is at most this.
         keep: told every frame's capture time in order, says which are wanted; the others are decoded but not converted,
             which is most of the work.
+
+    Attributes:
+        codec: such as ``h264``; ``None`` before the first frame.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class FileSource:
         max_side_px: int | None = None,
         keep: Callable[[int], bool] | None = None,
     ) -> None:
+        self.codec: str | None = None
         self._path = path
         self._loop = loop
         self._realtime = realtime
@@ -48,6 +52,10 @@ class FileSource:
         self._max_side_px = max_side_px
         self._keep = keep
         self._closed = threading.Event()
+
+    def select(self, keep: Callable[[int], bool]) -> None:
+        """Set ``keep``, before :meth:`frames`."""
+        self._keep = keep
 
     def frames(self) -> Iterator[Frame]:
         """Yield the file's frames.
@@ -90,6 +98,7 @@ class FileSource:
                 if not container.streams.video:
                     raise SourceError(f"{self._path} has no video track")
                 track = container.streams.video[0]
+                self.codec = track.codec_context.name
                 duration = _frame_duration(track)
                 start: Fraction | None = None
                 for picture in container.decode(track):

@@ -283,7 +283,7 @@ def test_a_simulated_camera_is_named_by_its_seed():
     assert isinstance(open_source("sim://7", fps=2.0, loop=False, realtime=False), SimulatedCamera)
 
 
-@pytest.mark.parametrize("source", ["sim://", "sim://seven", "/no/such/file.mp4", "http://camera/stream"])
+@pytest.mark.parametrize("source", ["sim://", "sim://seven", "/no/such/file.mp4", "ftp://camera/stream"])
 def test_a_source_that_cannot_be_is_refused(source):
     with pytest.raises(SourceError):
         open_source(source, fps=2.0, loop=False, realtime=False)

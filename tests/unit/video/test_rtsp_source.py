@@ -34,6 +34,15 @@ def test_camera_is_watched_with_its_pictures_in_order(segment, pictures, psnr):
     assert source.dropped == source.damaged == source.reconnects == 0
 
 
+def test_frames_that_are_not_wanted_are_not_handed_over(segment):
+    with RtspCamera(segment, fps=20) as camera:
+        source = RtspSource(camera.url)
+        seen: list[int] = []
+        source.select(lambda ts_ms: seen.append(ts_ms) is None and len(seen) % 3 == 0)
+        frames = list(itertools.islice(source.frames(), 4))
+    assert [frame.ts_ms for frame in frames] == seen[2:12:3]
+
+
 def test_pixels_that_are_not_square_are_shown_in_their_true_shape():
     payload = (CASES / "sar_half_d1.h264").read_bytes()
     expected = next(iter(decode(payload, "video/h264", 0, DecodeLimits()))).image
@@ -101,7 +110,7 @@ def test_the_camera_gets_the_password_as_it_was_written(segment, scheme, written
         next(frames)
         names = [thread.name for thread in threading.enumerate()]
         source.close()
-    assert f"rtsp 127.0.0.1:{camera.port}/camera".replace("rtsp ", "rtsp rtsp://") in names
+        assert f"camera rtsp://127.0.0.1:{camera.port}/camera" in names
     assert not written or not any(written in name for name in names)
 
 

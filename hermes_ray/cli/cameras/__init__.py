@@ -1,0 +1,1 @@
+"""``hermes cameras``: one file of cameras, each published on its own."""

@@ -1,0 +1,141 @@
+"""``hermes cameras``: publish all cameras of a file, look through them once, and what the file may say."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from hermes_ray.cli.cameras.file import json_schema
+from hermes_ray.cli.cameras.reading import read_cameras
+from hermes_ray.cli.cameras.running import Changes, start_cameras
+from hermes_ray.cli.console.exits import CommandFailed
+from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.console.output import progress_console, result_console, write_json
+from hermes_ray.cli.running.lifecycle import Lifecycle
+from hermes_ray.config import LogSettings, Settings
+from hermes_ray.observability.logs import configure_logs
+from hermes_ray.video.codec import DecodeLimits
+
+_TICK_S = 0.5
+_CHECK_S = 15.0
+_QUIET = LogSettings(level="ERROR")
+"""A log line would tear the live table apart."""
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The file of cameras.", show_default=False)]
+CheckSeconds = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for all cameras together.")]
+
+cameras = typer.Typer(help="Publish all cameras of one file.", no_args_is_help=True)
+
+
+@cameras.command()
+def run(
+    path: File,
+    bootstrap: Bootstrap = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics at this port; by default nowhere.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address to serve them at.")] = "127.0.0.1",
+    check: Annotated[bool, typer.Option("--check", help="Look through every camera once, and end.")] = False,
+    config_file: ConfigFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Publish all cameras until Ctrl-C, and follow the file: cameras come, go and change as it does.
+
+    A camera that fails is started again after a while, whatever the others do.
+    """
+    settings = load_settings(config_file, assignments, bootstrap).settings
+    if check:
+        _check(path, settings, _CHECK_S, as_json=False)
+        return
+    console = progress_console()
+    configure_logs(_QUIET if console.is_terminal else settings.log)
+    read_cameras(path)  # what is wrong there is told before anything is connected
+    with Lifecycle(console.print) as lifecycle:
+        supervisor = start_cameras(path, settings, lifecycle)
+        if metrics_port is not None:
+            from hermes_ray.cli.cameras.metrics import serve_metrics
+
+            lifecycle.at_end(serve_metrics(supervisor, metrics_host, metrics_port))
+        if console.is_terminal:
+            from hermes_ray.cli.cameras.table import cameras_table
+
+            with Live(console=console, auto_refresh=False) as live:
+
+                def show() -> None:
+                    supervisor.tick()
+                    table = cameras_table(supervisor.statuses(), supervisor.file_error, time.time() * 1000)
+                    live.update(table, refresh=True)
+
+                lifecycle.wait_until_stopped(show, _TICK_S)
+        else:
+            changes = Changes()
+            lifecycle.wait_until_stopped(lambda: changes.follow(supervisor), _TICK_S)
+
+
+@cameras.command()
+def check(
+    path: File,
+    timeout: CheckSeconds = _CHECK_S,
+    config_file: ConfigFile = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look through every camera once, all at the same time, and show what was seen. Needs no Kafka."""
+    _check(path, load_settings(config_file, assignments).settings, timeout, as_json=as_json)
+
+
+@cameras.command()
+def schema() -> None:
+    """Write the JSON Schema of the file, for editors."""
+    write_json(json_schema())
+
+
+def _check(path: Path, settings: Settings, timeout_s: float, *, as_json: bool) -> None:
+    from hermes_ray.cli.cameras.check import check_cameras
+
+    configure_logs(_QUIET)
+    entries = read_cameras(path).entries()
+    limits = DecodeLimits.from_settings(settings.video)
+    with progress_console().status(f"looking through {len(entries)} cameras"):
+        findings = check_cameras(entries, path.absolute().parent, limits, timeout_s)
+    if as_json:
+        write_json(
+            {
+                "cameras": [
+                    {
+                        "name": found.name,
+                        "ok": found.error is None,
+                        "size": found.size,
+                        "published": found.shown,
+                        "fps": found.fps,
+                        "codec": found.codec,
+                        "error": found.error,
+                    }
+                    for found in findings
+                ]
+            }
+        )
+    else:
+        table = Table("camera", "size", "published", "fps", "codec", box=None, padding=(0, 2, 0, 0))
+        table.columns[0].overflow = "fold"
+        console = result_console()
+        for found in findings:
+            if found.error is None:
+                fps = "-" if found.fps is None else f"{found.fps:g}"
+                table.add_row(escape(found.name), _size(found.size), _size(found.shown), fps, found.codec or "-")
+        if table.row_count:
+            console.print(table)
+        for found in findings:
+            if found.error is not None:
+                console.print(f"[red]{escape(found.name)}:[/] {escape(found.error)}", soft_wrap=True)
+    failed = sum(found.error is not None for found in findings)
+    if failed:
+        raise CommandFailed(f"{failed} of {len(findings)} cameras show nothing")
+
+
+def _size(size: tuple[int, int] | None) -> str:
+    return "-" if size is None else f"{size[0]}x{size[1]}"
