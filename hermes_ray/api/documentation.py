@@ -22,7 +22,7 @@ to come back. Every response has an `X-Request-ID`, by which the server's log kn
 """Of the API as a whole, in Markdown."""
 TAGS = [
     {"name": "index", "description": "Where to go from here."},
-    {"name": "streams", "description": "Which streams there are, and what their memories hold."},
+    {"name": "streams", "description": "Which streams there are, what their memories hold, and changing them."},
     {"name": "questions", "description": "Asking one stream or several; one JSON answer, or server-sent events."},
     {"name": "openai", "description": "The same for programs that speak OpenAI's API: each stream is a model."},
     {"name": "health", "description": "For load balancers, Kubernetes and Prometheus."},

@@ -111,8 +111,8 @@ class EngineBackend:
         Raises:
             UnknownStream: no frame of it was shown.
         """
+        self._stream_settings.pop(stream_id, None)  # a reset leaves them where the engine knows no such stream
         await asyncio.to_thread(self._engine.drop, stream_id)
-        self._stream_settings.pop(stream_id, None)
         return Erasure()
 
     async def configure(self, stream_id: str, change: Change) -> None:
@@ -123,7 +123,7 @@ class EngineBackend:
             InvalidRequest: that cannot be set.
         """
         check_possible(change, await asyncio.to_thread(self._engine.stream_stats, stream_id))
-        if without := sorted(change.keys() & {"fps", "retention_days"}):
+        if without := [name for name in ("fps", "retention_days") if change.get(name) is not None]:
             raise InvalidRequest(f"{without[0]}: has no effect in an engine that is fed by its own program")
         known = self._stream_settings.get(stream_id, StreamSettings())
         self._stream_settings[stream_id] = known.changed(change)

@@ -43,12 +43,15 @@ def needed_scope(method: str, path: str) -> Scope | None:
         method: HTTP method, upper case.
         path: decoded path below the API's root.
     """
+    # The router's patterns end in "$", for which a line feed at the end of the path does not count.
+    path = path.removesuffix("\n")
+    method = "GET" if method == "HEAD" else method
     if _PUBLIC.fullmatch(path):
         return None
     for rule_method, pattern, scope in _RULES:
         if method == rule_method and re.fullmatch(pattern, path):
             return scope
-    return Scope.READ if method in ("GET", "HEAD") else Scope.MANAGE
+    return Scope.READ if method == "GET" else Scope.MANAGE
 
 
 @dataclass(frozen=True, slots=True)

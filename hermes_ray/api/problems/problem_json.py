@@ -16,11 +16,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from hermes_ray.errors import ClusterError, HermesError, Overloaded
 from hermes_ray.observability.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _OPENAI_PATHS = ("/v1/chat/", "/v1/models", "/v1/responses")
 
 _log = get_logger(__name__)
@@ -228,7 +230,17 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
         "not-found": f"there is nothing at {request.url.path}",
         "method-not-allowed": f"{request.method} is not allowed at {request.url.path}",
     }.get(kind.code, kind.advice)
-    return problem_response(request, kind, detail, headers=error.headers)
+    allowed = {"Allow": ", ".join(_methods_at(request))} if kind.code == "method-not-allowed" else {}
+    return problem_response(request, kind, detail, headers={**(error.headers or {}), **allowed})
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What the path can be called with (RFC 9110, section 10.2.1); the route that refused knows only its own."""
+    routes = request.app.router.routes
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _on_unexpected_error(request: Request, error: Exception) -> JSONResponse:

@@ -60,6 +60,11 @@ async def test_what_cannot_be_set_is_refused_by_name(http: httpx.AsyncClient, bo
     assert (await http.get(PATH)).json()["labels"] == {}
 
 
+async def test_the_default_can_always_be_chosen(http: httpx.AsyncClient):
+    response = await http.patch(PATH, json={"fps": None, "retention_days": None, "policy": None})
+    assert (response.status_code, response.json()["fps"], response.json()["retention_days"]) == (200, None, None)
+
+
 async def test_both_python_clients_and_the_command(url: str, engine: StreamEngine):
     with HermesClient(url) as client:
         assert client.configure(STREAM, labels={"site": "north"}).labels == {"site": "north"}

@@ -125,11 +125,21 @@ async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict
         ("post", "/v1/query", "/v1/query", {"streams": [STREAM, "nobody"], "question": "q", "max_tokens": 2}),
         ("post", "/v1/chat/completions", "/v1/chat/completions", chat),
         ("post", "/v1/responses", "/v1/responses", {"model": chat["model"], "input": "q", "max_output_tokens": 2}),
+        ("patch", f"/v1/streams/{STREAM}", "/v1/streams/{id}", {"labels": None}),
     ]
     for method, url, path, body in requests:
         response = await http.request(method, url, json=body)
         documented = document["paths"][path][method]["responses"][str(response.status_code)]
         assert_matches(document, documented["content"]["application/json"]["schema"], response.json())
+
+
+async def test_import_and_delete_answer_as_documented(http: httpx.AsyncClient, document: dict[str, Any]):
+    exported = (await http.get(f"/v1/streams/{STREAM}/export")).content
+    imported = await http.post("/v1/streams/copy/import", content=exported)
+    documented = document["paths"]["/v1/streams/{id}/import"]["post"]["responses"][str(imported.status_code)]
+    assert_matches(document, documented["content"]["application/json"]["schema"], imported.json())
+    deleted = await http.delete("/v1/streams/copy")
+    assert "content" not in document["paths"]["/v1/streams/{id}"]["delete"]["responses"][str(deleted.status_code)]
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,19 @@ async def test_an_unknown_path(http: httpx.AsyncClient):
     assert problem["instance"] == "/v2/streams"
 
 
-async def test_a_wrong_method_names_the_right_ones(http: httpx.AsyncClient):
-    response = await http.get(QUERY)
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (QUERY, "POST"),
+        (f"/v1/streams/{STREAM}", "GET, PATCH, DELETE"),
+        (f"/v1/streams/{STREAM}/latest.jpg", "GET, HEAD"),
+        ("/mcp", "POST"),
+    ],
+)
+async def test_a_wrong_method_names_the_right_ones(http: httpx.AsyncClient, path: str, allowed: str):
+    response = await http.put(path)
     assert_problem(response, 405, "method-not-allowed")
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{'question': 'q'}", b"\xff\xfe", b"[" * 50_000])

@@ -51,6 +51,7 @@ async def test_streams_outside_of_a_keys_globs_look_like_none(serve: Serve, make
             ("DELETE", "/v1/streams/{}", None),
             ("PATCH", "/v1/streams/{}", {"labels": {"site": "north"}}),
             ("GET", "/v1/streams/{}/export", None),
+            ("POST", "/v1/streams/{}/import?replace=true", None),
         ]:
             hidden = await http.request(method, path.format(HIDDEN), json=body)
             nobody = await http.request(method, path.format("no-such"), json=body)
