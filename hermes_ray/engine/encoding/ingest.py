@@ -208,7 +208,7 @@ class FrameIngest:
             raise SnapshotError(f"stream {stream_id!r} has frames already; only a stream without any can be restored")
         stream = self._open(stream_id)
         try:
-            stream.as_of_ms = cuts.paste(snapshot, stream.memory, self._writer)
+            stream.as_of_ms = cuts.paste(snapshot, stream.memory, self._writer, self._adapter)
         except SnapshotError:
             self._writer.close(self._streams.pop(stream_id).memory)
             raise
