@@ -186,7 +186,7 @@ def test_a_frame_that_waits_is_resized_where_frames_are_smaller_now(tmp_path_fac
     large, small = (models.load(directory, max_pixels_per_frame=pixels) for pixels in (16_384, 1024))
     images = pictures(3, seed=4, height=120, width=120)
     assert not small.may_wait(tuple(large.preprocess(images[0]).shape)), "its tokens might not fit"
-    memory = MemorySettings(policy="recent_only", budget_tokens=200, slots=1)
+    memory = MemorySettings(policy="recent_only", budget_tokens=600, slots=1)
     with StreamEngine(large, memory) as before, StreamEngine(small, memory) as after:
         before.ingest("cam", images, [0, 1000, 2000]).result(LIMIT_S)
         data = before.snapshot("cam")
