@@ -262,7 +262,7 @@ class StreamEngine:
         Raises:
             SnapshotError: they are no snapshot, of another model or policy, too large, or hold what is no memory.
         """
-        load_foreign(data, self._writer)
+        load_foreign(data, self._writer, self.adapter)
 
     def drop(self, stream_id: str) -> None:
         """Forget a stream and free its slot. Questions that wait for it, or for a seat, are refused with UnknownStream.

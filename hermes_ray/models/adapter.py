@@ -135,6 +135,13 @@ class ModelAdapter(ABC):
             UnsupportedMedia: the picture has a shape that the model cannot take.
         """
 
+    def may_wait(self, shape: tuple[int, ...]) -> bool:
+        """Whether :meth:`preprocess` may give frames of this shape, and a single one has to wait for its group.
+
+        Never so in a family whose tower takes every frame by itself.
+        """
+        return False
+
     @abstractmethod
     def encode(self, groups: Sequence[FrameGroup]) -> list[VisualBlock]:
         """Run the vision tower and projector over groups of frames, in one batch.

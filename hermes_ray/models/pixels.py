@@ -73,6 +73,10 @@ class PixelNormalisation:
             ``[pictures, 3, height, width]`` float32 on ``device``. On a GPU equal to the CPU's but for the rounding of
             a division, at most 1e-6.
         """
+        if (
+            len({picture.dtype for picture in pictures}) > 1
+        ):  # a frame of such a snapshot, and the next one of its group
+            return torch.cat([self.normalised([picture], device) for picture in pictures])
         pixels = to_device(torch.stack(list(pictures)), device)
         return pixels if pixels.is_floating_point() else normalise(pixels, self.statistics(device))
 

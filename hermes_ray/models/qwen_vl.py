@@ -120,6 +120,14 @@ class QwenVLAdapter(ModelAdapter):
         height, width = self._limits.fit(image.shape[0], image.shape[1])
         return self._normalise.resized(image, height, width)
 
+    def may_wait(self, shape: tuple[int, ...]) -> bool:
+        """Whether a shape is ``[3, height, width]`` of whole tokens, not more than a frame may have."""
+        if len(shape) != 3 or shape[0] != 3 or self.frames_per_block == 1:
+            return False
+        rows, columns = shape[1] // self._limits.factor, shape[2] // self._limits.factor
+        whole = shape[1:] == (rows * self._limits.factor, columns * self._limits.factor)
+        return whole and 0 < rows * columns <= self._limits.max_tokens
+
     def encode(self, groups: Sequence[FrameGroup]) -> list[VisualBlock]:
         """Vision tower and projector, every group as a clip of one temporal patch."""
         patches = torch.cat([self._patchify(group) for group in groups])

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.residency.capture_times import CaptureTimes
@@ -13,11 +14,12 @@ from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels,
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.memory.view import copied
+from hermes_ray.models import ModelAdapter
 
 _STREAM = "stream"
 _CALLER = "caller"
-_CAPTURED_FRAMES, _CAPTURED_MS = "captured.frames", "captured.ms"
-_REFERENCE = "reference"
+CAPTURED_FRAMES, CAPTURED_MS = "captured.frames", "captured.ms"
+REFERENCE = "reference"
 
 
 def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mapping[str, Any]) -> Snapshot:
@@ -43,7 +45,7 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
     view = copied(writer.slab.view(slot_of(memory)), "cpu")
     memory.captured.keep(view, memory.frames)
     memory.keep_thumbnails(view)
-    reference = {} if memory.reference is None else {_REFERENCE: _as_tensor(memory.reference)}
+    reference = {} if memory.reference is None else {REFERENCE: _as_tensor(memory.reference)}
     return Snapshot(
         view=view,
         policy=writer.policy.name,
@@ -52,15 +54,15 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
         extra={_STREAM: state, _CALLER: dict(extra)},
         attached={
             **{str(index): frame.pixels for index, frame in enumerate(memory.held_back)},
-            _CAPTURED_FRAMES: torch.tensor(memory.captured.frames, dtype=torch.int64),
-            _CAPTURED_MS: torch.tensor(memory.captured.ms, dtype=torch.int64),
+            CAPTURED_FRAMES: torch.tensor(memory.captured.frames, dtype=torch.int64),
+            CAPTURED_MS: torch.tensor(memory.captured.ms, dtype=torch.int64),
             **memory.thumbnails.to_tensors(),
             **reference,
         },
     )
 
 
-def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter) -> int:
+def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter, adapter: ModelAdapter) -> int:
     """Make a new stream's memory what it was when it was cut.
 
     Policy and budget may be others than then: the stream goes on under those of the writer.
@@ -69,6 +71,7 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter) -> int
         snapshot: from :func:`cut`.
         memory: empty and in a slot; changed.
         writer: which goes on with it.
+        adapter: its model.
 
     Returns:
         Capture time of its newest frame, ms since epoch.
@@ -89,34 +92,47 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter) -> int
     memory.compactions = state["compactions"]
     memory.started_ms = state["started_ms"]
     memory.newest_block_ms = state["newest_block_ms"]
-    memory.held_back = _held_back(snapshot, state)
+    memory.held_back = _held_back(snapshot, state, adapter)
     memory.frames_seen = state.get("frames_seen", memory.frames + len(memory.held_back))
     memory.unchanged = state.get("unchanged", 0)
     memory.captured = _captured(snapshot)
-    memory.thumbnails.load(snapshot.attached, snapshot.view)
+    newest = memory.held_back[-1].number if memory.held_back else memory.frames - 1
+    memory.thumbnails.load(snapshot.attached, snapshot.view, newest)
     memory.keep_thumbnails(snapshot.view)
-    if _REFERENCE in snapshot.attached:
-        cells = snapshot.attached[_REFERENCE].numpy().astype(np.uint16)
+    if REFERENCE in snapshot.attached:
+        cells = snapshot.attached[REFERENCE].numpy().astype(np.uint16)
         memory.reference = Reference(cells, state["reference_ms"])
     return state["as_of_ms"]
 
 
-def _held_back(snapshot: Snapshot, state: Mapping[str, Any]) -> tuple[TimedPixels, ...]:
+def fitted(pixels: Tensor, adapter: ModelAdapter) -> Tensor:
+    """A frame that was held back where frames may have been larger, in a size that they have here.
+
+    Raises:
+        UnsupportedMedia: the model cannot take it.
+    """
+    # Earlier releases kept frames that are normalised already: those cannot be resized as the tower expects it.
+    if pixels.is_floating_point() or adapter.may_wait(tuple(pixels.shape)):
+        return pixels
+    return adapter.preprocess(pixels.permute(1, 2, 0).numpy())
+
+
+def _held_back(snapshot: Snapshot, state: Mapping[str, Any], adapter: ModelAdapter) -> tuple[TimedPixels, ...]:
     times = state["held_back_ms"]
     # A snapshot of a release that left no frame out says no numbers: they follow those that are encoded.
     numbers = state.get("held_back_numbers", range(snapshot.next_frame, snapshot.next_frame + len(times)))
     return tuple(
-        TimedPixels(snapshot.attached[str(index)], elapsed_ms, number)
+        TimedPixels(fitted(snapshot.attached[str(index)], adapter), elapsed_ms, number)
         for index, (elapsed_ms, number) in enumerate(zip(times, numbers, strict=True))
     )
 
 
-def _as_tensor(reference: Reference) -> torch.Tensor:
+def _as_tensor(reference: Reference) -> Tensor:
     """Its cells need 14 bits; not every reader of safetensors knows unsigned numbers of 16."""
     return torch.from_numpy(reference.cells.astype(np.int16))
 
 
 def _captured(snapshot: Snapshot) -> CaptureTimes:
-    if _CAPTURED_FRAMES not in snapshot.attached:
+    if CAPTURED_FRAMES not in snapshot.attached:
         return CaptureTimes()  # a snapshot of a release that did not note them
-    return CaptureTimes(snapshot.attached[_CAPTURED_FRAMES].tolist(), snapshot.attached[_CAPTURED_MS].tolist())
+    return CaptureTimes(snapshot.attached[CAPTURED_FRAMES].tolist(), snapshot.attached[CAPTURED_MS].tolist())

@@ -74,8 +74,10 @@ class FrameQueue:
         self._frames.extendleft(reversed(frames))
         self._new += _new(frames)
 
-    def clear(self) -> None:
-        """Forget all."""
+    def refuse(self, error: Exception) -> None:
+        """Tell those who sent them that none of them will be applied, and forget all."""
+        for batch in {id(frame.batch): frame.batch for frame in self._frames}.values():
+            batch.fail(error)
         self._frames.clear()
         self._new = 0
 

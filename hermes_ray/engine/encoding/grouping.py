@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from hermes_ray.engine.residency.stream_memory import TimedPixels
+from torch import Tensor
+
+from hermes_ray.engine.encoding.frame_batch import WaitingFrame
+from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels
 from hermes_ray.models import FrameGroup
 
 
@@ -31,6 +34,31 @@ def group_frames(
             groups.append(as_group(current))
             current = []
     return groups, tuple(current)
+
+
+def complete_groups(pixels: Sequence[Tensor], frames_per_block: int) -> int:
+    """How many groups of these frames, oldest first, no later frame can join."""
+    return len(group_frames([TimedPixels(picture, 0, 0) for picture in pixels], frames_per_block)[0])
+
+
+def group_waiting(memory: StreamMemory, frames: Sequence[WaitingFrame], frames_per_block: int) -> list[FrameGroup]:
+    """Complete groups of what a stream held back and those of its next frames that are new; the rest is held back.
+
+    Args:
+        memory: whose; it may begin with these frames.
+        frames: the next ones, at least one.
+        frames_per_block: as for :func:`group_frames`.
+    """
+    if memory.started_ms is None:
+        memory.started_ms = frames[0].ts_ms
+    # A clock that was set back must not lay a frame before the stream's start.
+    timed = [
+        TimedPixels(frame.pixels, max(0, frame.ts_ms - memory.started_ms), number)
+        for number, frame in enumerate(frames, start=memory.frames_seen)
+        if frame.is_new
+    ]
+    groups, memory.held_back = group_frames([*memory.held_back, *timed], frames_per_block)
+    return groups
 
 
 def as_group(frames: Sequence[TimedPixels]) -> FrameGroup:

@@ -14,13 +14,13 @@ from hermes_ray.engine.encoding.change import ChangeDetector
 from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
 from hermes_ray.engine.encoding.frame_queue import FrameQueue
 from hermes_ray.engine.encoding.graphs.vision import Vision
-from hermes_ray.engine.encoding.grouping import group_frames
+from hermes_ray.engine.encoding.grouping import complete_groups, group_waiting
 from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory, note_thumbnails, picture_of
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
-from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
+from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
@@ -108,10 +108,10 @@ class FrameIngest:
         plan = self._scheduler.plan(waiting, self._compacts_at(), bound_s)
         if not plan:
             return 0
-        started_s, compactions = perf_counter(), self._compactions(plan)
+        started_s, compactions, together = perf_counter(), self._compactions(plan), self._adapter.frames_per_block
         taken = {name: self._streams[name].waiting.take(count) for name, count in plan.items()}
         before = {name: BeforeStep.of(self._streams[name].memory) for name in taken}
-        groups = {name: self._group(self._streams[name].memory, frames) for name, frames in taken.items()}
+        groups = {name: group_waiting(self._streams[name].memory, frames, together) for name, frames in taken.items()}
         begins = {name: beginnings(groups[name], self._streams[name].memory.held_back) for name in taken}
         try:
             failed = self._encode({name: complete for name, complete in groups.items() if complete})
@@ -208,7 +208,7 @@ class FrameIngest:
             raise SnapshotError(f"stream {stream_id!r} has frames already; only a stream without any can be restored")
         stream = self._open(stream_id)
         try:
-            stream.as_of_ms = cuts.paste(snapshot, stream.memory, self._writer)
+            stream.as_of_ms = cuts.paste(snapshot, stream.memory, self._writer, self._adapter)
         except SnapshotError:
             self._writer.close(self._streams.pop(stream_id).memory)
             raise
@@ -222,13 +222,12 @@ class FrameIngest:
         self.stats(stream_id)
         stream = self._streams.pop(stream_id)
         self._writer.close(stream.memory)
-        self._fail(stream, UnknownStream(f"stream {stream_id!r} was dropped"))
+        stream.waiting.refuse(UnknownStream(f"stream {stream_id!r} was dropped"))
 
     def abandon(self, error: EngineError) -> None:
         """Refuse everything that waits."""
         for stream in self._streams.values():
-            self._fail(stream, error)
-            stream.waiting.clear()
+            stream.waiting.refuse(error)
 
     def _known(self, stream_id: str) -> _Stream:
         """A stream of which frames are applied."""
@@ -259,23 +258,9 @@ class FrameIngest:
 
     def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:
         if not self._writer.evicts:
-            held_back, waiting = stream.memory.held_back, (frame for frame in stream.waiting if frame.is_new)
-            ahead = [*(frame.pixels for frame in held_back), *(frame.pixels for frame in waiting)]
-            untimed = [TimedPixels(picture, 0, 0) for picture in (*ahead, *pixels)]
-            self._writer.check_room(stream.memory, len(group_frames(untimed, self._adapter.frames_per_block)[0]))
-
-    def _group(self, memory: StreamMemory, frames: list[WaitingFrame]) -> list[FrameGroup]:
-        """Complete groups of what a stream held back and those of its frames that are new; the rest is held back."""
-        if memory.started_ms is None:
-            memory.started_ms = frames[0].ts_ms
-        # A clock that was set back must not lay a frame before the stream's start.
-        timed = [
-            TimedPixels(frame.pixels, max(0, frame.ts_ms - memory.started_ms), number)
-            for number, frame in enumerate(frames, start=memory.frames_seen)
-            if frame.is_new
-        ]
-        groups, memory.held_back = group_frames([*memory.held_back, *timed], self._adapter.frames_per_block)
-        return groups
+            ahead = [frame.pixels for frame in stream.memory.held_back]
+            ahead += [frame.pixels for frame in stream.waiting if frame.is_new]
+            self._writer.check_room(stream.memory, complete_groups([*ahead, *pixels], self._adapter.frames_per_block))
 
     def _encode(self, groups: dict[str, list[FrameGroup]]) -> dict[str, Exception]:
         """Vision tower over the groups of all streams at once, then the decoder. Returns the streams that failed."""
@@ -314,9 +299,4 @@ class FrameIngest:
         stream = self._streams[stream_id]
         log.error("frames failed", exc_info=error, stream_id=stream_id, frames=len(frames))
         stream.waiting.put_back(frames)
-        self._fail(stream, error)
-        stream.waiting.clear()
-
-    def _fail(self, stream: _Stream, error: Exception) -> None:
-        for batch in {id(frame.batch): frame.batch for frame in stream.waiting}.values():
-            batch.fail(error)
+        stream.waiting.refuse(error)

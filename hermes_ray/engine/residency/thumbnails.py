@@ -11,7 +11,7 @@ from hermes_ray.memory.view import MemoryView
 
 _CROWDED = 1024
 """So many frames are noted before anybody asks which of them the memory still holds."""
-_INDEX, _BYTES = "thumbnails.index", "thumbnails.jpeg"
+INDEX, BYTES = "thumbnails.index", "thumbnails.jpeg"
 _NEVER_MADE = -1
 
 
@@ -59,6 +59,7 @@ class Thumbnails:
         self._bytes = 0
         self._newest = -1
         self._newest_unchanged: tuple[int, Thumbnail] | None = None
+        self._repeated_while_spilled: tuple[int, int] | None = None
         self._judged = 0
         self._limit = _CROWDED
         self.spilled = False
@@ -100,10 +101,15 @@ class Thumbnails:
 
     def add_unchanged(self, frame: int, captured_ms: int, jpeg: bytes | None) -> None:
         """Note the newest frame, which shows nothing that the one noted before it does not."""
-        if (shown := self._by_frame.get(self._newest)) is None:
+        shown = self._by_frame.get(self._newest)
+        if shown is not None:
+            self._by_frame[self._newest] = replace(shown, until=frame)
+        elif self.spilled:
+            self._repeated_while_spilled = self._newest, frame
+        else:
             return
-        self._by_frame[self._newest] = replace(shown, until=frame)
-        self._newest_unchanged = (frame, Thumbnail(shown.group, frame, captured_ms, jpeg)) if jpeg else None
+        group = self._newest if shown is None else shown.group
+        self._newest_unchanged = (frame, Thumbnail(group, frame, captured_ms, jpeg)) if jpeg else None
 
     def is_behind(self, compactions: int) -> bool:
         """Whether the memory was compacted since :meth:`keep` was told what it holds."""
@@ -160,30 +166,36 @@ class Thumbnails:
         ]
         pictures = bytearray().join(kept.jpeg or b"" for kept in self._by_frame.values())
         return {
-            _INDEX: torch.tensor(rows, dtype=torch.int64).reshape(-1, 5),
-            _BYTES: torch.frombuffer(pictures, dtype=torch.uint8) if pictures else torch.empty(0, dtype=torch.uint8),
+            INDEX: torch.tensor(rows, dtype=torch.int64).reshape(-1, 5),
+            BYTES: torch.frombuffer(pictures, dtype=torch.uint8) if pictures else torch.empty(0, dtype=torch.uint8),
         }
 
-    def load(self, attached: Mapping[str, Tensor], view: MemoryView) -> None:
+    def load(self, attached: Mapping[str, Tensor], view: MemoryView, newest: int = -1) -> None:
         """Take in what :meth:`to_tensors` gave, behind which newer ones may have come.
 
         Args:
             attached: of a snapshot; one that was made without pictures has none of them.
             view: the memory of the snapshot, on the CPU.
+            newest: number of the newest frame that is encoded or held back, where no newer ones were noted here.
         """
+        self.spilled = False
         if self._max_bytes == 0:
             return
-        older = _loaded(attached) if _INDEX in attached else _unseen(view)
+        older = _loaded(attached) if INDEX in attached else _unseen(view)
+        if self._repeated_while_spilled is not None:
+            frame, until = self._repeated_while_spilled
+            if frame in older:
+                older[frame] = replace(older[frame], until=until)
+            self._repeated_while_spilled = None
         self._replace(older | self._by_frame)
-        self._newest = max(self._by_frame, default=-1)
-        self.spilled = False
+        self._newest = max(self._newest, newest)
         self.thin_out()
 
     def spill(self) -> None:
         """They are on disk now, with their memory, until :meth:`load` brings them back."""
         self._replace({})
         self._newest_unchanged = None
-        self.spilled = True
+        self.spilled = self._max_bytes > 0
 
     def _replace(self, by_frame: dict[int, Thumbnail]) -> None:
         self._by_frame = by_frame
@@ -191,9 +203,9 @@ class Thumbnails:
 
 
 def _loaded(attached: Mapping[str, Tensor]) -> dict[int, Thumbnail]:
-    pictures = attached[_BYTES].numpy().tobytes()
+    pictures = attached[BYTES].numpy().tobytes()
     loaded, end = {}, 0
-    for frame, group, until, captured_ms, size in attached[_INDEX].tolist():
+    for frame, group, until, captured_ms, size in attached[INDEX].tolist():
         begin, end = end, end + max(size, 0)
         jpeg = None if size == _NEVER_MADE else pictures[begin:end]
         loaded[frame] = Thumbnail(group, until, captured_ms, jpeg)

@@ -233,3 +233,31 @@ def test_a_frame_that_shows_nothing_new_looks_like_the_one_that_it_repeats(adapt
         engine.restore("again", engine.snapshot("cam"))
         assert [engine.picture("again", frame).frame for frame in range(len(film))] == [0, 0, 0, 3, 3]
         assert engine.picture("again").jpeg == looks[3].jpeg
+
+
+@pytest.mark.parametrize("family", ["single frames", "pairs"])
+def test_frames_that_show_nothing_new_while_their_memory_is_on_disk_look_like_the_one_they_repeat(
+    adapter: ModelAdapter, tmp_path: Path, family: str
+):
+    model = adapter if family == "single frames" else models.load(families.save("qwen2_5_vl", tmp_path / "model"))
+    memory = MemorySettings(budget_tokens=400, slots=1, host_streams=0, spill_directory=tmp_path / "parked")
+    video = VideoSettings(unchanged="skip", max_gap_s=3600)
+    night, day = halves(20, 200), halves(200, 20)
+
+    def show(engine: StreamEngine, stream: str, first: int, *film: NDArray[np.uint8]) -> None:
+        times = [START_MS + 500 * number for number in range(first, first + len(film))]
+        engine.ingest(stream, list(film), times).result(LIMIT_S)
+
+    with StreamEngine(model, memory, thumbnail=thumbnail_maker(64), video=video) as engine:
+        show(engine, "cam", 0, night, day)
+        show(engine, "other", 0, night, day)
+        show(engine, "cam", 2, day, day, day)
+        assert engine.stats().streams_parked == 1
+        looks = [engine.picture("cam", frame) for frame in range(5)]
+        assert [look.frame for look in looks] == [0, 1, 1, 1, 4]
+        assert looks[2].jpeg == looks[1].jpeg != looks[0].jpeg
+        assert engine.picture("cam").captured_ms == START_MS + 2000
+
+        show(engine, "other", 2, day)
+        show(engine, "cam", 5, day, night, night)  # of pairs, the newest two wait and say nothing of the memory
+        assert [engine.picture("cam", frame).frame for frame in range(8)] == [0, 1, 1, 1, 1, 1, 6, 7]
