@@ -17,7 +17,7 @@ class FrameBatch:
     Attributes:
         pixels: preprocessed pictures.
         ts_ms: their capture times.
-        thumbnails: JPEG each, ``None`` where there is none.
+        thumbnails: JPEG each, ``None`` where it could not be made; none if none are kept.
         small: how they are compared, one for each of ``pixels``; none if all of them are to be encoded.
         applied: the stream's state with all of them in it.
         applied_frames: how many are in the memory so far.
@@ -25,7 +25,7 @@ class FrameBatch:
 
     pixels: list[Tensor]
     ts_ms: list[int]
-    thumbnails: list[bytes | None]
+    thumbnails: list[bytes | None] = field(default_factory=list)
     small: list[SmallPicture] = field(default_factory=list)
     applied: Future[StreamStats] = field(default_factory=Future)
     applied_frames: int = 0

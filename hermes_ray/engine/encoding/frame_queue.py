@@ -87,7 +87,7 @@ class FrameQueue:
 
 
 def _parts(batch: FrameBatch) -> Iterator[tuple[Tensor, int, bytes | None]]:
-    return zip(batch.pixels, batch.ts_ms, batch.thumbnails, strict=True)
+    return zip(batch.pixels, batch.ts_ms, batch.thumbnails or [None] * len(batch.pixels), strict=True)
 
 
 def _new(frames: Sequence[WaitingFrame]) -> int:
