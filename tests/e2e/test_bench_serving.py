@@ -26,5 +26,5 @@ def test_five_hundred_askers_are_answered_or_refused_in_our_words(hermes, tmp_pa
     for level in levels.values():
         assert level["answers"] > 0
         assert level["failed"] == level["dropped"] == {}
-    assert all(levels[way, 500]["refused"].keys() <= {"overloaded"} for way in ("json", "sse"))  # by default all may wait
+    assert all(levels[way, 500]["refused"].keys() <= {"overloaded"} for way in ("json", "sse"))
     assert all(len(line) <= 80 for line in table.splitlines() if "engine" in line or "sse" in line)
