@@ -4,20 +4,19 @@ import hashlib
 from collections import OrderedDict
 from pathlib import Path
 
+from hermes_ray.engine.residency.spill import SpillDirectory
 from hermes_ray.engine.residency.thumbnails import Thumbnails
 from hermes_ray.errors import NoFreeSlot, SnapshotError
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.memory.view import MemoryView
 
-_SUFFIX = ".parked"
-
 
 class ParkingLot:
     """Memories of streams without a slot, the longest untouched on disk.
 
     What is taken out is bit for bit what was put in. The files live no longer than the lot: they are no snapshots
-    to recover from, and files of an earlier process are never read.
+    to recover from, and those of a process that was killed are removed by the next one (:class:`SpillDirectory`).
 
     Thumbnails stay with their stream while its memory is in host memory, and go to disk and back with it.
 
@@ -29,7 +28,7 @@ class ParkingLot:
 
     def __init__(self, *, host_streams: int, directory: Path | None, fingerprint: str) -> None:
         self._host_streams = host_streams
-        self._directory = directory
+        self._directory = None if directory is None else SpillDirectory(directory)
         self._fingerprint = fingerprint
         self._host: OrderedDict[str, MemoryView] = OrderedDict()
         self._files: dict[str, Path] = {}
@@ -107,6 +106,8 @@ class ParkingLot:
         """Forget all, files too."""
         for stream_id in [*self._host, *self._files]:
             self.discard(stream_id)
+        if self._directory is not None:
+            self._directory.close()
 
     def _write(self, stream_id: str, memory: MemoryView) -> Path:
         if self._directory is None:
@@ -114,14 +115,13 @@ class ParkingLot:
                 f"{self._host_streams} memories wait in host memory already (memory.host_streams); raise it, "
                 "name a memory.spill_directory, or add workers"
             )
-        # Stream ids of library users may hold anything, slashes too.
-        path = self._directory / f"{hashlib.sha256(stream_id.encode()).hexdigest()}{_SUFFIX}"
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            # Stream ids of library users may hold anything, slashes too.
+            path = self._directory.path(hashlib.sha256(stream_id.encode()).hexdigest())
             # The rest of what a snapshot says stays with the stream, which has not left this process.
             attached = self._thumbnails[stream_id].to_tensors()
             parked = Snapshot(memory, policy="", budget_tokens=0, next_frame=0, attached=attached)
             path.write_bytes(snapshot_format.dump(parked, self._fingerprint))
         except OSError as error:
-            raise SnapshotError(f"stream {stream_id!r} cannot be parked in {self._directory}: {error}") from error
+            raise SnapshotError(f"stream {stream_id!r} cannot be parked: {error}") from error
         return path

@@ -59,3 +59,8 @@ def as_processed(pixels: Tensor) -> Tensor:
 def encode(adapter: ModelAdapter, frames: list[NDArray[np.uint8]]) -> list[VisualBlock]:
     """Each frame as a block of its own."""
     return adapter.encode([FrameGroup((adapter.preprocess(frame),), (0,)) for frame in frames])
+
+
+def parked_files(directory: Path) -> list[Path]:
+    """Those of memories that wait on disk."""
+    return [path for path in directory.rglob("*") if path.is_file() and path.suffix != ".lock"]

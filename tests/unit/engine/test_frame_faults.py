@@ -14,7 +14,7 @@ from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import EngineFailed, FramesFailed, SnapshotError
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.models import ModelAdapter, fingerprint
-from tests.unit.engine.conftest import pictures
+from tests.unit.engine.conftest import parked_files, pictures
 from tests.unit.engine.test_question_faults import Replaced
 
 STREAMS = ("a", "b", "c")
@@ -193,7 +193,7 @@ def test_a_parked_memory_that_is_lost_concerns_its_stream_alone(adapter, tmp_pat
     with engine_of(adapter, slots=1, host_streams=1, spill_directory=tmp_path) as engine:
         for stream in STREAMS:
             show(engine, stream, 0, 2).result(60)
-        for parked in tmp_path.iterdir():  # of the one that was used first
+        for parked in parked_files(tmp_path):  # of the one that was used first
             parked.write_bytes(b"damaged")
         futures = {stream: show(engine, stream, 2, 4) for stream in STREAMS}
         assert isinstance(futures["a"].exception(60), SnapshotError)

@@ -15,7 +15,7 @@ from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.errors import NoFreeSlot, SnapshotError
 from hermes_ray.memory.view import MemoryView, copied
 from hermes_ray.models import FrameGroup, ModelAdapter
-from tests.unit.engine.conftest import pictures
+from tests.unit.engine.conftest import parked_files, pictures
 
 STREAMS = 6
 QUESTION = Question("what happened ?", max_tokens=8)
@@ -56,7 +56,7 @@ def test_memories_that_took_turns_are_the_same_as_if_all_had_slots(
         assert torch.equal(view.positions, moved[name].positions)
         torch.testing.assert_close(view.keys, moved[name].keys, rtol=0, atol=1e-4)
     if host_streams < STREAMS - slots:
-        assert list(tmp_path.iterdir())
+        assert parked_files(tmp_path)
     writer.residency.close()
     assert not list(tmp_path.iterdir())
 
@@ -110,7 +110,7 @@ def test_a_damaged_parked_file_is_a_typed_error_and_others_go_on(
     engine = make_engine(policy="hermes", budget_tokens=60, slots=1, host_streams=0, spill_directory=tmp_path)
     for name in ("first", "second"):
         engine.ingest(name, pictures(3), [0, 1, 2]).result(timeout=30)
-    (parked,) = tmp_path.iterdir()
+    (parked,) = parked_files(tmp_path)
     parked.write_bytes(parked.read_bytes()[:-10])
     with pytest.raises(SnapshotError, match="damaged"):
         engine.ask("first", QUESTION).result(timeout_s=30)

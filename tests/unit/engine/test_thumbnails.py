@@ -18,7 +18,7 @@ from hermes_ray.memory import snapshot
 from hermes_ray.models import ModelAdapter, fingerprint
 from hermes_ray.video.thumbnail import thumbnail_maker
 from tests.patience import LIMIT_S
-from tests.unit.engine.conftest import pictures
+from tests.unit.engine.conftest import parked_files, pictures
 from tests.unit.models import families
 
 START_MS = 1_700_000_000_000
@@ -162,7 +162,7 @@ def test_pictures_of_a_parked_memory_are_the_same(make: Callable[..., StreamEngi
         watch(settled, 10, first)
         for stream in ("cam", "other"):
             watch(crowded, 10, first, stream)
-    assert len(list(tmp_path.iterdir())) == (host_streams == 0)
+    assert len(parked_files(tmp_path)) == (host_streams == 0)
     assert crowded.picture("cam").frame == 29
     assert shown(crowded, 30) == shown(settled, 30) == list(settled.memory_map("cam").frames)
     assert shown(crowded, 30, "other") == shown(crowded, 30)
