@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
@@ -112,7 +113,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
             frames_partitions=2,
             group_id=f"group-{unique}",
         ),
-        video=VideoSettings(target_fps=4),
+        video=VideoSettings(target_fps=4, unchanged="skip"),
         # Not in step with the scrapes, or each could come just behind a snapshot and never see one that is due.
         snapshots=SnapshotSettings(interval_s=1.3),
         cluster=ClusterSettings(
@@ -186,15 +187,19 @@ def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> Mi
     Returns:
         Of the panels that never did, title and query: those without data, and those that were zero all the time.
     """
-    picture = encode_jpeg(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    halves = np.repeat(np.uint8([20, 230]), 32)[None, :, None].repeat(64, axis=0).repeat(3, axis=2)
+    scenes = cycle([encode_jpeg(halves), encode_jpeg(halves[:, ::-1])])
+    quiet = next(scenes)
     deadline_s = time.monotonic() + LIMIT_S
     with FrameProducer(settings.kafka) as producer:
         while any(missing := of_panels(prometheus)) and time.monotonic() < deadline_s:
             now_ms = time.time_ns() // 1_000_000
+            scene = next(scenes)
             for stream in STREAMS:
+                picture = quiet if stream == STREAMS[-1] else scene
                 producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms))
                 producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms + 20))  # sampling leaves it out
-            producer.send(FrameMessage(STREAMS[0], picture[:100], "image/jpeg", now_ms + 30))
+            producer.send(FrameMessage(STREAMS[0], scene[:100], "image/jpeg", now_ms + 30))
             ask(http, "What is there?")
             ask(http, "word " * 500)
             ask(http, "What is there?", stream="never-seen")
