@@ -99,9 +99,14 @@ def test_the_system_connects_to_the_chart_s_kafka_with_its_user(render: Callable
     assert (kafka["security_protocol"], kafka["sasl_mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
     user = rendered.one("KafkaUser", kafka["sasl_username"])
     for group, container in rendered.containers():
-        (password,) = [item for item in container["env"] if item["name"] == "HERMES_KAFKA__SASL_PASSWORD"]
-        assert password["valueFrom"]["secretKeyRef"] == {"name": user["metadata"]["name"], "key": "password"}
         volumes = {volume["name"]: volume for volume in rendered.pod_templates[group]["spec"]["volumes"]}
+        secret = volumes["kafka-password"]["secret"]
+        assert (secret["secretName"], [item["key"] for item in secret["items"]]) == (
+            user["metadata"]["name"],
+            ["password"],
+        )
+        (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "kafka-password"]
+        assert kafka["sasl_password_file"] == f"{mount['mountPath']}/{secret['items'][0]['path']}"
         assert volumes["kafka-ca"]["secret"]["secretName"] == f"{name}-cluster-ca-cert"
 
 
