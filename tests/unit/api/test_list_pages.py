@@ -123,7 +123,7 @@ def test_a_stream_stays_in_the_list_with_what_was_last_known_while_its_worker_ca
 
 
 def test_a_stream_whose_frames_wait_is_behind_however_old_its_newest_one_is():
-    counts = IngestCounts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {}, 0, waiting_since_ms=int(NOW_MS) - 11_000)
+    counts = IngestCounts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {}, 0, waiting_since_ms=int(time.time() * 1000) - 11_000)
     report = StreamReport(status(4).memory, 5.0)
     one = StreamStatuses(max_lag_s=10).one("cam", Location("memory-0", 1), report, counts)
     assert one.state is StreamState.BEHIND

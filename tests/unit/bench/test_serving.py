@@ -79,10 +79,11 @@ RESPONSES = (
 async def test_answers_refusals_and_what_is_neither_are_told_apart():
     responses = iter(RESPONSES)
     over = asyncio.Event()
+    asked: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (head := await reader.read(4096)) and (response := next(responses, None)):
-            assert head.startswith(b"POST /v1/streams/camera-3/query HTTP/1.1\r\n")
+            asked.append(head.split()[1].decode())
             writer.write(response)
         over.set()
         writer.close()
@@ -94,6 +95,8 @@ async def test_answers_refusals_and_what_is_neither_are_told_apart():
         await asyncio.wait_for(over.wait(), 10)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
+    # One stream after the other, beginning with another for the next asker.
+    assert asked[:2] == ["/v1/streams/camera-3/query", "/v1/streams/camera-0/query"]
     assert askers.tally.answered == 1
     assert askers.tally.refused == Counter(overloaded=1)
     assert askers.tally.dropped["503"] == 1
