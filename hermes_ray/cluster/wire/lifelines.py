@@ -1,6 +1,7 @@
 """Notices the end of a worker's process when it happens; Ray tells its callers a second later."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from hermes_ray.observability.logs import get_logger
@@ -49,9 +50,12 @@ class Lifelines:
                 log.debug("a lifeline is out of reach", worker=worker, error=str(error))
             else:
                 was_there = True
+                began_s = time.monotonic()
                 await _until_closed(reader)
                 writer.close()
-                await asyncio.sleep(_LOOK_AGAIN_S)
+                # One that is closed at once, because too many follow, would be tried again fifty times a second.
+                lasted = time.monotonic() - began_s > _RETRY_S
+                await asyncio.sleep(_LOOK_AGAIN_S if lasted else _RETRY_S)
                 continue
             await asyncio.sleep(_RETRY_S)
 
