@@ -90,6 +90,18 @@ class Scene:
             assert time.monotonic() < deadline_s, f"{names} are not all back after {LIMIT_S} s"
             await asyncio.sleep(0.2)
 
+    async def until_balanced(self) -> dict[str, set[str]]:
+        """Wait until both memory workers own as many streams as can be; what a killed one had comes back to it."""
+        deadline_s = time.monotonic() + LIMIT_S
+        while True:
+            owned: dict[str, set[str]] = {"memory-0": set(), "memory-1": set()}
+            for status in await self.client.list_streams():
+                owned[status.location.worker].add(status.stream_id)
+            if {len(streams) for streams in owned.values()} == {len(STREAMS) // 2}:
+                return owned
+            assert time.monotonic() < deadline_s, f"not balanced after {LIMIT_S} s: {owned}"
+            await asyncio.sleep(0.2)
+
     async def until_it_waits_for_its_snapshot(self, stream: str) -> None:
         """Wait until a stream's owner says that it restores it; before that, only that it is not there yet."""
         deadline_s = time.monotonic() + LIMIT_S
@@ -213,9 +225,7 @@ async def test_broker_memory_and_ingest_worker_die_together(scene: Scene) -> Non
 
 
 async def test_broker_and_snapshot_store_come_back_late_and_workers_wait_for_them(scene: Scene) -> None:
-    owners = {status.stream_id: status.location.worker for status in await scene.client.list_streams()}
-    orphans = {stream for stream, worker in owners.items() if worker == "memory-1"}
-    assert 0 < len(orphans) < len(STREAMS)
+    orphans = (await scene.until_balanced())["memory-1"]
     before = scene.processes()
     scene.broker.kill()
     scene.store.kill()
