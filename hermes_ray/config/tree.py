@@ -153,6 +153,8 @@ class KafkaSettings(_Section):
     """Topic with camera frames, keyed by stream id."""
     dead_letters_topic: str = "hermes.dead-letters"
     """Topic for records that cannot be used, with the reason in their headers."""
+    events_topic: str = "hermes.events"
+    """Topic with what standing questions and the journal find out, keyed by stream id."""
     frames_partitions: Annotated[int, Field(ge=1)] = 8
     """Partitions of the frames topic if this system creates it (the demo's broker); an existing topic is left alone."""
     group_id: str = "hermes-ray"
