@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hermes_ray.config.access import AccessSettings, LimitSettings
 from hermes_ray.config.section import Section as _Section
+from hermes_ray.config.standing import StandingSettings
 
 ENV_PREFIX = "HERMES_"
 ENV_DELIMITER = "__"
@@ -354,6 +355,8 @@ class Settings(BaseSettings):
     """The Ray actors."""
     snapshots: SnapshotSettings = SnapshotSettings()
     """Copies of the streams' memories that outlive a process."""
+    standing: StandingSettings = StandingSettings()
+    """Standing questions and the journal."""
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
     metrics: MetricsSettings = MetricsSettings()

@@ -130,7 +130,7 @@ class Event:
             raise TransportError(f"the record at {record.partition}:{record.offset} is no event: {error!r}") from error
 
 
-def event_id(kind: EventKind, rule: str, stream_id: str, frame: int) -> str:
+def event_id(kind: EventKind, rule: str, stream_id: str, frame: int, captured_ms: int | None = None) -> str:
     """The id of an event: the same whenever the same rule finds the same at the same frame.
 
     Args:
@@ -138,8 +138,11 @@ def event_id(kind: EventKind, rule: str, stream_id: str, frame: int) -> str:
         rule: name of the standing question, or :data:`JOURNAL`.
         stream_id: of which stream.
         frame: number of the newest frame in the memory that was asked.
+        captured_ms: when that frame was captured, ms since epoch: a stream that is reset, or erased and begun again,
+            counts its frames from 0 once more.
     """
-    return hashlib.sha256("\0".join((kind, rule, stream_id, str(frame))).encode()).hexdigest()[:_ID_DIGITS]
+    parts = (kind, rule, stream_id, str(frame), *(() if captured_ms is None else (str(captured_ms),)))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_ID_DIGITS]
 
 
 def _evidence(value: dict[str, Any]) -> EventEvidence:
