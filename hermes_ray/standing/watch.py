@@ -26,7 +26,7 @@ class Watch:
         """After further frames."""
         return replace(self, triggers=triggers, pending=(*self.pending, *events))
 
-    def delivered(self, ids: Iterable[str]) -> Self:
+    def published(self, ids: Iterable[str]) -> Self:
         """After the broker has confirmed events."""
         gone = frozenset(ids)
         return replace(self, pending=tuple(event for event in self.pending if event.id not in gone))

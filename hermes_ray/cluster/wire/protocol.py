@@ -142,6 +142,8 @@ class WorkerHealth:
         failing: its engine has failed, and its process is about to end because of that.
         lifeline: host and port of :mod:`hermes_ray.cluster.memory_worker.lifeline`; ``None`` without one.
         asked: streams that were asked about in the last minutes, the last one first.
+        standing: version of the standing questions that it knows.
+        events_waiting: events that the broker has not confirmed.
     """
 
     loaded: bool
@@ -161,6 +163,8 @@ class WorkerHealth:
     failing: bool = False
     lifeline: tuple[str, int] | None = None
     asked: tuple[str, ...] = ()
+    standing: int = 0
+    events_waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
