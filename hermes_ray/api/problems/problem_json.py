@@ -84,6 +84,15 @@ _KINDS = (
     ProblemKind("unknown-frame", 404, "No such frame yet", "Ask for a frame below the stream's frames_seen."),
     ProblemKind("frame-gone", 410, "No picture of this frame", "detail says why; /memory names the frames left."),
     ProblemKind(
+        "unknown-standing-question",
+        404,
+        "Unknown standing question",
+        "GET /v1/standing-questions lists those that there are.",
+    ),
+    ProblemKind(
+        "standing-question-exists", 409, "A standing question of that name", "Remove it first, or use another name."
+    ),
+    ProblemKind(
         "stream-exists", 409, "The stream has a memory", "Use another id, or set replace=true to lose that one."
     ),
     ProblemKind(

@@ -160,6 +160,8 @@ class StreamMemoryActor:
     @ray.method(concurrency_group="ingest")
     async def admit(self, admission: Admission) -> None:
         """The Coordinator lets this process work, under an epoch. Streams of its predecessor are restored."""
+        if admission.standing is not None:
+            self._rules.learn(admission.standing)
         self._fence.admit(admission)
         log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
         self._frames_loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
@@ -114,10 +115,13 @@ class Admission:
     Attributes:
         epoch: of the process and of every stream it owns so far.
         streams: those that it owns so far; not empty where it follows a process that died.
+        standing: what people have changed about standing questions; ``None`` while that is not known, then the process
+            reads it itself.
     """
 
     epoch: int
     streams: frozenset[str]
+    standing: Definitions | None = None
 
 
 @dataclass(frozen=True, slots=True)
