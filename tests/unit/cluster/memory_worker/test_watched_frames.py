@@ -72,7 +72,9 @@ def engine(adapter):
         yield engine
 
 
-async def undisturbed(engine: StreamEngine, settings: StandingSettings, images: Sequence[NDArray[np.uint8]]):
+async def undisturbed(
+    engine: StreamEngine, settings: StandingSettings, images: Sequence[NDArray[np.uint8]]
+) -> tuple[list[Event], Worker]:
     worker = Worker(engine, keeper_at(None), settings)
     return await worker.show(images, 0, len(images)), worker
 
@@ -83,7 +85,7 @@ async def test_a_replay_in_other_batches_from_any_snapshot_finds_the_same(engine
         engine, StandingSettings(questions=(question("all", every_s=1, **EVERY_TIME),)), images
     )
     engine.drop("cam")
-    shares = [event.probability if event.answer == "yes" else 1 - event.probability for event in probe]
+    shares = [event.probability for event in probe if event.probability is not None]
     middle = median(shares)
     assert min(shares) < middle < max(shares)  # otherwise nothing ever changes
     settings = StandingSettings(
@@ -99,7 +101,8 @@ async def test_a_replay_in_other_batches_from_any_snapshot_finds_the_same(engine
     assert {event.kind for event in expected} == set(EventKind)
     assert {event.rule for event in expected} == {"all", "gate", "calm", "journal"}
 
-    draw, found, shown = random.Random(1), {}, 0
+    draw, shown = random.Random(1), 0
+    found: dict[str, Event] = {}
     worker = Worker(engine, keeper_at(tmp_path), settings)
     while shown < FRAMES:
         end = min(FRAMES, shown + draw.randint(1, 9))
@@ -130,7 +133,7 @@ async def test_events_say_what_they_rest_on(engine):
     assert (event.frame, event.captured_ms) == (20, at_ms(20))  # the first frame of the newest 5 seconds
     assert event.model == "hermes-tiny"
     assert event.evidence
-    assert event.evidence[0].thumbnail.startswith(b"\xff\xd8")
+    assert (event.evidence[0].thumbnail or b"").startswith(b"\xff\xd8")
     assert all(moment.frame <= event.frame for moment in event.evidence)
 
 
