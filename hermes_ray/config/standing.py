@@ -114,7 +114,7 @@ class StandingQuestion(Section):
         if set(self.fires) == set(self.options):
             raise ValueError("fires: names every option, so it would always match; leave one out")
         if self.every_s is not None and self.every_frames is not None:
-            raise ValueError("every_s and every_frames are both set; remove one")
+            raise ValueError("every_s: is set together with every_frames; remove one")
         if self.clear_at > self.fire_at:
             raise ValueError(f"clear_at: {self.clear_at:g} is above fire_at {self.fire_at:g}; give it less or the same")
         return self

@@ -229,7 +229,8 @@ def _field(location: tuple[object, ...]) -> str:
 def _message(item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         return "no such field in this version of the API"
-    return item["msg"][:1].lower() + item["msg"][1:]
+    text = item["msg"].removeprefix("Value error, ")  # pydantic's own words in front of ours
+    return text[:1].lower() + text[1:]
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:

@@ -23,6 +23,7 @@ from hermes_ray.config import Settings, SnapshotSettings, StandingQuestion, load
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import InvalidRequest, StandingQuestionExists, UnknownStandingQuestion
 from tests.unit.api.conftest import STREAM, app_of, in_process, on_socket
+from tests.unit.api.test_openapi import assert_matches
 
 PATH = "/v1/standing-questions"
 GATE = {"name": "gate", "question": "is there a person at the gate?"}
@@ -70,7 +71,10 @@ async def http(backend: StandingBackend, settings: Settings) -> AsyncIterator[ht
 
 
 async def test_made_listed_muted_and_removed(http: httpx.AsyncClient):
+    document = (await http.get("/openapi.json")).json()
     made = await http.post(PATH, json=GATE)
+    documented = document["paths"][PATH]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
+    assert_matches(document, documented, made.json())
     assert made.status_code == 201
     assert made.json()["question"] | GATE == made.json()["question"]
     assert (made.json()["fires"], made.json()["every_s"], made.json()["in_settings"]) == (["yes"], 5.0, False)
@@ -90,7 +94,7 @@ async def test_made_listed_muted_and_removed(http: httpx.AsyncClient):
         ({"name": "Gate!"}, "name"),
         ({"fires": ["maybe"]}, "fires"),
         ({"options": ["a"]}, "options"),
-        ({"clear_at": 0.9}, "clear_at"),
+        ({"clear_at": 0.9}, "body: clear_at: 0.9 is above fire_at 0.6"),
         ({"every_s": "often"}, "every_s"),
         ({"quiet": [{"begins": "25:00", "ends": "06:00"}]}, "quiet.0.begins"),
         ({"quiet": [{"begins": "22:00", "ends": "06:00", "zone": "Atlantis"}]}, "quiet.0.zone"),
