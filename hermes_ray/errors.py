@@ -43,6 +43,8 @@
     ├── SnapshotError             a snapshot is damaged, foreign or of another version
     ├── InvalidMemory             a file is no memory that this system can go on with
     ├── StreamExists              the stream has a memory already
+    ├── UnknownStandingQuestion   no standing question of that name
+    ├── StandingQuestionExists    one of that name
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
@@ -354,6 +356,18 @@ class StreamExists(HermesError):
     """The stream has a memory already, which would be lost."""
 
     code = "stream-exists"
+
+
+class UnknownStandingQuestion(HermesError):
+    """There is no standing question of that name."""
+
+    code = "unknown-standing-question"
+
+
+class StandingQuestionExists(HermesError):
+    """There is a standing question of that name already."""
+
+    code = "standing-question-exists"
 
 
 class ClusterError(HermesError):

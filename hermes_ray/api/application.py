@@ -27,6 +27,7 @@ from hermes_ray.api.routes import (
     problem_kinds,
     questions,
     several_streams,
+    standing_questions,
     streams,
 )
 from hermes_ray.config import Settings
@@ -78,6 +79,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         memory_files,
         questions,
         several_streams,
+        standing_questions,
         openai,
         openai_responses,
         problem_kinds,

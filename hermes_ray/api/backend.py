@@ -7,7 +7,9 @@ from fastapi import Depends, Request
 
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
+from hermes_ray.config import StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.observability.stats import SystemStats
 
@@ -135,6 +137,40 @@ class Backend(Protocol):
             StreamExists: it has one, and that may not be lost.
             InvalidMemory: the file holds none, or none for this system's model and settings.
             SnapshotError: it would be lost after a restart.
+        """
+        ...
+
+    async def standing_questions(self) -> list[Standing]:
+        """Every standing question, by name."""
+        ...
+
+    async def add_standing_question(self, question: StandingQuestion) -> Standing:
+        """Make a standing question.
+
+        Raises:
+            StandingQuestionExists: there is one of that name.
+            InvalidRequest: there are too many, they ask too often, or it would be lost at the next restart.
+            NotReady, SnapshotError: nothing has changed.
+        """
+        ...
+
+    async def remove_standing_question(self, name: str) -> None:
+        """Remove a standing question that was made while the system runs.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name.
+            InvalidRequest: it is in the settings.
+            NotReady, SnapshotError: nothing has changed.
+        """
+        ...
+
+    async def mute_standing_question(self, name: str, muted: bool) -> Standing:
+        """Mute or unmute a standing question.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name.
+            InvalidRequest: unmuted, they ask too often.
+            NotReady, SnapshotError: nothing has changed.
         """
         ...
 

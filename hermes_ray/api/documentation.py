@@ -24,6 +24,7 @@ TAGS = [
     {"name": "index", "description": "Where to go from here."},
     {"name": "streams", "description": "Which streams there are, what their memories hold, and changing them."},
     {"name": "questions", "description": "Asking one stream or several; one JSON answer, or server-sent events."},
+    {"name": "standing questions", "description": "Asked again and again; their answers are events."},
     {"name": "openai", "description": "The same for programs that speak OpenAI's API: each stream is a model."},
     {"name": "health", "description": "For load balancers, Kubernetes and Prometheus."},
     {"name": "problems", "description": "What the errors mean."},

@@ -10,15 +10,23 @@ from typing import BinaryIO
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile, manifest_of, parts_of_file
+from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change, StreamSettings, check_possible
 from hermes_ray.cluster.wire.stream_state import state_of
 from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
-from hermes_ray.config import VideoSettings
+from hermes_ray.config import StandingQuestion, VideoSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.answering.question_job import check_moment
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
-from hermes_ray.errors import InvalidMemory, InvalidRequest, QuestionTimeout, SnapshotError, StreamExists
+from hermes_ray.errors import (
+    InvalidMemory,
+    InvalidRequest,
+    QuestionTimeout,
+    SnapshotError,
+    StreamExists,
+    UnknownStandingQuestion,
+)
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
 
@@ -162,6 +170,34 @@ class EngineBackend:
         if exists:
             self._engine.drop(stream_id)
         self._engine.restore(stream_id, data)
+
+    async def standing_questions(self) -> list[Standing]:
+        """None: an engine that is fed by its own program is asked by it too."""
+        return []
+
+    async def add_standing_question(self, question: StandingQuestion) -> Standing:
+        """There can be none here.
+
+        Raises:
+            InvalidRequest: always.
+        """
+        raise InvalidRequest("an engine that is fed by its own program puts no standing questions")
+
+    async def remove_standing_question(self, name: str) -> None:
+        """There is none.
+
+        Raises:
+            UnknownStandingQuestion: always.
+        """
+        raise UnknownStandingQuestion(f"there is no standing question {name!r}")
+
+    async def mute_standing_question(self, name: str, muted: bool) -> Standing:
+        """There is none.
+
+        Raises:
+            UnknownStandingQuestion: always.
+        """
+        raise UnknownStandingQuestion(f"there is no standing question {name!r}")
 
     async def ask(
         self,

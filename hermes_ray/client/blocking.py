@@ -10,6 +10,7 @@ from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.standing_questions import StandingQuestionResponse
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client import protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
@@ -134,6 +135,26 @@ class HermesClient:
             ``None`` if nothing is left of it; else where something is, until that can be reached again.
         """
         return self._send(protocol.forget(stream_id))
+
+    def standing_questions(self) -> list[StandingQuestionResponse]:
+        """Every standing question, by name."""
+        return self._send(protocol.standing_questions())
+
+    def add_standing_question(self, **definition: Any) -> StandingQuestionResponse:
+        """Make a standing question.
+
+        Args:
+            definition: the fields of :class:`~hermes_ray.config.StandingQuestion`: ``name``, ``question`` and so on.
+        """
+        return self._send(protocol.add_standing_question(definition))
+
+    def mute_standing_question(self, name: str, *, muted: bool = True) -> StandingQuestionResponse:
+        """Mute a standing question, or unmute it."""
+        return self._send(protocol.mute_standing_question(name, muted=muted))
+
+    def remove_standing_question(self, name: str) -> None:
+        """Remove a standing question; its events stay."""
+        return self._send(protocol.remove_standing_question(name))
 
     def export_memory(self, stream_id: str) -> Generator[bytes, None, None]:
         """A stream's memory as the bytes of a file, part by part; :meth:`import_memory` takes them."""

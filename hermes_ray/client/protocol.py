@@ -16,6 +16,7 @@ from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportRespons
 from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER, picture_path
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.api.schemas.questions import AnswerResponse
+from hermes_ray.api.schemas.standing_questions import StandingQuestionList, StandingQuestionResponse
 from hermes_ray.api.schemas.streams import (
     StreamErasureResponse,
     StreamListResponse,
@@ -42,6 +43,8 @@ _IMPORT_TIMEOUT_S = 150.0
 _ANSWER_MARGIN_S = 10.0
 # The server answers 504 at the caller's timeout; only a server that hangs is cut off here.
 _SERVER_DEFAULT_TIMEOUT_S = 600.0
+
+_STANDING = "/v1/standing-questions"
 
 Result = TypeVar("Result")
 
@@ -192,6 +195,27 @@ def import_memory(stream_id: str, *, replace: bool) -> Call[StreamImportResponse
     """Begin a stream with a memory, which is the body."""
     path = f"{_path(stream_id)}/import{'?replace=true' if replace else ''}"
     return Call("POST", path, StreamImportResponse.model_validate, silence_s=_IMPORT_TIMEOUT_S)
+
+
+def standing_questions() -> Call[list[StandingQuestionResponse]]:
+    """Every standing question."""
+    return Call("GET", _STANDING, lambda body: StandingQuestionList.model_validate(body).standing_questions)
+
+
+def add_standing_question(question: Mapping[str, Any]) -> Call[StandingQuestionResponse]:
+    """Make a standing question."""
+    return Call("POST", _STANDING, StandingQuestionResponse.model_validate, question, _RESET_TIMEOUT_S)
+
+
+def mute_standing_question(name: str, *, muted: bool) -> Call[StandingQuestionResponse]:
+    """Mute a standing question, or unmute it."""
+    path = f"{_STANDING}/{quote(name, safe='')}"
+    return Call("PATCH", path, StandingQuestionResponse.model_validate, {"muted": muted}, _RESET_TIMEOUT_S)
+
+
+def remove_standing_question(name: str) -> Call[None]:
+    """Remove a standing question."""
+    return Call("DELETE", f"{_STANDING}/{quote(name, safe='')}", _nothing, silence_s=_RESET_TIMEOUT_S)
 
 
 def models() -> Call[list[Model]]:

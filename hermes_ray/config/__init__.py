@@ -10,6 +10,7 @@ from hermes_ray.config.loading import (
     load_with_sources,
 )
 from hermes_ray.config.references import give_to_children, referring, referring_arguments
+from hermes_ray.config.standing import JournalSettings, QuietTime, StandingQuestion, StandingSettings
 from hermes_ray.config.tree import (
     ENV_DELIMITER,
     ENV_PREFIX,
@@ -43,6 +44,7 @@ __all__ = [
     "ClusterSettings",
     "EngineSettings",
     "HermesSettings",
+    "JournalSettings",
     "KafkaSettings",
     "LimitSettings",
     "LoadedSettings",
@@ -51,8 +53,11 @@ __all__ = [
     "MetricsSettings",
     "ModelSettings",
     "PolicyName",
+    "QuietTime",
     "Settings",
     "SnapshotSettings",
+    "StandingQuestion",
+    "StandingSettings",
     "VideoSettings",
     "give_to_children",
     "load",

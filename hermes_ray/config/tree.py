@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hermes_ray.config.access import AccessSettings, LimitSettings
 from hermes_ray.config.section import Section as _Section
+from hermes_ray.config.standing import StandingSettings
 
 ENV_PREFIX = "HERMES_"
 ENV_DELIMITER = "__"
@@ -153,6 +154,8 @@ class KafkaSettings(_Section):
     """Topic with camera frames, keyed by stream id."""
     dead_letters_topic: str = "hermes.dead-letters"
     """Topic for records that cannot be used, with the reason in their headers."""
+    events_topic: str = "hermes.events"
+    """Topic with what standing questions and the journal find out, keyed by stream id."""
     frames_partitions: Annotated[int, Field(ge=1)] = 8
     """Partitions of the frames topic if this system creates it (the demo's broker); an existing topic is left alone."""
     group_id: str = "hermes-ray"
@@ -352,6 +355,8 @@ class Settings(BaseSettings):
     """The Ray actors."""
     snapshots: SnapshotSettings = SnapshotSettings()
     """Copies of the streams' memories that outlive a process."""
+    standing: StandingSettings = StandingSettings()
+    """Standing questions and the journal."""
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
     metrics: MetricsSettings = MetricsSettings()

@@ -159,6 +159,8 @@ class StreamEngine:
         stream_id: str,
         question: Question | str,
         on_event: Callable[[AnswerEvent], None] | None = None,
+        *,
+        background: bool = False,
     ) -> AnswerStream:
         """Ask about a stream. The answer rests on the frames applied when the question is seated.
 
@@ -166,6 +168,8 @@ class StreamEngine:
             stream_id: a stream that frames were shown of.
             question: what to ask; a plain string asks with the defaults of :class:`Question`.
             on_event: called from the engine's thread with every token, then the answer or an error; must not block.
+            background: nobody waits for the answer. It takes no place of the questions that somebody waits for, and is
+                answered when none of them wants a seat; the caller bounds how many there are. Without ``as_of_ms``.
 
         Returns:
             The answer as it is written; errors found later (``UnknownStream``, a question too long) come out of it.
@@ -177,7 +181,10 @@ class StreamEngine:
         """
         asked = Question(question) if isinstance(question, str) else question
         check_question(asked)
-        stream = AnswerStream(stream_id, asked, on_event)
+        stream = AnswerStream(stream_id, asked, on_event, background=background)
+        if background:
+            self._commands.submit(lambda: self._answers.submit(stream.job))
+            return stream
         with self._commands.lock:
             self._question_places.take(stream_id, asked)
             self._commands.submit(lambda: self._answers.submit(stream.job))

@@ -385,6 +385,41 @@ _QUESTIONS = (
     _counter("hermes_answer_tokens_total", "Tokens generated.", _memory(lambda c: c.engine.answer_tokens)),
 )
 
+_STANDING = (
+    _counter(
+        "hermes_standing_evaluations_total",
+        "Standing questions and journal lines that were due: `asked`, of these `failed`, or not asked as `unchanged`.",
+        _each(lambda w: w.memory.standing.evaluations if w.memory else {}),
+        labels=("worker", "outcome"),
+    ),
+    _histogram(
+        "hermes_standing_evaluation_seconds",
+        "From the frame at which something is due until it is answered; the stream's further frames wait.",
+        _memory(lambda c: c.standing.evaluation),
+    ),
+    _counter(
+        "hermes_events_total",
+        "Events found, by kind; those of frames that were read again count again.",
+        _each(lambda w: w.memory.standing.events if w.memory else {}),
+        labels=("worker", "kind"),
+    ),
+    _counter(
+        "hermes_events_published_total",
+        "Events that the broker has confirmed, repeated ones too.",
+        _memory(lambda c: c.standing.published),
+    ),
+    _counter(
+        "hermes_events_unpublished_total",
+        "Times that the broker did not take events; they stay with their streams and are sent again.",
+        _memory(lambda c: c.standing.unpublished),
+    ),
+    _gauge(
+        "hermes_events_waiting",
+        "Events that the broker has not confirmed; at 100 of one stream its frames wait too.",
+        lambda stats: (((n,), w.events_waiting) for n, w in stats.workers.items() if w.engine is not None),
+    ),
+)
+
 _PER_STREAM = (
     _gauge(
         "hermes_stream_frames",
@@ -436,6 +471,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = {
     "Memories": _MEMORY,
     "Snapshots": _SNAPSHOTS,
     "Questions": _QUESTIONS,
+    "Standing questions": _STANDING,
     "Per stream": _PER_STREAM,
 }
 """All metrics in the order in which the page shows them."""

@@ -104,6 +104,25 @@ class SnapshotState:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingCounts:
+    """What a memory worker's standing questions and journal came to since its process started.
+
+    Attributes:
+        evaluations: by outcome: ``asked``, ``unchanged`` (due, and nothing new was seen since), ``failed``.
+        events: found, by kind.
+        published: confirmed by the broker; a repeated one counts again.
+        unpublished: times that a broker did not take events; they are sent again.
+        evaluation: from the moment that something is due until it is answered, seconds: frames of that stream wait.
+    """
+
+    evaluations: Mapping[str, int] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)
+    published: int = 0
+    unpublished: int = 0
+    evaluation: Distribution = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryCounts:
     """What a memory worker did since its process started.
 
@@ -113,6 +132,7 @@ class MemoryCounts:
         questions: received, whatever became of them.
         question_errors: failed questions by error code; a cancelled one is no failure.
         snapshots: what became of them.
+        standing: standing questions and the journal.
     """
 
     engine: EngineCounts = EngineCounts()
@@ -121,6 +141,7 @@ class MemoryCounts:
     questions: int = 0
     question_errors: Mapping[str, int] = field(default_factory=dict)
     snapshots: SnapshotCounts = SnapshotCounts()
+    standing: StandingCounts = StandingCounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +212,7 @@ class WorkerStats:
         memory: of a memory worker; ``None`` before the first answer.
         engine: of a memory worker that is up and has loaded its model.
         snapshots: of a memory worker that is up and writes any.
+        events_waiting: of a memory worker that is up: events that the broker has not confirmed.
         silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
             least so old.
         places: of a memory worker that is up: streams that it can hold, parked ones included; ``None``: any number.
@@ -205,6 +227,7 @@ class WorkerStats:
     memory: MemoryCounts | None = None
     engine: EngineState | None = None
     snapshots: SnapshotState | None = None
+    events_waiting: int = 0
     silent_streams: Mapping[int, int] = field(default_factory=dict)
     places: int | None = None
     streams_left: Mapping[str, int] = field(default_factory=dict)

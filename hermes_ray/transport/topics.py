@@ -18,6 +18,8 @@ _FRAMES_RETENTION_MS = _HOUR_MS
 """Live video older than this is of no use; recovery needs minutes. One camera of 1 Mbit/s fills 450 MB."""
 _DEAD_LETTERS_RETENTION_MS = 7 * 24 * _HOUR_MS
 """A week, so that a person who comes back from the weekend still finds them."""
+_EVENTS_RETENTION_MS = 7 * 24 * _HOUR_MS
+"""A week: for so long the database that keeps them may be away."""
 _RECORD_OVERHEAD_BYTES = 64 * 1024
 """Room for key, headers and batch framing beside a value of ``max_record_bytes``."""
 _BROKER_DEFAULT = -1
@@ -59,6 +61,11 @@ def topic_definitions(settings: KafkaSettings) -> list[TopicDefinition]:
             settings.dead_letters_topic,
             1,
             {"cleanup.policy": "delete", "retention.ms": str(_DEAD_LETTERS_RETENTION_MS), **limits},
+        ),
+        TopicDefinition(
+            settings.events_topic,
+            1,
+            {"cleanup.policy": "delete", "retention.ms": str(_EVENTS_RETENTION_MS), **limits},
         ),
     ]
 

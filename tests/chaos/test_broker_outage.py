@@ -1,5 +1,5 @@
 """The broker, the store of snapshots and workers go away and come back while cameras publish: what was seen is answered
-all along, an operator sees what is away, and at the end no acknowledged frame is missing or twice.
+all along, an operator sees what is away, and at the end no acknowledged frame is missing or twice, and no event.
 
 One system lives through all of it, in the order of this file; the last test compares it with one that had peace.
 """
@@ -27,7 +27,7 @@ from hermes_ray.observability.stats import SystemStats
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.topics import ensure_topics
-from tests.chaos import commits
+from tests.chaos import commits, events
 from tests.chaos.cameras import Cameras
 from tests.chaos.undisturbed import FRAME_BY_FRAME, QUESTION, selected, undisturbed
 from tests.chaos.watching import Watch, watching
@@ -171,6 +171,7 @@ async def scene(ray_cluster: None, durable_broker: DurableBroker, object_store: 
         video={"target_fps": 2.0},
         snapshots={"url": f"s3://snapshots/{uuid4().hex}", "interval_s": 1.0},
         cluster={"memory_workers": 2},
+        standing=events.standing("hermes-tiny-random"),
     )
     ensure_topics(settings.kafka)
     wait_until_ready(settings, LIMIT_S)
@@ -252,3 +253,4 @@ async def test_after_all_that_every_memory_is_as_if_nothing_had_happened(scene: 
     await asyncio.to_thread(commits.assert_behind_snapshots, scene.settings, scene.cameras, scene.fingerprint)
     with undisturbed(scene.settings, len(STREAMS)) as oracle:
         oracle.assert_equal(frames, [])
+    assert await events.assert_complete(scene.settings, frames) > len(STREAMS)

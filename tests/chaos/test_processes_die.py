@@ -1,5 +1,5 @@
 """Processes are killed and streams move under steady ingest and questions; nothing is lost, nothing comes twice
-and every answer is as if nothing had happened.
+and every answer and every event is as if nothing had happened.
 
 ``CHAOS_FAULTS`` says how many faults there are: 20 by default, 200 are the long form (``make chaos FAULTS=200``), whose
 report goes to ``CHAOS_REPORT``.
@@ -21,7 +21,7 @@ from hermes_ray.cluster.wire.client import ClusterClient
 from hermes_ray.config import Settings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
-from tests.chaos import commits
+from tests.chaos import commits, events
 from tests.chaos.asking import Users
 from tests.chaos.cameras import Cameras
 from tests.chaos.faults import FaultInjector, plan
@@ -54,6 +54,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path: Path) -> Setti
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
         cluster={"memory_workers": 2, "ingest_worker_cpus": 0.5},
         api={"port": 0},
+        standing=events.standing("hermes-tiny-random"),
     )
     ensure_topics(settings.kafka)
     return settings
@@ -122,5 +123,7 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     with undisturbed(settings, len(STREAMS)) as oracle:
         report.answers_compared = oracle.assert_equal(frames, [*users.answers, *from_others])
     print(f"{report.answers_compared} answers equal those of an undisturbed engine, and so do all memories")
+    count = await events.assert_complete(settings, frames)
+    print(f"{count} events equal those of an undisturbed engine")
     if REPORT is not None:
         await asyncio.to_thread(report.write, Path(REPORT))

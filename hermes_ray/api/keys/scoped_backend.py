@@ -12,9 +12,11 @@ from hermes_ray.api.keys.limits import QuestionPlaces
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
+from hermes_ray.config import StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
-from hermes_ray.errors import UnknownStream
+from hermes_ray.errors import InvalidRequest, UnknownStandingQuestion, UnknownStream
 from hermes_ray.observability.stats import SystemStats
 
 
@@ -162,6 +164,49 @@ class ScopedBackend:
             entry.outcome = DONE
             return location
 
+    async def standing_questions(self) -> list[Standing]:
+        """Those that watch nothing but the caller's streams."""
+        return [found for found in await self._backend.standing_questions() if self._is_own(found.question)]
+
+    async def add_standing_question(self, question: StandingQuestion) -> Standing:
+        """Make a standing question about the caller's streams.
+
+        Raises:
+            InvalidRequest: it would watch streams that do not exist for this caller.
+            HermesError: as the real backend.
+        """
+        with self._recorded("add-standing-question", question.name, question.question) as entry:
+            if not self._is_own(question):
+                raise InvalidRequest(f"streams: this key may watch {', '.join(self._caller.streams)} and nothing else")
+            standing = await self._backend.add_standing_question(question)
+            entry.outcome = DONE
+            return standing
+
+    async def remove_standing_question(self, name: str) -> None:
+        """Remove a standing question.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name for this caller.
+            HermesError: as the real backend.
+        """
+        with self._recorded("remove-standing-question", name) as entry:
+            await self._require_own(name)
+            await self._backend.remove_standing_question(name)
+            entry.outcome = DONE
+
+    async def mute_standing_question(self, name: str, muted: bool) -> Standing:
+        """Mute or unmute a standing question.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name for this caller.
+            HermesError: as the real backend.
+        """
+        with self._recorded("mute-standing-question" if muted else "unmute-standing-question", name) as entry:
+            await self._require_own(name)
+            standing = await self._backend.mute_standing_question(name, muted)
+            entry.outcome = DONE
+            return standing
+
     async def ask(
         self, stream_id: str, question: Question, timeout_s: float, patience_s: float = 0.0, *, streamed: bool = True
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
@@ -185,6 +230,13 @@ class ScopedBackend:
                     if isinstance(item, Answer):
                         entry.outcome = ANSWERED
                     yield item
+
+    def _is_own(self, question: StandingQuestion) -> bool:
+        return all(self._caller.sees_all(pattern) for pattern in question.streams)
+
+    async def _require_own(self, name: str) -> None:
+        if name not in {found.question.name for found in await self.standing_questions()}:
+            raise UnknownStandingQuestion(f"there is no standing question {name!r}")
 
     def _in_own_session(self, question: Question) -> Question:
         if question.session_id is None:

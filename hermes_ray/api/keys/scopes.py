@@ -74,6 +74,17 @@ class Caller:
         """Whether the stream exists for this caller."""
         return any(fnmatchcase(stream_id, pattern) for pattern in self.streams)
 
+    def sees_all(self, pattern: str) -> bool:
+        """Whether every stream that a glob matches exists for this caller; ``False`` where that is hard to tell.
+
+        Of globs that know ``*`` alone, one covers another if it matches the other's text: what is literal in it then
+        meets what is literal there. ``?`` in the other counts as a character that only ``*`` covers.
+        """
+        return any(
+            own in ("*", pattern) or ("[" not in own + pattern and "?" not in own and fnmatchcase(pattern, own))
+            for own in self.streams
+        )
+
     def __str__(self) -> str:
         return f"key {self.name!r} ({self.id})" if self.id else "a caller without a key"
 

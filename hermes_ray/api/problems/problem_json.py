@@ -84,6 +84,15 @@ _KINDS = (
     ProblemKind("unknown-frame", 404, "No such frame yet", "Ask for a frame below the stream's frames_seen."),
     ProblemKind("frame-gone", 410, "No picture of this frame", "detail says why; /memory names the frames left."),
     ProblemKind(
+        "unknown-standing-question",
+        404,
+        "Unknown standing question",
+        "GET /v1/standing-questions lists those that there are.",
+    ),
+    ProblemKind(
+        "standing-question-exists", 409, "A standing question of that name", "Remove it first, or use another name."
+    ),
+    ProblemKind(
         "stream-exists", 409, "The stream has a memory", "Use another id, or set replace=true to lose that one."
     ),
     ProblemKind(
@@ -220,7 +229,8 @@ def _field(location: tuple[object, ...]) -> str:
 def _message(item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         return "no such field in this version of the API"
-    return item["msg"][:1].lower() + item["msg"][1:]
+    text = item["msg"].removeprefix("Value error, ")  # pydantic's own words in front of ours
+    return text[:1].lower() + text[1:]
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:

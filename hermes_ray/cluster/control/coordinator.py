@@ -15,14 +15,16 @@ from hermes_ray.cluster.control.erasure import StreamEraser
 from hermes_ray.cluster.control.importing import StreamImporter
 from hermes_ray.cluster.control.moves import StreamMover
 from hermes_ray.cluster.control.retention import retentions
+from hermes_ray.cluster.control.standing_questions import StandingQuestions
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
 from hermes_ray.cluster.control.take_over import TakeOver
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
 from hermes_ray.cluster.wire.protocol import ClusterView
+from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
-from hermes_ray.config import Settings
+from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import WorkerStats
@@ -56,7 +58,13 @@ class Coordinator:
         clock = EpochClock(lambda: time.time_ns() // 1_000_000)
         self._directory = StreamDirectory(clock)
         self._stored = StoredStreams(settings.snapshots)
-        self._supervisor = Supervisor(settings, self._directory, clock, self._stored)
+        self._standing = StandingQuestions(
+            settings,
+            self._stored.standing,
+            lambda: self._directory.locations,
+            lambda: len(self._directory.workers_up),
+        )
+        self._supervisor = Supervisor(settings, self._directory, clock, self._stored, lambda: self._standing.known)
         tell_ingest = self._supervisor.tell_ingest
         self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
         take_over = TakeOver(
@@ -88,6 +96,7 @@ class Coordinator:
         self._heard_all = asyncio.Event()
         self._supervision = asyncio.create_task(self._supervise())
         self._expiry = asyncio.create_task(self._expire())
+        self._reading_standing = asyncio.create_task(self._standing.load())
 
     async def place(self, stream_id: str) -> Location:
         """The stream's owner; a new stream gets one.
@@ -164,6 +173,22 @@ class Coordinator:
         """Begin a stream with a memory that a worker was sent; raises as :meth:`StreamImporter.take_over`."""
         self._require_all_known()  # of this Coordinator, which may be another than the one that chose
         return await self._carry_through(self._importer.take_over(stream_id, worker, transfer, replace))
+
+    async def standing_questions(self) -> list[Standing]:
+        """Every standing question; raises as :meth:`StandingQuestions.all`."""
+        return self._standing.all()
+
+    async def add_standing_question(self, question: StandingQuestion) -> Standing:
+        """Make a standing question; raises as :meth:`StandingQuestions.add`."""
+        return await self._carry_through(self._standing.add(question))
+
+    async def remove_standing_question(self, name: str) -> None:
+        """Remove a standing question; raises as :meth:`StandingQuestions.remove`."""
+        await self._carry_through(self._standing.remove(name))
+
+    async def mute_standing_question(self, name: str, muted: bool) -> Standing:
+        """Mute or unmute a standing question; raises as :meth:`StandingQuestions.mute`."""
+        return await self._carry_through(self._standing.mute(name, muted))
 
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
@@ -269,9 +294,9 @@ class Coordinator:
         self._heard_all.set()
         await self._supervisor.assign()
         self._mover.go_on()
-        for beside in (self._expiry, self._taking_over):
+        for beside in (self._expiry, self._taking_over, self._reading_standing):
             if beside.done():
-                beside.result()  # nothing to expire; or what nobody expected, which ends this process
+                beside.result()  # nothing more to do; or what nobody expected, which ends this process
         await self._supervisor.replan()
         if not self._reclaimed.is_set() and not self._supervisor.unheard() and self._supervisor.all_up():
             await self._reclaim()

@@ -80,6 +80,7 @@ class StatsBoard:
                 memory=health.counts,
                 engine=health.engine,
                 snapshots=health.snapshots,
+                events_waiting=health.events_waiting,
                 silent_streams=health.silent_streams,
                 places=health.capacity,
             )
@@ -102,6 +103,7 @@ class StatsBoard:
             up=False,
             engine=None,
             snapshots=None,
+            events_waiting=0,
             silent_streams={},
             places=None,
             reading=None,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hermes_ray.cluster.memory_worker.empty_memory import dump_empty
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore, temporary_root
+from hermes_ray.cluster.memory_worker.standing_store import StandingStore
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.config import SnapshotSettings
 from hermes_ray.errors import SnapshotError
@@ -33,6 +34,11 @@ class StoredStreams:
         """Where snapshots are if they are of no use to a later cluster."""
         url = self._settings.url
         return url if url is not None and url.startswith(temporary_root()) else None
+
+    @property
+    def standing(self) -> StandingStore | None:
+        """The store of standing questions; ``None`` without a store."""
+        return None if self._store is None else StandingStore(self._store)
 
     @property
     def has_store(self) -> bool:

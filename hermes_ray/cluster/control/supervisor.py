@@ -7,7 +7,8 @@ learns everything from the workers' answers, and a restarted worker is noticed b
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import ray
 
@@ -24,6 +25,7 @@ from hermes_ray.cluster.control.worker_life import WorkerState
 from hermes_ray.cluster.wire.calls import call, tell
 from hermes_ray.cluster.wire.contracts import Location, Readiness
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged, WorkerHealth, memory_worker_name
+from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.config import Settings
 from hermes_ray.errors import UnknownWorker
 from hermes_ray.observability.logs import get_logger
@@ -46,15 +48,22 @@ class Supervisor:
         directory: is told which workers there are, and what they say that they own.
         clock: for the epochs of assignments.
         stored: knows between which workers streams can move.
+        standing: what memory workers are to know of standing questions; ``None`` while that is not known.
     """
 
     def __init__(
-        self, settings: Settings, directory: StreamDirectory, clock: EpochClock, stored: StoredStreams
+        self,
+        settings: Settings,
+        directory: StreamDirectory,
+        clock: EpochClock,
+        stored: StoredStreams,
+        standing: Callable[[], Definitions | None],
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._clock = clock
         self._stored = stored
+        self._standing = standing
         self._cores = os.cpu_count() or 1
         existing = existing_memory_workers(settings.cluster.namespace)
         self._found = [memory_worker_name(index) for index in range(existing)]
@@ -223,11 +232,13 @@ class Supervisor:
             lost = self._directory.adopt(name, health.capacity, health.epoch, health.streams, site)
             for stream_id, epoch in lost.items():
                 await self._membership.tell(name, "lose", stream_id, epoch)
+            if (standing := self._standing()) is not None and standing.version > health.standing:
+                await self._membership.tell(name, "learn_standing", standing)
         elif health.loaded:
             self._back(name)
             admission = self._directory.admit(name, health.capacity, site)
             log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
-            await self._membership.tell(name, "admit", admission)
+            await self._membership.tell(name, "admit", replace(admission, standing=self._standing()))
 
     def _describe(self, name: str, health: WorkerHealth | None) -> None:
         life = self._membership.life(name)

@@ -9,8 +9,8 @@ from uuid import uuid4
 import ray
 
 from hermes_ray.cluster.memory_worker.answer_desk import AnswerDesk
+from hermes_ray.cluster.memory_worker.event_outbox import EventOutbox
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
-from hermes_ray.cluster.memory_worker.frame_applier import FrameApplier
 from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
 from hermes_ray.cluster.memory_worker.lifeline import Lifeline
 from hermes_ray.cluster.memory_worker.loading import LoadingEngine
@@ -19,9 +19,12 @@ from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.recently_asked import RecentlyAsked
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
+from hermes_ray.cluster.memory_worker.standing_store import StandingStore
 from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.memory_worker.transfers import Transfers
+from hermes_ray.cluster.memory_worker.watched_frames import Watched, WatchedFrames
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
@@ -33,6 +36,7 @@ from hermes_ray.cluster.wire.protocol import (
     StreamReport,
     WorkerHealth,
 )
+from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
@@ -85,14 +89,21 @@ class StreamMemoryActor:
         snapshots = settings.snapshots
         store = SnapshotStore(snapshots) if snapshots.url is not None else None
         self._keeper = StreamKeeper(store, snapshots.interval_s)
+        self._rules = StandingRules(settings.standing, None if store is None else StandingStore(store))
         self._hosted = HostedStreams(
-            name, self._fence, self._keeper, self._loading.loaded, Pace(snapshots.max_bytes_per_s)
+            name,
+            self._fence,
+            self._keeper,
+            self._loading.loaded,
+            Pace(snapshots.max_bytes_per_s),
+            before_restoring=self._rules.load,
         )
         self._changes = StreamChanges(self._hosted, self._fence, self._keeper, self._loading.loaded)
         self._frames_loop: asyncio.AbstractEventLoop | None = None
-        self._snapshots: asyncio.Task[None] | None = None
+        self._beside: tuple[asyncio.Task[None], ...] = ()
         self._draining = False
-        self._applier = FrameApplier()
+        self._frames = WatchedFrames(self._rules, self._meters.standing, settings.kafka.max_record_bytes)
+        self._events = EventOutbox(settings.kafka, self._keeper, self._meters.standing)
         self._desk = AnswerDesk(self._explain)
         self._asked = RecentlyAsked()
         self._transfers = Transfers(settings.api.max_import_bytes)
@@ -137,6 +148,8 @@ class StreamMemoryActor:
             failing=engine is not None and engine.has_failed,
             lifeline=await self._lifeline.address(),
             asked=self._asked.streams(),
+            standing=self._rules.version,
+            events_waiting=sum(map(len, self._keeper.pending().values())),
         )
 
     @ray.method(concurrency_group="health")
@@ -147,12 +160,20 @@ class StreamMemoryActor:
     @ray.method(concurrency_group="ingest")
     async def admit(self, admission: Admission) -> None:
         """The Coordinator lets this process work, under an epoch. Streams of its predecessor are restored."""
+        if admission.standing is not None:
+            self._rules.learn(admission.standing)
         self._fence.admit(admission)
         log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
         self._frames_loop = asyncio.get_running_loop()
-        self._snapshots = self._snapshots or asyncio.create_task(self._hosted.keep_snapshots())
+        tasks = (self._hosted.keep_snapshots, self._events.run)
+        self._beside = self._beside or tuple(asyncio.create_task(run()) for run in tasks)
         for stream_id in sorted(admission.streams):
             self._hosted.welcome(stream_id)
+
+    @ray.method(concurrency_group="health")
+    async def learn_standing(self, definitions: Definitions) -> None:
+        """People have changed standing questions while the system runs."""
+        self._rules.learn(definitions)
 
     @ray.method(concurrency_group="ingest")
     async def own(self, stream_id: str, epoch: int, stored: bool = False, erased: StreamCursor | None = None) -> None:
@@ -343,9 +364,15 @@ class StreamMemoryActor:
             if repeats:
                 self._meters.repeated(repeats)
                 log.info("frames sent again are skipped", stream_id=batch.stream_id, frames=repeats)
-            refused = await self._take_in(engine, batch, repeats) if repeats < len(batch.positions) else ()
-            self._keeper.advance(batch.stream_id, batch.mark)
-            return refused
+            if repeats == len(batch.positions):
+                self._keeper.advance(batch.stream_id, batch.mark)
+                return ()
+            watched = await self._take_in(engine, batch, repeats)
+            self._keeper.advance(batch.stream_id, batch.mark, watched.triggers, watched.events)
+            if watched.events:
+                self._events.wake()
+            refused = watched.applied.refused.items()
+            return tuple(RefusedFrame(batch.positions[repeats + index], error) for index, error in refused)
 
     @ray.method(concurrency_group="ask")
     async def ask(self, caller: str, asked: Asked) -> HermesError | None:
@@ -422,20 +449,22 @@ class StreamMemoryActor:
             end_if_broken(error)
             raise
 
-    async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> tuple[RefusedFrame, ...]:
-        images, ts_ms, positions = batch.images[skip:], batch.ts_ms[skip:], batch.positions[skip:]
+    async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> Watched:
+        images, ts_ms, stream_id = batch.images[skip:], batch.ts_ms[skip:], batch.stream_id
+        watch, before = self._keeper.cursor(stream_id).watch, self._hosted.newest(stream_id)
         try:
-            applied = await self._applier.apply(engine, batch.stream_id, images, ts_ms)
+            watched = await self._frames.apply(engine, stream_id, images, ts_ms, watch, before)
         except EngineError as error:
             end_if_broken(error)
             raise
         except SnapshotError as error:  # of a memory that was parked
             await self._hosted.bring_back(batch.stream_id, error)
             raise NotReady(f"stream {batch.stream_id!r} lost its memory and is being restored: {error}") from error
+        applied = watched.applied
         self._meters.askable([captured_ms for index, captured_ms in enumerate(ts_ms) if index not in applied.refused])
         if applied.stats is not None:
-            self._hosted.applied(batch.stream_id, applied.stats)
-        return tuple(RefusedFrame(positions[index], error) for index, error in applied.refused.items())
+            self._hosted.applied(stream_id, applied.stats)
+        return watched
 
     def _detail(self) -> str:
         if self._loading.engine is not None and self._fence.epoch is None:

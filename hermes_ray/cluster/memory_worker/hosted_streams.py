@@ -51,16 +51,24 @@ class HostedStreams:
         keeper: of the streams' cursors and snapshots.
         engine: gives the engine; raises ``WorkerUnavailable`` while the model loads.
         pace: of the snapshots that are written by and by; those that somebody waits for go at once.
+        before_restoring: called before a stream is restored, in a thread; raises ``SnapshotError`` if it cannot be yet.
     """
 
     def __init__(
-        self, name: str, fence: Fence, keeper: StreamKeeper, engine: "Callable[[], StreamEngine]", pace: Pace
+        self,
+        name: str,
+        fence: Fence,
+        keeper: StreamKeeper,
+        engine: "Callable[[], StreamEngine]",
+        pace: Pace,
+        before_restoring: Callable[[], None] = lambda: None,
     ) -> None:
         self._name = name
         self._fence = fence
         self._keeper = keeper
         self._engine = engine
         self._pace = pace
+        self._before_restoring = before_restoring
         # Streams whose memory is what it is to be. Of any other, frames and questions are refused for a moment.
         self._ready: set[str] = set()
         self._since: dict[str, int] = {}  # by stream, the epoch under which its memory came here
@@ -135,6 +143,10 @@ class HostedStreams:
     def has_frames(self, stream_id: str) -> bool:
         """Whether frames were applied to a stream's memory."""
         return stream_id in self._reports
+
+    def newest(self, stream_id: str) -> StreamStats | None:
+        """A stream's memory after its newest frame; ``None`` if it has none."""
+        return self._reports[stream_id].memory if stream_id in self._reports else None
 
     def is_erased(self, stream_id: str) -> bool:
         """Whether a stream was erased, and no frame has come since: records from before may have had it placed here."""
@@ -291,6 +303,7 @@ class HostedStreams:
     async def _restore(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> bool:
         engine = self._engine()
         try:
+            await asyncio.to_thread(self._before_restoring)
             if await asyncio.to_thread(self._keeper.restore, engine, stream_id, stored, erased):
                 self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
         except HermesError as error:

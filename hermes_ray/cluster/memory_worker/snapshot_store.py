@@ -183,6 +183,41 @@ class SnapshotStore:
         found = ((stream, self.names(stream)) for stream in self._directories())
         return {stream: names[0] for stream, names in found if names}
 
+    def documents(self, folder: str) -> list[str]:
+        """Names of what a folder beside the streams holds.
+
+        Raises:
+            SnapshotError: the store cannot be read.
+        """
+        return self._list(f"{self._root}/{folder}")
+
+    def read_document(self, folder: str, name: str) -> bytes:
+        """The bytes of one.
+
+        Raises:
+            SnapshotError: it is gone, or the store cannot be read.
+        """
+        with _translated(f"reading {folder}/{name}"):
+            return self._files.cat_file(f"{self._root}/{folder}/{name}")
+
+    def put_document(self, folder: str, name: str, data: bytes) -> None:
+        """Write one, as a whole or not at all.
+
+        Raises:
+            SnapshotError: it could not be written.
+        """
+        with _translated(f"writing {folder}/{name}"):
+            self._write(f"{self._root}/{folder}", name, data)
+
+    def remove_document(self, folder: str, name: str) -> None:
+        """Remove one. Harmless if it is gone.
+
+        Raises:
+            SnapshotError: it could not be removed.
+        """
+        with _translated(f"removing {folder}/{name}"), suppress(FileNotFoundError):
+            self._files.rm_file(f"{self._root}/{folder}/{name}")
+
     def _directories(self) -> list[str]:
         return sorted(name.removeprefix(_STREAM) for name in self._list(self._root) if name.startswith(_STREAM))
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from hermes_ray.cluster.wire.protocol import Durability, Mark, Resumption
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import SnapshotCounts, SnapshotState
+from hermes_ray.standing.trigger import Trigger
+from hermes_ray.transport.event import Event
 from hermes_ray.video.sampling import SamplerState
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class StreamKeeper:
         self._interval_s = interval_s
         self._now_s = now_s
         self._cursors: dict[str, StreamCursor] = {}
+        self._told: dict[str, StreamCursor] = {}  # without a store: where all events were published
+        self._changing = Lock()
         self._stored: dict[str, _Stored] = {}
         self._tried_s: dict[str, float] = {}
         self._unsaved_s: dict[str, float] = {}
@@ -68,11 +72,37 @@ class StreamKeeper:
         """How far a stream's records are in its memory."""
         return self._cursors.get(stream_id, StreamCursor())
 
-    def advance(self, stream_id: str, mark: Mark) -> None:
-        """The memory has seen its stream up to a mark."""
-        self._cursors[stream_id] = self.cursor(stream_id).advanced(mark)
+    def advance(
+        self,
+        stream_id: str,
+        mark: Mark,
+        triggers: Mapping[str, Trigger] | None = None,
+        events: Sequence[Event] = (),
+    ) -> None:
+        """The memory has seen its stream up to a mark.
+
+        Args:
+            stream_id: whose.
+            mark: how far.
+            triggers: where its rules are by then; ``None`` if none was due.
+            events: what was found on the way.
+        """
+        with self._changing:
+            cursor = self.cursor(stream_id)
+            watch = cursor.watch if triggers is None else cursor.watch.found(triggers, events)
+            self._set(stream_id, replace(cursor.advanced(mark), watch=watch))
         self._tried_s.setdefault(stream_id, self._now_s())
         self._unsaved_s.setdefault(stream_id, self._now_s())
+
+    def pending(self) -> dict[str, tuple[Event, ...]]:
+        """By stream, events that are to be published."""
+        return {stream: cursor.watch.pending for stream, cursor in list(self._cursors.items()) if cursor.watch.pending}
+
+    def published(self, stream_id: str, ids: Iterable[str]) -> None:
+        """The broker has confirmed events. Harmless if the stream has left meanwhile."""
+        with self._changing:
+            if (cursor := self._cursors.get(stream_id)) is not None:
+                self._set(stream_id, replace(cursor, watch=cursor.watch.published(ids)))
 
     def resumption(self, stream_id: str) -> Resumption:
         """Where ingest goes on."""
@@ -89,7 +119,7 @@ class StreamKeeper:
         )
 
     def durability(self, stream_id: str, epoch: int) -> Durability:
-        """How far the stream would be after this process' death."""
+        """How far the stream would be after this process' death, with all that was found of it published."""
         safe = self._safe_cursor(stream_id)
         return Durability(epoch, safe.log, safe.positions, safe.erased)
 
@@ -171,7 +201,8 @@ class StreamKeeper:
                 self._store.prune(stream_id, keep=1)
             except SnapshotError as error:
                 log.error("old snapshots stay; the empty one counts", stream_id=stream_id, error=str(error))
-        self._cursors[stream_id] = empty
+        with self._changing:
+            self._set(stream_id, empty)
         self._unsaved_s.pop(stream_id, None)
 
     def configure(self, stream_id: str, epoch: int, cursor: StreamCursor, data: bytes) -> None:
@@ -191,7 +222,8 @@ class StreamKeeper:
         """
         for _ in range(0 if self._store is None else self._store.keep):
             self.save(stream_id, epoch, cursor, data)
-        self._cursors[stream_id] = cursor
+        with self._changing:
+            self._set(stream_id, cursor)
         self._unsaved_s.pop(stream_id, None)
 
     def erase(self, stream_id: str, epoch: int, cursor: StreamCursor) -> bool:
@@ -220,6 +252,7 @@ class StreamKeeper:
     def forget(self, stream_id: str) -> None:
         """The stream has left this worker."""
         self._cursors.pop(stream_id, None)
+        self._told.pop(stream_id, None)
         self._stored.pop(stream_id, None)
         self._tried_s.pop(stream_id, None)
         self._unsaved_s.pop(stream_id, None)
@@ -244,7 +277,7 @@ class StreamKeeper:
             NoFreeSlot: there is no room for it.
         """
         if self._store is None and erased is not None:
-            self._cursors[stream_id] = erased
+            self._set(stream_id, erased)
         names = self._store.names(stream_id) if self._store is not None else []
         unreadable = []
         for name in names:
@@ -296,7 +329,8 @@ class StreamKeeper:
             newest_seen_ms=newest_ms,
             kept=stats.frames_seen,
         )
-        self._cursors[stream_id] = cursor = replace(cursor, sampler=sampler)
+        cursor = replace(cursor, sampler=sampler)
+        self._set(stream_id, cursor)
         if self._store is None:
             return
         self.save(stream_id, epoch, cursor, engine.snapshot(stream_id, self.beside(cursor)))
@@ -333,12 +367,17 @@ class StreamKeeper:
             self._count(refused=1)
             log.error("snapshot refused, trying an older one", stream_id=stream_id, name=str(name), error=str(error))
             return False
-        self._cursors[stream_id] = cursor
+        self._set(stream_id, cursor)
         self._stored[stream_id] = _Stored(cursor, self._now_s())
         self._tried_s[stream_id] = self._now_s()
         self._count(restored=1)
         log.info("stream restored", stream_id=stream_id, name=str(name), bytes=len(data))
         return True
+
+    def _set(self, stream_id: str, cursor: StreamCursor) -> None:
+        self._cursors[stream_id] = cursor
+        if not cursor.watch.pending:
+            self._told[stream_id] = cursor
 
     def _tidy(self, stream_id: str, took_s: float) -> None:
         assert self._store is not None, "there is no store"
@@ -360,8 +399,8 @@ class StreamKeeper:
             self._counts = replace(now, **{name: getattr(now, name) + count for name, count in more.items()})
 
     def _safe_cursor(self, stream_id: str) -> StreamCursor:
-        if self._store is None:
-            return self.cursor(stream_id)
+        if self._store is None:  # then nothing else would publish an event that this process does not
+            return self._told.get(stream_id, StreamCursor())
         stored = self._stored.get(stream_id)
         return StreamCursor() if stored is None else stored.cursor
 

@@ -13,10 +13,11 @@ from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.shared_call import SharedCall
+from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figures_of, merged
-from hermes_ray.config import Settings
+from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
@@ -30,6 +31,8 @@ _MAP_LIMIT_S = 20.0
 """A map or a picture waits for a step of the engine, and behind others."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
+_STORE_LIMIT_S = 30.0
+"""For a slow snapshot store."""
 _MOST_PAUSE_S = 0.5
 """Between two tries of a question that waits: another worker may have its stream long before the former one is back."""
 _ERASE_LIMIT_S = 60.0
@@ -204,6 +207,44 @@ class ClusterClient:
         self._locations[stream_id] = await self._call(
             COORDINATOR, "configure", stream_id, change, limit_s=_RESET_LIMIT_S
         )
+
+    async def standing_questions(self) -> list[Standing]:
+        """Every standing question, by name.
+
+        Raises:
+            NotReady: they were not read from the store yet.
+        """
+        return await self._call(COORDINATOR, "standing_questions")
+
+    async def add_standing_question(self, question: StandingQuestion) -> Standing:
+        """Make a standing question; every worker puts it within seconds.
+
+        Raises:
+            StandingQuestionExists: there is one of that name.
+            InvalidRequest: there are too many, they ask too often, or it would be lost at the next restart.
+            NotReady, SnapshotError: nothing has changed.
+        """
+        return await self._call(COORDINATOR, "add_standing_question", question, limit_s=_STORE_LIMIT_S)
+
+    async def remove_standing_question(self, name: str) -> None:
+        """Remove a standing question that was made while the system runs.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name.
+            InvalidRequest: it is in the settings.
+            NotReady, SnapshotError: nothing has changed.
+        """
+        await self._call(COORDINATOR, "remove_standing_question", name, limit_s=_STORE_LIMIT_S)
+
+    async def mute_standing_question(self, name: str, muted: bool) -> Standing:
+        """Mute or unmute a standing question.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name.
+            InvalidRequest: unmuted, they ask too often.
+            NotReady, SnapshotError: nothing has changed.
+        """
+        return await self._call(COORDINATOR, "mute_standing_question", name, muted, limit_s=_STORE_LIMIT_S)
 
     async def export(self, stream_id: str) -> MemoryFile:
         """A stream's memory as a file.

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from hermes_ray.cluster.wire.protocol import FramePosition, Mark, is_done_with
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
+from hermes_ray.standing.watch import Watch
 from hermes_ray.video.sampling import SamplerState
 
 
@@ -21,6 +22,7 @@ class StreamCursor:
         erased: per partition of ``log`` the offset below which records are of a stream of that name that was erased,
             whoever reads them, and whenever.
         settings: what is set for this stream, from here on.
+        watch: what standing questions and the journal have found by here, and which of it is still to be published.
     """
 
     log: str = ""
@@ -29,6 +31,7 @@ class StreamCursor:
     lost_records: int = 0
     erased: Mapping[int, int] = field(default_factory=dict)
     settings: StreamSettings = field(default_factory=StreamSettings)
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def is_erased(self) -> bool:
@@ -62,11 +65,12 @@ class StreamCursor:
             return self
         former, erased = (self.positions, self.erased) if mark.log == self.log else ({}, {})
         positions = {**former, mark.position.partition: mark.position}
-        return type(self)(mark.log, positions, mark.sampler, mark.lost_records, erased, self.settings)
+        return type(self)(mark.log, positions, mark.sampler, mark.lost_records, erased, self.settings, self.watch)
 
     def emptied(self) -> Self:
         """The cursor of a memory that forgets what it has seen, and goes on behind it."""
-        return type(self)(self.log, self.positions, erased=self.erased, settings=self.settings)
+        watch = self.watch.begun_anew()
+        return type(self)(self.log, self.positions, erased=self.erased, settings=self.settings, watch=watch)
 
     def erased_up_to(self, log: str, ends: Mapping[int, int]) -> Self:
         """The cursor of a stream of which everything up to now is erased, read or not.
@@ -92,6 +96,7 @@ class StreamCursor:
             "lost_records": self.lost_records,
             "erased": [list(end) for end in self.erased.items()],
             "settings": self.settings.to_json(),
+            "watch": self.watch.to_json(),
         }
 
     @classmethod
@@ -103,4 +108,5 @@ class StreamCursor:
         erased = dict(value.get("erased", ()))
         by_partition = {position.partition: position for position in positions}
         settings = StreamSettings.from_json(value["settings"]) if "settings" in value else StreamSettings()
-        return cls(value["log"], by_partition, sampler, lost_records, erased, settings)
+        watch = Watch.from_json(value["watch"]) if "watch" in value else Watch()
+        return cls(value["log"], by_partition, sampler, lost_records, erased, settings, watch)

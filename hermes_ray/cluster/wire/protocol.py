@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import HermesError
@@ -114,10 +115,13 @@ class Admission:
     Attributes:
         epoch: of the process and of every stream it owns so far.
         streams: those that it owns so far; not empty where it follows a process that died.
+        standing: what people have changed about standing questions; ``None`` while that is not known, then the process
+            reads it itself.
     """
 
     epoch: int
     streams: frozenset[str]
+    standing: Definitions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ class WorkerHealth:
         failing: its engine has failed, and its process is about to end because of that.
         lifeline: host and port of :mod:`hermes_ray.cluster.memory_worker.lifeline`; ``None`` without one.
         asked: streams that were asked about in the last minutes, the last one first.
+        standing: version of the standing questions that it knows.
+        events_waiting: events that the broker has not confirmed.
     """
 
     loaded: bool
@@ -161,6 +167,8 @@ class WorkerHealth:
     failing: bool = False
     lifeline: tuple[str, int] | None = None
     asked: tuple[str, ...] = ()
+    standing: int = 0
+    events_waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class AnswerStream:
         stream_id: the stream that is asked.
         question: what is asked.
         on_event: also told of everything, from the engine's thread; must not block.
+        background: nobody waits for the answer.
 
     Attributes:
         job: what the engine works on.
@@ -25,9 +26,14 @@ class AnswerStream:
     """
 
     def __init__(
-        self, stream_id: str, question: Question, on_event: Callable[[AnswerEvent], None] | None = None
+        self,
+        stream_id: str,
+        question: Question,
+        on_event: Callable[[AnswerEvent], None] | None = None,
+        *,
+        background: bool = False,
     ) -> None:
-        self.job = QuestionJob(stream_id, question, self._deliver)
+        self.job = QuestionJob(stream_id, question, self._deliver, background=background)
         self.outcome: Future[Answer] = Future()
         self._events: SimpleQueue[AnswerEvent] = SimpleQueue()
         self._on_event = on_event

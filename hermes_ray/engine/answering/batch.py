@@ -1,7 +1,6 @@
 """Answers in progress: questions that wait, and those that decode together."""
 
 import sys
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from hermes_ray.engine.answering.sessions import Sessions
 from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.answering.text import TextStream
 from hermes_ray.engine.answering.token_meter import TokenMeter
+from hermes_ray.engine.answering.waiting import WaitingQuestions
 from hermes_ray.engine.contracts import AnswerToken
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
@@ -40,7 +40,7 @@ class AnswerBatch:
 
     Attributes:
         sessions: the conversations.
-        answered: questions with a complete answer.
+        answered: questions with a complete answer, those of the background left out.
         tokens: what was read and written.
         patience: how long steps of frames may take.
         copies: the seats.
@@ -61,7 +61,7 @@ class AnswerBatch:
         )
         self.sessions = Sessions(settings.max_sessions)
         self._prompts = Prompts(adapter, self.sessions, settings)
-        self._waiting: deque[QuestionJob] = deque()
+        self._waiting = WaitingQuestions(ingest.has_reached)
         self._active: list[AnswerInProgress] = []
         self.answered = 0
         self.tokens = TokenMeter()
@@ -69,73 +69,90 @@ class AnswerBatch:
 
     @property
     def waiting(self) -> int:
-        """Questions without a seat."""
-        return len(self._waiting)
+        """Questions without a seat that somebody waits for."""
+        return self._waiting.people
 
     @property
     def next_deadline_s(self) -> float | None:
         """``perf_counter`` at which the first question that waits for a frame gives up."""
-        return min((job.deadline_s for job in self._waiting if job.deadline_s is not None), default=None)
+        return self._waiting.next_deadline_s
 
     @property
     def ready(self) -> bool:
         """Whether a step has anything to do."""
-        return bool(self._active) or any(
-            job.cancelled.is_set() or self._ingest.has_reached(job.stream_id, job.question.as_of_ms)
-            for job in self._waiting
-        )
+        return bool(self._active) or self._waiting.ready
 
     @property
     def active(self) -> int:
-        """Answers being decoded."""
-        return len(self._active)
+        """Answers being decoded that somebody waits for."""
+        return sum(not item.job.background for item in self._active)
 
     def submit(self, job: QuestionJob) -> None:
         """Queue a question."""
-        self._waiting.append(job)
-        self.patience.asked(job.received_s)
+        self._waiting.submit(job)
+        if not job.background:
+            self.patience.asked(job.received_s)
 
     def step(self) -> int:
         """Read all waiting questions that find a seat, and one more token of every answer in progress, in one pass.
+
+        Background questions take the seats that nobody else wants, and give them back when somebody does.
 
         Returns:
             Tokens produced.
         """
         self._drop_cancelled()
         self._time_out()
-        started_s, going_on = perf_counter(), len(self._active)
+        started_s, going_on = perf_counter(), self.active
         self._seat_waiting()
+        people = self.active
+        self._seat_background()
         reading = list(self._active)
         if reading:
             self._read(reading)
-        if len(reading) > going_on:
+        if people > going_on and people == len(reading):
             self.patience.read(perf_counter() - started_s)
         return len(reading)
 
     def refuse(self, stream_id: str, error: HermesError) -> None:
         """Refuse the questions to one stream that have no seat yet; those that have one keep their copy."""
-        refused = [job for job in self._waiting if job.stream_id == stream_id]
-        self._waiting = deque(job for job in self._waiting if job.stream_id != stream_id)
-        for job in refused:
+        for job in self._waiting.take(lambda job: job.stream_id == stream_id):
             job.tell(error)
 
     def abandon(self, error: EngineError) -> None:
         """Refuse every question that has no complete answer."""
-        for job in [*self._waiting, *(item.job for item in self._active)]:
+        for job in [*self._waiting.take(lambda _: True), *(item.job for item in self._active)]:
             job.tell(error)
-        self._waiting.clear()
         self._active.clear()
 
     def _seat_waiting(self) -> None:
-        for job in [job for job in self._waiting if self._ingest.has_reached(job.stream_id, job.question.as_of_ms)]:
-            if not self.copies.seats_free:
+        for job in self._waiting.due():
+            if not self.copies.seats_free and not self._make_room():
                 return
-            with self._alone(job):
-                try:
-                    self._active.append(self._seated(job))
-                except HermesError as error:
-                    job.tell(error)
+            self._seat(job)
             self._waiting.remove(job)  # only now: should the device be unusable, the job is told with all that wait
+
+    def _seat_background(self) -> None:
+        now_s = perf_counter()
+        free, likely = self.copies.seats_free, self.patience.expects(now_s)
+        for job in self._waiting.due_behind(free, people=self.active > 0, likely=likely, now_s=now_s):
+            self._seat(job)
+            self._waiting.remove(job)
+
+    def _make_room(self) -> bool:
+        """Take the seat of the background question that came last; returns whether there was one."""
+        item = next((item for item in reversed(self._active) if item.job.background), None)
+        if item is not None:
+            self._leave(item)
+            self._waiting.put_back(item.job)
+        return item is not None
+
+    def _seat(self, job: QuestionJob) -> None:
+        with self._alone(job):
+            try:
+                self._active.append(self._seated(job))
+            except HermesError as error:
+                job.tell(error)
 
     def _seated(self, job: QuestionJob) -> AnswerInProgress:
         """A question with a private copy of the memory that it is about."""
@@ -250,6 +267,8 @@ class AnswerBatch:
             item.ended = "length"
 
     def _clock(self, item: AnswerInProgress) -> None:
+        if item.job.background:
+            return
         now_s = self.tokens.came(item.job.received_s, item.newest_token_s)
         if item.newest_token_s is None:
             item.ttft_ms = (now_s - item.job.received_s) * 1000
@@ -260,7 +279,7 @@ class AnswerBatch:
         if rest := item.text.flush():
             item.job.tell(AnswerToken(len(item.tokens), rest))
         self._leave(item)
-        self.answered += 1
+        self.answered += not item.job.background
         asked = item.job.question
         self.sessions.remember(item.job.stream_id, asked.session_id, Turn(asked.text, item.text.text))
         item.job.tell(item.answer(evidence))
@@ -271,8 +290,7 @@ class AnswerBatch:
 
     def _time_out(self) -> None:
         now = perf_counter()
-        for job in [job for job in self._waiting if job.deadline_s is not None and job.deadline_s <= now]:
-            self._waiting.remove(job)
+        for job in self._waiting.take(lambda job: job.deadline_s is not None and job.deadline_s <= now):
             job.tell(
                 QuestionTimeout(
                     f"as_of: no frame taken at {job.question.as_of_ms} ms or later arrived "
@@ -281,6 +299,6 @@ class AnswerBatch:
             )
 
     def _drop_cancelled(self) -> None:
-        self._waiting = deque(job for job in self._waiting if not job.cancelled.is_set())
+        self._waiting.take(lambda job: job.cancelled.is_set())
         for item in [item for item in self._active if item.job.cancelled.is_set()]:
             self._leave(item)

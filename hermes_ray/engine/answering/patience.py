@@ -27,6 +27,10 @@ class Patience:
         """A question has come, ``perf_counter``."""
         self._likely_until_s = now_s + _LIKELY_S
 
+    def expects(self, now_s: float) -> bool:
+        """Whether a question is likely, ``perf_counter``."""
+        return now_s < self._likely_until_s
+
     def read(self, seconds: float) -> None:
         """Questions were read, in a step of so many seconds."""
         if self._reading_s is None:
@@ -38,4 +42,4 @@ class Patience:
         """How long a step of frames that begins now may take, seconds; ``None`` for as long as it likes."""
         if self._fixed_s is not None:
             return self._fixed_s
-        return self._reading_s if now_s < self._likely_until_s else None
+        return self._reading_s if self.expects(now_s) else None

@@ -27,6 +27,7 @@ class QuestionJob:
         cancelled: set by the caller when nobody wants the answer any more.
         received_s: ``perf_counter`` when the engine took it.
         id: a random name, which the log and a failure mention.
+        background: nobody waits for the answer, see :mod:`hermes_ray.engine.answering.background`.
     """
 
     stream_id: str
@@ -35,6 +36,7 @@ class QuestionJob:
     cancelled: Event = field(default_factory=Event)
     received_s: float = field(default_factory=perf_counter)
     id: str = field(default_factory=lambda: uuid4().hex[:12])
+    background: bool = False
 
     @property
     def deadline_s(self) -> float | None:

@@ -1,0 +1,111 @@
+"""Events through faults: what the topic holds at the end is what an undisturbed engine finds in the same frames."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+
+from hermes_ray.cluster.memory_worker.meters import StandingMeters
+from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
+from hermes_ray.cluster.memory_worker.watched_frames import WatchedFrames
+from hermes_ray.config import KafkaSettings, Settings
+from hermes_ray.engine import Question, StreamEngine
+from hermes_ray.standing.watch import Watch
+from hermes_ray.transport.event import Event
+from hermes_ray.transport.record import Record
+from hermes_ray.transport.security import connection_options
+from tests.chaos.cameras import START_MS, picture
+from tests.chaos.undisturbed import Selected
+from tests.patience import LIMIT_S
+
+_QUESTION = "is there a red car in view ?"
+_PROBES = 12
+_CLOSE = 1e-4
+
+
+def standing(model: str) -> dict[str, Any]:
+    """Settings with a question that is told each time, one that comes and goes with the pictures, and a journal.
+
+    Args:
+        model: whose answers decide from which probability on pictures differ.
+    """
+    with StreamEngine.from_pretrained(model, device="cpu") as engine:
+        shares = []
+        for number in range(_PROBES):
+            engine.ingest("probe", [picture(0, 6 * number)], [START_MS + 1000 * number]).result(LIMIT_S)
+            answer = engine.ask("probe", Question(_QUESTION, options=("yes", "no"))).result(LIMIT_S)
+            shares.append(answer.option_probabilities[0])
+    middle = median(shares)
+    return {
+        "questions": [
+            {"name": "each", "question": _QUESTION, "every_s": 3, "on": "match", "fire_at": 0, "clear_at": 0},
+            {"name": "change", "question": _QUESTION, "every_frames": 2, "fire_at": middle, "clear_at": middle},
+        ],
+        "journal": {"streams": ["*"], "every_s": 10, "question": "what happened ?", "max_tokens": 6},
+    }
+
+
+async def assert_complete(settings: Settings, frames: Mapping[str, Sequence[Selected]]) -> int:
+    """No event is missing, none is there that should not be, and whatever is there again is the same by its id.
+
+    Args:
+        settings: of the system, which has come to rest.
+        frames: of every stream, all that sampling keeps.
+
+    Returns:
+        How many events there are; repeated ones count once.
+    """
+    expected = await _expected(settings, frames)
+    found = await asyncio.to_thread(_published, settings.kafka, set(expected))
+    assert {name.rule for name in expected.values()} == {"each", "change", "journal"}
+    strangers = [event for event in found if event.id not in expected]
+    assert not strangers, strangers
+    for event in found:
+        own = expected[event.id]
+        assert (event.stream_id, event.rule, event.kind, event.frame) == (own.stream_id, own.rule, own.kind, own.frame)
+        assert (event.captured_ms, event.since_ms, event.answer) == (own.captured_ms, own.since_ms, own.answer)
+        assert abs((event.probability or 0) - (own.probability or 0)) < _CLOSE
+    return len(expected)
+
+
+async def _expected(settings: Settings, frames: Mapping[str, Sequence[Selected]]) -> dict[str, Event]:
+    watched = WatchedFrames(StandingRules(settings.standing, None), StandingMeters(), settings.kafka.max_record_bytes)
+    memory = settings.memory.model_copy(update={"slots": len(frames), "spill_directory": None})
+    events: dict[str, Event] = {}
+    name = settings.model.name
+    with StreamEngine.from_pretrained(name, memory=memory, engine=settings.engine, device="cpu") as engine:
+        for stream, shown in frames.items():
+            images, ts_ms = [np.array(frame.image) for frame in shown], [frame.ts_ms for frame in shown]
+            result = await watched.apply(engine, stream, images, ts_ms, Watch(), None)
+            events |= {event.id: event for event in result.events}
+    return events
+
+
+def _published(settings: KafkaSettings, wanted: set[str]) -> list[Event]:
+    """What the topic holds, by Kafka's own consumer, once it holds all that is wanted and nothing more comes."""
+    consumer: Any = KafkaConsumer(**connection_options(settings), enable_auto_commit=False)
+    consumer.assign([TopicPartition(settings.events_topic, 0)])
+    consumer.seek_to_beginning()
+    found: list[Event] = []
+    deadline_s = time.monotonic() + LIMIT_S
+    try:
+        while True:
+            batch = [r for records in consumer.poll(timeout_ms=1000).values() for r in records]
+            found += [_event(record) for record in batch]
+            missing = wanted - {event.id for event in found}
+            if not (batch or missing):
+                return found
+            assert time.monotonic() < deadline_s, f"{len(missing)} events are missing: {missing}"
+    finally:
+        consumer.close()
+
+
+def _event(found: Any) -> Event:
+    headers = tuple(found.headers)
+    return Event.from_record(
+        Record(found.topic, found.partition, found.offset, found.timestamp, found.key, found.value, headers)
+    )
