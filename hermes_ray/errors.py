@@ -46,9 +46,11 @@
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
+    │   ├── EventsUnavailable     what keeps events is away, or none are kept
     │   ├── UnknownWorker         no worker of that name
     │   └── WorkerUnavailable     the owning worker is dead or restarting
     │       └── WorkerLost        and the request may have been under way there
+    ├── UnknownEvent              no event of that id, or no such picture of it
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
         │   ├── BodyTooLarge      a body beyond its limit
@@ -379,6 +381,18 @@ class StaleEpoch(ClusterError):
     """The caller acts for an owner that has since been replaced."""
 
     code = "stale-epoch"
+
+
+class EventsUnavailable(ClusterError):
+    """What keeps events cannot be reached now, or none are kept. Questions are answered all the same."""
+
+    code = "events-unavailable"
+
+
+class UnknownEvent(HermesError):
+    """There is no event of that id: it never was, has expired, or was erased; or it has no such picture."""
+
+    code = "unknown-event"
 
 
 class UnknownWorker(ClusterError):

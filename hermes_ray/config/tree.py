@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hermes_ray.config.access import AccessSettings, LimitSettings
+from hermes_ray.config.events import EventSettings
 from hermes_ray.config.section import Section as _Section
 
 ENV_PREFIX = "HERMES_"
@@ -354,6 +355,8 @@ class Settings(BaseSettings):
     """The Ray actors."""
     snapshots: SnapshotSettings = SnapshotSettings()
     """Copies of the streams' memories that outlive a process."""
+    events: EventSettings = EventSettings()
+    """What standing questions and the journal found out: where it is kept, and who is told."""
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
     metrics: MetricsSettings = MetricsSettings()
