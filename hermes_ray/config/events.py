@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from hermes_ray.config.section import Section
 
-DATABASE_PASSWORD_VARIABLE = "HERMES_EVENTS__DATABASE_PASSWORD"
+DATABASE_PASSWORD_VARIABLE = "HERMES_EVENTS__DATABASE_PASSWORD"  # noqa: S105 - its name alone
 """Holds ``events.database_password`` where it is in no settings file."""
 
 _SCHEMES = ("sqlite", "postgresql+psycopg")
@@ -19,12 +19,12 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 class TargetSettings(Section):
     """Which events a target is told of; each that is given must hold."""
 
-    streams: Annotated[list[str], Field(min_length=1)] = ["*"]
+    streams: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
     """Ids of streams, or patterns such as ``dock-*``; any of them."""
-    kinds: Annotated[list[_Kind], Field(min_length=1)] = ["match", "clear"]
+    kinds: Annotated[tuple[_Kind, ...], Field(min_length=1)] = ("match", "clear")
     """``match``: a standing question's answer became one that it waits for; ``clear``: it is none any more;
     ``journal``: what happened."""
-    rules: list[str] | None = None
+    rules: tuple[str, ...] | None = None
     """Names of standing questions; ``null`` for all."""
 
 
@@ -89,7 +89,7 @@ class EventSettings(Section):
     """The most bytes of events and their pictures. Beyond it, first go the oldest pictures, then the oldest events."""
     max_thumbnail_bytes: Annotated[int, Field(ge=0)] = 64 * 1024
     """The largest picture that is kept with an event; of a larger one only its frame's number."""
-    webhooks: dict[_Name, WebhookSettings] = {}
+    webhooks: dict[_Name, WebhookSettings] = Field(default_factory=dict)
     """Addresses that are told of events, by a name that stays when the address changes."""
     mqtt: MqttSettings | None = None
     """A broker that is told of events."""

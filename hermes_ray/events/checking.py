@@ -14,6 +14,8 @@ _MOST_TEXT = 64 * 1024
 """Characters of one text: a model's longest answer has far fewer."""
 _MOST_EVIDENCE = 64
 _MOST_NUMBER = 2**62
+_MOST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999, behind which no calendar of ours goes."""
 
 
 def checked_event(record: Record) -> Event:
@@ -29,16 +31,16 @@ def checked_event(record: Record) -> Event:
     if record.key != _key(event.stream_id):
         raise TransportError(f"{where} has another key than its event's stream")
     validate_stream_id(event.stream_id)
-    numbers = (event.frame, event.captured_ms, *(moment.frame for moment in event.evidence))
-    times = (event.since_ms, *(moment.captured_ms for moment in event.evidence))
+    numbers = (event.frame, *(moment.frame for moment in event.evidence))
+    times = (event.captured_ms, event.since_ms or 0, *(moment.captured_ms or 0 for moment in event.evidence))
     texts = {"rule": event.rule, "question": event.question, "answer": event.answer, "model": event.model}
     shares = (event.probability, *(moment.weight for moment in event.evidence))
     wrong = (
         not isinstance(event.id, str)
         or not 0 < len(event.id) <= 64
         or not event.id.isalnum()
-        or not all(_is_number(number) for number in numbers)
-        or not all(time is None or _is_number(time) for time in times)
+        or not all(_is_number(number, _MOST_NUMBER) for number in numbers)
+        or not all(_is_number(time, _MOST_MS) for time in times)
         or not all(isinstance(text, str) and len(text) <= _MOST_TEXT for text in texts.values())
         or not all(share is None or _is_share(share) for share in shares)
         or len(event.evidence) > _MOST_EVIDENCE
@@ -64,8 +66,8 @@ def _key(stream_id: Any) -> bytes | None:
     return stream_id.encode() if isinstance(stream_id, str) and stream_id.isascii() else None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_NUMBER
+def _is_number(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _is_share(value: object) -> bool:

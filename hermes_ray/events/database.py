@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
 
 from hermes_ray.config import DATABASE_PASSWORD_VARIABLE, EventSettings
-from hermes_ray.errors import ConfigError, EventsUnavailable
+from hermes_ray.errors import ConfigError, EventRefused, EventsUnavailable
 from hermes_ray.events.tables import IDENTITY
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -64,9 +65,9 @@ class EventDatabase:
         except ModuleNotFoundError as error:
             raise ConfigError(f"events.database: {error}; install hermes-ray[postgresql]") from error
         if self.is_sqlite:
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", _prepare_sqlite)
         else:
-            sa.event.listen(self._engine, "do_connect", self._give_password)
+            event.listen(self._engine, "do_connect", self._give_password)
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +149,8 @@ class EventDatabase:
             yield
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()
-            raise EventsUnavailable(
+            kind = EventRefused if isinstance(error, DataError | IntegrityError) else EventsUnavailable
+            raise kind(
                 f"the database {self.name}: {reason[0] if reason else type(error).__name__}",
                 retry_after_s=_RETRY_AFTER_S,
             ) from error

@@ -8,10 +8,16 @@ from hermes_ray.events.tables import EVENTS
 
 _MOST_WORDS = 32
 _WORD = re.compile(r"\w+")
-_COMMON = frozenset(
-    ["a", "about", "after", "all", "also", "an", "and", "any", "anyone", "anything", "are", "as", "at", "be", "been", "before", "between", "but", "by", "can", "come", "came", "could", "day", "did", "do", "does", "during", "ever", "first", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "last", "many", "me", "much", "my", "no", "not", "now", "of", "off", "on", "one", "or", "other", "our", "out", "over", "past", "she", "show", "since", "so", "some", "someone", "something", "tell", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "time", "to", "today", "under", "until", "up", "was", "we", "week", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "yesterday", "you", "your", "happen", "happened", "happens", "seen", "see"]
-)
-"""Words that say nothing of what a question is about."""
+_COMMON_WORDS = """
+a about after all also an and any anyone anything are as at be been before between but by can come came
+could day did do does during ever first for from had has have he her him his how i if in into is it its
+just last many me much my no not now of off on one or other our out over past she show since so some
+someone something tell than that the their them then there these they this those through time to today
+under until up was we week were what when where which while who whom whose why will with yesterday you
+your happen happened happens seen see
+"""
+"""Of questions: they say nothing of what one is about."""
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def words_in(text: str) -> list[str]:
