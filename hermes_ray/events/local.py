@@ -6,9 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from hermes_ray.errors import EventsUnavailable, Overloaded
+from hermes_ray.errors import Overloaded
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
 from hermes_ray.events.reading import EventReader
@@ -20,47 +20,8 @@ _MOST_WAITING = 128
 _Result = TypeVar("_Result")
 
 
-class Events(Protocol):
-    """Events that are kept. Every method raises ``EventsUnavailable`` where what keeps them is away."""
-
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
-        """A page of events; see :meth:`EventReader.find`."""
-        ...
-
-    async def updates(
-        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
-    ) -> EventNews:
-        """What was stored behind a sequence number, oldest first; waits for it for a while.
-
-        Args:
-            database: that the number is of; ``None``: none is known, so this is where the list ends now. Of another
-                database everything is new.
-            after: the number.
-            wanted: which events.
-            limit: the most.
-            wait_s: how long to wait for something, seconds.
-        """
-        ...
-
-    async def event(self, event_id: str) -> KeptEvent:
-        """One event. Raises ``UnknownEvent``."""
-        ...
-
-    async def picture(self, event_id: str, position: int) -> bytes:
-        """What a moment of its evidence looked like. Raises ``UnknownEvent``."""
-        ...
-
-    async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
-        """Lines that a question is about; see :meth:`EventReader.journal`."""
-        ...
-
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
-        """Deliveries that were given up, the newest first."""
-        ...
-
-
 class LocalEvents:
-    """:class:`Events` over a database. For one event loop, in which it is made.
+    """:class:`~hermes_ray.events.contract.Events` over a database. For one event loop, in which it is made.
 
     Args:
         database: prepared, or to be prepared.
@@ -83,13 +44,13 @@ class LocalEvents:
             self._loop.call_soon_threadsafe(self._wake)
 
     async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
-        """See :class:`Events`."""
+        """See the contract."""
         return await self._run(lambda: self._reader.find(wanted, limit, behind))
 
     async def updates(
         self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
     ) -> EventNews:
-        """See :class:`Events`."""
+        """See the contract."""
         if database is None:
             return await self._run(self._reader.newest)
         until_s = time.monotonic() + wait_s
@@ -106,19 +67,19 @@ class LocalEvents:
                 await asyncio.wait_for(news.wait(), left_s)
 
     async def event(self, event_id: str) -> KeptEvent:
-        """See :class:`Events`."""
+        """See the contract."""
         return await self._run(lambda: self._reader.event(event_id))
 
     async def picture(self, event_id: str, position: int) -> bytes:
-        """See :class:`Events`."""
+        """See the contract."""
         return await self._run(lambda: self._reader.picture(event_id, position))
 
     async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
-        """See :class:`Events`."""
+        """See the contract."""
         return await self._run(lambda: self._reader.journal(stream_id, question, limit))
 
     async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
-        """See :class:`Events`."""
+        """See the contract."""
         return await self._run(lambda: self._reader.failed_deliveries(limit))
 
     async def _run(self, work: Callable[[], _Result]) -> _Result:
@@ -133,39 +94,3 @@ class LocalEvents:
     def _wake(self) -> None:
         waiting, self._news = self._news, asyncio.Event()
         waiting.set()
-
-
-class NoEvents:
-    """:class:`Events` where none are kept."""
-
-    def __init__(self, why: str = "no events are kept: events.database is null") -> None:
-        self._why = why
-
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
-        """Raises ``EventsUnavailable``, as all do here."""
-        raise self._refusal()
-
-    async def updates(
-        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
-    ) -> EventNews:
-        """Raises."""
-        raise self._refusal()
-
-    async def event(self, event_id: str) -> KeptEvent:
-        """Raises."""
-        raise self._refusal()
-
-    async def picture(self, event_id: str, position: int) -> bytes:
-        """Raises."""
-        raise self._refusal()
-
-    async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
-        """Raises."""
-        raise self._refusal()
-
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
-        """Raises."""
-        raise self._refusal()
-
-    def _refusal(self) -> EventsUnavailable:
-        return EventsUnavailable(self._why, retry_after_s=60.0)

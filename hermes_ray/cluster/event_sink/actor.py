@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from hermes_ray.cluster.wire.events import EventHealth
 from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError, EventsUnavailable
+from hermes_ray.events.contract import Events, NoEvents
 from hermes_ray.events.keeper import EventKeeper
 from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
-from hermes_ray.events.local import Events, NoEvents
 from hermes_ray.observability.logs import configure_logs, get_logger
 
 log = get_logger(__name__)
@@ -45,7 +45,7 @@ class EventSink:
         return await self._keeper.erase(stream_id, log_id, ends)
 
     async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
-        """See :class:`~hermes_ray.events.local.Events`, as all below."""
+        """See :class:`~hermes_ray.events.contract.Events`, as all below."""
         return await self._events.find(wanted, limit, behind)
 
     async def updates(

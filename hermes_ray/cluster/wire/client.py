@@ -20,7 +20,7 @@ from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figu
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
-from hermes_ray.events.local import Events
+from hermes_ray.events.contract import Events
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
 

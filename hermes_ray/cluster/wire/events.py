@@ -1,7 +1,7 @@
 """How callers reach the actor that keeps events, and what it says of itself."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hermes_ray.errors import EventsUnavailable, WorkerUnavailable
@@ -25,11 +25,11 @@ class EventHealth:
     """
 
     trouble: tuple[str, ...] = ()
-    stats: EventStats = EventStats()
+    stats: EventStats = field(default_factory=EventStats)
 
 
 class RemoteEvents:
-    """:class:`~hermes_ray.events.local.Events` of the cluster.
+    """:class:`~hermes_ray.events.contract.Events` of the cluster.
 
     Args:
         call: calls an actor by name with a method and its arguments, within ``limit_s``.
@@ -39,7 +39,7 @@ class RemoteEvents:
         self._call = call
 
     async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
-        """See :class:`~hermes_ray.events.local.Events`, as all here."""
+        """See :class:`~hermes_ray.events.contract.Events`, as all here."""
         return await self._ask("find", wanted, limit, behind)
 
     async def updates(
