@@ -1,5 +1,6 @@
 """Events over HTTP: searched, followed without a gap, shown, and only to whom they belong."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -229,10 +230,16 @@ async def test_the_clients_find_follow_and_show(url, kept):
             client.event("none")
     async with AsyncHermesClient(url) as client:
         assert [found.frame for found in await client.events(limit=1)] == [2]
-        followed = client.follow_events(stream=["gate"], after=None)
-        following = anext(followed)
-        async with Follower(url) as follower:  # whoever comes later is told of it: so the first one listens
-            await follower.next()
-            kept.store(match(3))
-        assert (await following).frame == 3
+        followed = client.follow_events(stream=["gate"])
+        following = asyncio.ensure_future(anext(followed))
+        number = 10
+        while not following.done():  # it is told of those that come once it listens
+            kept.store(match(number := number + 1))
+            await asyncio.sleep(0.05)
+        began = (await following).frame
+        kept.store(match(1000))
+        told = [began]
+        while told[-1] != 1000:
+            told.append((await anext(followed)).frame)
+        assert told == [*range(began, number + 1), 1000]
         await followed.aclose()
