@@ -58,6 +58,7 @@ class AskParameters(TypedDict, total=False):
     options: Sequence[str]
     as_of: str | datetime
     session_id: str
+    history: bool
 
 
 class StreamWishes(TypedDict, total=False):
