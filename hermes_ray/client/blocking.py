@@ -9,7 +9,7 @@ import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
-from hermes_ray.api.schemas.events import EventResponse
+from hermes_ray.api.schemas.events import EventResponse, FailedDeliveryResponse
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
@@ -208,6 +208,10 @@ class HermesClient:
             UnknownEvent: there is no such picture.
         """
         return self._send(kept_events.thumbnail(event_id, position))
+
+    def failed_deliveries(self) -> list[FailedDeliveryResponse]:
+        """Events that a webhook or broker did not take, however often it was tried; the newest first."""
+        return self._send(kept_events.failed_deliveries())
 
     def follow_events(self, **wanted: Unpack[EventWishes]) -> Generator[EventResponse, None, None]:
         """Events as they are stored, from now on, without an end.

@@ -7,7 +7,13 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from hermes_ray.api.schemas.events import MOST_ON_A_PAGE, EventListResponse, EventResponse
+from hermes_ray.api.schemas.events import (
+    MOST_ON_A_PAGE,
+    EventListResponse,
+    EventResponse,
+    FailedDeliveryListResponse,
+    FailedDeliveryResponse,
+)
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.client.events import Event, EventLines
 from hermes_ray.client.failures import checked, valid
@@ -50,6 +56,11 @@ def thumbnail(event_id: str, position: int) -> Call[bytes]:
     """A picture of an event."""
     path = f"/v1/events/{quote(event_id, safe='')}/thumbnails/{position}.jpg"
     return Call("GET", path, lambda found: found, unpack=_picture_in)
+
+
+def failed_deliveries() -> Call[list[FailedDeliveryResponse]]:
+    """Deliveries that were given up."""
+    return Call("GET", "/v1/deliveries/failed", lambda body: FailedDeliveryListResponse.model_validate(body).deliveries)
 
 
 def followed(wanted: EventWishes) -> str:

@@ -42,7 +42,6 @@ ASKING_PROBLEMS = (
     "stale-epoch",
     "engine-closed",
     "question-timeout",
-    "events-unavailable",
 )
 
 _EXAMPLE = (
@@ -58,7 +57,7 @@ router = APIRouter(prefix="/v1/streams", tags=["questions"])
     "/{id}/query",
     operation_id="askStream",
     response_model=AnswerResponse,
-    responses=documentation.problems(*ASKING_PROBLEMS)
+    responses=documentation.problems(*ASKING_PROBLEMS, "events-unavailable")
     | documentation.event_stream(
         "The answer. With `stream: true` server-sent events: `token` (a TokenEvent) for each token, then `answer` "
         "(an AnswerResponse), or `error` (a Problem) if it fails half-way. Comment lines keep a silent stream alive.",

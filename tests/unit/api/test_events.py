@@ -1,16 +1,21 @@
 """Events over HTTP: searched, followed without a gap, shown, and only to whom they belong."""
 
 import asyncio
+import json
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import httpx
 import pytest
+from mcp import Client
+from typer.testing import CliRunner
 
 from hermes_ray.api.application import create_app
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
 from hermes_ray.api.keys.scopes import Scope
+from hermes_ray.cli.main import app as app_of_commands
 from hermes_ray.client import AsyncHermesClient, HermesClient
 from hermes_ray.config import EventSettings, load
 from hermes_ray.errors import UnknownEvent
@@ -280,3 +285,28 @@ async def test_history_that_cannot_be_had_is_no_answer_without_it(app):
     async with in_process(app) as client:
         answer = await client.post(f"/v1/streams/{STREAM}/query", json={"question": "Who?", "history": True})
     assert (answer.status_code, answer.json()["code"]) == (503, "events-unavailable")
+
+
+def hermes(*arguments):
+    return CliRunner().invoke(app_of_commands, ["events", *arguments])
+
+
+def test_the_command_finds_events_by_words_and_age(url, kept):
+    now_ms = time.time_ns() // 1_000_000
+    kept.store(
+        match(1, captured_ms=now_ms - 3_600_000), match(2, captured_ms=now_ms - 3 * 86_400_000), line(3, "Quiet.")
+    )
+    found = json.loads(hermes("search", "red truck", "--since", "2d", "--url", url, "--json").stdout)["events"]
+    assert [event["frame"] for event in found] == [1]
+    shown = hermes("search", "--kind", "journal", "--url", url)
+    assert (shown.exit_code, "Quiet." in shown.stdout) == (0, True)
+    refused = hermes("search", "--since", "yesterday", "--url", url)
+    assert (refused.exit_code, "--since yesterday" in refused.stderr) == (2, True)
+    assert "no delivery" in hermes("failed", "--url", url).stdout
+
+
+async def test_an_agent_finds_events(url, kept):
+    kept.store(match(1), line(2, "A red truck leaves.", stream="yard"), line(3, "All quiet."))
+    async with Client(f"{url}/mcp", mode="auto") as client:
+        found = await client.call_tool("find_events", {"words": "red truck", "camera": "ya*"})
+    assert [event["answer"] for event in found.structured_content["events"]] == ["A red truck leaves."]
