@@ -48,9 +48,13 @@
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
+    │   ├── EventsUnavailable     what keeps events is away, or none are kept
+    │   │   └── EventRefused      the database does not take an event's values
     │   ├── UnknownWorker         no worker of that name
     │   └── WorkerUnavailable     the owning worker is dead or restarting
     │       └── WorkerLost        and the request may have been under way there
+    ├── DeliveryFailed            a webhook or broker did not take an event
+    ├── UnknownEvent              no event of that id, or no such picture of it
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
         │   ├── BodyTooLarge      a body beyond its limit
@@ -395,6 +399,24 @@ class StaleEpoch(ClusterError):
     code = "stale-epoch"
 
 
+class EventsUnavailable(ClusterError):
+    """What keeps events cannot be reached now, or none are kept. Questions are answered all the same."""
+
+    code = "events-unavailable"
+
+
+class EventRefused(EventsUnavailable):
+    """The database does not take the values of an event."""
+
+    code = "event-refused"
+
+
+class UnknownEvent(HermesError):
+    """There is no event of that id: it never was, has expired, or was erased; or it has no such picture."""
+
+    code = "unknown-event"
+
+
 class UnknownWorker(ClusterError):
     """There is no worker of that name."""
 
@@ -409,6 +431,22 @@ class WorkerUnavailable(ClusterError):
 
 class WorkerLost(WorkerUnavailable):
     """The worker's process ended or was cut off while the request was under way, or just before."""
+
+
+class DeliveryFailed(HermesError):
+    """A target did not take an event.
+
+    Attributes:
+        refused: it said that it never will; else it was away, or asked for time.
+        retry_after_s: how long it asked to wait, seconds; 0 if it asked for nothing.
+    """
+
+    code = "delivery-failed"
+
+    def __init__(self, message: str, *, refused: bool = False, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.refused = refused
+        self.retry_after_s = retry_after_s
 
 
 class ApiError(HermesError):

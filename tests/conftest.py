@@ -102,6 +102,7 @@ def kafka_settings(broker):
         bootstrap_servers=broker.bootstrap_servers,
         frames_topic=f"frames-{unique}",
         dead_letters_topic=f"dead-letters-{unique}",
+        events_topic=f"events-{unique}",
         frames_partitions=4,
         group_id=f"group-{unique}",
         request_timeout_s=5.0,

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 import hermes_ray
 from hermes_ray.api import documentation
+from hermes_ray.api.asking.event_updates import Followers
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys import installation
 from hermes_ray.api.middleware.body_limit import BodyLimit
@@ -17,6 +18,7 @@ from hermes_ray.api.problems.defects import Defects
 from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
     docs,
+    events,
     health,
     index,
     memory_files,
@@ -69,6 +71,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
     app.state.imports = 0
+    app.state.event_followers = Followers()
     for module in (
         index,
         docs,
@@ -80,6 +83,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         questions,
         several_streams,
         standing_questions,
+        events,
         openai,
         openai_responses,
         problem_kinds,

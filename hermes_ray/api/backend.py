@@ -11,11 +11,17 @@ from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
+from hermes_ray.events.contract import Events
 from hermes_ray.observability.stats import SystemStats
 
 
 class Backend(Protocol):
     """Streams that can be listed and asked. Every method may be called concurrently on one event loop."""
+
+    @property
+    def events(self) -> Events:
+        """What standing questions and journals found out."""
+        ...
 
     async def readiness(self) -> Readiness:
         """Whether questions can be answered now, and what is missing if not."""

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.keys import requirements
 from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
+from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 
@@ -25,6 +26,7 @@ TAGS = [
     {"name": "streams", "description": "Which streams there are, what their memories hold, and changing them."},
     {"name": "questions", "description": "Asking one stream or several; one JSON answer, or server-sent events."},
     {"name": "standing questions", "description": "Asked again and again; their answers are events."},
+    {"name": "events", "description": "What standing questions and journals found out: searched, or followed."},
     {"name": "openai", "description": "The same for programs that speak OpenAI's API: each stream is a model."},
     {"name": "health", "description": "For load balancers, Kubernetes and Prometheus."},
     {"name": "problems", "description": "What the errors mean."},
@@ -103,7 +105,7 @@ def install(app: FastAPI) -> None:
         _add_problems_of_bodies(document)
         requirements.describe(document, keyed=app.state.settings.api.access.keys_file is not None)
         schemas = document["components"]["schemas"]
-        for model in (Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone):
+        for model in (Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone, EventResponse):
             schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

@@ -27,6 +27,7 @@ from hermes_ray.errors import (
     StreamExists,
     UnknownStandingQuestion,
 )
+from hermes_ray.events.contract import Events, NoEvents
 from hermes_ray.observability.stats import SystemStats, WorkerStats
 
 
@@ -38,14 +39,20 @@ class EngineBackend:
     Args:
         engine: has the streams.
         max_clock_skew_s: how far a camera's clock may be ahead of this machine's, seconds.
+        events: that are kept; the caller's too. By default none are.
     """
 
     HERE = Location(worker="local", epoch=0)
     """What the API shows as the worker."""
 
     def __init__(
-        self, engine: StreamEngine, max_clock_skew_s: float = VideoSettings.model_fields["max_clock_skew_s"].default
+        self,
+        engine: StreamEngine,
+        max_clock_skew_s: float = VideoSettings.model_fields["max_clock_skew_s"].default,
+        events: Events | None = None,
     ) -> None:
+        self.events: Events = events or NoEvents("an engine alone keeps no events")
+        """What is kept."""
         self._engine = engine
         self._max_clock_skew_s = max_clock_skew_s
         self._meters = MemoryMeters()

@@ -10,6 +10,7 @@ from hermes_ray.cli.cameras.command import cameras
 from hermes_ray.cli.commands.ask import ask
 from hermes_ray.cli.commands.doctor import doctor
 from hermes_ray.cli.commands.drain import drain
+from hermes_ray.cli.commands.events import events
 from hermes_ray.cli.commands.keys import keys
 from hermes_ray.cli.commands.look import look
 from hermes_ray.cli.commands.mcp import mcp
@@ -60,6 +61,7 @@ app.command()(config)
 app.add_typer(cameras, name="cameras")
 app.add_typer(streams, name="streams")
 app.add_typer(standing, name="standing")
+app.add_typer(events, name="events")
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(bench, name="bench")

@@ -1,5 +1,6 @@
 """The client that blocks."""
 
+import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar, Unpack
@@ -8,15 +9,25 @@ import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
+from hermes_ray.api.schemas.events import EventResponse, FailedDeliveryResponse
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.api.schemas.standing_questions import StandingQuestionResponse
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
-from hermes_ray.client import protocol
+from hermes_ray.client import kept_events, protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
-from hermes_ray.client.protocol import AskParameters, Call, Picture, StreamChange, StreamWishes
-from hermes_ray.errors import ApiUnreachable, ConfigError
+from hermes_ray.client.kept_events import EventWishes
+from hermes_ray.client.protocol import (
+    CONNECT_TIMEOUT_S,
+    FOLLOW_SILENCE_S,
+    AskParameters,
+    Call,
+    Picture,
+    StreamChange,
+    StreamWishes,
+)
+from hermes_ray.errors import ApiUnreachable, ConfigError, HermesError
 
 _Result = TypeVar("_Result")
 
@@ -181,6 +192,70 @@ class HermesClient:
         with reachable():
             response = self._http.request(call.method, call.path, content=parts, timeout=call.timeout)
         return call.result(response)
+
+    def events(self, *, limit: int | None = None, **wanted: Unpack[EventWishes]) -> list[EventResponse]:
+        """What standing questions and journals found out, newest first, however many pages it fills.
+
+        Args:
+            limit: so many of them at most; all by default.
+            wanted: ``stream`` (ids or patterns), ``kind`` and ``rule`` are lists of which any may hold; ``q`` are words
+                that must all occur; ``since`` and ``until`` are times of capture.
+
+        Raises:
+            EventsUnavailable: what keeps events is away, or none are kept.
+        """
+        found: list[EventResponse] = []
+        cursor: str | None = None
+        while limit is None or len(found) < limit:
+            left = None if limit is None else limit - len(found)
+            page = self._send(kept_events.events(wanted, left, cursor))
+            found += page.events
+            if (cursor := page.next) is None:
+                break
+        return found
+
+    def event(self, event_id: str) -> EventResponse:
+        """One event.
+
+        Raises:
+            UnknownEvent: there is none of that id.
+        """
+        return self._send(kept_events.event(event_id))
+
+    def event_thumbnail(self, event_id: str, position: int) -> bytes:
+        """What a moment of an event's evidence looked like, JPEG; ``position`` is its place there, from 0.
+
+        Raises:
+            UnknownEvent: there is no such picture.
+        """
+        return self._send(kept_events.thumbnail(event_id, position))
+
+    def failed_deliveries(self) -> list[FailedDeliveryResponse]:
+        """Events that a webhook or broker did not take, however often it was tried; the newest first."""
+        return self._send(kept_events.failed_deliveries())
+
+    def follow_events(self, **wanted: Unpack[EventWishes]) -> Generator[EventResponse, None, None]:
+        """Events as they are stored, from now on, without an end.
+
+        A connection that ends is made anew, and goes on behind the last event: none is left out, none comes twice.
+        """
+        lines = EventLines()
+        path, timeout = kept_events.followed(wanted), httpx.Timeout(FOLLOW_SILENCE_S, connect=CONNECT_TIMEOUT_S)
+        while True:
+            headers = kept_events.follow_headers(lines)
+            try:
+                with reachable(), self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+                    if response.is_error:
+                        response.read()
+                        checked(response)
+                    for line in response.iter_lines():
+                        if (event := lines.feed(line)) is not None:
+                            yield kept_events.followed_event(event)
+            except HermesError as error:
+                if not kept_events.comes_back(error, lines):
+                    raise
+            lines = EventLines(lines.place)  # what a broken connection had begun to say is said again
+            time.sleep(kept_events.RECONNECT_S)
 
     def models(self) -> list[Model]:
         """Every stream, under the name that it has for OpenAI's clients."""

@@ -19,9 +19,15 @@ class Event(NamedTuple):
 
 
 class EventLines:
-    """Makes events of lines (WHATWG HTML, section 9.2.6). Comments are dropped."""
+    """Makes events of lines (WHATWG HTML, section 9.2.6). Comments are dropped.
 
-    def __init__(self) -> None:
+    Args:
+        place: the id of the last event that came over an earlier connection.
+    """
+
+    def __init__(self, place: str | None = None) -> None:
+        self.place = place
+        """The last id that came, of an event or alone."""
         self._name = "message"
         self._data: list[str] = []
 
@@ -33,6 +39,8 @@ class EventLines:
             self._name = value
         elif name == "data":
             self._data.append(value)
+        elif name == "id":
+            self.place = value
         elif not line and self._data:
             event = Event(self._name, "\n".join(self._data))
             self._name, self._data = "message", []

@@ -30,6 +30,8 @@ from hermes_ray.errors import ApiUnreachable, ConfigError
 CONNECT_TIMEOUT_S = 5.0
 """For the connection alone, seconds."""
 
+FOLLOW_SILENCE_S = 35.0
+"""Longest silence of who follows events, seconds: three heartbeats of the server."""
 _ALIVE_TIMEOUT_S = 10.0
 # For the answer of a router that only has to say that it lives.
 _QUIET_TIMEOUT_S = 30.0
@@ -59,6 +61,7 @@ class AskParameters(TypedDict, total=False):
     options: Sequence[str]
     as_of: str | datetime
     session_id: str
+    history: bool
 
 
 class StreamWishes(TypedDict, total=False):

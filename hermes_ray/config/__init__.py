@@ -1,6 +1,13 @@
 """The whole configuration: one typed tree. Unknown keys are refused by name; secrets print masked."""
 
 from hermes_ray.config.access import AccessSettings, LimitSettings
+from hermes_ray.config.events import (
+    DATABASE_PASSWORD_VARIABLE,
+    EventSettings,
+    MqttSettings,
+    TargetSettings,
+    WebhookSettings,
+)
 from hermes_ray.config.loading import (
     API_KEY_VARIABLE,
     CONFIG_FILE_VARIABLE,
@@ -34,6 +41,7 @@ from hermes_ray.config.tree import (
 __all__ = [
     "API_KEY_VARIABLE",
     "CONFIG_FILE_VARIABLE",
+    "DATABASE_PASSWORD_VARIABLE",
     "ENV_DELIMITER",
     "ENV_PREFIX",
     "HERMES_PRESETS",
@@ -43,6 +51,7 @@ __all__ = [
     "ApiSettings",
     "ClusterSettings",
     "EngineSettings",
+    "EventSettings",
     "HermesSettings",
     "JournalSettings",
     "KafkaSettings",
@@ -52,13 +61,16 @@ __all__ = [
     "MemorySettings",
     "MetricsSettings",
     "ModelSettings",
+    "MqttSettings",
     "PolicyName",
     "QuietTime",
     "Settings",
     "SnapshotSettings",
     "StandingQuestion",
     "StandingSettings",
+    "TargetSettings",
     "VideoSettings",
+    "WebhookSettings",
     "give_to_children",
     "load",
     "load_with_sources",

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hermes_ray.config.access import AccessSettings, LimitSettings
+from hermes_ray.config.events import EventSettings
 from hermes_ray.config.section import Section as _Section
 from hermes_ray.config.standing import StandingSettings
 
@@ -357,6 +358,8 @@ class Settings(BaseSettings):
     """Copies of the streams' memories that outlive a process."""
     standing: StandingSettings = StandingSettings()
     """Standing questions and the journal."""
+    events: EventSettings = EventSettings()
+    """What standing questions and the journal found out: where it is kept, and who is told."""
     api: ApiSettings = ApiSettings()
     """The HTTP API."""
     metrics: MetricsSettings = MetricsSettings()

@@ -26,6 +26,8 @@ class Question:
         instructions: a system turn before the conversation; refused where the model's chat template has none.
         stop: the answer ends before that of these texts which is complete first.
         top_p: samples among the likeliest tokens that together have this probability; 1 among all.
+        notes: lines that stand before the question, oldest first, such as those of a journal. What does not fit is left
+            out, the oldest first; no session remembers them.
     """
 
     text: str
@@ -40,6 +42,7 @@ class Question:
     instructions: str | None = None
     stop: tuple[str, ...] = ()
     top_p: float = 1.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Answer:
         finish_reason: ``stop`` (the model ended its answer, or a stop text did) or ``length`` (max_tokens reached).
         evidence: the moments that the answer's attention rests on, heaviest first, at most eight.
         option_probabilities: for a question with options, the probability of each in the order given; they add up to 1.
+        notes: of the question's notes, those that it was read with.
     """
 
     text: str
@@ -97,6 +101,7 @@ class Answer:
     finish_reason: str
     evidence: tuple[FrameEvidence, ...] = ()
     option_probabilities: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

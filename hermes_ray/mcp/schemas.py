@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field
 
 from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, OptionProbability
 from hermes_ray.api.schemas.streams import StreamResponse
 
@@ -56,6 +57,62 @@ class LookThroughCamera(Schema):
     """Name of the camera, as list_cameras gives it."""
     frame: Annotated[int, Field(ge=0)] | None = None
     """Number of the frame, as evidence has it; the newest if left out."""
+
+
+class FindEvents(Schema):
+    """Find what happened at the cameras, days or weeks ago: lines of their journals, and what was watched for.
+
+    Newest first. For what a camera sees now or saw in the last hours, ask_camera knows more.
+    """
+
+    words: Annotated[str, Field(max_length=500)] | None = None
+    """Words that must all occur, such as: red truck. Without any, everything."""
+    camera: Annotated[str, Field(min_length=1, max_length=128)] = "*"
+    """Name of the camera, or a pattern with * for any characters."""
+    since: AwareDatetime | None = None
+    """Only of this moment or later, RFC 3339."""
+    until: AwareDatetime | None = None
+    """Only from before this moment, RFC 3339."""
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    """How many at most."""
+
+
+class FoundEvent(Schema):
+    """Something that happened."""
+
+    camera: str
+    """Name of the camera."""
+    captured: str
+    """When, RFC 3339."""
+    since: str | None
+    """Of a journal's line: since when, RFC 3339."""
+    question: str
+    """What was asked."""
+    answer: str
+    """What the camera's model answered."""
+
+
+class FoundEvents(Schema):
+    """What was found."""
+
+    events: list[FoundEvent]
+    """Newest first."""
+
+    @classmethod
+    def of(cls, found: list[EventResponse]) -> Self:
+        """The same in an agent's words."""
+        return cls(
+            events=[
+                FoundEvent(
+                    camera=event.stream,
+                    captured=event.captured,
+                    since=event.since,
+                    question=event.question,
+                    answer=event.answer,
+                )
+                for event in found
+            ]
+        )
 
 
 class Look(Schema):

@@ -11,9 +11,18 @@ from pydantic import ValidationError
 
 from hermes_ray.api.schemas.base import Schema, rfc3339
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE
-from hermes_ray.client import AskParameters, AsyncHermesClient
+from hermes_ray.client import AskParameters, AsyncHermesClient, EventWishes
 from hermes_ray.errors import ApiUnreachable, ClusterError, HermesError, Overloaded, UnknownStream
-from hermes_ray.mcp.schemas import AskCamera, CameraAnswer, Cameras, ListCameras, Look, LookThroughCamera
+from hermes_ray.mcp.schemas import (
+    AskCamera,
+    CameraAnswer,
+    Cameras,
+    FindEvents,
+    FoundEvents,
+    ListCameras,
+    Look,
+    LookThroughCamera,
+)
 
 _ANSWER_LIMIT_S = 60.0
 """How long a tool waits for an answer, seconds: agents give up after a minute or two, and then know nothing."""
@@ -85,12 +94,24 @@ async def _look_through_camera(client: AsyncHermesClient, asked: LookThroughCame
     return look, ImageContent(type="image", data=b64encode(picture.jpeg).decode(), mime_type=MEDIA_TYPE)
 
 
+async def _find_events(client: AsyncHermesClient, asked: FindEvents) -> tuple[FoundEvents]:
+    wanted = EventWishes(stream=[asked.camera])
+    if asked.words is not None:
+        wanted["q"] = asked.words
+    if asked.since is not None:
+        wanted["since"] = asked.since
+    if asked.until is not None:
+        wanted["until"] = asked.until
+    return (FoundEvents.of(await client.events(limit=asked.limit, **wanted)),)
+
+
 TOOLS: Mapping[str, CameraTool[Any]] = {
     tool.name: tool
     for tool in (
         CameraTool("list_cameras", "List cameras", ListCameras, Cameras, _list_cameras),
         CameraTool("look_through_camera", "Look through a camera", LookThroughCamera, Look, _look_through_camera),
         CameraTool("ask_camera", "Ask a camera", AskCamera, CameraAnswer, _ask_camera),
+        CameraTool("find_events", "Find events", FindEvents, FoundEvents, _find_events),
     )
 }
 """Every tool, by name."""

@@ -261,6 +261,33 @@ class StreamFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class EventStats:
+    """What keeps events, at one moment; counts are since its process started.
+
+    Attributes:
+        up: it answers, and reaches broker and database.
+        stored: events written into the database.
+        left_out: records that were not, by reason: ``repeated``, ``erased``, ``invalid``, ``lost``.
+        failures: how often broker or database could not be reached or used.
+        lag_records: records of the topic that wait; ``None`` where that is unknown.
+        kept_bytes: of events and their pictures; ``None`` before they were first counted.
+        delivered: events that each target took.
+        given_up: deliveries to each target that were given up.
+        behind_s: for how long the event has been tried that each target has not taken; 0 for none.
+    """
+
+    up: bool = False
+    stored: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    failures: int = 0
+    lag_records: int | None = None
+    kept_bytes: int | None = None
+    delivered: Mapping[str, int] = field(default_factory=dict)
+    given_up: Mapping[str, int] = field(default_factory=dict)
+    behind_s: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SystemStats:
     """Everything that is shown, at one moment.
 
@@ -269,9 +296,11 @@ class SystemStats:
         workers: by name.
         streams: by id; empty unless metrics per stream are switched on.
         question_problems: questions that callers saw fail, by problem code, over all routers.
+        events: what keeps events; ``None`` if none are kept, or nothing is known of it.
     """
 
     coordinator_up: bool
     workers: Mapping[str, WorkerStats] = field(default_factory=dict)
     streams: Mapping[str, StreamFigures] = field(default_factory=dict)
     question_problems: Mapping[str, int] = field(default_factory=dict)
+    events: EventStats | None = None

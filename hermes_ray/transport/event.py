@@ -126,7 +126,7 @@ class Event:
             raise InvalidHeader(f"header {VERSION_HEADER} is {version!r}; this release reads {VERSION}")
         try:
             return cls.from_json(json.loads(record.value or b""))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise TransportError(f"the record at {record.partition}:{record.offset} is no event: {error!r}") from error
 
 

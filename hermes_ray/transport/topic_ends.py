@@ -19,14 +19,18 @@ class TopicEnds(NamedTuple):
     ends: Mapping[int, int]
 
 
-def topic_ends(settings: KafkaSettings) -> TopicEnds:
-    """The ends of the frames topic. Connects for this one question, and blocks.
+def topic_ends(settings: KafkaSettings, topic: str | None = None) -> TopicEnds:
+    """The ends of a topic. Connects for this one question, and blocks.
+
+    Args:
+        settings: where and how to connect.
+        topic: which; by default the one of frames.
 
     Raises:
         BrokerUnavailable: no broker answered within ``request_timeout_s``.
         TransportError: the user may not read the topic.
     """
-    topic = settings.frames_topic
+    topic = topic or settings.frames_topic
     with PartitionConsumer(settings) as consumer:
         partitions = [(topic, partition) for partition in consumer.partitions_for(topic)]
         ends = consumer.end_offsets(partitions)

@@ -29,12 +29,12 @@ _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
 
 
-def json_event(data: object, name: str | None = None) -> ServerSentEvent:
-    """A server-sent event with JSON data.
+def json_event(data: object, name: str | None = None, place: str | None = None) -> ServerSentEvent:
+    """A server-sent event with JSON data; ``place`` is its id.
 
     Only ASCII: many clients split lines at U+2028, U+0085 and others too, which JSON would leave as they are.
     """
-    return ServerSentEvent(json.dumps(data, allow_nan=False, separators=(",", ":")), event=name, sep=LINE_END)
+    return ServerSentEvent(json.dumps(data, allow_nan=False, separators=(",", ":")), event=name, id=place, sep=LINE_END)
 
 
 async def whole_answer(events: AnswerEvents, request: Request) -> Answer | None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from hermes_ray.api.asking.answering import last_answer
+from hermes_ray.api.asking.history import history_of
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.schemas.base import STREAM_ID, Schema
 from hermes_ray.api.schemas.problem import Problem
@@ -152,8 +153,9 @@ class SideBySide:
         left_s = self._deadline_s - time.monotonic()
         if left_s <= 0:
             raise QuestionTimeout("the answers of other streams took all the time")
-        question = replace(self._question, timeout_s=left_s)
+        history = await history_of(self._backend.events, stream, self._query)
+        question = replace(self._question, timeout_s=left_s, notes=tuple(history))
         patience_s = 0.0 if self._query.timeout_s is None else left_s
         answer = await last_answer(self._backend.ask(stream, question, left_s, patience_s, streamed=False))
         location = await self._backend.locate(stream)
-        return AnswerResponse.of(stream, self._query, answer, location.worker, time.time() * 1000)
+        return AnswerResponse.of(stream, self._query, answer, location.worker, time.time() * 1000, history)

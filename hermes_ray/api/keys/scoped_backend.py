@@ -9,6 +9,7 @@ from hermes_ray.api.asking.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
 from hermes_ray.api.keys.limits import QuestionPlaces
+from hermes_ray.api.keys.scoped_events import ScopedEvents
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile
@@ -49,6 +50,11 @@ class ScopedBackend:
         self._places = places
         self._audit = audit
         self._request_id = request_id
+
+    @property
+    def events(self) -> ScopedEvents:
+        """Those of the caller's streams."""
+        return ScopedEvents(self._backend.events, self._caller)
 
     async def readiness(self) -> Readiness:
         """See :class:`~hermes_ray.api.backend.Backend`; the same for everybody."""

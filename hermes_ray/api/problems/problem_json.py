@@ -107,6 +107,10 @@ _KINDS = (
     ProblemKind("not-ready", 503, "Not ready", "Try again after Retry-After seconds; /readyz says what is missing."),
     ProblemKind("stale-epoch", 503, "The stream is moving", "Try again after Retry-After seconds."),
     ProblemKind("worker-unavailable", 503, "The stream's worker is down", "Try again after Retry-After seconds."),
+    ProblemKind("unknown-event", 404, "No such event", "GET /v1/events lists those that are kept."),
+    ProblemKind(
+        "events-unavailable", 503, "Events cannot be reached", "Try again after Retry-After seconds; detail says why."
+    ),
     ProblemKind("snapshot", 503, "The snapshot store cannot be used", "Look at the store; nothing has changed."),
     ProblemKind("cluster", 503, "The cluster cannot serve this now", "Try again after Retry-After seconds."),
 )

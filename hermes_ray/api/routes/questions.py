@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from sse_starlette import ServerSentEvent
@@ -17,6 +18,7 @@ from hermes_ray.api.asking.answering import (
     started,
     whole_answer,
 )
+from hermes_ray.api.asking.history import history_of
 from hermes_ray.api.backend import Backend, CurrentBackend
 from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
 from hermes_ray.api.routes.streams import StreamId
@@ -55,7 +57,7 @@ router = APIRouter(prefix="/v1/streams", tags=["questions"])
     "/{id}/query",
     operation_id="askStream",
     response_model=AnswerResponse,
-    responses=documentation.problems(*ASKING_PROBLEMS)
+    responses=documentation.problems(*ASKING_PROBLEMS, "events-unavailable")
     | documentation.event_stream(
         "The answer. With `stream: true` server-sent events: `token` (a TokenEvent) for each token, then `answer` "
         "(an AnswerResponse), or `error` (a Problem) if it fails half-way. Comment lines keep a silent stream alive.",
@@ -73,13 +75,14 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
 
 async def _answer(stream_id: str, query: QueryRequest, request: Request, backend: Backend) -> Response:
     timeout_s = query.timeout_s or request.app.state.settings.api.request_timeout_s
-    question = query.to_question(timeout_s)
+    history = await history_of(backend.events, stream_id, query)
+    question = replace(query.to_question(timeout_s), notes=tuple(history))
     events = backend.ask(stream_id, question, timeout_s, query.timeout_s or 0.0, streamed=query.stream)
 
     async def finished(answer: Answer) -> AnswerResponse:
         # Asked now: before, a stream that is moving or recovering has no owner, and the question may wait for one.
         location = await backend.locate(stream_id)
-        return AnswerResponse.of(stream_id, query, answer, location.worker, time.time() * 1000)
+        return AnswerResponse.of(stream_id, query, answer, location.worker, time.time() * 1000, history)
 
     if query.stream:
         return event_stream(_server_sent(await started(events), finished, request))

@@ -1,5 +1,6 @@
 """Questions and answers of the native API. Times are UTC; ``_ms`` is milliseconds, ``_s`` seconds."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Literal, Self
 
@@ -56,6 +57,9 @@ class QueryRequest(Schema):
     """Wait until a frame taken then or later is in the memory (within ``timeout_s``), RFC 3339."""
     session_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """Continue the conversation of that name about this stream; a new name begins one."""
+    history: Flag = False
+    """True puts lines of the stream's journal that the question is about, at most eight, in front of the question: what
+    happened before all that the memory holds. The answer's ``history`` names them."""
 
     def to_question(self, timeout_s: float) -> Question:
         """The engine's question.
@@ -125,6 +129,19 @@ class Evidence(Schema):
         ]
 
 
+class JournalEvidence(Schema):
+    """A line of the journal that the model read with the question."""
+
+    event: str
+    """The line's id, for ``GET /v1/events/{id}``."""
+    since: str | None
+    """Where the span that it is about begins, RFC 3339."""
+    until: str
+    """Where it ends, RFC 3339."""
+    text: str
+    """What it says."""
+
+
 class OptionProbability(Schema):
     """How likely one of the options is."""
 
@@ -162,6 +179,7 @@ class AnswerResponse(Schema):
                         }
                     ],
                     "options": [],
+                    "history": [],
                 }
             ]
         }
@@ -194,10 +212,21 @@ class AnswerResponse(Schema):
     """The frames that the answer's attention rests on, heaviest first, at most eight."""
     options: list[OptionProbability]
     """For a question with options, their probabilities in the order given; else empty."""
+    history: Annotated[list[JournalEvidence], Field(default_factory=list)]
+    """For a question with ``history``, the journal's lines that the model read with it, oldest first: evidence beside
+    the frames. Where not all fit into the question's tokens, the oldest are left out."""
 
     @classmethod
-    def of(cls, stream: str, query: QueryRequest, answer: Answer, worker: str, now_ms: float) -> Self:
-        """The response for an engine's answer, finished at ``now_ms``, ms since epoch."""
+    def of(
+        cls,
+        stream: str,
+        query: QueryRequest,
+        answer: Answer,
+        worker: str,
+        now_ms: float,
+        history: Mapping[str, JournalEvidence],
+    ) -> Self:
+        """The response for an engine's answer, finished at ``now_ms``, ms since epoch; ``history`` by its notes."""
         options = zip(query.options or (), answer.option_probabilities, strict=True)
         return cls(
             stream=stream,
@@ -213,6 +242,7 @@ class AnswerResponse(Schema):
             worker=worker,
             evidence=Evidence.of(stream, answer),
             options=[OptionProbability(option=option, probability=probability) for option, probability in options],
+            history=[history[note] for note in answer.notes],
         )
 
 

@@ -33,6 +33,9 @@ def ask(
         typer.Option(help="Wait for a frame of this moment or later, RFC 3339, such as 2026-01-02T03:04:05Z."),
     ] = None,
     session: Annotated[str | None, typer.Option(help="Continue the conversation of this name.")] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Read the journal's lines about it too: for what was days ago.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask a stream. The answer goes to stdout token by token; what it rests on goes to stderr."""
@@ -45,6 +48,7 @@ def ask(
         "options": option or None,
         "as_of": as_of,
         "session_id": session,
+        "history": history or None,
     }
     options = {name: value for name, value in options.items() if value is not None}
     with connect(url, api_key_file) as client:
@@ -62,6 +66,8 @@ def ask(
     if answer.evidence:
         frames = ", ".join(f"{item.frame} ({item.weight:.0%})" for item in answer.evidence[:_FRAMES_SHOWN])
         progress_console().print(f"[dim]rests on frames {frames}; see one: hermes look {stream} --frame N[/]")
+    for line in answer.history:
+        progress_console().print(f"[dim]and on the journal of {escape(line.until)}: {escape(line.text)}[/]")
     for choice in answer.options:
         progress_console().print(f"[dim]{choice.probability:6.1%}  {escape(choice.option)}[/]")
 

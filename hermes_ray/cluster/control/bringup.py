@@ -15,6 +15,7 @@ from hermes_ray.cluster.control.ray_address import check_joinable, chosen_addres
 from hermes_ray.cluster.memory_worker.snapshot_store import remove_temporary, resolved
 from hermes_ray.cluster.wire.calls import Actor, actors_of, fetch, find_actor
 from hermes_ray.cluster.wire.contracts import Readiness
+from hermes_ray.cluster.wire.events import EVENT_SINK
 from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import ClusterSettings, Settings, referring
 from hermes_ray.errors import ClusterError, NotReady, WorkerUnavailable
@@ -120,7 +121,7 @@ def shutdown_cluster(settings: Settings) -> None:
         temporary = _temporary_snapshots(coordinator)
         ray.kill(coordinator)
     names = actors_of(namespace)
-    for prefix in ("ingest-", "memory-"):  # in this order, so that ingest can commit
+    for prefix in (EVENT_SINK, "ingest-", "memory-"):  # in this order, so that ingest can commit
         _end([name for name in names if name.startswith(prefix)], namespace)
     if temporary is not None:
         remove_temporary(temporary)

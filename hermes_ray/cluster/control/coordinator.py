@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import ray
@@ -12,6 +13,7 @@ from hermes_ray.cluster.control.carried_through import CarriedThrough
 from hermes_ray.cluster.control.confirmations import Confirmations
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.erasure import StreamEraser
+from hermes_ray.cluster.control.event_keeping import EventKeeping
 from hermes_ray.cluster.control.importing import StreamImporter
 from hermes_ray.cluster.control.moves import StreamMover
 from hermes_ray.cluster.control.retention import retentions
@@ -21,13 +23,14 @@ from hermes_ray.cluster.control.supervisor import Supervisor
 from hermes_ray.cluster.control.take_over import TakeOver
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
+from hermes_ray.cluster.wire.events import EVENT_SINK
 from hermes_ray.cluster.wire.protocol import ClusterView
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings, StandingQuestion
-from hermes_ray.errors import HermesError, NoFreeSlot, NotReady, UnknownStream
+from hermes_ray.errors import EventsUnavailable, HermesError, NoFreeSlot, NotReady, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
-from hermes_ray.observability.stats import WorkerStats
+from hermes_ray.observability.stats import EventStats, WorkerStats
 from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
 
 log = get_logger(__name__)
@@ -65,6 +68,7 @@ class Coordinator:
             lambda: len(self._directory.workers_up),
         )
         self._supervisor = Supervisor(settings, self._directory, clock, self._stored, lambda: self._standing.known)
+        self._events = EventKeeping(settings)
         tell_ingest = self._supervisor.tell_ingest
         self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
         take_over = TakeOver(
@@ -142,11 +146,14 @@ class Coordinator:
         return location
 
     async def erase(self, stream_id: str) -> Erasure:
-        """Forget a stream and all that is kept of it; raises as :meth:`StreamEraser.erase`."""
+        """Forget a stream and all that is kept of it, events too; raises as :meth:`StreamEraser.erase`.
+
+        Events outlive the memory that they are of, so a stream that is unknown otherwise may still have some.
+        """
         await self._heard_all.wait()
         if self._directory.find(stream_id) is None:
             self._require_all_known()
-        return await self._carry_through(self._eraser.erase(stream_id))
+        return await self._carry_through(self._erase(stream_id))
 
     async def configure(self, stream_id: str, change: Change) -> Location:
         """Change what is set for a stream alone. By the new epoch its ingest worker asks again, and learns it.
@@ -242,11 +249,31 @@ class Coordinator:
         Raises:
             ModelError, ConfigError: a memory worker can never be ready, as it said itself.
         """
-        return self._supervisor.readiness()
+        readiness = self._supervisor.readiness()
+        return replace(readiness, missing=(*readiness.missing, *self._events.missing))
+
+    async def event_stats(self) -> EventStats | None:
+        """Of what keeps events; ``None`` if none are kept."""
+        return self._events.stats
 
     async def temporary_snapshots(self) -> str | None:
         """The directory of snapshots if it is of no use to a later cluster."""
         return self._stored.temporary_url
+
+    async def _erase(self, stream_id: str) -> Erasure:
+        try:
+            erasure = await self._eraser.erase(stream_id)
+        except UnknownStream:
+            if not await self._events.erase(stream_id):
+                raise
+            return Erasure()
+        try:  # after the memory, which publishes nothing more
+            await self._events.erase(stream_id)
+        except EventsUnavailable as error:
+            log.warning("events of an erased stream are left", stream_id=stream_id, error=str(error))
+            where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"
+            return Erasure(complete=False, left_on=where)
+        return erasure
 
     async def _tell_to_own(self, stream_id: str, location: Location) -> None:
         known = (stream_id, location.epoch, False, self._eraser.beginning(stream_id))
@@ -294,6 +321,7 @@ class Coordinator:
         self._heard_all.set()
         await self._supervisor.assign()
         self._mover.go_on()
+        self._events.check()
         for beside in (self._expiry, self._taking_over, self._reading_standing):
             if beside.done():
                 beside.result()  # nothing more to do; or what nobody expected, which ends this process

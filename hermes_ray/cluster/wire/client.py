@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Self
 from hermes_ray.cluster.wire.answer_channels import AnswerChannels
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.contracts import Erasure, IngestCounts, Location, Readiness, StreamStatus
+from hermes_ray.cluster.wire.events import RemoteEvents
 from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts_of_file, send
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
@@ -20,6 +21,7 @@ from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figu
 from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
+from hermes_ray.events.contract import Events
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
 
@@ -59,6 +61,8 @@ class ClusterClient:
         self._locations: dict[str, Location] = {}
         self._suspects = QuestionSuspects()
         self._channels = AnswerChannels(self._handle, self._ended)
+        self.events: Events = RemoteEvents(self._call)
+        """What standing questions and journals found out."""
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -109,10 +113,11 @@ class ClusterClient:
             async with asyncio.timeout(_STATS_LIMIT_S):
                 workers = await self._call(COORDINATOR, "worker_stats")
                 problems = await self._call(COORDINATOR, "question_problems")
+                events = await self._call(COORDINATOR, "event_stats")
         except (HermesError, TimeoutError) as error:
             log.warning("no stats", error=str(error))
             return SystemStats(coordinator_up=False)
-        return SystemStats(True, workers, await self._stream_figures() if per_stream else {}, problems)
+        return SystemStats(True, workers, await self._stream_figures() if per_stream else {}, problems, events)
 
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""

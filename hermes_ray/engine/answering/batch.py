@@ -157,7 +157,7 @@ class AnswerBatch:
     def _seated(self, job: QuestionJob) -> AnswerInProgress:
         """A question with a private copy of the memory that it is about."""
         memory, as_of_ms = self._ingest.memory(job.stream_id)
-        prompt = self._prompts.build(job.stream_id, job.question)
+        prompt, notes = self._prompts.build(job.stream_id, job.question)
         options = tuple(tuple(self._prompts.ids(option)) for option in job.question.options)
         generator = new_generator(job.question.seed) if job.question.temperature > 0 else None
         preview = self._writer.preview(memory)
@@ -178,6 +178,7 @@ class AnswerBatch:
             captured=memory.captured.frozen(),
             frames_seen=memory.frames_seen,
             prompt_tokens=prompt.shape[0],
+            notes=notes,
         )
 
     def _read(self, items: Sequence[AnswerInProgress]) -> None:

@@ -13,6 +13,8 @@ from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import InvalidQuestion
 from hermes_ray.models import ModelAdapter, Turn
 
+_NOTES = "Notes of earlier:"
+
 
 class Prompts:
     """Builds prompts within the engine's limits.
@@ -31,8 +33,13 @@ class Prompts:
         self._control_tokens = _control_tokens(adapter.tokenizer)
 
     @torch.inference_mode()
-    def build(self, stream_id: str, question: Question) -> Tensor:
-        """The question with as much of its conversation as fits, newest turns first: ``[tokens, hidden]``.
+    def build(self, stream_id: str, question: Question) -> tuple[Tensor, tuple[str, ...]]:
+        """The question with as much of its notes and its conversation as fits.
+
+        Of both the newest stay; notes go first. A note with a control token is left out: who asks has not written it.
+
+        Returns:
+            ``[tokens, hidden]``, and the notes that are in it.
 
         Raises:
             InvalidQuestion: it is too long by itself or with the conversation that was given with it, or brings
@@ -43,7 +50,11 @@ class Prompts:
         self._check_control_tokens("messages", (question.instructions or "", *chain.from_iterable(question.history)))
         self._check_options(question)
         history = self._sessions.history(stream_id, question.session_id)
-        while (prompt := self._render(question, history)).shape[0] > self._max_tokens:
+        notes = tuple(note for note in question.notes if not any(token in note for token in self._control_tokens))
+        while (prompt := self._render(question, notes, history)).shape[0] > self._max_tokens:
+            if notes:
+                notes = notes[1:]
+                continue
             if not history:
                 alone = not question.history and question.instructions is None
                 what = "question: has" if alone else "messages: the question and the conversation before it have"
@@ -52,11 +63,12 @@ class Prompts:
                     f"at most {self._max_tokens} are allowed (engine.max_question_tokens)"
                 )
             history = history[1:]
-        return prompt
+        return prompt, notes
 
-    def _render(self, question: Question, history: Sequence[Turn]) -> Tensor:
+    def _render(self, question: Question, notes: Sequence[str], history: Sequence[Turn]) -> Tensor:
         given = (Turn(*turn) for turn in question.history)
-        return self._adapter.question(question.text, (*history, *given), question.instructions)
+        noted = "\n".join((_NOTES, *notes, "", question.text)) if notes else question.text
+        return self._adapter.question(noted, (*history, *given), question.instructions)
 
     def _check_control_tokens(self, field: str, texts: Sequence[str]) -> None:
         for text in texts:

@@ -57,7 +57,7 @@ async def test_an_agent_lists_the_cameras_and_asks_one(kind: str, url: str):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         listed = await client.call_tool("list_cameras", {})
         answer = await client.call_tool("ask_camera", {"camera": STREAM, "question": "What is there?", "max_tokens": 6})
-    assert set(tools) == {"list_cameras", "ask_camera", "look_through_camera"}
+    assert set(tools) == {"list_cameras", "ask_camera", "look_through_camera", "find_events"}
     (camera,) = listed.structured_content["cameras"]
     assert (camera["name"], camera["frames_seen"]) == (STREAM, FRAMES)
     assert camera["age_s"] == pytest.approx(time.time() - NEWEST_S, abs=60)

@@ -1,0 +1,65 @@
+"""Events as one caller sees them: those of their streams."""
+
+from dataclasses import replace
+
+from hermes_ray.api.keys.scopes import Caller
+from hermes_ray.errors import UnknownEvent
+from hermes_ray.events.contract import Events
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+
+
+class ScopedEvents:
+    """:class:`~hermes_ray.events.contract.Events` for one request.
+
+    An event of a stream outside of the caller's globs is refused in the very words of one that does not exist.
+
+    Args:
+        events: all of them.
+        caller: who sent the request.
+    """
+
+    def __init__(self, events: Events, caller: Caller) -> None:
+        self._events = events
+        self._caller = caller
+
+    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+        """A page of events of the caller's streams."""
+        return await self._events.find(self._narrowed(wanted), limit, behind)
+
+    async def updates(
+        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
+    ) -> EventNews:
+        """What was stored of the caller's streams behind a sequence number."""
+        return await self._events.updates(database, after, self._narrowed(wanted), limit, wait_s)
+
+    async def event(self, event_id: str) -> KeptEvent:
+        """One event.
+
+        Raises:
+            UnknownEvent: there is none of that id for this caller.
+        """
+        unknown = UnknownEvent(f"there is no event {event_id!r}: it never was, has expired, or was erased")
+        try:
+            kept = await self._events.event(event_id)
+        except UnknownEvent as error:
+            raise unknown from error
+        if not self._caller.sees(kept.event.stream_id):
+            raise unknown
+        return kept
+
+    async def picture(self, event_id: str, position: int) -> bytes:
+        """What a moment of its evidence looked like. Raises as :meth:`event`."""
+        await self.event(event_id)
+        return await self._events.picture(event_id, position)
+
+    async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
+        """Lines of a journal; none of a stream that does not exist for this caller."""
+        return await self._events.journal(stream_id, question, limit) if self._caller.sees(stream_id) else []
+
+    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+        """Deliveries of events of the caller's streams that were given up."""
+        found = await self._events.failed_deliveries(limit)
+        return [failed for failed in found if self._caller.sees(failed.event.event.stream_id)]
+
+    def _narrowed(self, wanted: EventFilter) -> EventFilter:
+        return replace(wanted, streams=(*wanted.streams, self._caller.streams))

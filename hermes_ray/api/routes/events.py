@@ -1,0 +1,109 @@
+"""Events: found by words and time, followed as they come, and their pictures."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from hermes_ray.api import documentation
+from hermes_ray.api.asking.event_updates import EventUpdates, event_place
+from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.listing.cursor import write_cursor
+from hermes_ray.api.schemas.events import (
+    MOST_ON_A_PAGE,
+    ORDER,
+    EventListQuery,
+    EventListResponse,
+    EventResponse,
+    FailedDeliveryListResponse,
+    FailedDeliveryResponse,
+)
+from hermes_ray.api.schemas.pictures import MEDIA_TYPE
+
+_PROBLEMS = ("invalid-request", "events-unavailable", "overloaded")
+_EXAMPLE = 'id: 1f2e3d4c-7041\n\nid: 1f2e3d4c-7042\nevent: event\ndata: {"id":"3f6a0c...","kind":"match", ...}\n\n'
+_EVENT_STREAM = "text/event-stream"
+_MOST_ID = 64
+
+router = APIRouter(tags=["events"])
+
+EventId = Annotated[str, Path(description="The event's id.", min_length=1, max_length=_MOST_ID)]
+
+
+@router.get(
+    "/v1/events",
+    operation_id="listEvents",
+    response_model=EventListResponse,
+    responses=documentation.problems(*_PROBLEMS)
+    | documentation.event_stream(
+        "A page of events. With `Accept: text/event-stream` server-sent events (`event`, an EventResponse) as they are "
+        "stored, from now on, or behind the one that `Last-Event-ID` names. Lines with an `id` alone say how far the "
+        "stream has come.",
+        _EXAMPLE,
+        documentation.event("EventResponse", "event"),
+    ),
+)
+async def list_events(
+    query: Annotated[EventListQuery, Query()],
+    request: Request,
+    backend: CurrentBackend,
+    last_event_id: Annotated[
+        str | None, Header(description="`id` of the last server-sent event that the caller has.", max_length=128)
+    ] = None,
+) -> Response:
+    """What standing questions and journals found out: newest first, or followed as it comes.
+
+    An event that is listed while pages are fetched is listed exactly once, whatever is stored meanwhile. Followed over
+    any number of connections with `Last-Event-ID`, none is left out and none comes twice; `since`, `until`, `limit` and
+    `cursor` have no effect then. A connection ends after half an hour: connect again.
+    """
+    if _EVENT_STREAM in request.headers.get("accept", ""):
+        place = event_place(last_event_id)
+        return await EventUpdates(request.app.state.event_followers).follow(backend.events, query.to_filter(), place)
+    page = await backend.events.find(query.to_filter(), query.limit, query.behind())
+    cursor = None if page.next is None else write_cursor(ORDER, (page.next[0], str(page.next[1])))
+    found = EventListResponse(events=[EventResponse.of(kept) for kept in page.events], next=cursor)
+    return JSONResponse(found.model_dump())
+
+
+@router.get(
+    "/v1/events/{id}",
+    operation_id="getEvent",
+    responses=documentation.problems("unknown-event", *_PROBLEMS),
+)
+async def get_event(id: EventId, backend: CurrentBackend) -> EventResponse:  # noqa: A002 - of the path
+    """One event."""
+    return EventResponse.of(await backend.events.event(id))
+
+
+@router.get(
+    "/v1/events/{id}/thumbnails/{position}.jpg",
+    operation_id="getEventThumbnail",
+    response_class=Response,
+    responses={
+        **documentation.problems("unknown-event", *_PROBLEMS),
+        200: {
+            "description": "The picture.",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "contentMediaType": MEDIA_TYPE}}},
+        },
+    },
+)
+async def get_event_thumbnail(
+    id: EventId,  # noqa: A002 - of the path
+    position: Annotated[int, Path(ge=0, lt=1000, description="Place of the moment in the event's evidence, from 0.")],
+    backend: CurrentBackend,
+) -> Response:
+    """What a moment of an event's evidence looked like. Kept with the event, when the memory has long forgotten it."""
+    jpeg = await backend.events.picture(id, position)
+    return Response(jpeg, media_type=MEDIA_TYPE, headers={"Cache-Control": "private, no-cache"})
+
+
+@router.get(
+    "/v1/deliveries/failed",
+    operation_id="listFailedDeliveries",
+    responses=documentation.problems(*_PROBLEMS),
+)
+async def list_failed_deliveries(backend: CurrentBackend) -> FailedDeliveryListResponse:
+    """Events that a webhook or broker did not take, however often it was tried. They go with their events."""
+    found = await backend.events.failed_deliveries(MOST_ON_A_PAGE)
+    return FailedDeliveryListResponse(deliveries=[FailedDeliveryResponse.of(failed) for failed in found])

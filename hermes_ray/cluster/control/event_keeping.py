@@ -1,0 +1,128 @@
+"""Keeps the actor running that keeps events. Questions never wait for it: what is wrong there is a warning."""
+
+import asyncio
+from typing import Any
+
+import ray
+
+from hermes_ray.cluster.event_sink.actor import EventSink
+from hermes_ray.cluster.wire.calls import Actor, typed_errors
+from hermes_ray.cluster.wire.events import EVENT_SINK, EventHealth
+from hermes_ray.config import Settings
+from hermes_ray.errors import EventsUnavailable, HermesError, TransportError
+from hermes_ray.observability.logs import get_logger
+from hermes_ray.observability.stats import EventStats
+from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
+
+log = get_logger(__name__)
+
+_LOOK_S = 1.0
+_ANSWER_LIMIT_S = 5.0
+_ERASE_LIMIT_S = 15.0
+_ON_THE_HEAD = {"node:__internal_head__": 0.001}
+"""A resource that Ray gives the head node, and no other: that is where a SQLite file stays."""
+
+
+class EventKeeping:
+    """The one actor that keeps events, if any are kept.
+
+    Args:
+        settings: the whole tree.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._wanted = settings.events.database is not None
+        self._handle: Actor | None = None
+        self._health: EventHealth | None = None
+        self._trouble = "starting"
+        self._was_heard = False
+        self._owed: dict[str, TopicEnds] = {}
+        self._minding = asyncio.create_task(self._mind())
+
+    @property
+    def missing(self) -> list[str]:
+        """A line for everything that is not as it should be, for people."""
+        if not self._wanted:
+            return []
+        lines = self._health.trouble if self._health is not None else (self._trouble,)
+        owed = [f"events of {len(self._owed)} erased streams are still to be deleted"] if self._owed else []
+        return [f"{EVENT_SINK}: {line}" for line in (*lines, *owed)]
+
+    @property
+    def stats(self) -> EventStats | None:
+        """For metrics; ``None`` if no events are kept."""
+        if not self._wanted:
+            return None
+        return EventStats() if self._health is None else self._health.stats
+
+    async def erase(self, stream_id: str) -> int:
+        """Delete a stream's events, also those that are published by now and not stored yet.
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            EventsUnavailable: not now; it is done as soon as it can be, if this process lives until then and the
+                broker said which records there are.
+        """
+        if not self._wanted:
+            return 0
+        kafka = self._settings.kafka
+        try:
+            topic = await asyncio.to_thread(topic_ends, kafka, kafka.events_topic)
+        except TransportError as error:
+            raise EventsUnavailable(f"no broker says which events there are: {error}") from error
+        self._owed[stream_id] = topic
+        return await self._pay(stream_id, topic)
+
+    async def _pay(self, stream_id: str, topic: TopicEnds) -> int:
+        try:
+            deleted = await self._tell("erase", stream_id, topic.log, dict(topic.ends), limit_s=_ERASE_LIMIT_S)
+        except HermesError as error:
+            raise EventsUnavailable(f"events of stream {stream_id!r} are not deleted yet: {error}") from error
+        if self._owed.get(stream_id) is topic:
+            del self._owed[stream_id]
+        return deleted
+
+    def check(self) -> None:
+        """Raise what nobody expected."""
+        if self._minding.done():
+            self._minding.result()
+
+    async def _mind(self) -> None:
+        while self._wanted:
+            await self._look()
+            await asyncio.sleep(_LOOK_S)
+
+    async def _look(self) -> None:
+        try:
+            self._health = await self._tell("health", limit_s=_ANSWER_LIMIT_S)
+            self._was_heard = True
+            for stream_id, topic in list(self._owed.items()):
+                await self._pay(stream_id, topic)
+        except EventsUnavailable as error:
+            log.warning("not erased yet", error=str(error))
+        except HermesError as error:
+            self._health = None
+            self._trouble = str(error) if self._was_heard else "starting"
+
+    async def _tell(self, method: str, *args: object, limit_s: float) -> Any:
+        try:
+            self._handle = self._handle or self._actor()
+        except ValueError as error:  # the name belongs to an actor that is just coming or going
+            raise EventsUnavailable(str(error)) from error
+        try:
+            with typed_errors(EVENT_SINK):
+                return await asyncio.wait_for(getattr(self._handle, method).remote(*args), limit_s)
+        except EventsUnavailable:
+            raise
+        except HermesError:
+            self._handle = None
+            raise
+
+    def _actor(self) -> Actor:
+        actor: Any = ray.remote(EventSink)
+        named = {"name": EVENT_SINK, "namespace": self._settings.cluster.namespace, "lifetime": "detached"}
+        always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
+        return actor.options(**named, **always, resources=_ON_THE_HEAD).remote(self._settings)

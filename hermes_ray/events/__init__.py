@@ -1,0 +1,1 @@
+"""Who keeps events: a database, what is read from it, and who is told. Plain Python: neither Ray nor HTTP servers."""

@@ -1,0 +1,81 @@
+"""What is asked of whatever keeps events. Loads no database."""
+
+from typing import Protocol
+
+from hermes_ray.errors import EventsUnavailable
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+
+
+class Events(Protocol):
+    """Events that are kept. Every method raises ``EventsUnavailable`` where what keeps them is away."""
+
+    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+        """A page of events; see :meth:`EventReader.find`."""
+        ...
+
+    async def updates(
+        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
+    ) -> EventNews:
+        """What was stored behind a sequence number, oldest first; waits for it for a while.
+
+        Args:
+            database: that the number is of; ``None``: none is known, so this is where the list ends now. Of another
+                database everything is new.
+            after: the number.
+            wanted: which events.
+            limit: the most.
+            wait_s: how long to wait for something, seconds.
+        """
+        ...
+
+    async def event(self, event_id: str) -> KeptEvent:
+        """One event. Raises ``UnknownEvent``."""
+        ...
+
+    async def picture(self, event_id: str, position: int) -> bytes:
+        """What a moment of its evidence looked like. Raises ``UnknownEvent``."""
+        ...
+
+    async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
+        """Lines that a question is about; see :meth:`EventReader.journal`."""
+        ...
+
+    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+        """Deliveries that were given up, the newest first."""
+        ...
+
+
+class NoEvents:
+    """:class:`Events` where none are kept."""
+
+    def __init__(self, why: str = "no events are kept: events.database is null") -> None:
+        self._why = why
+
+    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+        """Raises ``EventsUnavailable``, as all do here."""
+        raise self._refusal()
+
+    async def updates(
+        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
+    ) -> EventNews:
+        """Raises."""
+        raise self._refusal()
+
+    async def event(self, event_id: str) -> KeptEvent:
+        """Raises."""
+        raise self._refusal()
+
+    async def picture(self, event_id: str, position: int) -> bytes:
+        """Raises."""
+        raise self._refusal()
+
+    async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
+        """Raises."""
+        raise self._refusal()
+
+    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+        """Raises."""
+        raise self._refusal()
+
+    def _refusal(self) -> EventsUnavailable:
+        return EventsUnavailable(self._why, retry_after_s=60.0)

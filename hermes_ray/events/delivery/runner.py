@@ -1,0 +1,133 @@
+"""Tells one target of events, in their order, for as long as it takes."""
+
+import asyncio
+import random
+import time
+
+from hermes_ray.config import TargetSettings
+from hermes_ray.errors import DeliveryFailed, HermesError, UnknownEvent
+from hermes_ray.events.delivery.progress import TargetProgress
+from hermes_ray.events.delivery.target import Target
+from hermes_ray.events.kept import EventFilter, KeptEvent
+from hermes_ray.events.local import LocalEvents
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_AT_ONCE = 20
+_WAIT_S = 30.0
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 300.0
+_MOST_PATIENCE_S = 900.0
+"""The longest that a target may ask to wait."""
+_MOST_REFUSALS = 5
+"""Of one event: what is refused so often was not a moment's trouble."""
+
+
+class TargetRunner:
+    """Delivers to one target, one event at a time. Each is delivered at least once, or written down as given up.
+
+    Args:
+        name: of the target.
+        target: who is told.
+        settings: of which events.
+        events: where they come from.
+        progress: remembers how far the target is.
+    """
+
+    def __init__(
+        self, name: str, target: Target, settings: TargetSettings, events: LocalEvents, progress: TargetProgress
+    ) -> None:
+        self.name = name
+        self.trouble: str | None = None
+        """Why the target is not told now, for people."""
+        self.delivered = 0
+        """Events since the start."""
+        self.given_up = 0
+        """Events since the start."""
+        self._target = target
+        self._wanted = EventFilter((settings.streams,), settings.kinds, settings.rules or ())
+        self._events = events
+        self._progress = progress
+        self._trying_since_s: float | None = None
+
+    @property
+    def behind_s(self) -> float:
+        """For how long the event has been tried that is not delivered, seconds; 0 for none."""
+        return 0.0 if self._trying_since_s is None else time.monotonic() - self._trying_since_s
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._follow()
+                except HermesError as error:  # of the database
+                    self._troubled(error)
+                    await asyncio.sleep(_FIRST_PAUSE_S)
+        finally:
+            await self._target.close()
+
+    async def _follow(self) -> None:
+        at = await asyncio.to_thread(self._progress.begin)
+        database = (await self._events.updates(None, 0, self._wanted, 0, 0.0)).database
+        while True:
+            await self._keep()
+            news = await self._events.updates(database, at, self._wanted, _AT_ONCE, _WAIT_S)
+            if news.database != database:
+                return  # which has positions of its own
+            for kept in news.events:
+                await self._deliver(kept)
+            if news.through != at:
+                at = news.through
+                await asyncio.to_thread(self._progress.reached, at)
+
+    async def _keep(self) -> None:
+        try:
+            await self._target.keep()
+            self.trouble = None
+        except DeliveryFailed as error:
+            self._troubled(error)
+
+    async def _deliver(self, kept: KeptEvent) -> None:
+        self._trying_since_s = time.monotonic()
+        attempts, refusals, pause_s = 0, 0, _FIRST_PAUSE_S
+        try:
+            while await self._is_kept(kept):
+                attempts += 1
+                try:
+                    await self._target.deliver(kept)
+                except DeliveryFailed as error:
+                    self._troubled(error)
+                    refusals += error.refused
+                    if refusals >= _MOST_REFUSALS or self.behind_s > self._target.give_up_after_s:
+                        await self._give_up(kept, attempts, error)
+                        return
+                    asked_s = min(error.retry_after_s, _MOST_PATIENCE_S)
+                    await asyncio.sleep(max(asked_s, pause_s * random.uniform(0.5, 1.0)))  # noqa: S311 - no secret
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                else:
+                    self.delivered += 1
+                    self.trouble = None
+                    await asyncio.to_thread(self._progress.reached, kept.sequence)
+                    return
+        finally:
+            self._trying_since_s = None
+
+    async def _is_kept(self, kept: KeptEvent) -> bool:
+        """Whether the event was not erased meanwhile."""
+        try:
+            await self._events.event(kept.event.id)
+        except UnknownEvent:
+            return False
+        return True
+
+    async def _give_up(self, kept: KeptEvent, attempts: int, error: DeliveryFailed) -> None:
+        self.given_up += 1
+        log.error("delivery given up", target=self.name, event_id=kept.event.id, attempts=attempts, error=str(error))
+        await asyncio.to_thread(self._progress.give_up, kept, attempts, str(error))
+
+    def _troubled(self, error: HermesError) -> None:
+        if self.trouble != str(error):
+            log.warning("a target is not told of events, trying again", target=self.name, error=str(error))
+        self.trouble = str(error)

@@ -1,0 +1,35 @@
+"""The targets that settings name."""
+
+from hermes_ray.config import EventSettings, TargetSettings
+from hermes_ray.errors import ConfigError
+from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.delivery.progress import TargetProgress
+from hermes_ray.events.delivery.runner import TargetRunner
+from hermes_ray.events.delivery.target import Target
+from hermes_ray.events.delivery.webhook import Webhook
+from hermes_ray.events.local import LocalEvents
+
+
+def runners(settings: EventSettings, database: EventDatabase, events: LocalEvents) -> list[TargetRunner]:
+    """One for each target.
+
+    Raises:
+        ConfigError: what a target needs is not installed.
+    """
+    found = [
+        _runner(f"webhook:{name}", Webhook(webhook), webhook, database, events)
+        for name, webhook in settings.webhooks.items()
+    ]
+    if settings.mqtt is not None:
+        try:
+            from hermes_ray.events.delivery.mqtt import MqttBroker
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"events.mqtt: {error}; install hermes-ray[mqtt]") from error
+        found.append(_runner("mqtt", MqttBroker(settings.mqtt), settings.mqtt, database, events))
+    return found
+
+
+def _runner(
+    name: str, target: Target, settings: TargetSettings, database: EventDatabase, events: LocalEvents
+) -> TargetRunner:
+    return TargetRunner(name, target, settings, events, TargetProgress(database, name))

@@ -1,0 +1,90 @@
+"""What is read from the events' database, as plain values that pickle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hermes_ray.transport.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """An event as it is kept.
+
+    Attributes:
+        sequence: grows with every event that is stored.
+        event: without its pictures.
+        pictures: places in its evidence that have a picture.
+    """
+
+    sequence: int
+    event: Event
+    pictures: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are wanted. Each part that is given must hold.
+
+    Attributes:
+        streams: glob patterns of stream ids, sets of which each must match: one may be of the caller's key, another of
+            the request.
+        kinds: any of them.
+        rules: any of them.
+        since_ms: captured then or later, ms since epoch.
+        until_ms: captured before, ms since epoch.
+        text: words that must all occur.
+    """
+
+    streams: Sequence[Sequence[str]] = ()
+    kinds: Sequence[str] = ()
+    rules: Sequence[str] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """A part of a list.
+
+    Attributes:
+        events: newest first.
+        next: capture time and sequence number behind which the next page begins; ``None`` for the last page.
+    """
+
+    events: Sequence[KeptEvent]
+    next: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventNews:
+    """What was stored since.
+
+    Attributes:
+        database: identifies the database that numbers belong to.
+        events: oldest first.
+        through: sequence number up to which everything that is wanted is in ``events`` or was before.
+    """
+
+    database: str
+    events: Sequence[KeptEvent]
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    """A delivery that was given up.
+
+    Attributes:
+        target: name of the target.
+        event: what it should have been told.
+        attempts: how often it was tried.
+        reason: of the last failure.
+        failed_ms: when it was given up, ms since epoch.
+    """
+
+    target: str
+    event: KeptEvent
+    attempts: int
+    reason: str
+    failed_ms: int

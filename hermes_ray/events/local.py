@@ -1,0 +1,96 @@
+"""Events of a database of this process, for an event loop: what the sink's actor offers, and the API asks for."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from hermes_ray.errors import Overloaded
+from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.reading import EventReader
+
+_THREADS = 4
+_MOST_WAITING = 128
+"""Requests that wait for one of them; more are refused."""
+
+_Result = TypeVar("_Result")
+
+
+class LocalEvents:
+    """:class:`~hermes_ray.events.contract.Events` over a database. For one event loop, in which it is made.
+
+    Args:
+        database: prepared, or to be prepared.
+    """
+
+    def __init__(self, database: EventDatabase) -> None:
+        self._reader = EventReader(database)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="events")
+        self._waiting = 0
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+
+    def close(self) -> None:
+        """Take no more requests."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def announce(self) -> None:
+        """There are new events. May be called in any thread."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._wake)
+
+    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+        """See the contract."""
+        return await self._run(lambda: self._reader.find(wanted, limit, behind))
+
+    async def updates(
+        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
+    ) -> EventNews:
+        """See the contract."""
+        if database is None:
+            return await self._run(self._reader.newest)
+        until_s = time.monotonic() + wait_s
+        while True:
+            news = self._news
+            found = await self._run(partial(self._reader.after, after, wanted, limit))
+            if found.database != database:
+                return await self._run(partial(self._reader.after, 0, wanted, limit))
+            left_s = until_s - time.monotonic()
+            if found.events or left_s <= 0:
+                return found
+            after = found.through
+            with suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), left_s)
+
+    async def event(self, event_id: str) -> KeptEvent:
+        """See the contract."""
+        return await self._run(lambda: self._reader.event(event_id))
+
+    async def picture(self, event_id: str, position: int) -> bytes:
+        """See the contract."""
+        return await self._run(lambda: self._reader.picture(event_id, position))
+
+    async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
+        """See the contract."""
+        return await self._run(lambda: self._reader.journal(stream_id, question, limit))
+
+    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+        """See the contract."""
+        return await self._run(lambda: self._reader.failed_deliveries(limit))
+
+    async def _run(self, work: Callable[[], _Result]) -> _Result:
+        if self._waiting >= _MOST_WAITING:
+            raise Overloaded("too many requests for events at the same time")
+        self._waiting += 1
+        try:
+            return await self._loop.run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+    def _wake(self) -> None:
+        waiting, self._news = self._news, asyncio.Event()
+        waiting.set()

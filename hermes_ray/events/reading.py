@@ -1,0 +1,217 @@
+"""Reads events out of the database."""
+
+import json
+from collections.abc import Iterable, Sequence
+from fnmatch import translate
+from re import compile as compiled
+from typing import Any
+
+import sqlalchemy as sa
+
+from hermes_ray.errors import UnknownEvent
+from hermes_ray.events import words
+from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, IDENTITY, STREAMS, THUMBNAILS
+from hermes_ray.transport.event import Event, EventEvidence, EventKind
+
+_COLUMNS = (
+    EVENTS.c.sequence,
+    EVENTS.c.id,
+    STREAMS.c.id.label("stream_id"),
+    EVENTS.c.kind,
+    EVENTS.c.rule,
+    EVENTS.c.question,
+    EVENTS.c.answer,
+    EVENTS.c.probability,
+    EVENTS.c.frame,
+    EVENTS.c.captured_ms,
+    EVENTS.c.since_ms,
+    EVENTS.c.evidence,
+    EVENTS.c.model,
+)
+_WITH_STREAMS = EVENTS.join(STREAMS, EVENTS.c.stream == STREAMS.c.number)
+
+
+class EventReader:
+    """Finds and follows events. Every method raises ``EventsUnavailable`` where the database cannot be reached.
+
+    Args:
+        database: prepared.
+    """
+
+    def __init__(self, database: EventDatabase) -> None:
+        self._database = database
+
+    def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None = None) -> EventPage:
+        """A page of events, newest first.
+
+        Args:
+            wanted: which.
+            limit: the most on the page.
+            behind: ``next`` of the page before.
+        """
+        query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS)
+        if behind is not None:
+            query = query.where(sa.tuple_(EVENTS.c.captured_ms, EVENTS.c.sequence) < sa.tuple_(*behind))
+        query = query.order_by(EVENTS.c.captured_ms.desc(), EVENTS.c.sequence.desc()).limit(limit + 1)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(*self._conditions(connection, wanted))).all()
+            events = _kept(connection, rows[:limit])
+        last = events[-1] if len(rows) > limit else None
+        return EventPage(events, None if last is None else (last.event.captured_ms, last.sequence))
+
+    def after(self, sequence: int, wanted: EventFilter, limit: int) -> EventNews:
+        """What was stored behind a sequence number, oldest first.
+
+        Args:
+            sequence: everything up to it is known already.
+            wanted: which.
+            limit: the most.
+        """
+        query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(EVENTS.c.sequence > sequence)
+        query = query.order_by(EVENTS.c.sequence).limit(limit)
+        with self._database.reading() as connection:
+            newest = _newest(connection)
+            below = EVENTS.c.sequence <= newest  # of PostgreSQL's statements each sees what is committed by then
+            rows = connection.execute(query.where(below, *self._conditions(connection, wanted))).all()
+            events = _kept(connection, rows)
+            through = events[-1].sequence if len(events) == limit else max(newest, sequence)
+            return EventNews(_identity(connection), events, through)
+
+    def newest(self) -> EventNews:
+        """Where the list ends now."""
+        with self._database.reading() as connection:
+            return EventNews(_identity(connection), (), _newest(connection))
+
+    def event(self, event_id: str) -> KeptEvent:
+        """One event.
+
+        Raises:
+            UnknownEvent: there is none of that id.
+        """
+        query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(EVENTS.c.id == event_id)
+        with self._database.reading() as connection:
+            found = _kept(connection, connection.execute(query).all())
+        if not found:
+            raise UnknownEvent(f"there is no event {event_id!r}: it never was, has expired, or was erased")
+        return found[0]
+
+    def picture(self, event_id: str, position: int) -> bytes:
+        """What a moment of an event's evidence looked like, JPEG.
+
+        Args:
+            event_id: which event.
+            position: of the moment in its evidence, from 0.
+
+        Raises:
+            UnknownEvent: there is no such picture.
+        """
+        joined = THUMBNAILS.join(EVENTS, THUMBNAILS.c.event == EVENTS.c.sequence)
+        query = sa.select(THUMBNAILS.c.jpeg).select_from(joined)
+        with self._database.reading() as connection:
+            jpeg = connection.scalar(query.where(EVENTS.c.id == event_id, THUMBNAILS.c.position == position))
+        if jpeg is None:
+            raise UnknownEvent(f"there is no picture {position} of event {event_id!r}")
+        return jpeg
+
+    def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
+        """The lines of a stream's journal that a question is about, oldest first; without any such, the newest.
+
+        Args:
+            stream_id: which stream.
+            question: its words are looked for.
+            limit: the most lines.
+        """
+        sqlite = self._database.is_sqlite
+        asked = words.telling_words(question)
+        of_journal = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(STREAMS.c.id == stream_id)
+        of_journal = of_journal.where(EVENTS.c.kind == EventKind.JOURNAL.value).limit(limit)
+        with self._database.reading() as connection:
+            rows: Sequence[Any] = []
+            if asked:
+                about = of_journal.where(words.holds_any(asked, sqlite=sqlite))
+                rows = connection.execute(about.order_by(words.best_first(asked, sqlite=sqlite))).all()
+            if not rows:
+                rows = connection.execute(of_journal.order_by(EVENTS.c.captured_ms.desc())).all()
+            found = _kept(connection, rows)
+        return sorted(found, key=lambda kept: (kept.event.captured_ms, kept.sequence))
+
+    def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+        """Deliveries that were given up, the newest first."""
+        given_up = FAILED_DELIVERIES
+        query = sa.select(given_up, *_COLUMNS).select_from(
+            given_up.join(EVENTS, given_up.c.event == EVENTS.c.sequence).join(
+                STREAMS, EVENTS.c.stream == STREAMS.c.number
+            )
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(given_up.c.failed_ms.desc()).limit(limit)).all()
+            events = _kept(connection, rows)
+        return [
+            FailedDelivery(row.target, event, row.attempts, row.reason, row.failed_ms)
+            for row, event in zip(rows, events, strict=True)
+        ]
+
+    def _conditions(self, connection: sa.Connection, wanted: EventFilter) -> list[sa.ColumnElement[bool]]:
+        conditions: list[sa.ColumnElement[bool]] = []
+        if any(list(patterns) != ["*"] for patterns in wanted.streams):
+            conditions.append(EVENTS.c.stream.in_(_numbers(connection, wanted.streams)))
+        if wanted.kinds:
+            conditions.append(EVENTS.c.kind.in_(wanted.kinds))
+        if wanted.rules:
+            conditions.append(EVENTS.c.rule.in_(wanted.rules))
+        if wanted.since_ms is not None:
+            conditions.append(EVENTS.c.captured_ms >= wanted.since_ms)
+        if wanted.until_ms is not None:
+            conditions.append(EVENTS.c.captured_ms < wanted.until_ms)
+        if wanted.text is not None:
+            conditions.append(words.holds_all(words.words_in(wanted.text), sqlite=self._database.is_sqlite))
+        return conditions
+
+
+def matches(stream_id: str, patterns: Iterable[str]) -> bool:
+    """Whether a stream's id matches one of these glob patterns."""
+    return any(compiled(translate(pattern)).match(stream_id) for pattern in patterns)
+
+
+def _numbers(connection: sa.Connection, patterns: Sequence[Sequence[str]]) -> list[int]:
+    sets = [compiled("|".join(translate(pattern) for pattern in one)) for one in patterns if one]
+    if len(sets) < len(patterns):
+        return []
+    rows = connection.execute(sa.select(STREAMS.c.id, STREAMS.c.number))
+    return [row.number for row in rows if all(one.match(row.id) for one in sets)]
+
+
+def _identity(connection: sa.Connection) -> str:
+    return connection.scalar(sa.select(IDENTITY.c.database)) or ""
+
+
+def _newest(connection: sa.Connection) -> int:
+    return connection.scalar(sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.sequence), 0))) or 0
+
+
+def _kept(connection: sa.Connection, rows: Sequence[Any]) -> list[KeptEvent]:
+    sequences = [row.sequence for row in rows]
+    pictures: dict[int, set[int]] = {sequence: set() for sequence in sequences}
+    there_are = sa.select(THUMBNAILS.c.event, THUMBNAILS.c.position).where(THUMBNAILS.c.event.in_(sequences))
+    for picture in connection.execute(there_are) if sequences else ():
+        pictures[picture.event].add(picture.position)
+    return [KeptEvent(row.sequence, _event(row), frozenset(pictures[row.sequence])) for row in rows]
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        id=row.id,
+        kind=EventKind(row.kind),
+        stream_id=row.stream_id,
+        rule=row.rule,
+        question=row.question,
+        answer=row.answer,
+        probability=row.probability,
+        frame=row.frame,
+        captured_ms=row.captured_ms,
+        since_ms=row.since_ms,
+        evidence=tuple(EventEvidence(frame, weight, at) for frame, weight, at in json.loads(row.evidence)),
+        model=row.model,
+    )

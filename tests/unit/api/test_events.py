@@ -1,0 +1,312 @@
+"""Events over HTTP: searched, followed without a gap, shown, and only to whom they belong."""
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from mcp import Client
+from typer.testing import CliRunner
+
+from hermes_ray.api.application import create_app
+from hermes_ray.api.engine_backend import EngineBackend
+from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
+from hermes_ray.api.keys.scopes import Scope
+from hermes_ray.cli.main import app as app_of_commands
+from hermes_ray.client import AsyncHermesClient, HermesClient
+from hermes_ray.config import EventSettings, load
+from hermes_ray.errors import UnknownEvent
+from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.local import LocalEvents
+from hermes_ray.events.writing import EventWriter
+from hermes_ray.transport.topic_ends import TopicEnds
+from tests.unit.api.conftest import STREAM, in_process, on_socket
+from tests.unit.events.conftest import LOG, NOW_MS, line, match, store
+
+SEE_EVENTS = {"Accept": "text/event-stream"}
+
+
+class Kept:
+    """A database of events, and the application over it."""
+
+    def __init__(self, engine, database):
+        self._engine = engine
+        self._database = database
+        self._writer = EventWriter(database, 1000)
+        self._open: list[LocalEvents] = []
+
+    def store(self, *events):
+        store(self._writer, *events)
+        for events in self._open:
+            events.announce()
+
+    def erase(self, stream_id):
+        self._writer.erase(stream_id, TopicEnds(LOG, {0: 1000}), NOW_MS)
+
+    def app(self, **access):
+        @asynccontextmanager
+        async def open_backend():
+            events = LocalEvents(self._database)
+            self._open.append(events)
+            yield EngineBackend(self._engine, events=events)
+            events.close()
+
+        return create_app(open_backend, load(overrides={"api": {"access": {"audit": "off", **access}}}))
+
+
+@pytest.fixture
+def kept(engine, tmp_path):
+    with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
+        database.prepare()
+        yield Kept(engine, database)
+
+
+@pytest.fixture
+async def http(kept):
+    async with in_process(kept.app()) as client:
+        yield client
+
+
+@pytest.fixture
+def url(kept):
+    with on_socket(kept.app()) as url:
+        yield url
+
+
+class Follower:
+    """Reads server-sent events line by line, as the standard has it (WHATWG HTML, section 9.2.6)."""
+
+    def __init__(self, url, query="", place=None):
+        headers = SEE_EVENTS | ({} if place is None else {"Last-Event-ID": place})
+        self._request = httpx.AsyncClient(timeout=30)
+        self._opening = self._request.stream("GET", f"{url}/v1/events{query}", headers=headers)
+        self.place = place
+
+    async def __aenter__(self):
+        response = await self._opening.__aenter__()
+        assert response.headers["content-type"].startswith("text/event-stream"), await response.aread()
+        self._lines = response.aiter_lines()
+        return self
+
+    async def __aexit__(self, *error):
+        await self._opening.__aexit__(*error)
+        await self._request.aclose()
+
+    async def next(self):
+        """The data of the next event; ``None`` for a place alone."""
+        data = ""
+        async for text in self._lines:
+            name, _, value = text.partition(": ")
+            if name == "id":
+                self.place = value
+            elif name == "data":
+                data = httpx.Response(200, text=value).json()
+            elif not text and self.place is not None:
+                return data or None
+        raise AssertionError("the stream has ended")
+
+    async def frames(self, count):
+        found = []
+        while len(found) < count:
+            if (event := await self.next()) is not None:
+                found.append(event["frame"])
+        return found
+
+
+async def test_events_are_found_and_shown(http, kept):
+    kept.store(match(1), line(2, "A red truck leaves."), match(3, stream="yard", answer="no"))
+    found = (await http.get("/v1/events", params={"q": "red truck", "stream": "ga*"})).json()
+    assert [event["frame"] for event in found["events"]] == [2, 1]
+    assert found["next"] is None
+    journal, first = found["events"]
+    assert (journal["kind"], journal["since"], journal["captured"]) == (
+        "journal",
+        "2026-01-02T03:03:07.000Z",
+        "2026-01-02T03:04:07.000Z",
+    )
+    assert (await http.get(f"/v1/events/{first['id']}")).json() == first
+    picture = await http.get(first["evidence"][0]["thumbnail"])
+    assert (picture.content, picture.headers["content-type"]) == (b"jpeg", "image/jpeg")
+    since = (await http.get("/v1/events", params={"since": "2026-01-02T03:04:08Z", "kind": "match"})).json()
+    assert [event["frame"] for event in since["events"]] == [3]
+
+
+async def test_pages_lead_to_one_another(http, kept):
+    kept.store(*[match(frame) for frame in range(7)])
+    seen, cursor = [], None
+    while True:
+        asked = {"limit": 3} | ({} if cursor is None else {"cursor": cursor})
+        page = (await http.get("/v1/events", params=asked)).json()
+        seen += [event["frame"] for event in page["events"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert seen == [6, 5, 4, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("query", ["cursor=bm9uZQ", "since=yesterday", "kind=alarm", "limit=0", "colour=red"])
+async def test_wrong_wishes_are_refused(http, query):
+    answer = await http.get(f"/v1/events?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+
+
+async def test_what_is_not_there_is_said(http, kept):
+    kept.store(match(1, evidence=()))
+    assert (await http.get("/v1/events/none")).json()["code"] == "unknown-event"
+    assert (await http.get(f"/v1/events/{match(1).id}/thumbnails/0.jpg")).json()["code"] == "unknown-event"
+
+
+async def test_an_engine_alone_keeps_none(app):
+    async with in_process(app) as client:
+        answer = await client.get("/v1/events")
+    assert (answer.status_code, answer.json()["code"]) == (503, "events-unavailable")
+
+
+async def test_followers_miss_nothing_over_connections(url, kept):
+    kept.store(match(0))
+    async with Follower(url) as follower:
+        assert await follower.next() is None  # it begins now, and says where that is
+        kept.store(match(1), match(2, stream="yard"))
+        assert await follower.frames(2) == [1, 2]
+        place = follower.place
+    kept.store(match(3), match(4))
+    async with Follower(url, place=place) as follower:
+        assert await follower.frames(2) == [3, 4]
+        kept.store(match(4), match(5))
+        assert await follower.frames(1) == [5]
+    async with Follower(url, "?stream=yard", place.partition("-")[0] + "-0") as follower:
+        assert await follower.frames(1) == [2]
+
+
+async def test_a_place_before_the_first_event_counts(url, kept):
+    async with Follower(url) as follower:
+        await follower.next()
+        place = follower.place
+    kept.store(match(1))
+    async with Follower(url, place=place) as follower:
+        assert await follower.frames(1) == [1]
+
+
+async def test_more_events_than_one_piece_come_in_order(url, kept):
+    async with Follower(url) as follower:
+        await follower.next()
+        kept.store(*[match(frame) for frame in range(130)])
+        assert await follower.frames(130) == list(range(130))
+
+
+async def test_a_place_in_another_database_begins_at_the_beginning(url, kept):
+    kept.store(match(1), match(2))
+    async with Follower(url, place="abcdef-700") as follower:
+        assert await follower.frames(2) == [1, 2]
+
+
+async def test_a_place_of_somebody_else_is_refused(http):
+    answer = await http.get("/v1/events", headers=SEE_EVENTS | {"Last-Event-ID": "'; DROP TABLE events"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+
+
+async def test_events_of_foreign_streams_do_not_exist(kept, tmp_path):
+    reader, secret = new_key("reader", [Scope.READ], ["yard"], datetime.now(UTC), None)
+    write_keys(tmp_path / "keys.json", KeyFile(keys=(reader,)))
+    kept.store(match(1), match(2, stream="yard"))
+    headers = {"Authorization": f"Bearer {secret}"}
+    with on_socket(kept.app(keys_file=tmp_path / "keys.json")) as url:
+        async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+            listed = (await client.get("/v1/events")).json()["events"]
+            foreign = await client.get(f"/v1/events/{match(1).id}")
+            missing = await client.get("/v1/events/none")
+            picture = await client.get(f"/v1/events/{match(1).id}/thumbnails/0.jpg")
+            deliveries = await client.get("/v1/deliveries/failed")
+            keyless = await httpx.AsyncClient().get(f"{url}/v1/events")
+    assert [event["stream"] for event in listed] == ["yard"]
+    assert foreign.json()["detail"] == missing.json()["detail"].replace("'none'", repr(match(1).id))
+    assert (picture.status_code, deliveries.status_code, keyless.status_code) == (404, 403, 401)
+
+
+async def test_the_clients_find_follow_and_show(url, kept):
+    kept.store(match(1), match(2, stream="yard"))
+    with HermesClient(url) as client:
+        (event,) = client.events(q="truck", stream=["yard"])
+        assert client.event(event.id) == event
+        assert client.event_thumbnail(event.id, 0) == b"jpeg"
+        with pytest.raises(UnknownEvent):
+            client.event("none")
+    async with AsyncHermesClient(url) as client:
+        assert [found.frame for found in await client.events(limit=1)] == [2]
+        followed = client.follow_events(stream=["gate"])
+        following = asyncio.ensure_future(anext(followed))
+        number = 10
+        while not following.done():  # it is told of those that come once it listens
+            kept.store(match(number := number + 1))
+            await asyncio.sleep(0.05)
+        began = (await following).frame
+        kept.store(match(1000))
+        told = [began]
+        while told[-1] != 1000:
+            told.append((await anext(followed)).frame)
+        assert told == [*range(began, number + 1), 1000]
+        await followed.aclose()
+
+
+async def test_a_question_with_history_reads_the_journal(http, kept):
+    kept.store(line(1, "A red truck unloads boxes.", stream=STREAM), line(2, "All quiet.", stream=STREAM))
+    kept.store(line(3, "A red truck burns.", stream="yard"))
+    asked = {"question": "When did the truck come?", "max_tokens": 1}
+    without = (await http.post(f"/v1/streams/{STREAM}/query", json=asked)).json()
+    answer = (await http.post(f"/v1/streams/{STREAM}/query", json=asked | {"history": True})).json()
+    assert without["history"] == []
+    assert answer["history"] == [
+        {
+            "event": line(1, "", stream=STREAM).id,
+            "since": "2026-01-02T03:03:06.000Z",
+            "until": "2026-01-02T03:04:06.000Z",
+            "text": "A red truck unloads boxes.",
+        }
+    ]
+    assert answer["usage"]["prompt_tokens"] > without["usage"]["prompt_tokens"] + 5
+    assert answer["question"] == asked["question"]
+    several = (await http.post("/v1/query", json=asked | {"history": True, "streams": [STREAM]})).json()
+    assert several["results"][0]["answer"]["history"] == answer["history"]
+
+
+async def test_history_that_does_not_fit_is_left_out_oldest_first(http, kept):
+    long = "truck " * 400
+    kept.store(*[line(frame, f"{frame} {long}", stream=STREAM) for frame in range(8)])
+    asked = {"question": "Which truck came?" + " Tell me all." * 60, "max_tokens": 1, "history": True}
+    answer = (await http.post(f"/v1/streams/{STREAM}/query", json=asked)).json()
+    named = [int(found["text"].split()[0]) for found in answer["history"]]
+    assert 0 < len(named) < 8
+    assert named == list(range(8 - len(named), 8))
+
+
+async def test_history_that_cannot_be_had_is_no_answer_without_it(app):
+    async with in_process(app) as client:
+        answer = await client.post(f"/v1/streams/{STREAM}/query", json={"question": "Who?", "history": True})
+    assert (answer.status_code, answer.json()["code"]) == (503, "events-unavailable")
+
+
+def hermes(*arguments):
+    return CliRunner().invoke(app_of_commands, ["events", *arguments])
+
+
+def test_the_command_finds_events_by_words_and_age(url, kept):
+    now_ms = time.time_ns() // 1_000_000
+    kept.store(
+        match(1, captured_ms=now_ms - 3_600_000), match(2, captured_ms=now_ms - 3 * 86_400_000), line(3, "Quiet.")
+    )
+    found = json.loads(hermes("search", "red truck", "--since", "2d", "--url", url, "--json").stdout)["events"]
+    assert [event["frame"] for event in found] == [1]
+    shown = hermes("search", "--kind", "journal", "--url", url)
+    assert (shown.exit_code, "Quiet." in shown.stdout) == (0, True)
+    refused = hermes("search", "--since", "yesterday", "--url", url)
+    assert (refused.exit_code, "--since yesterday" in refused.stderr) == (2, True)
+    assert "no delivery" in hermes("failed", "--url", url).stdout
+
+
+async def test_an_agent_finds_events(url, kept):
+    kept.store(match(1), line(2, "A red truck leaves.", stream="yard"), line(3, "All quiet."))
+    async with Client(f"{url}/mcp", mode="auto") as client:
+        found = await client.call_tool("find_events", {"words": "red truck", "camera": "ya*"})
+    assert [event["answer"] for event in found.structured_content["events"]] == ["A red truck leaves."]

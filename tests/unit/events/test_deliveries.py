@@ -1,0 +1,340 @@
+"""Targets are told of every event that they want, in order, over restarts; what they never take is written down."""
+
+import asyncio
+import base64
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import aiomqtt
+import pytest
+import standardwebhooks
+
+from hermes_ray.config import EventSettings, MqttSettings, WebhookSettings
+from hermes_ray.errors import DeliveryFailed
+from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.delivery import runner as running
+from hermes_ray.events.delivery.mqtt import topic_name
+from hermes_ray.events.delivery.targets import runners
+from hermes_ray.events.delivery.webhook import Webhook
+from hermes_ray.events.kept import KeptEvent
+from hermes_ray.events.local import LocalEvents
+from hermes_ray.events.writing import EventWriter
+from hermes_ray.transport.event import EventKind
+from hermes_ray.transport.topic_ends import TopicEnds
+from tests.patience import LIMIT_S
+from tests.unit.events.conftest import LOG, NOW_MS, line, match, store
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four ").decode()
+
+
+class Receiver:
+    """An HTTP server that keeps what it is sent, and answers as it is told."""
+
+    def __init__(self):
+        self.statuses: list[int] = []
+        self.taken: list[dict] = []
+        self.requests: list[tuple[dict, bytes]] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.requests.append((dict(self.headers), body))
+                status = receiver.statuses.pop(0) if receiver.statuses else 204
+                if status < 300:
+                    receiver.taken.append(json.loads(body)["data"])
+                self.send_response(status)
+                self.send_header("location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def frames(self):
+        return [event["frame"] for event in self.taken]
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def secret_file(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(SECRET + "\n")
+    return file
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Pauses between tries as short as a test wants them."""
+    monkeypatch.setattr(running, "_FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(running, "_LONGEST_PAUSE_S", 0.02)
+
+
+@pytest.fixture
+def database(tmp_path):
+    with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
+        database.prepare()
+        yield database
+
+
+@pytest.fixture
+def writer(database):
+    return EventWriter(database, 1000)
+
+
+@asynccontextmanager
+async def delivering(database, **settings):
+    """The runners of these settings, at work."""
+    events = LocalEvents(database)
+    found = runners(EventSettings(**settings), database, events)
+    tasks = [asyncio.create_task(one.run()) for one in found]
+    try:
+        await until(lambda: all(known(database, one.name) for one in found))
+        yield found, events
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        events.close()
+
+
+def known(database, name):
+    with database.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT name FROM targets").all()
+    return (name,) in [tuple(row) for row in rows]
+
+
+async def until(condition):
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        await asyncio.sleep(0.01)
+
+
+async def test_a_request_is_signed_as_the_standard_says(receiver, secret_file):
+    webhook = Webhook(WebhookSettings(url=receiver.url, secret_file=secret_file))
+    await webhook.deliver(KeptEvent(1, match(7), frozenset({0})))
+    await webhook.close()
+    ((headers, body),) = receiver.requests
+    lower = {name.lower(): value for name, value in headers.items()}
+    verified = standardwebhooks.Webhook(SECRET).verify(body, lower)
+    assert (verified["type"], verified["data"]["id"]) == ("event.match", lower["webhook-id"])
+    assert verified["data"]["evidence"][0]["thumbnail"] == f"/v1/events/{match(7).id}/thumbnails/0.jpg"
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        standardwebhooks.Webhook(SECRET).verify(body + b" ", lower)
+
+
+async def test_each_target_is_told_what_it_wants_in_order(database, writer, receiver, secret_file):
+    store(writer, match(1))
+    hook = {"url": receiver.url, "secret_file": secret_file, "streams": ["ga*"], "rules": ["truck"]}
+    async with delivering(database, webhooks={"door": hook}) as (_, events):
+        store(writer, match(2), match(3, stream="yard"), match(4, rule="cat"), line(5, "All quiet."))
+        store(writer, match(6, kind=EventKind.CLEAR, id="c1ea7"))
+        events.announce()
+        await until(lambda: len(receiver.taken) == 2)
+    assert receiver.frames == [2, 6]  # and not the one from before there was this target
+
+
+async def test_a_restart_goes_on_where_it_was(database, writer, receiver, secret_file):
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    async with delivering(database, webhooks={"door": hook}) as (_, events):
+        store(writer, match(1))
+        events.announce()
+        await until(lambda: receiver.frames == [1])
+    store(writer, match(2), match(3))
+    async with delivering(database, webhooks={"door": hook}):
+        await until(lambda: len(receiver.taken) >= 3)
+    assert list(dict.fromkeys(receiver.frames)) == [1, 2, 3]
+
+
+async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, secret_file, quick):
+    receiver.statuses = [503, 500, 429, 204]
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+        store(writer, match(1), match(2))
+        events.announce()
+        await until(lambda: door.delivered == 2)
+    assert receiver.frames == [1, 2]
+    assert [headers["webhook-id"] for headers, _ in receiver.requests[:4]] == [match(1).id] * 4
+
+
+async def test_what_is_refused_for_good_is_written_down(database, writer, receiver, secret_file, quick):
+    receiver.statuses = [302, 410, 400, 401, 404]
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+        store(writer, match(1), match(2))
+        events.announce()
+        await until(lambda: door.delivered == 1)
+        (failed,) = await events.failed_deliveries(10)
+    assert receiver.frames == [2]
+    assert (failed.target, failed.event.event.frame, failed.attempts) == ("webhook:door", 1, 5)
+    assert "status 404" in failed.reason
+    assert {headers["Host"] for headers, _ in receiver.requests} == {receiver.url.split("/")[2]}  # nobody was followed
+
+
+async def test_a_target_away_for_too_long_loses_the_event_and_not_the_next(
+    database, writer, receiver, secret_file, quick
+):
+    receiver.statuses = [503] * 2000
+    hook = {"url": receiver.url, "secret_file": secret_file, "give_up_after_s": 0.05}
+    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+        store(writer, match(1), match(2))
+        events.announce()
+        await until(lambda: door.given_up == 1)
+        receiver.statuses.clear()
+        await until(lambda: door.delivered + door.given_up == 2)
+
+
+async def test_an_erased_event_is_not_delivered(database, writer, receiver, secret_file, quick):
+    receiver.statuses = [503] * 100_000
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+        store(writer, match(1))
+        events.announce()
+        await until(lambda: len(receiver.requests) > 2)
+        writer.erase("gate", TopicEnds(LOG, {0: 1}), NOW_MS)
+        receiver.statuses.clear()
+        store(writer, match(9, stream="yard"))
+        events.announce()
+        await until(lambda: door.delivered >= 1)
+    assert 9 in receiver.frames
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "no base64!", "\xff"])
+async def test_a_file_without_a_secret_sends_nothing(receiver, tmp_path, secret):
+    file = tmp_path / "empty"
+    file.write_bytes(secret.encode("latin-1"))
+    webhook = Webhook(WebhookSettings(url=receiver.url, secret_file=file))
+    with pytest.raises(DeliveryFailed, match="secret_file"):
+        await webhook.deliver(KeptEvent(1, match(1)))
+    await webhook.close()
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "https://user:pw@host/", "/hook", "https://"])
+def test_wrong_addresses_are_refused(url, secret_file):
+    with pytest.raises(ValueError, match="url"):
+        WebhookSettings(url=url, secret_file=secret_file)
+
+
+@contextmanager
+def mosquitto(tmp_path, port):
+    """A real broker with a password."""
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("mosquitto is not installed (Debian: mosquitto)")
+    passwords = tmp_path / "passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", passwords, "hermes", "open-sesame"], check=True, capture_output=True
+    )
+    passwords.chmod(0o644)
+    configuration = tmp_path / "mosquitto.conf"
+    configuration.write_text(f"listener {port} 127.0.0.1\npassword_file {passwords}\nuser root\nlog_type none\n")
+    process = subprocess.Popen([program, "-c", configuration])
+    try:
+        deadline = time.monotonic() + LIMIT_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@asynccontextmanager
+async def listening(port, *topics):
+    """What a client hears on these topics, retained messages first; by topic the last."""
+    heard: dict[str, str] = {}
+    async with aiomqtt.Client("127.0.0.1", port, username="hermes", password="open-sesame") as client:
+        for topic in topics:
+            await client.subscribe(topic, qos=1)
+
+        async def hear():
+            async for message in client.messages:
+                heard[str(message.topic)] = message.payload.decode()
+
+        task = asyncio.create_task(hear())
+        try:
+            yield heard
+        finally:
+            task.cancel()
+
+
+async def test_home_assistant_is_told_of_things_and_their_state(database, writer, tmp_path, quick):
+    port = free_port()
+    (tmp_path / "password").write_text("open-sesame\n")
+    settings = MqttSettings(
+        host="127.0.0.1",
+        port=port,
+        username="hermes",
+        password_file=tmp_path / "password",
+        kinds=("match", "clear", "journal"),
+    )
+    with mosquitto(tmp_path, port):
+        async with delivering(database, mqtt=settings) as ((mqtt,), events):
+            store(writer, match(1, rule="red truck?"), line(2, "A red truck leaves."))
+            events.announce()
+            await until(lambda: mqtt.delivered == 2)
+            async with listening(port, "hermes/#", "homeassistant/#") as heard:
+                rule = topic_name("red truck?")
+                await until(lambda: len(heard) == 7)
+                config = json.loads(heard[f"homeassistant/binary_sensor/hermes_gate_{rule}/config"])
+                assert heard[config["state_topic"]] == "ON"
+                assert heard[config["availability_topic"]] == "online"
+                assert json.loads(heard[config["json_attributes_topic"]])["id"] == match(1, rule="red truck?").id
+                assert config["device"]["name"] == "gate"
+                assert heard["hermes/gate/journal/state"] == "A red truck leaves."
+                store(writer, match(3, rule="red truck?", kind=EventKind.CLEAR, id="c1ea7"))
+                events.announce()
+                await until(lambda: heard[config["state_topic"]] == "OFF")
+        async with listening(port, "hermes/status") as heard:
+            await until(lambda: heard.get("hermes/status") == "offline")
+
+
+async def test_a_broker_that_comes_back_is_told_the_rest(database, writer, tmp_path, quick):
+    port = free_port()
+    (tmp_path / "password").write_text("open-sesame\n")
+    settings = MqttSettings(host="127.0.0.1", port=port, username="hermes", password_file=tmp_path / "password")
+    async with delivering(database, mqtt=settings) as ((mqtt,), events):
+        with mosquitto(tmp_path, port):
+            store(writer, match(1))
+            events.announce()
+            await until(lambda: mqtt.delivered == 1)
+        store(writer, match(2))
+        events.announce()
+        await until(lambda: mqtt.behind_s > 0)
+        with mosquitto(tmp_path, port):
+            await until(lambda: mqtt.delivered == 2)
+            async with listening(port, "hermes/#") as heard:
+                await until(lambda: "hermes/gate/truck/event" in heard)
+                assert json.loads(heard["hermes/gate/truck/event"])["frame"] == 2
