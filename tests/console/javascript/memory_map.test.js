@@ -125,7 +125,7 @@ for (const kind of ["linear", "logarithmic"]) {
     const ticks = ticksOf(moments, scaleOf(moments, 800, kind), kind, 70, () => 0);
     assert.ok(ticks.length >= 4);
     ticks.forEach((tick, index) => {
-      assert.ok(tick.x >= 70 && tick.x <= 730);
+      assert.ok(tick.x >= 35 && tick.x <= 765);
       if (index > 0) assert.ok(tick.x - ticks[index - 1].x >= 70 - 1e-6);
     });
   });

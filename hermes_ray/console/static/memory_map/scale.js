@@ -51,7 +51,7 @@ export function scaleOf({ begin, end, spacing }, width, kind) {
 }
 
 /**
- * Marks for the axis, at least `leastApart` pixels from one another and from both ends.
+ * Marks for the axis, at least `leastApart` pixels from one another, and half of that from both ends.
  *
  * @param {{begin: number, end: number, spacing: number}} moments Times in ms.
  * @param {Scale} scale
@@ -64,7 +64,7 @@ export function scaleOf({ begin, end, spacing }, width, kind) {
  */
 export function ticksOf(moments, scale, kind, leastApart, offset = localOffset) {
   const right = scale.x(moments.end);
-  const fits = ({ x }) => x >= leastApart && x <= right - leastApart;
+  const fits = ({ x }) => x >= leastApart / 2 && x <= right - leastApart / 2;
   return kind === "linear"
     ? linearTicks(moments, scale, leastApart, offset).filter(fits)
     : apart(logarithmicTicks(moments, scale).filter(fits), leastApart);
