@@ -16,6 +16,7 @@ from hermes_ray.api.problems import problem_json
 from hermes_ray.api.problems.defects import Defects
 from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
+    console,
     docs,
     health,
     index,
@@ -28,7 +29,9 @@ from hermes_ray.api.routes import (
     questions,
     several_streams,
     streams,
+    updates,
 )
+from hermes_ray.api.updates.hub import UpdatesHub
 from hermes_ray.config import Settings
 from hermes_ray.mcp.endpoint import PATH as MCP_PATH
 from hermes_ray.mcp.endpoint import McpEndpoint
@@ -52,7 +55,11 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_backend() as backend, app.state.question_problems.reported(backend):
             app.state.backend = backend
-            yield
+            app.state.updates = UpdatesHub(backend.list_streams)
+            try:
+                yield
+            finally:
+                app.state.updates.close()
 
     app = FastAPI(
         title="hermes-ray",
@@ -70,10 +77,12 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     app.state.imports = 0
     for module in (
         index,
+        console,
         docs,
         health,
         metrics,
         streams,
+        updates,
         pictures,
         memory_files,
         questions,

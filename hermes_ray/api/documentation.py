@@ -9,6 +9,7 @@ from hermes_ray.api.keys import requirements
 from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.updates import ChangesEvent, StreamsEvent
 
 EVERY_ROUTE = ("unauthorized", "forbidden", "foreign-origin", "wrong-host", "rate-limited", "internal")
 """Problems that any route may answer with; those that need no key lose the ones of keys."""
@@ -102,7 +103,7 @@ def install(app: FastAPI) -> None:
         _add_problems_of_bodies(document)
         requirements.describe(document, keyed=app.state.settings.api.access.keys_file is not None)
         schemas = document["components"]["schemas"]
-        for model in (Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone):
+        for model in (Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone, StreamsEvent, ChangesEvent):
             schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

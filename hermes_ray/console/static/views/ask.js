@@ -1,0 +1,6 @@
+import { h } from "../dom.js";
+
+export function mount(root, context) {
+  root.append(h("h1", {}, context.text.ask.title ?? "ask"));
+  return () => {};
+}
