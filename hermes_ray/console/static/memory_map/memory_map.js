@@ -41,13 +41,14 @@ export function createMemoryMap(context, pictureOf) {
   const overlay = h("div", { class: "map-overlay", role: "slider", tabindex: "0", "aria-label": words.slider,
     "aria-valuemin": 0, onpointerdown: point, onpointermove: point, onpointerleave: leave, onkeydown: step,
     onfocus: showCursor, onblur: hide });
+  const over = h("div", { class: "map-over" }, lines, cursor, overlay, card.element);
   const plot = h("div", { class: "map-plot" }, h("div", { class: "map-label map-label-strip" }, words.strip),
     strip.element);
   const empty = h("p", { class: "soft map-empty" }, words.loading);
   const body = h("div", { hidden: true }, plot, table.element);
   const element = h("section", { class: "memory-map", "aria-labelledby": "map-title" },
     h("header", {}, h("h2", { id: "map-title" }, words.title), scaleSwitch.element),
-    h("p", { class: "map-legend" }, words.legend), empty, body);
+    h("p", { class: "map-legend soft" }, words.legend.map((part, index) => (index % 2 ? h("b", {}, part) : part))), empty, body);
   const resizing = new ResizeObserver(redraw);
   const theme = new MutationObserver(redraw);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -66,12 +67,13 @@ export function createMemoryMap(context, pictureOf) {
     lanes = tiers.map((tier) => {
       const canvas = h("canvas", { class: `map-lane tier-${tier}`, "aria-hidden": "true" });
       const count = h("span", { class: "soft" });
+      const remains = h("span", { class: "soft" });
       const label = h("div", { class: `map-label tier-${tier}` }, h("b", {}, words.tiers[tier].name),
-        h("span", {}, words.tiers[tier].what), count);
-      return { tier, canvas, count, label };
+        h("span", {}, words.tiers[tier].what), count, remains);
+      return { tier, canvas, count, remains, label };
     });
     plot.replaceChildren(plot.firstChild, strip.element, ...lanes.flatMap(({ label, canvas }) => [label, canvas]),
-      axis.element, lines, cursor, overlay, card.element);
+      axis.element, over);
   }
 
   function redraw() {
@@ -82,13 +84,14 @@ export function createMemoryMap(context, pictureOf) {
     cells = cellsOf(moments, scale, LEAST_CELL);
     const lit = new Set(evidence.map(({ frame }) => cellOfFrame(cells, moments, frame)));
     lit.delete(-1);
-    lanes.forEach(({ canvas, count }, index) => {
+    lanes.forEach(({ canvas, count, remains }, index) => {
       const tier = moments.tiers[index];
       const style = getComputedStyle(canvas);
       const colours = { bar: style.color, lit: style.getPropertyValue("--evidence"), hatch: style.getPropertyValue("--soft") };
       const summary = tier.summaryEnd === null ? null : scale.x(tier.summaryEnd);
       drawLane(canvas, { cells, tier: index, summary, lit }, colours);
-      count.textContent = words.held(tier.held, tier.frames, tier.summarised);
+      count.textContent = words.held(tier.held, tier.frames);
+      remains.textContent = tier.summaryEnd === null ? "" : words.summarised(tier.summarised);
     });
     strip.show(moments, cells, width);
     axis.show(moments, scale, kind);
