@@ -190,6 +190,15 @@ test("the film strip shows the best-kept moment of each place, the newest of equ
   );
 });
 
+test("a picture of the film strip stays while none near it is kept much better", () => {
+  const moments = momentsOf(mapOf({ 0: [0, 3, 0], 100: [0, 3.5, 0], 190: [0, 0, 5], 999: [9, 9, 9] }));
+  const cells = cellsOf(moments, scaleOf(moments, 1000, "linear"), 3);
+  const shows = (frame) => moments.frames[filmStrip(cells, 1000, 5, ({ best }) => moments.frames[best] === frame)[0].best];
+  assert.equal(shows(null), 190);
+  assert.equal(shows(100), 190);
+  assert.equal(filmStrip(cells.slice(0, 2), 1000, 5, ({ best }) => moments.frames[best] === 0)[0].best, 0);
+});
+
 test("one token in two hundred can be seen, and a whole frame is a whole bar", () => {
   assert.ok(barHeight(1 / 200) > 0.05);
   assert.equal(barHeight(1), 1);

@@ -9,15 +9,15 @@ const OLD_MS = 60_000; // the API calls a camera silent from then on
 /**
  * @param {Object} context as the views have it.
  * @param {function(string): Promise<string>} pictureAt The address of a picture for an <img>, given its path in the API.
- * @param {{look: function(?number), most: number, suggest: function(string)}} options `look` is told the number of the
- *   frame that the visitor looks at in the evidence, null for none; `most` pictures are shown; `suggest` is given the
- *   question that the visitor picks from those that the model understands instead.
+ * @param {{look: ?function(?number), most: number, suggest: ?function(string), waiting: ?string}} options `look` is told
+ *   the number of the frame that the visitor looks at in the evidence, null for none; `most` pictures are shown; `suggest` is given the
+ *   question that the visitor picks from those that the model understands instead; `waiting` is said until it comes.
  */
-export function createAnswer(context, pictureAt, { look = () => {}, most = 8, suggest = null } = {}) {
+export function createAnswer(context, pictureAt, { look = null, most = 8, suggest = null, waiting = null } = {}) {
   const { text, time } = context;
   const words = text.asking;
   const said = h("p", { class: "answer-text" });
-  const facts = h("p", { class: "answer-facts soft" }, words.waiting);
+  const facts = h("p", { class: "answer-facts soft" }, waiting ?? words.waiting);
   const element = h("div", { class: "answer", "data-state": "waiting" }, said, facts);
 
   function factsOf(answer) {
@@ -41,10 +41,11 @@ export function createAnswer(context, pictureAt, { look = () => {}, most = 8, su
     return h("ol", { class: "evidence", "aria-label": words.evidence }, answer.evidence.slice(0, most).map((one, index) => {
       const at = one.captured_ms === null ? words.frame(one.frame) : time.at(one.captured_ms);
       const image = h("img", { alt: words.evidencePicture(index + 1, at), width: 96, height: 72 });
-      const figure = h("button", { type: "button", onpointerenter: () => look(one.frame), onpointerleave: () => look(null),
-        onfocus: () => look(one.frame), onblur: () => look(null) },
-        h("span", { class: "evidence-picture" }, image, h("b", { "aria-hidden": "true" }, String(index + 1))),
-        h("span", { class: "evidence-at" }, at), h("span", { class: "soft" }, words.share(one.weight)));
+      const number = look === null ? null : h("b", { "aria-hidden": "true" }, String(index + 1));
+      const parts = [h("span", { class: "evidence-picture" }, image, number), h("span", {}, at),
+        h("span", { class: "soft" }, words.share(one.weight))];
+      const figure = look === null ? h("div", {}, parts) : h("button", { type: "button", onfocus: () => look(one.frame),
+        onblur: () => look(null), onpointerenter: () => look(one.frame), onpointerleave: () => look(null) }, parts);
       load(image, figure, one.picture);
       return h("li", {}, figure);
     }));
@@ -52,7 +53,7 @@ export function createAnswer(context, pictureAt, { look = () => {}, most = 8, su
 
   function warningOf({ message, examples = [] }) {
     const chips = suggest === null ? [] : examples.map((example) =>
-      h("button", { type: "button", class: "chip", onclick: () => suggest(example) }, example));
+      h("button", { type: "button", class: "suggestion", onclick: () => suggest(example) }, example));
     return h("div", { class: "answer-warning" }, h("p", {}, words.warning(message)), chips.length > 0 ? h("p", {}, chips) : null);
   }
 

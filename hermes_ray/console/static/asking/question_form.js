@@ -13,7 +13,7 @@ export function createQuestionForm(words, { label, send, stop }) {
     placeholder: words.placeholder, maxlength: 2000 });
   const asks = h("button", { type: "submit", class: "primary" }, words.ask);
   const stops = h("button", { type: "button", onclick: stop, hidden: true }, words.stop);
-  const chips = h("div", { class: "chips", role: "group", "aria-label": words.suggestions, hidden: true });
+  const chips = h("div", { class: "suggestions", role: "group", "aria-label": words.suggestions, hidden: true });
   const element = h("form", { class: "question-form", onsubmit: submit }, h("div", { class: "question-line" }, field, asks, stops),
     chips);
 
@@ -39,7 +39,7 @@ export function createQuestionForm(words, { label, send, stop }) {
     /** Questions to pick from; none hides them. */
     suggest(questions) {
       chips.replaceChildren(...questions.slice(0, MOST_SUGGESTIONS).map((question) =>
-        h("button", { type: "button", class: "chip", onclick: () => send(question) }, question)));
+        h("button", { type: "button", class: "suggestion", onclick: () => send(question) }, question)));
       chips.hidden = questions.length === 0;
     },
   };

@@ -10,6 +10,8 @@
  * @property {number[]} shares Tier by tier, what the tier holds of its best-kept frame, 0 to 1.
  */
 
+const STAYS = 1.3;
+
 /**
  * Lay out moments from left to right. Cells never overlap, and each is `leastWidth` wide at least; a place that no
  * cell covers is forgotten.
@@ -109,13 +111,16 @@ export function cellOfFrame(cells, moments, frame) {
  * @param {Cell[]} cells
  * @param {number} width Of all, pixels.
  * @param {number} places How many.
+ * @param {function(Cell): boolean} [isShown] Whether a cell's moment is shown already: it stays while nothing near it is
+ *   kept much better, so that a live map does not flicker.
  * @returns {(Cell|null)[]} Null where everything is forgotten.
  */
-export function filmStrip(cells, width, places) {
+export function filmStrip(cells, width, places, isShown = () => false) {
+  const worth = (cell) => sum(cell.shares) * (isShown(cell) ? STAYS : 1);
   const strip = Array(places).fill(null);
   for (const cell of cells) {
     const place = Math.min(places - 1, Math.max(0, Math.floor(((cell.x + cell.width / 2) / width) * places)));
-    if (strip[place] === null || sum(cell.shares) >= sum(strip[place].shares)) strip[place] = cell;
+    if (strip[place] === null || worth(cell) >= worth(strip[place])) strip[place] = cell;
   }
   return strip;
 }

@@ -31,7 +31,7 @@ const PIN_WIDTH = 18;
 export function createMemoryMap(context, pictureOf) {
   const { text, time } = context;
   const words = text.camera.map;
-  const strip = createStrip(pictureOf);
+  const strip = createStrip(pictureOf, (isMissing) => plot.classList.toggle("without-pictures", isMissing));
   const axis = createAxis(context);
   const card = createCard(context, pictureOf);
   const table = createTable(context);

@@ -75,8 +75,8 @@ export const text = {
     map: {
       title: "What it remembers",
       legend: [
-        "Each bar is a moment: ", "tall and dark", " is kept whole, ", "low and pale", " is a few tokens of it, ",
-        "no bar", " is forgotten. ", "Hatched", " is a summary of all that was.",
+        "Every bar is a moment. ", "Tall and solid", ": kept whole. ", "Low and faint", ": a few tokens of it are left. ",
+        "No bar", ": forgotten, but for the ", "hatched", " summary of all that was.",
       ],
       loading: "The memory map …",
       empty: "It has seen no frame yet.",
@@ -143,7 +143,18 @@ export const text = {
     again: "Ask again",
     againIn: (seconds) => `Ask again in ${seconds} s`,
   },
-  ask: {},
+  ask: {
+    title: "Ask all",
+    label: "Question to all cameras that are shown",
+    filter: "Name or label",
+    board: "Cameras and their answers",
+    willAsk: (shown, all) => (shown === all ? `asks ${plural(all, "camera", "cameras")}` : `asks ${shown} of ${plural(all, "camera", "cameras")}`),
+    progress: (answered, all, failed) => `${answered} of ${all} answered${failed > 0 ? `, ${failed} could not` : ""}`,
+    waiting: "waiting for its answer …",
+    noMatch: "No camera matches",
+    tally: "Equal answers, counted; pick one to see only these cameras",
+    nothingSaid: "(no words)",
+  },
   system: {
     title: "System",
   },

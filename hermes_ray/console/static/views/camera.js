@@ -24,7 +24,7 @@ export function mount(root, context, { id }) {
     const newest = createNewestPicture(context, id);
     const remembered = createRemembered(context, id, pictures.get);
     const conversation = createConversation(context, id, pictures.get, remembered);
-    const element = h("div", { class: "camera" }, newest.element, conversation.element, remembered.element);
+    const element = h("div", { class: "one-camera" }, newest.element, conversation.element, remembered.element);
     root.append(element);
     return {
       refresh() {
