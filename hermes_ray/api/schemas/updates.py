@@ -26,6 +26,8 @@ class StreamUpdate(Schema):
     """The most tokens that a layer may hold, without the prefix; absent under policy ``full``."""
     as_of_ms: int | None = None
     """Capture time of the newest frame in the memory, milliseconds since the Unix epoch; absent before the first."""
+    oldest_ms: int | None = None
+    """Capture time of the oldest frame that the memory may hold something of, milliseconds since the Unix epoch."""
     lag_ms: int | None = None
     """How far the memory is behind, milliseconds."""
     dead_letters: int | None = None
@@ -45,6 +47,7 @@ class StreamUpdate(Schema):
             policy=memory.policy,
             kv_budget=memory.kv_budget,
             as_of_ms=memory.as_of_ms,
+            oldest_ms=memory.oldest_ms,
             lag_ms=None if status.lag_ms is None else round(status.lag_ms),
             dead_letters=None if status.ingest is None else status.ingest.dead_letters,
             labels=dict(status.settings.labels) or None,

@@ -22,9 +22,17 @@ const VIEWS = ["cameras", "camera", "ask", "events", "system"];
 /** "#/camera/front-door?x=1" as the view's name, the rest of the path and the query. */
 function routeOf(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
-  const [name, ...rest] = path.split("/").map(decodeURIComponent);
+  const [name, ...rest] = path.split("/").map(decoded);
   const view = VIEWS.includes(name) ? name : "cameras";
   return { view, params: { id: rest.join("/") || null, query: new URLSearchParams(query) } };
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // an address that somebody mistyped
+  }
 }
 
 const key = createKey();

@@ -18,6 +18,7 @@ OPERATIONS = {
     "getReadiness": ("get", "/readyz"),
     "getMetrics": ("get", "/metrics"),
     "listStreams": ("get", "/v1/streams"),
+    "watchStreams": ("get", "/v1/updates"),
     "getStream": ("get", "/v1/streams/{id}"),
     "getMemoryMap": ("get", "/v1/streams/{id}/memory"),
     "getFrame": ("get", "/v1/streams/{id}/frames/{frame}.jpg"),
