@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { barHeight, cellAt, cellOfFrame, cellsOf, filmStrip } from "../../../hermes_ray/console/static/memory_map/cells.js";
+import { barHeight, cellAt, cellOfFrame, cellsOf, filmStrip, litCells } from "../../../hermes_ray/console/static/memory_map/cells.js";
 import { momentAt, momentsOf, outline } from "../../../hermes_ray/console/static/memory_map/moments.js";
 import { scaleOf, ticksOf } from "../../../hermes_ray/console/static/memory_map/scale.js";
 
@@ -178,6 +178,14 @@ test("the cell of a frame is found by its number, and that of a forgotten one is
   assert.equal(cellOfFrame(cells, moments, 4), 0);
   assert.equal(cellOfFrame(cells, moments, 1000), 1);
   assert.equal(cellOfFrame(cells, moments, 3), -1);
+});
+
+test("an answer lights the cells of its evidence by weight, and none for a frame that was forgotten since", () => {
+  const moments = momentsOf(mapOf({ 0: [0, 1, 1], 1: [0, 1, 1], 500: [0, 1, 1], 1000: [9, 9, 9] }));
+  const cells = cellsOf(moments, scaleOf(moments, 300, "linear"), 3);
+  const evidence = [{ frame: 500, weight: 0.4 }, { frame: 1, weight: 0.2 }, { frame: 0, weight: 0.1 }, { frame: 7, weight: 0.1 }];
+  assert.deepEqual(litCells(evidence, cells, moments), new Map([[1, 1], [0, 0.5]]));
+  assert.equal(litCells([], cells, moments).size, 0);
 });
 
 test("the film strip shows the best-kept moment of each place, the newest of equals, and nothing where all is forgotten", () => {

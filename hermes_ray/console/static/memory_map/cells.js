@@ -105,6 +105,24 @@ export function cellOfFrame(cells, moments, frame) {
 }
 
 /**
+ * The cells that an answer rests on.
+ *
+ * @param {{frame: number, weight: number}[]} evidence Forgotten frames among them are left out.
+ * @param {Cell[]} cells
+ * @param {import("./moments.js").Moments} moments
+ * @returns {Map<number, number>} By index of a cell the weight of its heaviest frame, as a share of the heaviest of all.
+ */
+export function litCells(evidence, cells, moments) {
+  const heaviest = Math.max(...evidence.map(({ weight }) => weight));
+  const lit = new Map();
+  for (const { frame, weight } of evidence) {
+    const index = cellOfFrame(cells, moments, frame);
+    if (index >= 0) lit.set(index, Math.max(lit.get(index) ?? 0, weight / heaviest));
+  }
+  return lit;
+}
+
+/**
  * The moment to show for each of several places of the same width, side by side: of those in it the one that most is
  * held of, the newest of equals.
  *

@@ -6,6 +6,7 @@ const SUMMARY_HEIGHT = 9;
 const HATCH = 5;
 const PALEST = 0.3;
 const DIMMED = 0.35;
+const FAINTEST_LIT = 0.6;
 const GAP_FROM = 4; // pixels of a cell's width: narrower ones stand close
 
 /**
@@ -17,7 +18,8 @@ const GAP_FROM = 4; // pixels of a cell's width: narrower ones stand close
  * @param {import("./cells.js").Cell[]} lane.cells
  * @param {number} lane.tier Place of the tier among the shares.
  * @param {number|null} lane.summary Right end of the summary, pixels; null: the tier has none.
- * @param {Set<number>} lane.lit Indices of the cells that an answer rests on; if any, all others are dimmed.
+ * @param {Map<number, number>} lane.lit By index of a cell, how much of an answer rests on it, 0 to 1; if any, all others
+ *   are dimmed.
  * @param {{bar: string, lit: string, hatch: string}} colours
  */
 export function drawLane(canvas, { cells, tier, summary, lit }, colours) {
@@ -34,11 +36,15 @@ export function drawLane(canvas, { cells, tier, summary, lit }, colours) {
     if (share <= 0) return;
     const strength = barHeight(share);
     const tall = Math.max(2, strength * (floor - 2));
-    const isLit = lit.has(index);
-    pen.fillStyle = isLit ? colours.lit : colours.bar;
-    pen.globalAlpha = isLit ? 1 : (PALEST + (1 - PALEST) * strength) * (lit.size > 0 ? DIMMED : 1);
+    const weight = lit.get(index);
+    pen.fillStyle = weight === undefined ? colours.bar : colours.lit;
+    pen.globalAlpha = weight === undefined ? shade(PALEST, strength) * (lit.size > 0 ? DIMMED : 1) : shade(FAINTEST_LIT, weight);
     pen.fillRect(cell.x, floor - tall, cell.width - (cell.width >= GAP_FROM ? 1 : 0), tall);
   });
+}
+
+function shade(least, strength) {
+  return least + (1 - least) * strength;
 }
 
 function drawSummary(pen, width, height, colour) {

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { createAxis } from "./axis.js";
 import { createCard } from "./card.js";
-import { cellAt, cellOfFrame, cellsOf } from "./cells.js";
+import { cellAt, cellOfFrame, cellsOf, litCells } from "./cells.js";
 import { drawLane } from "./drawing.js";
 import { momentAt, momentsOf } from "./moments.js";
 import { scaleOf } from "./scale.js";
@@ -82,8 +82,7 @@ export function createMemoryMap(context, pictureOf) {
     const kind = scaleSwitch.kind;
     scale = scaleOf(moments, width, kind);
     cells = cellsOf(moments, scale, LEAST_CELL);
-    const lit = new Set(evidence.map(({ frame }) => cellOfFrame(cells, moments, frame)));
-    lit.delete(-1);
+    const lit = litCells(evidence, cells, moments);
     lanes.forEach(({ canvas, count, remains }, index) => {
       const tier = moments.tiers[index];
       const style = getComputedStyle(canvas);

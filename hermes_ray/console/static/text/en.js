@@ -4,9 +4,8 @@ const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : man
 
 const number = (value) => new Intl.NumberFormat("en").format(value);
 const compact = (value) => new Intl.NumberFormat("en", { notation: "compact" }).format(value);
-
-const number = (n) => new Intl.NumberFormat("en", { maximumFractionDigits: 0 }).format(n);
-const fine = (n) => new Intl.NumberFormat("en", { maximumFractionDigits: n < 10 ? 1 : 0 }).format(n);
+const whole = (value) => number(Math.round(value));
+const fine = (value) => new Intl.NumberFormat("en", { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 
 export const language = "en";
 
@@ -128,9 +127,9 @@ export const text = {
         working: { name: "Working", what: "sharp now, thinner with age" },
         long_term: { name: "Long-term", what: "what proved worth keeping" },
       },
-      held: (tokens, frames) => `${number(tokens)} tokens of ${plural(frames, "moment", "moments")}`,
-      summarised: (tokens) => `and a summary of ${number(tokens)}`,
-      number: (n) => number(n),
+      held: (tokens, frames) => `${whole(tokens)} tokens of ${plural(frames, "moment", "moments")}`,
+      summarised: (tokens) => `and a summary of ${whole(tokens)}`,
+      number: whole,
       kept: (tokens, full) => `${fine(tokens)} of ${fine(full)}`,
       before: (span) => `−${span}`,
       begin: (at, isEstimate) => (isEstimate ? `began about ${at}` : `began ${at}`),

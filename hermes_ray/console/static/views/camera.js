@@ -27,8 +27,8 @@ export function mount(root, context, { id }) {
     const element = h("div", { class: "one-camera" }, newest.element, conversation.element, remembered.element);
     root.append(element);
     return {
-      refresh() {
-        newest.refresh();
+      refresh(status) {
+        newest.refresh(status);
         remembered.refresh();
       },
       tick: newest.tick,
@@ -62,14 +62,15 @@ export function mount(root, context, { id }) {
     if (status.frames_seen < framesSeen) view.forget(); // it was reset: its frames are counted anew
     if (status.frames_seen !== framesSeen && !document.hidden) {
       framesSeen = status.frames_seen;
-      view.refresh();
+      view.refresh(status);
     }
   }
 
   function tick() {
     const status = updates.streams.get(id);
-    if (status !== undefined) head.show(status);
-    view?.tick();
+    if (status === undefined) return;
+    head.show(status);
+    view?.tick(status);
   }
 
   const unsubscribe = updates.subscribe(({ streams, connection }) => (connection || streams?.has(id)) && show());
