@@ -5,6 +5,7 @@ import { createAxis } from "./axis.js";
 import { createCard } from "./card.js";
 import { cellAt, cellOfFrame, cellsOf, litCells } from "./cells.js";
 import { drawLane } from "./drawing.js";
+import { createEvidenceLines } from "./evidence_lines.js";
 import { momentAt, momentsOf } from "./moments.js";
 import { scaleOf } from "./scale.js";
 import { createScaleSwitch } from "./scale_switch.js";
@@ -14,7 +15,6 @@ import { createTable } from "./table.js";
 const LEAST_CELL = 3;
 const REACH = 8;
 const PAGE = 10;
-const PIN_WIDTH = 18;
 
 /**
  * @param {object} context as the views have it.
@@ -36,12 +36,12 @@ export function createMemoryMap(context, pictureOf) {
   const card = createCard(context, pictureOf);
   const table = createTable(context);
   const scaleSwitch = createScaleSwitch(words, redraw);
-  const lines = h("div", { class: "map-lines", "aria-hidden": "true" });
+  const lines = createEvidenceLines();
   const cursor = h("div", { class: "map-cursor", "aria-hidden": "true", hidden: true });
   const overlay = h("div", { class: "map-overlay", role: "slider", tabindex: "0", "aria-label": words.slider,
     "aria-valuemin": 0, onpointerdown: point, onpointermove: point, onpointerleave: leave, onkeydown: step,
-    onfocus: showCursor, onblur: hide });
-  const over = h("div", { class: "map-over" }, lines, cursor, overlay, card.element);
+    onfocus: () => overlay.matches(":focus-visible") && showCursor(), onblur: hide });
+  const over = h("div", { class: "map-over" }, lines.element, cursor, overlay, card.element);
   const plot = h("div", { class: "map-plot" }, h("div", { class: "map-label map-label-strip" }, words.strip),
     strip.element);
   const empty = h("p", { class: "soft map-empty" }, words.loading);
@@ -94,34 +94,9 @@ export function createMemoryMap(context, pictureOf) {
     });
     strip.show(moments, cells, width);
     axis.show(moments, scale, kind);
-    drawLines(width);
+    lines.show(evidence, cells, moments, scale, width);
     overlay.setAttribute("aria-valuemax", cells.length - 1);
     keepCursor();
-  }
-
-  function drawLines(width) {
-    let free = -Infinity;
-    const places = evidence
-      .map(({ frame, captured_ms: captured }, index) => ({ x: xOf(frame, captured, width), number: index + 1 }))
-      .filter(({ x }) => x !== null);
-    const pins = new Map();
-    for (const { x, number } of [...places].sort((one, other) => one.number - other.number)) {
-      const room = [...pins.keys()].every((other) => Math.abs(other - x) >= PIN_WIDTH);
-      if (room) pins.set(x, number);
-    }
-    lines.replaceChildren(...places.map(({ x, number }) => {
-      const line = h("div", { class: "map-line" }, pins.get(x) === number ? h("b", {}, String(number)) : null);
-      line.style.left = `${x}px`;
-      return line;
-    }));
-  }
-
-  /** The middle of a frame's cell; a frame that was forgotten since has its place by its time. */
-  function xOf(frame, captured, width) {
-    const cell = cells[cellOfFrame(cells, moments, frame)];
-    if (cell !== undefined) return cell.x + cell.width / 2;
-    if (captured === null) return null;
-    return Math.min(Math.max(scale.x(captured), 0), width);
   }
 
   function point(event) {
@@ -159,7 +134,7 @@ export function createMemoryMap(context, pictureOf) {
     if (moments === null) return;
     const index = chosen === null ? cells.length - 1 : cellOfFrame(cells, moments, chosen);
     const cell = cells[index];
-    const moment = momentAt(moments, cell.best);
+    const moment = momentAt(moments, chosen === null ? cell.best : moments.frames.indexOf(chosen));
     const x = cell.x + cell.width / 2;
     chosen = moment.frame;
     placeCursor(x);
@@ -175,7 +150,8 @@ export function createMemoryMap(context, pictureOf) {
       overlay.setAttribute("aria-valuenow", cells.length - 1);
       return;
     }
-    if (chosen !== null && cellOfFrame(cells, moments, chosen) >= 0) showCursor();
+    if (chosen === null) return; // the card says that a place is forgotten
+    if (cellOfFrame(cells, moments, chosen) >= 0) showCursor();
     else hide();
   }
 
