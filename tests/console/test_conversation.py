@@ -103,7 +103,7 @@ async def test_what_goes_wrong_is_said_in_the_apis_words_and_can_be_tried_again(
 
 
 async def test_a_connection_that_breaks_is_no_answer(browser: Browser, held: tuple[HeldAnswers, str]):
-    backend, url = held
+    _, url = held
     async with sound_page(browser, url) as page:
         await shown(page, f"#/camera/{STREAM}")
         await page.route("**/query", lambda route: route.abort())

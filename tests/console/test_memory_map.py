@@ -112,7 +112,7 @@ def re_spoken(kept: str) -> re.Pattern[str]:
 async def test_the_scale_that_was_chosen_is_there_again(page: Page):
     await shown(page, f"#/camera/{STREAM}")
     await expect(page.get_by_role("radio", name="Logarithmic")).to_be_checked()
-    await expect(page.locator(".map-mark").first).to_contain_text("−")
+    await expect(page.locator(".map-mark").first).to_contain_text(" s")
     await linear(page)
     await expect(page.locator(".map-mark").first).to_contain_text(":")
     await page.reload()

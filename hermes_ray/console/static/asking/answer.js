@@ -40,7 +40,7 @@ export function createAnswer(context, pictureAt, { look = null, most = 8, sugges
   function evidenceOf(answer) {
     return h("ol", { class: "evidence", "aria-label": words.evidence }, answer.evidence.slice(0, most).map((one, index) => {
       const at = one.captured_ms === null ? words.frame(one.frame) : time.at(one.captured_ms);
-      const image = h("img", { alt: words.evidencePicture(index + 1, at), width: 96, height: 72 });
+      const image = h("img", { alt: words.evidencePicture(index + 1, at), width: 80, height: 60 });
       const number = look === null ? null : h("b", { "aria-hidden": "true" }, String(index + 1));
       const parts = [h("span", { class: "evidence-picture" }, image, number), h("span", {}, at),
         h("span", { class: "soft" }, words.share(one.weight))];

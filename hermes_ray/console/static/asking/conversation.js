@@ -81,7 +81,7 @@ export function createConversation(context, stream, pictureAt, map) {
     reveal();
     const signal = AbortSignal.any([mine.signal, closing.signal]);
     try {
-      const answer = await ask(api, stream, question, { session, signal, onText: (piece) => (made.answer.add(piece), reveal()) });
+      const answer = await ask(api, stream, question, { session, signal, onText: made.answer.add });
       made.answer.finish(answer);
       show(made, answer);
       spoken.textContent = words.spoken(answer.answer);
@@ -97,12 +97,11 @@ export function createConversation(context, stream, pictureAt, map) {
         form.busy(false);
       }
     }
-    reveal();
   }
 
-  /** The newest turn is in view; where the list does not scroll by itself, nothing moves. */
+  /** The newest question is at the top of the list, its answer below it; a list that does not scroll stays. */
   function reveal() {
-    turns.scrollTop = turns.scrollHeight;
+    turns.scrollTop = turns.lastElementChild.offsetTop;
   }
 
   return {
