@@ -82,5 +82,5 @@ def memory_worker(streams: int, places: int, **changes: Any) -> WorkerStats:
 def ingest_worker(partitions: range, dead_letters: Mapping[str, int], **changes: Any) -> WorkerStats:
     """An ingest worker that is up and reads those partitions."""
     totals = IngestTotals(records=91_000, frames_decoded=91_000, frames_confirmed=88_000, dead_letters=dead_letters)
-    reading = IngestState(True, {number: 3 for number in partitions}, 7, {number: 0.4 for number in partitions})
+    reading = IngestState(True, dict.fromkeys(partitions, 3), 7, dict.fromkeys(partitions, 0.4))
     return replace(WorkerStats("ingest", up=True, ingest=totals, reading=reading), **changes)
