@@ -30,6 +30,7 @@ from hermes_ray.api.routes import (
     several_streams,
     streams,
     updates,
+    workers,
 )
 from hermes_ray.api.updates.hub import UpdatesHub
 from hermes_ray.config import Settings
@@ -89,6 +90,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         several_streams,
         openai,
         openai_responses,
+        workers,
         problem_kinds,
     ):
         app.include_router(module.router)

@@ -26,6 +26,7 @@ TAGS = [
     {"name": "streams", "description": "Which streams there are, what their memories hold, and changing them."},
     {"name": "questions", "description": "Asking one stream or several; one JSON answer, or server-sent events."},
     {"name": "openai", "description": "The same for programs that speak OpenAI's API: each stream is a model."},
+    {"name": "workers", "description": "What the workers do, and emptying one before its machine goes."},
     {"name": "health", "description": "For load balancers, Kubernetes and Prometheus."},
     {"name": "problems", "description": "What the errors mean."},
 ]

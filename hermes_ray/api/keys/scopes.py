@@ -19,10 +19,13 @@ class Scope(StrEnum):
     PUBLISH = "publish"
     """Bring frames into the system."""
     METRICS = "metrics"
-    """Read the metrics of the whole system, of every stream."""
+    """Read the metrics of the whole system, of every stream; see its workers."""
+    OPERATE = "operate"
+    """Drain workers, whatever streams they hold."""
 
 
 _STREAM = "/v1/streams/[^/]+"
+_DRAIN = "/v1/workers/[^/]+/drain"
 _PUBLIC = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/console/.*|/problems/[^/]*")
 _RULES: Sequence[tuple[str, str, Scope]] = (
     ("GET", "/metrics", Scope.METRICS),
@@ -30,6 +33,9 @@ _RULES: Sequence[tuple[str, str, Scope]] = (
     ("POST", "/mcp", Scope.READ),  # its tools call the other routes with the caller's key
     ("POST", f"{_STREAM}/frames", Scope.PUBLISH),
     ("GET", f"{_STREAM}/export", Scope.MANAGE),
+    ("GET", "/v1/workers", Scope.METRICS),
+    ("POST", _DRAIN, Scope.OPERATE),
+    ("DELETE", _DRAIN, Scope.OPERATE),
 )
 
 

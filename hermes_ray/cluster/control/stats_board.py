@@ -82,6 +82,7 @@ class StatsBoard:
                 snapshots=health.snapshots,
                 silent_streams=health.silent_streams,
                 places=health.capacity,
+                draining=health.draining,
             )
         else:
             reading = IngestState(
@@ -104,5 +105,6 @@ class StatsBoard:
             snapshots=None,
             silent_streams={},
             places=None,
+            draining=False,
             reading=None,
         )

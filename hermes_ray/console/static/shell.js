@@ -61,16 +61,17 @@ export function createShell(context) {
   function askForKey(problem) {
     if (!keyPanel.hidden) return;
     const words = text.key;
+    const ofConnection = updates.connection.phase === "locked";
     const field = h("input", { type: "password", name: "key", autocomplete: "off", spellcheck: "false", required: true });
     const reason = problem.status === 403 ? words.lacksScope(problem.message)
       : key.current === null ? words.why : words.refused(problem.message);
     keyPanel.replaceChildren(
       h("h2", { id: "key-title" }, words.title), h("p", {}, reason),
       h("form", { onsubmit: (event) => useKey(event, field) }, h("label", {}, words.label, field),
-        h("button", { class: "primary", type: "submit" }, words.use)));
-    keyPanel.dataset.of = updates.connection.phase === "locked" ? "connection" : "view";
+        h("button", { class: "primary", type: "submit" }, words.use)),
+      ofConnection ? null : h("p", { class: "back" }, h("a", { href: "#/" }, words.back)));
+    keyPanel.dataset.of = ofConnection ? "connection" : "view";
     keyPanel.hidden = false;
-    main.inert = keyPanel.dataset.of === "connection";
     field.focus();
   }
 
@@ -89,7 +90,6 @@ export function createShell(context) {
 
   function closeKeyPanel() {
     keyPanel.hidden = true;
-    main.inert = false;
   }
 
   showTheme(theme.current);
@@ -103,6 +103,7 @@ export function createShell(context) {
     /** The root of the next view, empty. */
     empty(name) {
       view = name;
+      if (keyPanel.dataset.of === "view") closeKeyPanel();
       document.title = words.title(words[name] ?? text[name].title ?? name);
       showNavigation();
       delete main.dataset.ready;

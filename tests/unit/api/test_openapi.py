@@ -34,6 +34,9 @@ OPERATIONS = {
     "getModel": ("get", "/v1/models/{model}"),
     "createChatCompletion": ("post", "/v1/chat/completions"),
     "createResponse": ("post", "/v1/responses"),
+    "listWorkers": ("get", "/v1/workers"),
+    "drainWorker": ("post", "/v1/workers/{worker}/drain"),
+    "endDrain": ("delete", "/v1/workers/{worker}/drain"),
     "getProblemKind": ("get", "/problems/{code}"),
 }
 QUERY = "/v1/streams/{id}/query"
@@ -119,7 +122,9 @@ async def test_answers_are_as_documented(http: httpx.AsyncClient, document: dict
     requests = [
         ("get", path.format(id=STREAM, code="internal", model=f"stream/{STREAM}"), path, None)
         for method, path in OPERATIONS.values()
-        if method == "get" and path != "/metrics" and not path.endswith((".jpg", "/export"))  # no JSON
+        if method == "get"
+        and path not in ("/metrics", "/v1/updates")
+        and not path.endswith((".jpg", "/export"))  # no JSON
     ]
     requests += [
         ("post", QUERY.replace("{id}", STREAM), QUERY, {"question": "q", "max_tokens": 2}),

@@ -7,6 +7,20 @@ const compact = (value) => new Intl.NumberFormat("en", { notation: "compact" }).
 const whole = (value) => number(Math.round(value));
 const fine = (value) => new Intl.NumberFormat("en", { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 
+/** Why a record cannot be used, by its dead letter's reason. */
+const DEAD_LETTERS = {
+  "unsupported-media": "a content type that is not decoded here",
+  "undecodable-media": "damaged, truncated, or not of the type it claims",
+  "media-too-large": "size, resolution, duration or frame count beyond its limit",
+  media: "a picture or segment that cannot be used",
+  message: "not in the message format",
+  "invalid-stream-id": "the record's key is no stream id",
+  "invalid-header": "a header is missing or wrong",
+  "implausible-time": "a capture time in another unit, or of a clock that is ahead",
+  "empty-payload": "the record has no value",
+  "unreadable-record": "Kafka's client cannot parse it",
+};
+
 export const language = "en";
 
 export const text = {
@@ -40,6 +54,7 @@ export const text = {
     lacksScope: (why) => `${why}. Give a key that may do more.`,
     label: "API key",
     use: "Use this key",
+    back: "Back to the cameras",
     forget: "Forget the key",
   },
   time: {
@@ -194,6 +209,70 @@ export const text = {
   },
   system: {
     title: "System",
+    summary: ({ workers }) => {
+      const away = workers.filter((worker) => !worker.up).map((worker) => worker.name);
+      if (workers.length === 0) return "";
+      return away.length === 0 ? `all ${workers.length} workers answer` : `${away.join(", ")} away`;
+    },
+    noCoordinator: "The Coordinator does not answer, so nothing is known of the workers now. Questions about known streams go on.",
+    memory: "Memory workers",
+    memoryWhy: "hold the memories, answer the questions",
+    ingest: "Ingest workers",
+    ingestWhy: "read from Kafka, decode, sample",
+    worker: "Worker",
+    state: "State",
+    stateOf: ({ up, draining, memory }) => {
+      if (!up) return "away";
+      if (draining) return memory?.streams === 0 ? "empty, drained" : "draining";
+      return memory?.model ? "up" : "loading its model";
+    },
+    stateOfIngest: ({ up, ingest }) => (!up ? "away" : ingest?.broker_reachable === false ? "no broker reachable" : "up"),
+    streamsHeld: "Streams",
+    streams: (streams, places) => (streams === null ? "–" : places ? `${number(streams)} of ${number(places)}` : number(streams)),
+    framesPerS: "Frames / s",
+    framesWaiting: "Frames waiting",
+    questions: "Questions",
+    questionsOf: (memory) =>
+      memory?.questions_active === null || memory === null ? "–"
+        : `${number(memory.questions_active)} active, ${number(memory.questions_waiting)} waiting`,
+    snapshots: "Snapshots behind",
+    device: "Device",
+    restarts: "Restarts",
+    partitions: "Partitions",
+    recordsPerS: "Records / s",
+    decodedPerS: "Decoded / s",
+    recordsWaiting: "Records waiting",
+    waitingFor: "Waiting for",
+    inFlight: "In flight",
+    lost: "Lost",
+    count: (value) => (value === null || value === undefined ? "–" : number(value)),
+    rate: (value) => (value === null ? "–" : value >= 100 ? number(Math.round(value)) : value.toFixed(1)),
+    behind: (seconds) => (seconds === null || seconds === undefined ? "–" : seconds < 0.05 ? "0 s" : `${seconds.toFixed(1)} s`),
+    letters: "Dead letters",
+    lettersWhy: "records that could not be used, since ingest started",
+    lettersHow: "Each is kept with its reason:",
+    noLetters: "None. Every record could be used.",
+    mostOf: "Most of:",
+    ofStream: (stream) => `${stream.id} ${number(stream.dead_letters)}`,
+    reason: (code) => DEAD_LETTERS[code] ?? "",
+    problems: "Failed questions",
+    problemsWhy: "by problem, over all routers",
+    noProblems: "None.",
+    no: "Cancel",
+    drain: {
+      action: "Drain…",
+      title: (worker) => `Drain ${worker}?`,
+      body: ({ memory }) =>
+        `Its ${plural(memory?.streams ?? 0, "stream moves", "streams move")} to the other workers, and it gets no new ones until you end the drain. ` +
+        "No frame is lost; a stream that moves answers again after a second or two.",
+      yes: "Drain",
+    },
+    endDrain: {
+      action: "End drain",
+      title: (worker) => `Give ${worker} streams again?`,
+      body: () => "Streams may come to it again at once.",
+      yes: "End drain",
+    },
   },
   plural,
   number,
