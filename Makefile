@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Test processes; 0 runs one test after the other.
 WORKERS ?= 2
-# OpenAI's client for JavaScript, which one test talks through.
+# OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 
 .PHONY: help setup demo test chaos docs lint format clean
@@ -32,7 +32,7 @@ test: $(STAMP) $(JAVASCRIPT) lint ## check the code and run every test
 
 $(JAVASCRIPT): tests/javascript/package.json
 	@npm install --prefix tests/javascript --no-audit --no-fund --no-package-lock --silent && touch $@ \
-		|| echo "npm cannot install OpenAI's client: tests/unit/api/test_openai_javascript.py will fail" >&2
+		|| echo "npm cannot install the packages of tests/javascript: tests/unit/api/test_openai_javascript.py and tests/console will fail" >&2
 
 chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long form; writes build/chaos-report.json
 	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos

@@ -32,7 +32,7 @@ for _variable in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 
 _TESTS = Path(__file__).parent
-_WHOLE_SYSTEMS = ("chaos", "integration", "e2e", "deploy")
+_WHOLE_SYSTEMS = ("chaos", "integration", "e2e", "deploy", "console")
 """Folders of which one process runs all tests, the longest first: more systems at once would starve each other."""
 
 

@@ -17,6 +17,7 @@ from hermes_ray.api.problems import problem_json
 from hermes_ray.api.problems.defects import Defects
 from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes import (
+    console,
     docs,
     events,
     health,
@@ -31,7 +32,10 @@ from hermes_ray.api.routes import (
     several_streams,
     standing_questions,
     streams,
+    updates,
+    workers,
 )
+from hermes_ray.api.updates.hub import UpdatesHub
 from hermes_ray.config import Settings
 from hermes_ray.mcp.endpoint import PATH as MCP_PATH
 from hermes_ray.mcp.endpoint import McpEndpoint
@@ -55,7 +59,11 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_backend() as backend, app.state.question_problems.reported(backend):
             app.state.backend = backend
-            yield
+            app.state.updates = UpdatesHub(backend.list_streams)
+            try:
+                yield
+            finally:
+                app.state.updates.close()
 
     app = FastAPI(
         title="hermes-ray",
@@ -74,10 +82,12 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     app.state.event_followers = Followers()
     for module in (
         index,
+        console,
         docs,
         health,
         metrics,
         streams,
+        updates,
         pictures,
         memory_files,
         questions,
@@ -86,6 +96,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
         events,
         openai,
         openai_responses,
+        workers,
         problem_kinds,
     ):
         app.include_router(module.router)

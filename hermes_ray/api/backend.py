@@ -35,6 +35,15 @@ class Backend(Protocol):
         """
         ...
 
+    async def drain(self, worker: str, *, draining: bool) -> None:
+        """Have a memory worker hand all of its streams over to the others, and get none; or end that. Returns at once.
+
+        Raises:
+            UnknownWorker: there is no memory worker of that name.
+            WorkerUnavailable: it does not answer.
+        """
+        ...
+
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Take note of the questions that one router process saw fail, so that :meth:`stats` shows those of all.
 

@@ -10,6 +10,7 @@ from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.updates import ChangesEvent, StreamsEvent
 
 EVERY_ROUTE = ("unauthorized", "forbidden", "foreign-origin", "wrong-host", "rate-limited", "internal")
 """Problems that any route may answer with; those that need no key lose the ones of keys."""
@@ -28,6 +29,7 @@ TAGS = [
     {"name": "standing questions", "description": "Asked again and again; their answers are events."},
     {"name": "events", "description": "What standing questions and journals found out: searched, or followed."},
     {"name": "openai", "description": "The same for programs that speak OpenAI's API: each stream is a model."},
+    {"name": "workers", "description": "What the workers do, and emptying one before its machine goes."},
     {"name": "health", "description": "For load balancers, Kubernetes and Prometheus."},
     {"name": "problems", "description": "What the errors mean."},
 ]
@@ -105,7 +107,11 @@ def install(app: FastAPI) -> None:
         _add_problems_of_bodies(document)
         requirements.describe(document, keyed=app.state.settings.api.access.keys_file is not None)
         schemas = document["components"]["schemas"]
-        for model in (Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone, EventResponse):
+        described = (
+            *(Problem, TokenEvent, AnswerResponse, StreamResult, StreamsQueryDone),
+            *(EventResponse, StreamsEvent, ChangesEvent),
+        )
+        for model in described:
             schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

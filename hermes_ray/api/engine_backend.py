@@ -26,6 +26,7 @@ from hermes_ray.errors import (
     SnapshotError,
     StreamExists,
     UnknownStandingQuestion,
+    UnknownWorker,
 )
 from hermes_ray.events.contract import Events, NoEvents
 from hermes_ray.observability.stats import SystemStats, WorkerStats
@@ -70,6 +71,14 @@ class EngineBackend:
         streams = await self.list_streams() if per_stream else []
         figures = {status.stream_id: figures_of(status) for status in streams}
         return SystemStats(True, {self.HERE.worker: worker}, figures, self._problems)
+
+    async def drain(self, worker: str, *, draining: bool) -> None:
+        """Nothing can be drained here: there is one engine, and nowhere to go.
+
+        Raises:
+            UnknownWorker: always.
+        """
+        raise UnknownWorker(f"no memory worker {worker!r} that could hand its streams over: there is one engine alone")
 
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Take note of failed questions; there is one router, this process."""

@@ -132,6 +132,8 @@ class StreamStats:
         kv_prefix: protected tokens before the first frame (system prompt and template).
         kv_budget: the most visual tokens a layer may hold; ``None`` under policy ``full``.
         compactions: how many times the memory was compacted.
+        oldest_ms: capture time of the oldest frame that the memory may hold something of. Which frames are forgotten is
+            looked at once in a thousand frames, so that one may be forgotten since. ``None`` before the first.
     """
 
     stream_id: str
@@ -143,6 +145,7 @@ class StreamStats:
     policy: str
     compactions: int
     frames_unchanged: int = 0
+    oldest_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,7 @@ class WorkerStats:
         silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
             least so old.
         places: of a memory worker that is up: streams that it can hold, parked ones included; ``None``: any number.
+        draining: of a memory worker that is up: its streams are handed over to others, and it gets no new ones.
         streams_left: of a memory worker whose processes ended: by what became of them, streams that these had.
         ingest: of an ingest worker; ``None`` before the first answer.
         reading: of an ingest worker that is up.
@@ -230,6 +231,7 @@ class WorkerStats:
     events_waiting: int = 0
     silent_streams: Mapping[int, int] = field(default_factory=dict)
     places: int | None = None
+    draining: bool = False
     streams_left: Mapping[str, int] = field(default_factory=dict)
     ingest: IngestTotals | None = None
     reading: IngestState | None = None

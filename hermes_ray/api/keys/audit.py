@@ -40,16 +40,23 @@ class Audit:
 
     @contextmanager
     def recorded(
-        self, caller: Caller, action: str, stream_id: str, request_id: str, text: str | None = None
+        self,
+        caller: Caller,
+        action: str,
+        stream_id: str | None,
+        request_id: str,
+        text: str | None = None,
+        worker: str | None = None,
     ) -> Iterator[Entry]:
         """Write one line when the block ends, however it ends.
 
         Args:
             caller: who wants it.
             action: such as ``ask``.
-            stream_id: of which stream.
+            stream_id: of which stream; ``None`` for what is about a worker.
             request_id: of the request, to find it in other logs.
             text: the question, which is written only if the settings say so.
+            worker: of which worker.
         """
         entry = Entry()
         began_s = time.monotonic()
@@ -65,7 +72,7 @@ class Audit:
             self._write(
                 action,
                 caller,
-                stream_id=stream_id,
+                **({"stream_id": stream_id} if worker is None else {"worker": worker}),
                 outcome=entry.outcome,
                 duration_ms=round(1000 * (time.monotonic() - began_s)),
                 request_id=request_id,

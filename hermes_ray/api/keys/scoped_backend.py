@@ -64,6 +64,13 @@ class ScopedBackend:
         """See :class:`~hermes_ray.api.backend.Backend`; of the whole system, whoever asks."""
         return await self._backend.stats(per_stream=per_stream)
 
+    async def drain(self, worker: str, *, draining: bool) -> None:
+        """See :class:`~hermes_ray.api.backend.Backend`; of the whole system, whoever asks."""
+        action = "drain" if draining else "end-drain"
+        with self._audit.recorded(self._caller, action, None, self._request_id, worker=worker) as entry:
+            await self._backend.drain(worker, draining=draining)
+            entry.outcome = DONE
+
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """See :class:`~hermes_ray.api.backend.Backend`."""
         await self._backend.report_question_problems(router, totals)

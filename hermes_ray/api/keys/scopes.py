@@ -19,11 +19,14 @@ class Scope(StrEnum):
     PUBLISH = "publish"
     """Bring frames into the system."""
     METRICS = "metrics"
-    """Read the metrics of the whole system, of every stream."""
+    """Read the metrics of the whole system, of every stream; see its workers."""
+    OPERATE = "operate"
+    """Drain workers, whatever streams they hold."""
 
 
 _STREAM = "/v1/streams/[^/]+"
-_PUBLIC = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/problems/[^/]*")
+_DRAIN = "/v1/workers/[^/]+/drain"
+_PUBLIC = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/console/.*|/problems/[^/]*")
 _RULES: Sequence[tuple[str, str, Scope]] = (
     ("GET", "/metrics", Scope.METRICS),
     ("POST", f"{_STREAM}/query|/v1/query|/v1/chat/completions|/v1/responses", Scope.ASK),
@@ -31,6 +34,9 @@ _RULES: Sequence[tuple[str, str, Scope]] = (
     ("POST", f"{_STREAM}/frames", Scope.PUBLISH),
     ("GET", f"{_STREAM}/export", Scope.MANAGE),
     ("GET", "/v1/deliveries/failed", Scope.MANAGE),  # names where events go
+    ("GET", "/v1/workers", Scope.METRICS),
+    ("POST", _DRAIN, Scope.OPERATE),
+    ("DELETE", _DRAIN, Scope.OPERATE),
 )
 
 

@@ -81,6 +81,7 @@ _KINDS = (
     # Raised by the engine, the cluster and their callers.
     ProblemKind("invalid-stream-id", 422, "Not a stream id", "Use 1 to 128 characters out of A-Z a-z 0-9 . _ -"),
     ProblemKind("unknown-stream", 404, "Unknown stream", "GET /v1/streams lists the streams that have been seen."),
+    ProblemKind("unknown-worker", 404, "No such memory worker", "GET /v1/workers lists the workers."),
     ProblemKind("unknown-frame", 404, "No such frame yet", "Ask for a frame below the stream's frames_seen."),
     ProblemKind("frame-gone", 410, "No picture of this frame", "detail says why; /memory names the frames left."),
     ProblemKind(

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.conditions import names
 from hermes_ray.api.routes.streams import StreamId
 from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER, MEDIA_TYPE
 from hermes_ray.engine.contracts import FramePicture
@@ -80,12 +81,6 @@ def _response(picture: FramePicture, if_none_match: str | None) -> Response:
         FRAME_HEADER: str(picture.frame),
         CAPTURED_HEADER: str(picture.captured_ms),
     }
-    if _names(if_none_match, headers["ETag"]):
+    if names(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(picture.jpeg, headers=headers, media_type=MEDIA_TYPE)
-
-
-def _names(if_none_match: str | None, etag: str) -> bool:
-    """Whether a condition names a tag, compared weakly (RFC 9110, section 13.1.2)."""
-    named = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    return etag in named or "*" in named

@@ -58,6 +58,9 @@ class StreamResponse(Schema):
     """Capture time of the newest frame in the memory, RFC 3339; null before the first."""
     as_of_ms: int | None
     """The same, milliseconds since the Unix epoch."""
+    oldest_ms: int | None = None
+    """Capture time of the oldest frame that the memory may hold something of, milliseconds since the Unix epoch. Which
+    are forgotten is looked at once in a thousand frames. Null before the first."""
     lag_ms: float | None
     """How far the memory is behind, milliseconds: the newest frame's way from capture to memory, or how long frames
     have been waiting for theirs since, whichever is more. Null before the first."""
@@ -104,6 +107,7 @@ class StreamResponse(Schema):
             frames_unchanged=memory.frames_unchanged,
             as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
             as_of_ms=memory.as_of_ms,
+            oldest_ms=memory.oldest_ms,
             lag_ms=status.lag_ms,
             age_ms=status.age_ms,
             kv_tokens_per_layer=list(memory.kv_tokens_per_layer),

@@ -31,7 +31,9 @@ def create(
     name: Annotated[str, typer.Argument(help="Whose key it is, for people: a program, a person, a site.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", help="ask, read, manage, publish or metrics; repeatable (default: ask and read)."),
+        typer.Option(
+            "--scope", help="ask, read, manage, publish, metrics or operate; repeatable (default: ask and read)."
+        ),
     ] = None,
     stream: Annotated[
         list[str] | None,

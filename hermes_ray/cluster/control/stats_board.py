@@ -83,6 +83,7 @@ class StatsBoard:
                 events_waiting=health.events_waiting,
                 silent_streams=health.silent_streams,
                 places=health.capacity,
+                draining=health.draining,
             )
         else:
             reading = IngestState(
@@ -106,5 +107,6 @@ class StatsBoard:
             events_waiting=0,
             silent_streams={},
             places=None,
+            draining=False,
             reading=None,
         )

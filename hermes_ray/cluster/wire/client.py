@@ -31,6 +31,8 @@ _ANSWER_LIMIT_S = 5.0
 """For everything but answers; these calls wait for no model."""
 _MAP_LIMIT_S = 20.0
 """A map or a picture waits for a step of the engine, and behind others."""
+_DRAIN_LIMIT_S = 10.0
+"""Longer than the Coordinator waits for the worker."""
 _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
 _STORE_LIMIT_S = 30.0
@@ -122,6 +124,15 @@ class ClusterClient:
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""
         await self._call(COORDINATOR, "count_question_problems", router, totals)
+
+    async def drain(self, worker: str, *, draining: bool) -> None:
+        """Have a memory worker hand all of its streams over, and get none; or end that. Returns at once.
+
+        Raises:
+            UnknownWorker: there is no memory worker of that name.
+            WorkerUnavailable: it does not answer, or the Coordinator.
+        """
+        await self._call(COORDINATOR, "drain", worker, draining, limit_s=_DRAIN_LIMIT_S)
 
     async def _stream_figures(self) -> Mapping[str, StreamFigures]:
         try:

@@ -172,6 +172,7 @@ class FrameIngest:
             kv_budget=self._writer.budget if self._writer.evicts else None,
             policy=self._writer.policy.name,
             compactions=stream.memory.compactions,
+            oldest_ms=next(iter(stream.memory.captured.ms), None),
         )
 
     def held_tokens(self, stream_id: str) -> HeldTokens:

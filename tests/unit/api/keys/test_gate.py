@@ -81,12 +81,15 @@ async def test_what_tells_nothing_needs_no_key(serve: Serve):
         ("manage", "DELETE", "/v1/streams/nobody", None),
         ("manage", "PATCH", "/v1/streams/nobody", {"labels": {}}),
         ("manage", "GET", f"/v1/streams/{STREAM}/export", None),
+        ("metrics", "GET", "/v1/workers", None),
+        ("operate", "POST", "/v1/workers/nobody/drain", None),
+        ("operate", "DELETE", "/v1/workers/nobody/drain", None),
     ],
 )
 async def test_each_door_opens_to_its_scope_and_to_no_other(
     serve: Serve, make_key: MakeKey, scope: str, method: str, path: str, body: dict | None
 ):
-    others = {"ask", "read", "manage", "publish", "metrics"} - {scope}
+    others = set(SCOPES) - {scope}
     right, wrong = make_key(scope), make_key(*others)
     async with serve() as http:
         # The router finds a path that ends in a line feed too.
@@ -102,7 +105,7 @@ async def test_each_door_opens_to_its_scope_and_to_no_other(
 
 
 async def test_the_document_tells_the_scope_that_the_gate_asks_for(serve: Serve, make_key: MakeKey):
-    nothing_right = {scope: make_key(*({"ask", "read", "manage", "publish", "metrics"} - {scope})) for scope in SCOPES}
+    nothing_right = {scope: make_key(*(set(SCOPES) - {scope})) for scope in SCOPES}
     async with serve() as http:
         document = (await http.get("/openapi.json")).json()
         assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
@@ -119,7 +122,7 @@ async def test_the_document_tells_the_scope_that_the_gate_asks_for(serve: Serve,
                 assert f"lacks the scope {scope}" in response.json()["detail"]
 
 
-SCOPES = ("ask", "read", "manage", "publish", "metrics")
+SCOPES = ("ask", "read", "manage", "publish", "metrics", "operate")
 
 
 async def test_an_expired_key_is_told_so(serve: Serve, make_key: MakeKey):

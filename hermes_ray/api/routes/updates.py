@@ -1,0 +1,79 @@
+"""What changes, on one connection: what a page that shows many streams stays current with."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from hermes_ray.api import documentation
+from hermes_ray.api.asking.answering import HEARTBEAT_S, LINE_END, json_event
+from hermes_ray.api.keys.scopes import Caller
+from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
+from hermes_ray.api.updates.hub import Reading, UpdatesHub
+from hermes_ray.api.updates.merge_patch import merge_patch
+from hermes_ray.errors import Overloaded
+
+LONGEST_S = 60.0
+"""After which a connection ends and the watcher comes back, seconds: keys are looked at again, watchers spread over
+replicas, and what waits in proxies for a watcher that reads nothing stays bounded."""
+
+_MOST_WATCHERS = 1000
+"""At one replica."""
+_EXAMPLE = (
+    'event: streams\ndata: {"now_ms":1767323046000,"streams":{"front-door":{"state":"live",...}}}\n\n'
+    'event: changes\ndata: {"now_ms":1767323047000,"streams":{"front-door":{"frames_seen":1204}}}\n\n'
+)
+
+router = APIRouter(prefix="/v1", tags=["streams"])
+
+
+@router.get(
+    "/updates",
+    operation_id="watchStreams",
+    response_class=EventSourceResponse,
+    responses=documentation.problems("overloaded")
+    | documentation.event_stream(
+        "Server-sent events without an end of their own: `streams` (a StreamsEvent) first, then `changes` (a "
+        "ChangesEvent) about every second, also if nothing has changed. While the system cannot be read there is "
+        "`problem` (a Problem) in their place. After a minute the connection ends; come back at once.",
+        _EXAMPLE,
+        documentation.event("StreamsEvent", "streams"),
+        documentation.event("ChangesEvent", "changes"),
+        documentation.event("Problem", "problem"),
+    ),
+)
+async def watch_streams(request: Request) -> EventSourceResponse:
+    """Stay current with all streams of the caller's, on one connection.
+
+    It costs the system the same however many watch. Whoever reads slowly gets fewer and larger `changes`.
+    """
+    hub: UpdatesHub = request.app.state.updates
+    if hub.watchers >= _MOST_WATCHERS:
+        raise Overloaded(f"{_MOST_WATCHERS} watch already", retry_after_s=5.0)
+    return EventSourceResponse(_events(hub, request), ping=HEARTBEAT_S, sep=LINE_END)
+
+
+async def _events(hub: UpdatesHub, request: Request) -> AsyncGenerator[ServerSentEvent, None]:
+    caller: Caller = request.state.caller
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + LONGEST_S
+    sent: Mapping[str, Any] | None = None
+    async with aclosing(hub.readings()) as readings:
+        async for reading in readings:
+            if reading.error is not None:
+                problem = problem_of(reading.error, request_id=request_id_of(request), instance=instance_of(request))
+                yield json_event(problem, "problem")
+            else:
+                seen = _visible(reading, caller)
+                patch = seen if sent is None else merge_patch(sent, seen)
+                yield json_event({"now_ms": reading.now_ms, "streams": patch}, "streams" if sent is None else "changes")
+                sent = seen
+            if loop.time() > until_s:
+                return
+
+
+def _visible(reading: Reading, caller: Caller) -> Mapping[str, Any]:
+    return {name: members for name, members in reading.streams.items() if caller.sees(name)}

@@ -1,0 +1,53 @@
+// Questions as the API takes them.
+
+import { Problem, Unreachable } from "../api.js";
+
+/**
+ * Ask one camera.
+ *
+ * @param {Object} api
+ * @param {string} stream
+ * @param {string} question
+ * @param {{session: string, signal: AbortSignal, onText: function(string)}} options `session` names the conversation
+ *   that the question continues; `onText` is given the answer's pieces as they come.
+ * @returns {Promise<Object>} the whole answer. Aborting `signal` makes the API drop it.
+ */
+export async function ask(api, stream, question, { session, signal, onText }) {
+  const body = { question, session_id: session, stream: true };
+  for await (const { event, data } of api.events(`v1/streams/${stream}/query`, { body, signal })) {
+    if (event === "token") onText(data.text);
+    else if (event === "answer") return data;
+    else if (event === "error") throw new Problem(data.status, data);
+  }
+  throw new Unreachable(new Error("an answer without an end"));
+}
+
+const MOST_AT_ONCE = 64; // streams that one request may name
+
+/**
+ * Ask several cameras the same; so many at a time as the API takes.
+ *
+ * @param {Object} api
+ * @param {string[]} streams
+ * @param {string} question
+ * @param {AbortSignal} signal
+ * @yields {{stream: string, answer: ?Object, problem: ?Object}} one per stream, as each is known.
+ */
+export async function* askAll(api, streams, question, signal) {
+  for (let first = 0; first < streams.length; first += MOST_AT_ONCE) {
+    const body = { streams: streams.slice(first, first + MOST_AT_ONCE), question, stream: true };
+    let done = false;
+    for await (const { event, data } of api.events("v1/query", { body, signal })) {
+      if (event === "result") yield data;
+      else if (event === "done") done = true;
+      else if (event === "error") throw new Problem(data.status, data);
+    }
+    if (!done) throw new Unreachable(new Error("answers without an end"));
+  }
+}
+
+/** A name for a conversation that nobody else has. Not `crypto.randomUUID`, which only secure pages have. */
+export function newSession() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `console-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

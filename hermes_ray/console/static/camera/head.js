@@ -1,0 +1,45 @@
+// A camera in one line: its name, its state, what is set for it, and how it fares.
+
+import { h, setText } from "../dom.js";
+
+/**
+ * @param {Object} context as the views have it.
+ * @param {string} stream
+ * @returns {{element: HTMLElement, show: function(Object)}} `show` takes what an update says of the stream.
+ */
+export function createHead({ text, time }, stream) {
+  const words = text.camera;
+  const state = h("span", { class: "camera-state" });
+  const labels = h("span", { class: "camera-labels" });
+  const facts = h("dl", { class: "camera-facts" });
+  const values = Object.entries(words.facts).map(([name, word]) => {
+    const value = h("dd");
+    facts.append(h("div", {}, h("dt", {}, word), value));
+    return [name, value];
+  });
+  const element = h("header", { class: "camera-head" }, h("h1", {}, stream), state, labels, facts);
+
+  function valueOf(name, status) {
+    switch (name) {
+      case "age": return time.ago(status.as_of_ms);
+      case "lag": return time.span(status.lag_ms);
+      case "frames": return text.number(status.frames_seen);
+      case "held": return status.kv_budget === undefined ? text.number(status.kv_tokens) : words.ofBudget(status.kv_tokens, status.kv_budget);
+      default: return status[name];
+    }
+  }
+
+  return {
+    element,
+    show(status) {
+      state.className = `camera-state state-${status.state}`;
+      state.replaceChildren(h("span", { class: "dot" }), words.states[status.state](time.at(status.as_of_ms), time.span(status.lag_ms)));
+      labels.replaceChildren(...Object.entries(status.labels ?? {}).map(([name, value]) =>
+        h("span", { class: "label" }, value ? `${name}: ${value}` : name)));
+      for (const [name, value] of values) {
+        value.parentElement.hidden = name === "lag" && status.lag_ms === undefined;
+        setText(value, valueOf(name, status));
+      }
+    },
+  };
+}

@@ -1,0 +1,18 @@
+// The visitor's API key. It lives as long as the tab does, and nowhere else.
+
+const NAME = "hermes.key";
+
+/** Where the key is kept: `current` (a string or null), `use(key)` and `forget()`. */
+export function createKey(storage = window.sessionStorage) {
+  return {
+    get current() {
+      return storage.getItem(NAME);
+    },
+    use(key) {
+      storage.setItem(NAME, key.trim());
+    },
+    forget() {
+      storage.removeItem(NAME);
+    },
+  };
+}

@@ -1,0 +1,38 @@
+// Server-sent events out of a stream of bytes (HTML Living Standard, section 9.2.6).
+
+/**
+ * @param {ReadableStream<Uint8Array>} stream
+ * @yields {{event: string, data: any}} data parsed as JSON. Comments are left out.
+ */
+export async function* readEvents(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let pending = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      pending += value.replaceAll("\r", "");
+      const blocks = pending.split("\n\n");
+      pending = blocks.pop();
+      for (const block of blocks) {
+        const event = parsed(block);
+        if (event !== null) yield event;
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => {}); // the connection may have ended by itself
+  }
+}
+
+function parsed(block) {
+  let event = "message";
+  const data = [];
+  for (const line of block.split("\n")) {
+    const at = line.indexOf(":");
+    const field = at < 0 ? line : line.slice(0, at);
+    const value = at < 0 ? "" : line.slice(at + 1).replace(/^ /, "");
+    if (field === "event") event = value;
+    else if (field === "data") data.push(value);
+  }
+  return data.length === 0 ? null : { event, data: JSON.parse(data.join("\n")) };
+}
