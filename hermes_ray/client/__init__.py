@@ -4,12 +4,14 @@ from hermes_ray.api.asking.side_by_side import StreamResult
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse, TierMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, Evidence, TokenEvent
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
 from hermes_ray.client.protocol import AskParameters, Picture, StreamChange, StreamWishes
 
 __all__ = [
     "AnswerResponse",
+    "AnswerWarning",
     "AskParameters",
     "AsyncHermesClient",
     "Evidence",

@@ -30,6 +30,7 @@ _RULES: Sequence[tuple[str, str, Scope]] = (
     ("POST", "/mcp", Scope.READ),  # its tools call the other routes with the caller's key
     ("POST", f"{_STREAM}/frames", Scope.PUBLISH),
     ("GET", f"{_STREAM}/export", Scope.MANAGE),
+    ("GET", f"{_STREAM}/examples", Scope.ASK),
 )
 
 

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.schemas.base import NUMBER, Flag, Schema, rfc3339
 from hermes_ray.api.schemas.pictures import picture_path
+from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
 
@@ -162,6 +163,7 @@ class AnswerResponse(Schema):
                         }
                     ],
                     "options": [],
+                    "warnings": [],
                 }
             ]
         }
@@ -194,6 +196,8 @@ class AnswerResponse(Schema):
     """The frames that the answer's attention rests on, heaviest first, at most eight."""
     options: list[OptionProbability]
     """For a question with options, their probabilities in the order given; else empty."""
+    warnings: list[AnswerWarning]
+    """Why the answer may mean nothing; empty as a rule."""
 
     @classmethod
     def of(cls, stream: str, query: QueryRequest, answer: Answer, worker: str, now_ms: float) -> Self:
@@ -213,6 +217,7 @@ class AnswerResponse(Schema):
             worker=worker,
             evidence=Evidence.of(stream, answer),
             options=[OptionProbability(option=option, probability=probability) for option, probability in options],
+            warnings=AnswerWarning.of(answer),
         )
 
 

@@ -161,6 +161,7 @@ class AnswerBatch:
             captured=memory.captured.frozen(),
             frames_seen=memory.frames_seen,
             prompt_tokens=prompt.shape[0],
+            unknown_words=self._prompts.unknown_words(job.question),
         )
 
     def _read(self, items: Sequence[AnswerInProgress]) -> None:
