@@ -63,6 +63,11 @@ def open_source(
     return FileSource(Path(source), loop=loop, realtime=realtime)
 
 
+def is_simulated(named: str) -> bool:
+    """Whether a source of that name is a simulated camera."""
+    return scheme_of(named) == _SIMULATED
+
+
 def shown_name(source: Source, named: str) -> str:
     """Return how to call a source in logs and messages: without anything that may be a password."""
     return source.shown if isinstance(source, LiveSource) else named
