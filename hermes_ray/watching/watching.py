@@ -206,6 +206,7 @@ class Watching:
         self._watched.close()
         if self._thread is not None:
             self._thread.join()
+        self._end(None)
 
     def __enter__(self) -> Self:
         return self

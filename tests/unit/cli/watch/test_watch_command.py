@@ -18,7 +18,7 @@ from hermes_ray.cli.watch.moments import format_position, parse_position
 from hermes_ray.errors import ConfigError
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from tests.patience import LIMIT_S
-from tests.unit.watching.films import SEED, film
+from tests.unit.watching.films import FILM_FPS, SEED, film
 
 STREET = f"sim://{SEED}"
 QUESTION = "what happened ?"
@@ -39,19 +39,19 @@ def report(*arguments: str | Path, typed: str = "") -> dict:
 
 def test_a_film_is_asked_at_moments_and_at_its_end(tmp_path: Path):
     path = film(tmp_path / "street.mp4", seconds=8)
-    asked = report(path, "--ask", QUESTION, "--ask", "hello", "--at", "0:05", "--at", "2.5")
+    asked = report(path, "--ask", QUESTION, "--ask", "hello", "--at", "0:05", "--at", "3")
     assert (asked["source"], asked["stream"], asked["model"]) == (str(path), "street", "hermes-tiny")
     assert [(answer["question"], answer["position_s"]) for answer in asked["answers"]] == [
-        (QUESTION, 2.5), ("hello", 2.5), (QUESTION, 5.0), ("hello", 5.0)
+        (QUESTION, 3.0), ("hello", 3.0), (QUESTION, 5.0), ("hello", 5.0)
     ]  # fmt: skip
-    assert [answer["frames_seen"] for answer in asked["answers"]] == [6, 6, 11, 11]
+    assert [answer["frames_seen"] for answer in asked["answers"]] == [7, 7, 11, 11]
     assert [bool(answer["warnings"]) for answer in asked["answers"]] == [False, True, False, True]
     assert asked["frames"] == 11  # nothing is shown that nobody asks about
 
     asked = report(path, "--ask", QUESTION)
     (answer,) = asked["answers"]
     assert (answer["frames_seen"], asked["frames"]) == (16, 16)
-    assert {item["position_s"] for item in answer["evidence"]} <= {n / 2 for n in range(16)}
+    assert {item["position_s"] for item in answer["evidence"]} <= {n / FILM_FPS for n in range(8 * FILM_FPS)}
 
 
 def test_the_answer_alone_goes_to_stdout_and_the_rest_to_stderr():
