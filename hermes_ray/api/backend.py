@@ -85,6 +85,14 @@ class Backend(Protocol):
         """
         ...
 
+    async def examples(self, stream_id: str) -> tuple[str, ...]:
+        """Questions that the model of a stream understands, those first that a person would ask first.
+
+        Raises:
+            UnknownStream: no memory of that stream exists.
+        """
+        ...
+
     async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
         """What a frame looked like. Waits for the engine's running step.
 

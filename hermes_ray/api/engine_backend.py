@@ -116,6 +116,15 @@ class EngineBackend:
         """
         return await asyncio.to_thread(self._engine.memory_map, stream_id)
 
+    async def examples(self, stream_id: str) -> tuple[str, ...]:
+        """Questions that the model of a stream understands, those first that a person would ask first.
+
+        Raises:
+            UnknownStream: no frame of it was shown.
+        """
+        await asyncio.to_thread(self._engine.stream_stats, stream_id)
+        return self._engine.adapter.examples
+
     async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
         """What a frame looked like; see :meth:`hermes_ray.api.backend.Backend.picture`."""
         return await asyncio.to_thread(self._engine.picture, stream_id, frame)

@@ -22,6 +22,7 @@ from hermes_ray.cli.dead_letters.command import dead_letters
 from hermes_ray.cli.demo.command import demo
 from hermes_ray.cli.publish.command import publish
 from hermes_ray.cli.settings.command import config
+from hermes_ray.cli.watch.command import watch
 
 app = typer.Typer(
     cls=HermesGroup,
@@ -51,6 +52,7 @@ def hermes(
 
 app.command()(demo)
 app.command()(up)
+app.command()(watch)
 app.command()(publish)
 app.command()(ask)
 app.command()(look)

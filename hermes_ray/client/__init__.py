@@ -5,6 +5,7 @@ from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse, TierMapResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, Evidence, TokenEvent
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
+from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.client.asynchronous import AsyncHermesClient
 from hermes_ray.client.blocking import HermesClient
 from hermes_ray.client.kept_events import EventWishes
@@ -12,6 +13,7 @@ from hermes_ray.client.protocol import AskParameters, Picture, StreamChange, Str
 
 __all__ = [
     "AnswerResponse",
+    "AnswerWarning",
     "AskParameters",
     "AsyncHermesClient",
     "EventResponse",

@@ -114,6 +114,10 @@ class AsyncHermesClient:
         """What each tier of a stream's memory still holds of every frame."""
         return await self._send(protocol.memory_map(stream_id))
 
+    async def examples(self, stream_id: str) -> list[str]:
+        """Questions that a stream's model understands, those first that a person would ask first."""
+        return await self._send(protocol.examples(stream_id))
+
     async def frame(self, stream_id: str, number: int) -> Picture:
         """What a frame looked like, for as long as the memory holds something of it.
 

@@ -23,6 +23,7 @@ from hermes_ray.api.schemas.streams import (
     StreamResetResponse,
     StreamResponse,
 )
+from hermes_ray.api.schemas.understanding import ExamplesResponse
 from hermes_ray.client.failures import checked, valid
 from hermes_ray.config import API_KEY_VARIABLE
 from hermes_ray.errors import ApiUnreachable, ConfigError
@@ -166,6 +167,11 @@ def stream(stream_id: str) -> Call[StreamResponse]:
 def memory_map(stream_id: str) -> Call[MemoryMapResponse]:
     """What each tier of a stream's memory still holds of every frame."""
     return Call("GET", f"{_path(stream_id)}/memory", MemoryMapResponse.model_validate)
+
+
+def examples(stream_id: str) -> Call[list[str]]:
+    """Questions that a stream's model understands."""
+    return Call("GET", f"{_path(stream_id)}/examples", lambda found: ExamplesResponse.model_validate(found).examples)
 
 
 def picture(stream_id: str, frame: int | None) -> Call[Picture]:

@@ -10,7 +10,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, MemoryMap, Question, StreamStats, TierMap
+from hermes_ray.engine.contracts import (
+    Answer,
+    AnswerToken,
+    EngineStats,
+    MemoryMap,
+    Question,
+    StreamStats,
+    TierMap,
+    UnknownWords,
+)
 
 if TYPE_CHECKING:
     from hermes_ray.engine.answering.answer_stream import AnswerStream
@@ -26,6 +35,7 @@ __all__ = [
     "StreamEngine",
     "StreamStats",
     "TierMap",
+    "UnknownWords",
 ]
 
 

@@ -76,6 +76,19 @@ class FrameEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownWords:
+    """A warning: the model has no word for parts of a question, so its answer may mean nothing.
+
+    Attributes:
+        words: as they stand in the question or its options.
+        examples: questions that the model does understand, those nearest to this one.
+    """
+
+    words: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A finished answer and what it rests on.
 
@@ -90,6 +103,7 @@ class Answer:
         evidence: the moments that the answer's attention rests on, heaviest first, at most eight.
         option_probabilities: for a question with options, the probability of each in the order given; they add up to 1.
         notes: of the question's notes, those that it was read with.
+        unknown_words: if the question has words that the model does not know.
     """
 
     text: str
@@ -102,6 +116,7 @@ class Answer:
     evidence: tuple[FrameEvidence, ...] = ()
     option_probabilities: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    unknown_words: UnknownWords | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from hermes_ray.api.schemas.base import Schema
 from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, OptionProbability
 from hermes_ray.api.schemas.streams import StreamResponse
+from hermes_ray.api.schemas.understanding import AnswerWarning
 
 MOST_CAMERAS = 200
 _MOST_EVIDENCE = 4
@@ -190,6 +191,8 @@ class CameraAnswer(Schema):
     """With options, the probability of each."""
     evidence: list[EvidenceFrame]
     """The frames that it rests on most, heaviest first."""
+    warnings: list[AnswerWarning]
+    """Why the answer may mean nothing, such as words that the model does not know, and what it can be asked."""
 
     @classmethod
     def of(cls, answer: AnswerResponse) -> Self:
@@ -204,4 +207,5 @@ class CameraAnswer(Schema):
                 EvidenceFrame(frame=item.frame, captured=item.captured, weight=round(item.weight, 3))
                 for item in answer.evidence[:_MOST_EVIDENCE]
             ],
+            warnings=answer.warnings,
         )

@@ -15,6 +15,7 @@ from hermes_ray.memory.transfer import to_device
 from hermes_ray.models.chat import Turn
 from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.rotary import RotaryTable
+from hermes_ray.models.vocabulary import GENERAL_EXAMPLES, unknown_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class ModelAdapter(ABC):
         tokenizer: the model's own.
         guidance: pseudo-questions for policies that want the model's attention.
         is_meaningful: false for random weights, whose words mean nothing.
+        examples: questions that the model understands, those first that a person would ask first.
         frames_per_block: frames that the vision tower takes together (the temporal patch).
         k_end: where the recency decay of HERMES ends for this family (paper, section 4.1).
     """
@@ -98,6 +100,7 @@ class ModelAdapter(ABC):
     tokenizer: PreTrainedTokenizerBase
     guidance: GuidanceTexts
     is_meaningful: bool
+    examples: tuple[str, ...] = GENERAL_EXAMPLES
     frames_per_block: int = 1
     k_end: float = LLAVA_K_END
 
@@ -186,6 +189,10 @@ class ModelAdapter(ABC):
         if offsets is None:
             offsets = torch.arange(block.tokens, dtype=largest.dtype, device=largest.device)[:, None]
         return (begin + offsets).expand(-1, -1, largest.shape[-1])
+
+    def unknown_words(self, *texts: str) -> tuple[str, ...]:
+        """Words of texts that the model's tokenizer does not know; none where it knows every byte."""
+        return unknown_words(self.tokenizer, *texts)
 
     def embed_text(self, text: str) -> Tensor:
         """Embeddings of a piece of rendered template or question, ``[tokens, hidden]``."""

@@ -20,6 +20,7 @@ from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.pixels import normalisation, normalise, read_preprocessing
 from hermes_ray.models.pooling import pooling_matrix
 from hermes_ray.models.rotary import RotaryTable
+from hermes_ray.models.vocabulary import GENERAL_EXAMPLES
 
 
 class LlavaOnevisionAdapter(FixedSizeAdapter):
@@ -32,6 +33,7 @@ class LlavaOnevisionAdapter(FixedSizeAdapter):
         directory: holds the preprocessing configuration.
         guidance: pseudo-questions of the memory policies.
         is_meaningful: false for random weights.
+        examples: questions that it understands.
     """
 
     family = "llava_onevision"
@@ -45,11 +47,13 @@ class LlavaOnevisionAdapter(FixedSizeAdapter):
         *,
         guidance: GuidanceTexts,
         is_meaningful: bool = True,
+        examples: tuple[str, ...] = GENERAL_EXAMPLES,
     ) -> None:
         self.name = name
         self.tokenizer = tokenizer
         self.guidance = guidance
         self.is_meaningful = is_meaningful
+        self.examples = examples
         self._model: Any = model
         self.decoder = Decoder(model.model.language_model, model.lm_head)
         self.rotary = RotaryTable(

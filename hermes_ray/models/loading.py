@@ -23,11 +23,15 @@ from hermes_ray.models.adapter import GuidanceTexts, ModelAdapter
 from hermes_ray.models.llava_onevision import LlavaOnevisionAdapter
 from hermes_ray.models.qwen2_5_vl import Qwen25VLAdapter
 from hermes_ray.models.qwen3_vl import Qwen3VLAdapter
+from hermes_ray.models.vocabulary import GENERAL_EXAMPLES
 
 TINY = "hermes-tiny"
 TINY_RANDOM = "hermes-tiny-random"
 
-_TINY_GUIDANCE = GuidanceTexts(present="what is in view now ?", narrative="what happened ?")
+_TINY_WORDS: Any = {
+    "guidance": GuidanceTexts(present="what is in view now ?", narrative="what happened ?"),
+    "examples": tiny.EXAMPLES,
+}
 _FILES_WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
@@ -82,9 +86,9 @@ def load(
     if name == TINY_RANDOM:
         with TemporaryDirectory(prefix="hermes-tiny-") as directory:
             path = tiny.save_random(Path(directory))
-            return _load_directory(name, path, target, guidance=_TINY_GUIDANCE, is_meaningful=False)
+            return _load_directory(name, path, target, **_TINY_WORDS, is_meaningful=False)
     if name == TINY:
-        return _load_directory(name, tiny.weights_directory(), target, guidance=_TINY_GUIDANCE)
+        return _load_directory(name, tiny.weights_directory(), target, **_TINY_WORDS)
     return _load_directory(name, find_directory(name, revision), target)
 
 
@@ -142,6 +146,7 @@ def _load_directory(
     target: _Target,
     *,
     guidance: GuidanceTexts | None = None,
+    examples: tuple[str, ...] = GENERAL_EXAMPLES,
     is_meaningful: bool = True,
 ) -> ModelAdapter:
     family = _family(directory)
@@ -159,7 +164,14 @@ def _load_directory(
         raise MissingWeights(f"{directory} lacks {len(report['missing_keys'])} weights of the model, such as {some}")
     model = model.to(target.device).eval().requires_grad_(False)
     return family.adapter(
-        name, model, tokenizer, directory, guidance=guidance or GuidanceTexts(), is_meaningful=is_meaningful, **options
+        name,
+        model,
+        tokenizer,
+        directory,
+        guidance=guidance or GuidanceTexts(),
+        examples=examples,
+        is_meaningful=is_meaningful,
+        **options,
     )
 
 

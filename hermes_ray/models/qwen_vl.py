@@ -22,6 +22,7 @@ from hermes_ray.models.decoder import Decoder
 from hermes_ray.models.pixels import normalisation, read_preprocessing
 from hermes_ray.models.resizing import PixelLimits
 from hermes_ray.models.rotary import RotaryTable, frequency_axes
+from hermes_ray.models.vocabulary import GENERAL_EXAMPLES
 
 AXES = 3
 """Numbers of one position under M-RoPE: time, height, width."""
@@ -41,6 +42,7 @@ class QwenVLAdapter(ModelAdapter):
         directory: holds the preprocessing configuration.
         guidance: pseudo-questions of the memory policies.
         is_meaningful: false for random weights.
+        examples: questions that it understands.
         max_pixels_per_frame: the most pixels that a frame keeps; ``None`` for the family's own limit.
     """
 
@@ -53,12 +55,14 @@ class QwenVLAdapter(ModelAdapter):
         *,
         guidance: GuidanceTexts,
         is_meaningful: bool = True,
+        examples: tuple[str, ...] = GENERAL_EXAMPLES,
         max_pixels_per_frame: int | None = None,
     ) -> None:
         self.name = name
         self.tokenizer = tokenizer
         self.guidance = guidance
         self.is_meaningful = is_meaningful
+        self.examples = examples
         self._model = model
         self.decoder = Decoder(model.model.language_model, model.lm_head, axes=AXES)
         self.rotary = RotaryTable(

@@ -107,6 +107,15 @@ class ScopedBackend:
         with self._visible(stream_id):
             return await self._backend.memory_map(stream_id)
 
+    async def examples(self, stream_id: str) -> tuple[str, ...]:
+        """Questions that the model of a stream understands, those first that a person would ask first.
+
+        Raises:
+            UnknownStream: there is none of that name for this caller.
+        """
+        with self._visible(stream_id):
+            return await self._backend.examples(stream_id)
+
     async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
         """What a frame looked like.
 

@@ -37,6 +37,7 @@ _RULES: Sequence[tuple[str, str, Scope]] = (
     ("GET", "/v1/workers", Scope.METRICS),
     ("POST", _DRAIN, Scope.OPERATE),
     ("DELETE", _DRAIN, Scope.OPERATE),
+    ("GET", f"{_STREAM}/examples", Scope.ASK),
 )
 
 

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from hermes_ray.api.schemas.base import Schema, rfc3339
 from hermes_ray.api.schemas.questions import Evidence
+from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.engine.contracts import Answer
 
 
@@ -38,6 +39,8 @@ class Grounds(Schema):
     """Frames that the memory had seen."""
     evidence: list[Evidence]
     """The frames that the answer's attention rests on, heaviest first, at most eight."""
+    warnings: list[AnswerWarning]
+    """Why the answer may mean nothing; empty as a rule."""
 
     @classmethod
     def of(cls, stream: str, answer: Answer, now_ms: float) -> Self:
@@ -48,6 +51,7 @@ class Grounds(Schema):
             age_ms=now_ms - answer.as_of_ms,
             frames_seen=answer.frames_seen,
             evidence=Evidence.of(stream, answer),
+            warnings=AnswerWarning.of(answer),
         )
 
 

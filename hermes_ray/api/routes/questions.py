@@ -23,6 +23,7 @@ from hermes_ray.api.backend import Backend, CurrentBackend
 from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
 from hermes_ray.api.routes.streams import StreamId
 from hermes_ray.api.schemas.questions import AnswerResponse, QueryRequest, TokenEvent
+from hermes_ray.api.schemas.understanding import ExamplesResponse
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError
 
@@ -71,6 +72,18 @@ async def ask_stream(stream_id: StreamId, query: QueryRequest, request: Request,
     """Ask one stream about what it has seen. Closing the connection cancels the answer."""
     with request.app.state.question_problems.counted():
         return await _answer(stream_id, query, request, backend)
+
+
+@router.get(
+    "/{id}/examples",
+    operation_id="listExamples",
+    responses=documentation.problems(
+        "unknown-stream", "invalid-stream-id", "not-ready", "worker-unavailable", "stale-epoch"
+    ),
+)
+async def list_examples(stream_id: StreamId, backend: CurrentBackend) -> ExamplesResponse:
+    """Questions that the stream's model understands, to suggest to people."""
+    return ExamplesResponse(stream=stream_id, examples=list(await backend.examples(stream_id)))
 
 
 async def _answer(stream_id: str, query: QueryRequest, request: Request, backend: Backend) -> Response:

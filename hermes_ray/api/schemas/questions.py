@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.schemas.base import NUMBER, Flag, Schema, rfc3339
 from hermes_ray.api.schemas.pictures import picture_path
+from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
 
@@ -180,6 +181,7 @@ class AnswerResponse(Schema):
                     ],
                     "options": [],
                     "history": [],
+                    "warnings": [],
                 }
             ]
         }
@@ -215,6 +217,8 @@ class AnswerResponse(Schema):
     history: Annotated[list[JournalEvidence], Field(default_factory=list)]
     """For a question with ``history``, the journal's lines that the model read with it, oldest first: evidence beside
     the frames. Where not all fit into the question's tokens, the oldest are left out."""
+    warnings: list[AnswerWarning]
+    """Why the answer may mean nothing; empty as a rule."""
 
     @classmethod
     def of(
@@ -243,6 +247,7 @@ class AnswerResponse(Schema):
             evidence=Evidence.of(stream, answer),
             options=[OptionProbability(option=option, probability=probability) for option, probability in options],
             history=[history[note] for note in answer.notes],
+            warnings=AnswerWarning.of(answer),
         )
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from hermes_ray.cli.cameras.file import CameraEntry
 from hermes_ray.cli.cameras.secrets import resolved
 from hermes_ray.cli.publish.packing import MessagePacker, Send, publish_all
-from hermes_ray.cli.publish.source import open_source
-from hermes_ray.cli.publish.watched import Watched
 from hermes_ray.errors import HermesError, PublishFailed, SourceError
 from hermes_ray.video.codec import DecodeLimits
 from hermes_ray.video.sources.backoff import Backoff
+from hermes_ray.video.sources.opening import open_source
 from hermes_ray.video.sources.punctual import punctual
+from hermes_ray.video.sources.watched import Watched
 
 _LASTS_S = 60.0
 """A camera that ran so long before it failed has earned a quick restart."""

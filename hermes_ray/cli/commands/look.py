@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from hermes_ray.cli.console.completion import complete_stream
 from hermes_ray.cli.console.options import DEFAULT_URL, ApiKeyFile, Url
 from hermes_ray.cli.console.output import progress_console
 from hermes_ray.errors import ConfigError
@@ -15,7 +16,9 @@ _STDOUT = Path("-")
 
 
 def look(
-    stream: Annotated[str, typer.Argument(help="Stream id; `hermes streams` lists them.")],
+    stream: Annotated[
+        str, typer.Argument(help="Stream id; `hermes streams` lists them.", autocompletion=complete_stream)
+    ],
     frame: Annotated[
         int | None,
         typer.Option(min=0, help="The frame's number, as the evidence of an answer has it (default: the newest)."),

@@ -6,25 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
-from rich.table import Table
 
+from hermes_ray.cli.console.completion import complete_stream
 from hermes_ray.cli.console.options import DEFAULT_URL, ApiKeyFile, AsJson, Url
 from hermes_ray.cli.console.output import (
-    format_milliseconds,
     progress_console,
     result_console,
     write_json,
     write_json_line,
 )
+from hermes_ray.cli.console.streams_table import StreamsTable
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
     from hermes_ray.api.schemas.streams import StreamResponse
 
-
-_WHOLE_ID = 24
-"""Longest stream id that is shown on one line in a narrow terminal."""
+_ALL_COLUMNS = 10_000
+"""Wider than any table, characters."""
 
 streams = typer.Typer(help="List and configure the streams; empty, forget, export or import their memories.")
 
@@ -76,12 +75,14 @@ def list_streams(
         elif as_json:
             write_json(_as_json(client.streams(limit=limit, **wanted)))
         else:
-            result_console().print(streams_table(client.streams(limit=limit, **wanted)))
+            _show(client.streams(limit=limit, **wanted))
 
 
 @streams.command()
 def reset(
-    names: Annotated[list[str], typer.Argument(metavar="STREAM...", help="Whose memories to empty.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="STREAM...", help="Whose memories to empty.", autocompletion=complete_stream)
+    ],
     url: Url = DEFAULT_URL,
     api_key_file: ApiKeyFile = None,
     as_json: AsJson = False,
@@ -103,7 +104,9 @@ def reset(
 
 @streams.command()
 def forget(
-    names: Annotated[list[str], typer.Argument(metavar="STREAM...", help="Which streams to forget.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="STREAM...", help="Which streams to forget.", autocompletion=complete_stream)
+    ],
     url: Url = DEFAULT_URL,
     api_key_file: ApiKeyFile = None,
     as_json: AsJson = False,
@@ -127,7 +130,9 @@ def forget(
 
 @streams.command("set")
 def configure(
-    name: Annotated[str, typer.Argument(metavar="STREAM", help="What to set for which stream.")],
+    name: Annotated[
+        str, typer.Argument(metavar="STREAM", help="What to set for which stream.", autocompletion=complete_stream)
+    ],
     label: Annotated[
         list[str] | None,
         typer.Option("--label", metavar="NAME=VALUE", help="A label; NAME= removes it. Repeatable."),
@@ -169,7 +174,9 @@ def configure(
 
 @streams.command("export")
 def export_memory(
-    name: Annotated[str, typer.Argument(metavar="STREAM", help="Whose memory to write to a file.")],
+    name: Annotated[
+        str, typer.Argument(metavar="STREAM", help="Whose memory to write to a file.", autocompletion=complete_stream)
+    ],
     file: Annotated[Path | None, typer.Argument(help="Where to (default: STREAM.hermes-memory.safetensors).")] = None,
     url: Url = DEFAULT_URL,
     api_key_file: ApiKeyFile = None,
@@ -190,7 +197,9 @@ def export_memory(
 
 @streams.command("import")
 def import_memory(
-    name: Annotated[str, typer.Argument(metavar="STREAM", help="The stream that gets the memory.")],
+    name: Annotated[
+        str, typer.Argument(metavar="STREAM", help="The stream that gets the memory.", autocompletion=complete_stream)
+    ],
     file: Annotated[Path, typer.Argument(help="What `hermes streams export` wrote.")],
     replace: Annotated[bool, typer.Option("--replace", help="The stream may have a memory, which is lost.")] = False,
     url: Url = DEFAULT_URL,
@@ -207,71 +216,6 @@ def import_memory(
         write_json(done.model_dump())
     else:
         result_console().print(f"{name}: imported, on {done.worker}", markup=False)
-
-
-def streams_table(found: Sequence["StreamResponse"]) -> Table:
-    """One row per stream."""
-    columns = (
-        "stream",
-        "state",
-        "frames",
-        "age",
-        "lag",
-        "left out",
-        "tokens / limit",
-        "compactions",
-        "snapshot",
-        "policy",
-        "worker",
-    )
-    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
-    for stream in found:
-        table.add_row(
-            stream.id,
-            stream.state,
-            str(stream.frames_seen),
-            format_milliseconds(stream.age_ms),
-            format_milliseconds(stream.lag_ms),
-            left_out(stream),
-            tokens_held(stream.kv_tokens_per_layer, stream.kv_prefix, stream.kv_budget),
-            str(stream.compactions),
-            format_milliseconds(None if stream.snapshot_age_s is None else 1000 * stream.snapshot_age_s),
-            stream.policy,
-            stream.worker,
-        )
-    if not found:
-        return Table("no such stream", box=None)
-    _keep_names_whole(table, longest_id=max(len(stream.id) for stream in found))
-    return table
-
-
-def _keep_names_whole(table: Table, longest_id: int) -> None:
-    """Where a line is too short for everything, it is not names that are folded, unless they are very long."""
-    whole = {"state", "policy", "worker"} | ({"stream"} if longest_id <= _WHOLE_ID else set())
-    for column in table.columns:
-        column.overflow = "fold"
-        column.no_wrap = column.header in whole
-
-
-def left_out(stream: "StreamResponse") -> str:
-    """Frames and records that are not in a memory, and why: ``3 lost, 480 skipped, 12 shed``."""
-    counts = {"lost": stream.lost_records}
-    if stream.ingest is not None:
-        ingest = stream.ingest
-        counts |= {
-            "skipped": ingest.frames_skipped,
-            "shed": ingest.frames_shed,
-            "late": ingest.frames_late,
-            "doubted": ingest.frames_doubted,
-            "dead letters": ingest.dead_letters,
-        }
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "-"
-
-
-def tokens_held(tokens_per_layer: Sequence[int], prefix: int, budget: int | None) -> str:
-    """What the fullest layer holds against what it may hold: ``70 / 74``."""
-    limit = "no limit" if budget is None else str(prefix + budget)
-    return f"{max(tokens_per_layer, default=0)} / {limit}"
 
 
 def _label(text: str) -> tuple[str, str | None]:
@@ -292,11 +236,23 @@ def _as_json(found: Sequence["StreamResponse"]) -> dict[str, Any]:
     return {"streams": [stream.model_dump(mode="json") for stream in found]}
 
 
+def _show(found: Sequence["StreamResponse"]) -> None:
+    console = result_console()
+    if not console.is_terminal:  # whatever reads it has room for every column
+        console.width = _ALL_COLUMNS
+    console.print(StreamsTable(found))
+
+
 def _watch(look: Callable[[], Sequence["StreamResponse"]], interval: float, as_json: bool) -> None:
     console = progress_console()
     with Lifecycle(console.print) as lifecycle:
         if as_json:
             lifecycle.wait_until_stopped(lambda: write_json_line(_as_json(look())), interval)
             return
-        with Live(console=result_console(), auto_refresh=False) as live:
-            lifecycle.wait_until_stopped(lambda: live.update(streams_table(look()), refresh=True), interval)
+        results = result_console()
+        if not results.is_terminal:
+            lifecycle.wait_until_stopped(lambda: _show(look()), interval)
+            return
+        # A screen of its own is written over; below the prompt each table would be wiped before the next, and flicker.
+        with Live(console=results, auto_refresh=False, screen=True) as live:
+            lifecycle.wait_until_stopped(lambda: live.update(StreamsTable(look()), refresh=True), interval)

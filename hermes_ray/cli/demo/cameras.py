@@ -7,13 +7,14 @@ from pathlib import Path
 from hermes_ray.cli.demo import scenario
 from hermes_ray.cli.demo.questions import FootageQuestions, QuestionSource, SimulatedQuestions
 from hermes_ray.cli.demo.scenario import Scenario
-from hermes_ray.cli.publish.packing import Encoding, MessagePacker, Send, excerpt, publish_all
+from hermes_ray.cli.publish.packing import Encoding, MessagePacker, Send, publish_all
 from hermes_ray.errors import HermesError
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.sampling import FrameSampler
 from hermes_ray.video.sources.base import Source
 from hermes_ray.video.sources.file import FileSource
 from hermes_ray.video.sources.simulated import SimulatedCamera
+from hermes_ray.video.sources.watched import excerpt
 
 
 class Camera:

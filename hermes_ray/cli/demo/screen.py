@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_ray.api.schemas.streams import StreamResponse
-from hermes_ray.cli.commands.streams import tokens_held
 from hermes_ray.cli.console.output import format_milliseconds
+from hermes_ray.cli.console.streams_table import tokens_held
 from hermes_ray.cli.demo.questions import Exchange
 
 

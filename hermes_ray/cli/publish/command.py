@@ -13,15 +13,16 @@ from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, Confi
 from hermes_ray.cli.console.output import progress_console, write_json
 from hermes_ray.cli.publish.packing import Encoding, MessagePacker, publish_all
 from hermes_ray.cli.publish.progress import PublishProgress
-from hermes_ray.cli.publish.source import holds_password, named_source, open_source, shown_name
-from hermes_ray.cli.publish.watched import Watched
+from hermes_ray.cli.publish.source import named_source
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import SOURCE_VARIABLE, KafkaSettings
 from hermes_ray.errors import PublishFailed
 from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.message import validate_stream_id
 from hermes_ray.video.codec import DecodeLimits
+from hermes_ray.video.sources.opening import holds_password, open_source, shown_name
 from hermes_ray.video.sources.punctual import punctual
+from hermes_ray.video.sources.watched import Watched
 
 _AHEAD_S = 5.0
 """Capture times that are ahead of the clock by more are worth a word, seconds."""

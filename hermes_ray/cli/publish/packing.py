@@ -154,17 +154,6 @@ def _longest_side(width: int, height: int, max_side_px: int, max_pixels: int) ->
     return side_px
 
 
-def excerpt(frames: Iterable[Frame], seconds: float | None) -> Iterator[Frame]:
-    """Yield the frames of the first ``seconds`` of capture time; all of them if that is ``None``."""
-    end_ts_ms: float | None = None
-    for frame in frames:
-        if end_ts_ms is None:
-            end_ts_ms = frame.ts_ms + (math.inf if seconds is None else seconds * 1000)
-        if frame.ts_ms >= end_ts_ms:
-            return
-        yield frame
-
-
 def publish_all(
     frames: Iterable[Frame | None],
     packer: MessagePacker,

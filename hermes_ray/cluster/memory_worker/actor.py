@@ -321,6 +321,17 @@ class StreamMemoryActor:
         """
         return await self._looked(stream_id, epoch, lambda: self._loading.loaded().memory_map(stream_id))
 
+    @ray.method(concurrency_group="health")
+    async def examples(self, stream_id: str, epoch: int) -> tuple[str, ...]:
+        """Questions that the model understands, which is the same for all streams here.
+
+        Raises:
+            StaleEpoch: as for :meth:`report`.
+            WorkerUnavailable: the model is not loaded.
+        """
+        self._fence.check(stream_id, epoch)
+        return self._loading.loaded().adapter.examples
+
     @ray.method(concurrency_group="picture")
     async def picture(self, stream_id: str, epoch: int, frame: int | None) -> FramePicture:
         """What a frame looked like, the newest without a number; waits for the engine's running step.

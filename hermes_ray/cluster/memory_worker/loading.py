@@ -1,6 +1,7 @@
 """The engine of a memory worker: loaded in a thread, so that the actor can say meanwhile what it is doing."""
 
 import time
+from collections.abc import Callable
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,34 @@ if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
 
 log = get_logger(__name__)
+
+
+def build_engine(settings: Settings, on_progress: Callable[[str], None]) -> "StreamEngine":
+    """Load the model of the settings and build the engine around it.
+
+    Args:
+        settings: the model, the engine's and the memory's settings, and which frames are encoded.
+        on_progress: is told what takes time, for people.
+
+    Raises:
+        HermesError: the model cannot be loaded, or does not go with the settings.
+    """
+    from hermes_ray.engine import StreamEngine
+    from hermes_ray.video.thumbnail import thumbnail_maker
+
+    model = settings.model
+    return StreamEngine.from_pretrained(
+        model.name,
+        memory=settings.memory,
+        engine=settings.engine,
+        video=settings.video,
+        device=model.device,
+        dtype=model.dtype,
+        revision=model.revision,
+        max_pixels_per_frame=model.max_pixels_per_frame,
+        on_progress=on_progress,
+        thumbnail=thumbnail_maker(settings.memory.thumbnail_px),
+    )
 
 
 class LoadingEngine:
@@ -54,25 +83,11 @@ class LoadingEngine:
     def _load(self, torch_threads: int) -> None:
         import torch
 
-        from hermes_ray.engine import StreamEngine
-        from hermes_ray.video.thumbnail import thumbnail_maker
-
         torch.set_num_threads(torch_threads)
         started_s = time.monotonic()
         model = self._settings.model
         try:
-            self.engine = StreamEngine.from_pretrained(
-                model.name,
-                memory=self._settings.memory,
-                engine=self._settings.engine,
-                video=self._settings.video,
-                device=model.device,
-                dtype=model.dtype,
-                revision=model.revision,
-                max_pixels_per_frame=model.max_pixels_per_frame,
-                on_progress=self._note,
-                thumbnail=thumbnail_maker(self._settings.memory.thumbnail_px),
-            )
+            self.engine = build_engine(self._settings, self._note)
         except HermesError as error:
             log.error("the model cannot be loaded", model=model.name, error=str(error))
             self.failure = error

@@ -175,6 +175,15 @@ class ClusterClient:
         _, drawn = await self._look(stream_id, "memory_map", limit_s=_MAP_LIMIT_S)
         return drawn
 
+    async def examples(self, stream_id: str) -> tuple[str, ...]:
+        """Questions that the model of a stream understands, those first that a person would ask first.
+
+        Raises:
+            UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
+        """
+        _, examples = await self._look(stream_id, "examples")
+        return examples
+
     async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
         """What a frame looked like, the newest without a number.
 

@@ -179,6 +179,7 @@ class AnswerBatch:
             frames_seen=memory.frames_seen,
             prompt_tokens=prompt.shape[0],
             notes=notes,
+            unknown_words=self._prompts.unknown_words(job.question),
         )
 
     def _read(self, items: Sequence[AnswerInProgress]) -> None:

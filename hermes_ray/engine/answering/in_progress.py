@@ -9,7 +9,7 @@ from hermes_ray.engine.answering.options import Branches
 from hermes_ray.engine.answering.question_job import QuestionJob
 from hermes_ray.engine.answering.reading import Reading
 from hermes_ray.engine.answering.stop_texts import StoppingText
-from hermes_ray.engine.contracts import Answer, FrameEvidence
+from hermes_ray.engine.contracts import Answer, FrameEvidence, UnknownWords
 from hermes_ray.engine.residency.capture_times import CaptureTimes
 
 
@@ -29,6 +29,7 @@ class AnswerInProgress:
         frames_seen: frames that the memory had seen.
         prompt_tokens: tokens of the question with its template.
         notes: that stand before the question.
+        unknown_words: of the question.
         tokens: what was said, as token ids.
         ttft_ms: from receipt to the first token, milliseconds.
         newest_token_s: ``perf_counter`` at the newest token; ``None`` before the first.
@@ -47,6 +48,7 @@ class AnswerInProgress:
     frames_seen: int
     prompt_tokens: int
     notes: tuple[str, ...] = ()
+    unknown_words: UnknownWords | None = None
     tokens: list[int] = field(default_factory=list)
     ttft_ms: float = 0.0
     newest_token_s: float | None = None
@@ -67,4 +69,5 @@ class AnswerInProgress:
             evidence=tuple(replace(item, captured_ms=self.captured.of(item.frame)) for item in evidence),
             option_probabilities=tuple(self.option_probabilities),
             notes=self.notes,
+            unknown_words=self.unknown_words,
         )

@@ -9,9 +9,10 @@ from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.config import EngineSettings
 from hermes_ray.engine.answering.sessions import Sessions
-from hermes_ray.engine.contracts import Question
+from hermes_ray.engine.contracts import Question, UnknownWords
 from hermes_ray.errors import InvalidQuestion
 from hermes_ray.models import ModelAdapter, Turn
+from hermes_ray.models.vocabulary import nearest
 
 _NOTES = "Notes of earlier:"
 
@@ -85,6 +86,11 @@ class Prompts:
                     f"options: {option!r} has {tokens} tokens; "
                     f"1 to {self._max_answer_tokens} are allowed (engine.max_answer_tokens)"
                 )
+
+    def unknown_words(self, question: Question) -> UnknownWords | None:
+        """What of a question the model has no words for, and what it can be asked; ``None`` if it knows them all."""
+        words = self._adapter.unknown_words(question.text, *question.options)
+        return UnknownWords(words, nearest(self._adapter.examples, question.text)) if words else None
 
     def ids(self, text: str) -> list[int]:
         """A text as token ids, without a template."""

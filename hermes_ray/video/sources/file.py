@@ -32,6 +32,7 @@ class FileSource:
 
     Attributes:
         codec: such as ``h264``; ``None`` before the first frame.
+        duration_s: of one round, seconds; ``None`` before the first frame, or where the file does not say.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class FileSource:
         keep: Callable[[int], bool] | None = None,
     ) -> None:
         self.codec: str | None = None
+        self.duration_s: float | None = None
         self._path = path
         self._loop = loop
         self._realtime = realtime
@@ -99,6 +101,7 @@ class FileSource:
                     raise SourceError(f"{self._path} has no video track")
                 track = container.streams.video[0]
                 self.codec = track.codec_context.name
+                self.duration_s = None if container.duration is None else container.duration / av.time_base
                 duration = _frame_duration(track)
                 start: Fraction | None = None
                 for picture in container.decode(track):

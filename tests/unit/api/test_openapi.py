@@ -33,6 +33,7 @@ OPERATIONS = {
     "exportStream": ("get", "/v1/streams/{id}/export"),
     "importStream": ("post", "/v1/streams/{id}/import"),
     "deleteStream": ("delete", "/v1/streams/{id}"),
+    "listExamples": ("get", "/v1/streams/{id}/examples"),
     "askStream": ("post", "/v1/streams/{id}/query"),
     "askStreams": ("post", "/v1/query"),
     "listModels": ("get", "/v1/models"),

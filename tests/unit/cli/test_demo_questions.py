@@ -20,7 +20,7 @@ def answer(text: str) -> AnswerResponse:
     usage = {"prompt_tokens": 1, "completion_tokens": 1}
     return AnswerResponse(
         stream="s", question="q", answer=text, as_of="2026-01-02T03:04:05.000Z", as_of_ms=0, age_ms=9.0, frames_seen=1,
-        ttft_ms=1.0, usage=usage, finish_reason="stop", worker="w", evidence=[], options=[],
+        ttft_ms=1.0, usage=usage, finish_reason="stop", worker="w", evidence=[], options=[], warnings=[],
     )  # fmt: skip
 
 

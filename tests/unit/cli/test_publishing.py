@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_ray.cli.publish.packing import Encoding, MessagePacker, excerpt, publish_all
-from hermes_ray.cli.publish.source import open_source
+from hermes_ray.cli.publish.packing import Encoding, MessagePacker, publish_all
 from hermes_ray.errors import MediaTooLarge, PublishFailed, SourceError
 from hermes_ray.video.codec import DecodeLimits, decode
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.sources.file import FileSource
+from hermes_ray.video.sources.opening import open_source
 from hermes_ray.video.sources.simulated import SimulatedCamera
+from hermes_ray.video.sources.watched import excerpt
 
 START_MS = 1_700_000_000_000
 TIMELAPSE = Path(__file__).parents[2] / "data" / "field_cases" / "timelapse_20s.mp4"

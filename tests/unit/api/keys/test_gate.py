@@ -72,6 +72,7 @@ async def test_what_tells_nothing_needs_no_key(serve: Serve):
         ("read", "GET", f"/v1/streams/{STREAM}", None),
         ("read", "GET", f"/v1/streams/{STREAM}/memory", None),
         ("read", "GET", "/v1/models", None),
+        ("ask", "GET", f"/v1/streams/{STREAM}/examples", None),
         ("ask", "POST", QUERY, QUESTION),
         ("ask", "POST", "/v1/chat/completions", CHAT),
         ("metrics", "GET", "/metrics", None),

@@ -43,6 +43,7 @@ async def test_streams_outside_of_a_keys_globs_look_like_none(serve: Serve, make
         for method, path, body in [
             ("GET", "/v1/streams/{}", None),
             ("GET", "/v1/streams/{}/memory", None),
+            ("GET", "/v1/streams/{}/examples", None),
             ("GET", "/v1/streams/{}/latest.jpg", None),
             ("GET", "/v1/streams/{}/frames/0.jpg", None),
             ("POST", "/v1/streams/{}/query", {"question": "q"}),

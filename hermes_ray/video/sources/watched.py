@@ -1,16 +1,27 @@
-"""A source as it is published: at a frame rate, of a length, without what must stay private."""
+"""A source as it is shown or published: at a frame rate, of a length, without what must stay private."""
 
+import math
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
-from hermes_ray.cli.publish.packing import excerpt
 from hermes_ray.video.frame import Frame
 from hermes_ray.video.framing import Framing
 from hermes_ray.video.sampling import FrameSampler
+from hermes_ray.video.sources.base import Source
+from hermes_ray.video.sources.directory import PictureDirectory
+from hermes_ray.video.sources.file import FileSource
+from hermes_ray.video.sources.live import LiveSource
 
-if TYPE_CHECKING:
-    from hermes_ray.video.sources.base import Source
+
+def excerpt(frames: Iterable[Frame], seconds: float | None) -> Iterator[Frame]:
+    """Yield the frames of the first ``seconds`` of capture time; all of them if that is ``None``."""
+    end_ts_ms: float | None = None
+    for frame in frames:
+        if end_ts_ms is None:
+            end_ts_ms = frame.ts_ms + (math.inf if seconds is None else seconds * 1000)
+        if frame.ts_ms >= end_ts_ms:
+            return
+        yield frame
 
 
 class Watched:
@@ -30,11 +41,8 @@ class Watched:
     """
 
     def __init__(
-        self, source: "Source", fps: float, seconds: float | None = None, framing: Framing | None = None
+        self, source: Source, fps: float, seconds: float | None = None, framing: Framing | None = None
     ) -> None:
-        from hermes_ray.video.sources.directory import PictureDirectory
-        from hermes_ray.video.sources.file import FileSource
-        from hermes_ray.video.sources.live import LiveSource
 
         self._live = source if isinstance(source, LiveSource) else None
         self._counts_damage = source if isinstance(source, LiveSource | PictureDirectory) else None

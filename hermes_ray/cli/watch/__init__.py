@@ -1,0 +1,1 @@
+"""``hermes watch``: a recording or a camera and questions about it, in one process."""
