@@ -23,7 +23,7 @@ class Run:
             self.process = subprocess.Popen(
                 [HERMES, *arguments],
                 cwd=directory,
-                env=os.environ | (env or {}),
+                env=os.environ | {"XDG_STATE_HOME": str(directory / "state")} | (env or {}),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
