@@ -56,9 +56,14 @@ def mentioned(program: str) -> list[Command]:
     return found
 
 
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Every block of a language, with the page where it stands."""
+    found = ((page, _BLOCK.findall(page.read_text())) for page in PAGES)
+    return [(_name(page), text) for page, all_of_page in found for named, text in all_of_page if named == language]
+
+
 def _of_page(page: Path) -> Iterator[Command]:
-    blocks = [text for language, text in _BLOCK.findall(page.read_text()) if language in _OF_A_SHELL]
-    for block in blocks:
+    for block in (text for language, text in _BLOCK.findall(page.read_text()) if language in _OF_A_SHELL):
         for line in re.sub(r"\\\n\s*", " ", block).splitlines():
             try:
                 split = list(_split(line.removeprefix("$ ")))

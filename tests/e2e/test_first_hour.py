@@ -91,7 +91,7 @@ class House:
 
 
 class Newcomer:
-    """Types the lines of the page, with one change: the API has a port of its own, so that tests may run side by side."""
+    """Types the lines of the page, with one change: the API has a port of its own, for tests side by side."""
 
     def __init__(self, home: Path) -> None:
         self.home = home

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hermes_ray.cli.cameras.reading import parse_cameras
 from hermes_ray.cli.console.options import parse_assignments
 from hermes_ray.config import load
 from tests.command_lines import parsed, unknown
-from tests.documented import ROOT, Command, commands, mentioned
+from tests.documented import ROOT, Command, blocks, commands, mentioned
 
 HERMES = commands("hermes")
 
@@ -21,7 +22,7 @@ def _id(command: Command) -> str:
 
 def test_commands_are_found() -> None:
     """What reads them has not gone blind."""
-    assert len(HERMES) > 80
+    assert len(HERMES) > 60
     assert {"up", "publish", "ask", "cameras", "streams", "doctor", "keys"} <= {command.words[1] for command in HERMES}
 
 
@@ -34,6 +35,13 @@ def test_a_command_of_ours_is_one_that_the_program_takes(command: Command) -> No
 @pytest.mark.parametrize("command", dict.fromkeys(mentioned("hermes")), ids=_id)
 def test_a_command_in_a_sentence_exists_with_its_options(command: Command) -> None:
     assert unknown(command.words[1:]) == []
+
+
+def test_files_of_cameras_on_the_pages_are_right() -> None:
+    files = [(page, text) for page, text in blocks("yaml") if "\ncameras:" in f"\n{text}" and "enabled:" not in text]
+    assert {page for page, _ in files} >= {"README.md", "docs/first-hour.md", "docs/cameras.md"}
+    for page, text in files:
+        assert parse_cameras(text, page).cameras
 
 
 def test_targets_of_make_exist() -> None:
