@@ -18,8 +18,10 @@ from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, Confi
 from hermes_ray.cli.console.output import progress_console, result_console, write_json
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import LogSettings, Settings
-from hermes_ray.observability.logs import configure_logs
+from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.video.codec import DecodeLimits
+
+log = get_logger("hermes_ray.cameras")
 
 _TICK_S = 0.5
 _CHECK_S = 15.0
@@ -63,7 +65,10 @@ def run(
         return
     console = progress_console()
     configure_logs(_QUIET if console.is_terminal else settings.log)
-    read_cameras(path)  # what is wrong there is told before anything is connected
+    file = read_cameras(path)  # what is wrong there is told before anything is connected
+    if share.count > 1:
+        mine = len(file.entries(share))
+        log.info("publishing a share of the cameras", shard=str(share), cameras=mine, of=len(file.cameras))
     with Lifecycle(console.print) as lifecycle:
         supervisor = start_cameras(path, settings, lifecycle, share)
         if metrics_port is not None:
