@@ -190,9 +190,8 @@ def test_the_page_leads_from_four_cameras_to_answers_and_a_restart_remembers(new
     # of the old ones must not count. `pictures` is over once more, and every frame of it is seen again.
     path.write_text("\n".join(line for line in house.file().splitlines() if "film:" not in line))
     run = newcomer.starts(_line("hermes up"))
-    after = newcomer.frames(
-        run, **{"front-door": before["front-door"] + 1, "yard": before["yard"] + 1, "pictures": 2 * FRAMES}
-    )
+    live = {name: before[name] + 1 for name in ("front-door", "yard")}
+    after = newcomer.frames(run, film=FRAMES, pictures=2 * FRAMES, **live)
     assert after["film"] == before["film"] == FRAMES
     assert after["pictures"] == 2 * FRAMES
     film = _line("hermes ask film")
