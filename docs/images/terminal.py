@@ -16,12 +16,14 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
 COLUMNS, ROWS = 100, 36
 COMMAND = "hermes demo --cameras 4 --no-footage"
 READY_LIMIT_S = 600.0
+_COLOURS = 64
 
 
 def main() -> None:
@@ -84,6 +86,8 @@ def _draw(screen: str, out: Path) -> None:
             page.as_uri(),
         ]
         subprocess.run([browser, *picture], check=True, capture_output=True)
+    with Image.open(out) as drawn:  # a fifth of the bytes
+        drawn.convert("RGB").quantize(_COLOURS).save(out, optimize=True)
 
 
 if __name__ == "__main__":
