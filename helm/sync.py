@@ -1,8 +1,8 @@
 """Brings the chart's derived files up to date: ``python helm/sync.py``.
 
-Derived are the table of values in ``README.md`` (from the comments of ``values.yaml``), the settings in
-``values.schema.json`` (from ``hermes_ray.config``), and the copies of dashboards and Prometheus rules, because a chart
-reads only its own files. A test fails when one of them is stale.
+Derived are the table of values in ``README.md`` (from the comments of ``values.yaml``), in ``values.schema.json`` the
+settings (from ``hermes_ray.config``) and the file of cameras (from ``hermes_ray.cli.cameras``), and the copies of
+dashboards and Prometheus rules, because a chart reads only its own files. A test fails when one of them is stale.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from hermes_ray.cli.cameras.file import CamerasFile
 from hermes_ray.config import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,6 +92,8 @@ def _with_settings(schema_text: str) -> str:
     for name, keys in _SETTINGS_OF_THE_CHART.items():
         for key in keys:
             del definitions[name]["properties"][key]
+    cameras = CamerasFile.model_json_schema()
+    definitions |= {**cameras.pop("$defs"), "CamerasFile": cameras}
     own = {name: part for name, part in schema["$defs"].items() if name[0].islower()}
     schema["$defs"] = {**own, **{name: _without_prose(part) for name, part in sorted(definitions.items())}}
     return json.dumps(schema, indent=2) + "\n"

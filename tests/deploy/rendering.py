@@ -32,12 +32,24 @@ EVERYTHING: dict[str, Any] = {
     "gcsFaultTolerance": {"enabled": True, "redisAddress": "redis:6379", "passwordSecret": {"name": "redis"}},
     "ingest": {"podLabels": {"team": "video"}, "affinity": {"podAntiAffinity": {}}, "nodeSelector": {"kind": "cpu"}},
     "memory": {"replicas": 2, "gpusPerPod": 2, "runtimeClassName": "nvidia", "priorityClassName": "video"},
+    "cameras": {
+        "enabled": True,
+        "replicas": 2,
+        "file": {"defaults": {"fps": 2}, "cameras": {"door": {"source": "rtsp://admin:${DOOR}@10.0.0.7/live"}}},
+        "secretEnvironment": [{"variable": "DOOR", "name": "cameras", "key": "door"}],
+        "podLabels": {"team": "video"},
+        "extraVolumes": [{"name": "recordings", "persistentVolumeClaim": {"claimName": "recordings"}}],
+        "extraVolumeMounts": [{"name": "recordings", "mountPath": "/recordings", "readOnly": True}],
+    },
     "modelCache": {"existingClaim": "models"},
     "extraVolumes": [{"name": "snapshots", "persistentVolumeClaim": {"claimName": "snapshots"}}],
     "extraVolumeMounts": [{"name": "snapshots", "mountPath": "/snapshots"}],
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
     "ingress": {"enabled": True, "host": "video.example.com", "className": "nginx", "tlsSecret": "video-tls"},
-    "networkPolicy": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]},
+    "networkPolicy": {
+        "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+        "camerasEgress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}], "ports": [{"port": 554}]}],
+    },
     "monitoring": {
         "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "rules": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -101,9 +113,22 @@ class Rendered:
 
     @property
     def pod_templates(self) -> dict[str, dict[str, Any]]:
-        """Pod template of each group."""
+        """Pod template of each group of Ray's pods."""
         workers = {group["groupName"]: group["template"] for group in self.cluster["workerGroupSpecs"]}
         return {"head": self.cluster["headGroupSpec"]["template"], **workers}
+
+    @property
+    def every_template(self) -> dict[str, dict[str, Any]]:
+        """Those, and the pod template of each Deployment."""
+        return self.pod_templates | {
+            item["metadata"]["name"]: item["spec"]["template"] for item in self.of_kind("Deployment")
+        }
+
+    @property
+    def network_policy(self) -> dict[str, Any]:
+        """The one around Ray's pods."""
+        (found,) = [item for item in self.of_kind("NetworkPolicy") if not item["metadata"]["name"].endswith("-cameras")]
+        return found
 
     @property
     def serve_config(self) -> dict[str, Any]:
@@ -127,10 +152,18 @@ class Rendered:
         return application["args"]
 
     def containers(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Group and container."""
-        for group, template in self.pod_templates.items():
-            for container in template["spec"]["containers"]:
-                yield group, container
+        """Group and container of Ray's pods."""
+        yield from _containers(self.pod_templates)
+
+    def every_container(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Those of every pod, with its key in :attr:`every_template`."""
+        yield from _containers(self.every_template)
+
+
+def _containers(templates: dict[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, template in templates.items():
+        for container in template["spec"]["containers"]:
+            yield key, container
 
 
 def leaves(tree: Any) -> Iterator[Any]:

@@ -26,18 +26,18 @@ LONG_NAME = "a-release-whose-name-is-as-long-as-helm-allows-53-cha"
 
 
 def test_images_are_pinned(rendered: Rendered) -> None:
-    for _, container in rendered.containers():
+    for _, container in rendered.every_container():
         image = re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+-(cpu|cuda)(@sha256:[0-9a-f]{64})?", container["image"])
         assert image is not None, container["image"]
 
 
 def test_nothing_runs_as_root_or_writes_to_the_image(rendered: Rendered) -> None:
-    for template in rendered.pod_templates.values():
+    for template in rendered.every_template.values():
         pod = template["spec"]["securityContext"]
         assert pod["runAsNonRoot"] is True
         assert pod["runAsUser"] > 0
         assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
-    for _, container in rendered.containers():
+    for _, container in rendered.every_container():
         security = container["securityContext"]
         assert security["readOnlyRootFilesystem"] is True
         assert security["allowPrivilegeEscalation"] is False
@@ -72,7 +72,7 @@ def _bytes(quantity: str) -> int:
 
 def test_no_secret_is_written_out(rendered: Rendered) -> None:
     assert rendered.of_kind("Secret") == []
-    for _, container in rendered.containers():
+    for _, container in rendered.every_container():
         for variable in container["env"]:
             if re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable["name"]):
                 assert set(variable["valueFrom"]["secretKeyRef"]) == {"name", "key"}
@@ -82,14 +82,14 @@ def test_no_secret_is_written_out(rendered: Rendered) -> None:
 
 def test_kubernetes_api_is_out_of_reach(rendered: Rendered) -> None:
     assert rendered.one("ServiceAccount")["automountServiceAccountToken"] is False
-    for template in rendered.pod_templates.values():
+    for template in rendered.every_template.values():
         assert template["spec"]["automountServiceAccountToken"] is False
 
 
 def test_names_of_services_cannot_look_like_settings(rendered: Rendered) -> None:
     """A Service named hermes-x would give pods HERMES_X_SERVICE_HOST, which the configuration refuses."""
     assert rendered.api_service["metadata"]["name"].upper().startswith(ENV_PREFIX.rstrip("_"))
-    for template in rendered.pod_templates.values():
+    for template in rendered.every_template.values():
         assert template["spec"]["enableServiceLinks"] is False
 
 
@@ -105,16 +105,16 @@ def test_selectors_match_pods(rendered: Rendered) -> None:
             f"{item['kind']} {item['metadata']['name']}": item["spec"]["selector"]["matchLabels"]
             for item in [*rendered.of_kind("PodDisruptionBudget"), *rendered.of_kind("PodMonitor")]
         },
-        "policy": rendered.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        "policy": rendered.network_policy["spec"]["podSelector"]["matchLabels"],
     }
     for name, selector in selected.items():
         assert [group for group, labels in pods.items() if selector.items() <= labels.items()], name
     assert _groups_of(rendered.api_service["spec"]["selector"], pods) == ["ingest"]
-    assert _groups_of(selected["policy"], pods) == list(pods)
+    assert _groups_of(selected["policy"], pods) == list(rendered.pod_templates)
 
 
 def _labels(rendered: Rendered) -> dict[str, dict[str, str]]:
-    return {group: template["metadata"]["labels"] for group, template in rendered.pod_templates.items()}
+    return {group: template["metadata"]["labels"] for group, template in rendered.every_template.items()}
 
 
 def _groups_of(selector: dict[str, str], pods: dict[str, dict[str, str]]) -> list[str]:
@@ -122,24 +122,26 @@ def _groups_of(selector: dict[str, str], pods: dict[str, dict[str, str]]) -> lis
 
 
 def test_labels_that_select_are_not_those_that_kuberay_sets(rendered: Rendered) -> None:
-    for labels in (template["metadata"]["labels"] for template in rendered.pod_templates.values()):
+    for labels in (template["metadata"]["labels"] for template in rendered.every_template.values()):
         assert not {"app.kubernetes.io/name", "app.kubernetes.io/created-by"} & set(labels)
 
 
 def test_ports_that_are_named_exist(rendered: Rendered) -> None:
-    ports = {group: {port["name"] for port in container["ports"]} for group, container in rendered.containers()}
+    ports = {group: {port["name"] for port in container["ports"]} for group, container in rendered.every_container()}
     for service in rendered.of_kind("Service"):
-        (group,) = _groups_of(service["spec"]["selector"], _labels(rendered))
-        assert ports[group] >= {port["targetPort"] for port in service["spec"]["ports"]}
-    for group, container in rendered.containers():
+        for group in _groups_of(service["spec"]["selector"], _labels(rendered)):
+            assert ports[group] >= {port["targetPort"] for port in service["spec"]["ports"]}
+    for group, container in rendered.every_container():
         probes = [container[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
         assert ports[group] >= {probe["httpGet"]["port"] for probe in probes}
     for monitor in rendered.of_kind("PodMonitor"):
         groups = _groups_of(monitor["spec"]["selector"]["matchLabels"], _labels(rendered))
         wanted = {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]}
         assert all(ports[group] >= wanted for group in groups)
-    for rule in rendered.one("NetworkPolicy")["spec"]["ingress"]:
-        assert set().union(*ports.values()) >= {port["port"] for port in rule.get("ports", [])}
+    for policy in rendered.of_kind("NetworkPolicy"):
+        groups = _groups_of(policy["spec"]["podSelector"]["matchLabels"], _labels(rendered))
+        for rule in policy["spec"]["ingress"]:
+            assert set().union(*(ports[group] for group in groups)) >= {port["port"] for port in rule.get("ports", [])}
     for ingress in rendered.of_kind("Ingress"):
         backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
         service = rendered.one("Service", backend["name"])

@@ -25,7 +25,7 @@ def _ports(rendered: Rendered, group: str) -> dict[str, int]:
 
 
 def test_prometheus_reaches_metrics_and_nothing_else(rendered: Rendered) -> None:
-    rules = rendered.one("NetworkPolicy")["spec"]["ingress"]
+    rules = rendered.network_policy["spec"]["ingress"]
     (ports,) = [rule["ports"] for rule in rules if PROMETHEUS in rule["from"]]
     assert ports == [{"port": "metrics"}, {"port": PORT}]
 

@@ -51,7 +51,7 @@ def test_where_egress_is_bounded_names_and_brokers_are_in_reach(
     values: dict[str, Any], render: Callable[..., Rendered]
 ) -> None:
     rendered = render(values)
-    policy = rendered.one("NetworkPolicy")["spec"]
+    policy = rendered.network_policy["spec"]
     assert "Egress" in policy["policyTypes"]
     ports = [port["port"] for rule in policy["egress"] for port in rule.get("ports", [])]
     assert {53, 9093} <= set(ports)
@@ -73,7 +73,7 @@ def test_the_test_pod_asks_the_service_and_is_let_through(rendered: Rendered) ->
     (port,) = service["spec"]["ports"]
     (url,) = [item["value"] for item in container["env"] if item["name"] == "API"]
     assert url == f"http://{service['metadata']['name']}:{port['port']}"
-    policy = rendered.one("NetworkPolicy")["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
+    policy = rendered.network_policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
     assert policy.items() <= pod["metadata"]["labels"].items()
     # It is no part of the system: nothing may send it requests or count it.
     assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == "test"

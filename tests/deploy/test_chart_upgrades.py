@@ -20,6 +20,7 @@ IN_PLACE: dict[str, Values] = {
     "who may call": {"networkPolicy": {"apiFrom": []}},
     "budgets": {"podDisruptionBudget": {"memory": 2}},
     "monitors": {"monitoring": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}}},
+    "cameras": {"cameras": {"enabled": True, "existingConfigMap": "mine", "replicas": 3}},
     "the service": {"service": {"type": "LoadBalancer", "port": 80}},
     "how long the old cluster stays": {"rayService": {"oldClusterDeletionDelaySeconds": 60}},
 }

@@ -38,6 +38,11 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("ingest.replicas", {"memory": {"enabled": False}, "ingest": {"replicas": 2}}),
     ("config.snapshots.url.*memory.acceptLoss", {"memory": {"replicas": 2}}),
     ("config.snapshots.url", {"memory": {"gpusPerPod": 2}, "config": {"snapshots": {"url": "auto"}}}),
+    ("cameras.file: with cameras.enabled", {"cameras": {"enabled": True}}),
+    ("cameras.file", {"cameras": {"enabled": True, "existingSecret": "x", "file": {"cameras": {}}}}),
+    ("/cameras/file/cameras/door.*fsp", {"cameras": {"file": {"cameras": {"door": {"source": "x", "fsp": 2}}}}}),
+    ("/cameras/replicas", {"cameras": {"replicas": 0}}),
+    ("/cameras/secretEnvironment/0", {"cameras": {"secretEnvironment": [{"name": "DOOR", "value": "hunter2"}]}}),
     ("config.snapshots.url: no volume", {"config": {"snapshots": {"url": "/snapshots"}}}),
 ]
 
@@ -72,6 +77,7 @@ _OPEN = {
     "podLabels",
     "podAnnotations",
     "configuration",
+    "file",
 }
 """Values whose keys are the user's."""
 

@@ -16,8 +16,10 @@ from ray.serve.schema import ServeDeploySchema
 
 from hermes_ray import __version__
 from hermes_ray.api.app import build
+from hermes_ray.cli.cameras.reading import parse_cameras, read_cameras
 from hermes_ray.cli.main import app
 from hermes_ray.config import load
+from tests.command_lines import parsed
 from tests.deploy.rendering import ROOT, leaves
 from tests.deploy.schemas import CustomSchemas, check_built_in
 
@@ -166,9 +168,33 @@ def _own_services() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("service", _own_services())
 def test_compose_commands_are_ones_that_the_cli_takes(service: str) -> None:
-    command, *arguments = COMPOSE["services"][service]["command"]
-    context = _commands()[command].make_context(command, list(arguments))
-    assert context.command.name == command
+    parsed(COMPOSE["services"][service]["command"])
+
+
+def test_compose_publishes_the_cameras_of_its_file_and_follows_it() -> None:
+    service = COMPOSE["services"]["cameras"]
+    path = parsed(service["command"]).params["path"]
+    (mount,) = service["volumes"]
+    source, target, _ = mount.split(":")
+    assert path.parent == Path(target)  # its directory: a file that is mounted alone stays the one it was
+    file = read_cameras(DEPLOYMENTS / source / path.name)
+    assert [entry.source for entry in file.cameras.values()] == ["sim://1", "sim://2"]
+    (secrets,) = service["env_file"]
+    assert secrets == {"path": f"{Path(source)}/secrets.env", "required": False}
+    assert f"deployments/{secrets['path']}" in (ROOT / ".gitignore").read_text().splitlines()
+    uncommented = re.sub(r"(?m)^  # (?=front-door:)", "  ", (DEPLOYMENTS / source / path.name).read_text())
+    assert "${DOOR_PASSWORD}" in parse_cameras(uncommented, "cameras.yaml").cameras["front-door"].source
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_compose_keeps_memories_in_a_volume_that_the_user_of_the_image_may_write(dockerfile: str) -> None:
+    service = COMPOSE["services"]["hermes"]
+    (mount,) = service["volumes"]
+    volume, directory = mount.split(":")
+    assert volume in COMPOSE["volumes"]
+    assert service["environment"]["HERMES_SNAPSHOTS__URL"].startswith(f"{directory}/")
+    # A new volume takes over the owner of what the image has there.
+    assert f"install --directory --owner=hermes --group=hermes {directory}" in _runs(dockerfile)
 
 
 @pytest.mark.parametrize("service", _own_services())
@@ -194,7 +220,7 @@ def test_compose_reaches_the_network_from_this_machine_only() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
-def test_compose_containers_of_ours_run_without_root_and_write_to_memory_only() -> None:
+def test_compose_containers_of_ours_run_without_root_and_do_not_write_to_the_image() -> None:
     for service in _own_services().values():
         assert service["user"] == "10001:10001"
         assert service["read_only"] is True
@@ -204,12 +230,16 @@ def test_compose_containers_of_ours_run_without_root_and_write_to_memory_only() 
 def test_monitoring_asks_where_things_are() -> None:
     services = COMPOSE["services"]
     prometheus = yaml.safe_load((DEPLOYMENTS / "prometheus.yaml").read_text())
-    (job,), (rules,) = prometheus["scrape_configs"], prometheus["rule_files"]
+    (job, of_cameras), (rules,) = prometheus["scrape_configs"], prometheus["rule_files"]
     assert f"../dashboards/rules:{rules.removesuffix('/*.yaml')}:ro" in services["prometheus"]["volumes"]
     (target,) = job["static_configs"][0]["targets"]
     host, port = target.split(":")
     environment = services[host]["environment"]
     assert (environment["HERMES_METRICS__HOST"], environment["HERMES_METRICS__PORT"]) == ("0.0.0.0", port)
+    (target,) = of_cameras["static_configs"][0]["targets"]
+    host, port = target.split(":")
+    options = parsed(services[host]["command"]).params
+    assert (options["metrics_host"], options["metrics_port"]) == ("0.0.0.0", int(port))
     (source,) = yaml.safe_load((DEPLOYMENTS / "grafana" / "datasources.yaml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
     assert "127.0.0.1:9090:9090" in services["prometheus"]["ports"]

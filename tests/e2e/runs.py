@@ -15,15 +15,24 @@ HERMES = str(Path(sys.executable).with_name("hermes"))
 
 
 class Run:
-    """One ``hermes`` process and every process that it ever had."""
+    """One ``hermes`` process and every process that it ever had.
 
-    def __init__(self, directory: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    Args:
+        directory: where it runs.
+        arguments: of ``hermes``.
+        env: variables beside those of the tests, or instead of them.
+        inherit: whether it has those of the tests.
+    """
+
+    def __init__(
+        self, directory: Path, *arguments: str, env: dict[str, str] | None = None, inherit: bool = True
+    ) -> None:
         self.error_file = directory / "stderr"
         with self.error_file.open("w") as errors:
             self.process = subprocess.Popen(
                 [HERMES, *arguments],
                 cwd=directory,
-                env=os.environ | (env or {}),
+                env=(os.environ | {"XDG_STATE_HOME": str(directory / "state")} if inherit else {}) | (env or {}),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

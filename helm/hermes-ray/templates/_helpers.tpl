@@ -57,25 +57,56 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- pick $secrets "kafkaPassword" "kafkaCa" "kafkaClientCertificate" | toYaml -}}
 {{- end -}}
 
-{{/* The settings tree: .Values.config and what follows from the rest of the values, but for hermes.changeable. */}}
-{{- define "hermes.config" -}}
-{{- $config := deepCopy .Values.config -}}
-{{- $kafka := default dict $config.kafka -}}
-{{- $secrets := include "hermes.kafkaSecrets" . | fromYaml -}}
-{{- if .Values.strimzi.enabled -}}
-{{- if not $kafka.bootstrap_servers -}}
-{{- $_ := set $kafka "bootstrap_servers" (printf "%s-kafka-bootstrap:9093" (include "hermes.kafkaName" .)) -}}
+{{/* What selects the pods that publish cameras. They are none of Ray's, so what is meant for those must not reach them. */}}
+{{- define "hermes.camerasSelector" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}-cameras
 {{- end -}}
-{{- $own := dict "security_protocol" "SASL_SSL" "sasl_mechanism" "SCRAM-SHA-512" "sasl_username" (include "hermes.kafkaUser" .) -}}
+
+{{- define "hermes.cameraUser" -}}{{ include "hermes.fullname" . }}-camera{{- end -}}
+
+{{/* The same for pods that publish cameras: of Strimzi's users the one that may only write frames. */}}
+{{- define "hermes.camerasSecrets" -}}
+{{- $secrets := include "hermes.kafkaSecrets" . | fromYaml -}}
+{{- if and .Values.strimzi.enabled .Values.strimzi.cameraUser (not .Values.secrets.kafkaPassword.name) -}}
+{{- $_ := set $secrets "kafkaPassword" (dict "name" (include "hermes.cameraUser" .) "key" "password") -}}
+{{- end -}}
+{{- toYaml $secrets -}}
+{{- end -}}
+
+{{/* Settings of the pods that publish cameras. */}}
+{{- define "hermes.camerasConfig" -}}
+{{- $config := pick (deepCopy .Values.config) "kafka" "video" "log" -}}
+{{- $secrets := include "hermes.camerasSecrets" . | fromYaml -}}
+{{- $user := include (ternary "hermes.cameraUser" "hermes.kafkaUser" .Values.strimzi.cameraUser) . -}}
+{{- include "hermes.setKafka" (dict "root" . "config" $config "secrets" $secrets "user" $user) -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{/* Puts what follows for Kafka into a settings tree: dict "root" $ "config" $config "secrets" $secrets "user" NAME. */}}
+{{- define "hermes.setKafka" -}}
+{{- $kafka := default dict .config.kafka -}}
+{{- if .root.Values.strimzi.enabled -}}
+{{- if not $kafka.bootstrap_servers -}}
+{{- $_ := set $kafka "bootstrap_servers" (printf "%s-kafka-bootstrap:9093" (include "hermes.kafkaName" .root)) -}}
+{{- end -}}
+{{- $own := dict "security_protocol" "SASL_SSL" "sasl_mechanism" "SCRAM-SHA-512" "sasl_username" .user -}}
 {{- $kafka = merge $kafka $own -}}
 {{- end -}}
-{{- if $secrets.kafkaPassword.name }}{{ $_ := set $kafka "sasl_password_file" "/etc/hermes/kafka-password/password" }}{{ end -}}
-{{- if $secrets.kafkaCa.name }}{{ $_ := set $kafka "ssl_ca_file" "/etc/hermes/kafka-ca/ca.crt" }}{{ end -}}
-{{- if $secrets.kafkaClientCertificate.name -}}
+{{- if .secrets.kafkaPassword.name }}{{ $_ := set $kafka "sasl_password_file" "/etc/hermes/kafka-password/password" }}{{ end -}}
+{{- if .secrets.kafkaCa.name }}{{ $_ := set $kafka "ssl_ca_file" "/etc/hermes/kafka-ca/ca.crt" }}{{ end -}}
+{{- if .secrets.kafkaClientCertificate.name -}}
 {{- $_ := set $kafka "ssl_cert_file" "/etc/hermes/kafka-client/client.crt" -}}
 {{- $_ := set $kafka "ssl_key_file" "/etc/hermes/kafka-client/client.key" -}}
 {{- end -}}
-{{- $_ := set $config "kafka" $kafka -}}
+{{- $_ := set .config "kafka" $kafka -}}
+{{- end -}}
+
+{{/* The settings tree: .Values.config and what follows from the rest of the values, but for hermes.changeable. */}}
+{{- define "hermes.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $secrets := include "hermes.kafkaSecrets" . | fromYaml -}}
+{{- include "hermes.setKafka" (dict "root" . "config" $config "secrets" $secrets "user" (include "hermes.kafkaUser" .)) -}}
 {{- $model := default dict $config.model -}}
 {{- $cluster := default dict $config.cluster -}}
 {{- $ingest := int .Values.ingest.replicas -}}
@@ -153,6 +184,13 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- end -}}
 {{- if and (not .Values.memory.enabled) (gt (int .Values.ingest.replicas) 1) -}}
 {{- fail "ingest.replicas: only 1 without memory.enabled, or Ray could spread the workers so that one finds no room" -}}
+{{- end -}}
+{{- with .Values.cameras -}}
+{{- $files := 0 -}}
+{{- range list .file .existingConfigMap .existingSecret }}{{ if . }}{{ $files = add1 $files }}{{ end }}{{ end -}}
+{{- if and .enabled (ne (int $files) 1) -}}
+{{- fail "cameras.file: with cameras.enabled give the file once: as cameras.file, cameras.existingConfigMap or cameras.existingSecret" -}}
+{{- end -}}
 {{- end -}}
 {{- $reserved := addf 0.1 (dig "cluster" "ingest_worker_cpus" 0.5 .Values.config) (ternary 0 1 .Values.memory.enabled) -}}
 {{- if gt $reserved (float64 .Values.ingest.rayCpus) -}}

@@ -118,15 +118,7 @@ spec:
               - sleep {{ $root.Values.shutdown.drainSeconds }}; hermes drain --here --timeout {{ $root.Values.shutdown.handOverSeconds }}
       volumeMounts:
         - {name: config, mountPath: /etc/hermes/config, readOnly: true}
-        {{- if $secrets.kafkaPassword.name }}
-        - {name: kafka-password, mountPath: /etc/hermes/kafka-password, readOnly: true}
-        {{- end }}
-        {{- if $secrets.kafkaCa.name }}
-        - {name: kafka-ca, mountPath: /etc/hermes/kafka-ca, readOnly: true}
-        {{- end }}
-        {{- if $secrets.kafkaClientCertificate.name }}
-        - {name: kafka-client, mountPath: /etc/hermes/kafka-client, readOnly: true}
-        {{- end }}
+        {{- include "hermes.kafkaMounts" $secrets | nindent 8 }}
         {{- if $root.Values.secrets.apiKeys.name }}
         - {name: api-keys, mountPath: /etc/hermes/api-keys, readOnly: true}
         {{- end }}
@@ -141,34 +133,7 @@ spec:
       configMap:
         # Named by its content: another configuration is another cluster, which KubeRay starts beside this one.
         name: {{ include "hermes.configName" $root }}
-    {{- with $secrets.kafkaPassword }}
-    {{- if .name }}
-    - name: kafka-password
-      secret:
-        secretName: {{ .name }}
-        items:
-          - {key: {{ .key }}, path: password}
-    {{- end }}
-    {{- end }}
-    {{- with $secrets.kafkaCa }}
-    {{- if .name }}
-    - name: kafka-ca
-      secret:
-        secretName: {{ .name }}
-        items:
-          - {key: {{ .key }}, path: ca.crt}
-    {{- end }}
-    {{- end }}
-    {{- with $secrets.kafkaClientCertificate }}
-    {{- if .name }}
-    - name: kafka-client
-      secret:
-        secretName: {{ .name }}
-        items:
-          - {key: {{ .certificateKey }}, path: client.crt}
-          - {key: {{ .privateKeyKey }}, path: client.key}
-    {{- end }}
-    {{- end }}
+    {{- include "hermes.kafkaVolumes" $secrets | nindent 4 }}
     {{- with $root.Values.secrets.apiKeys }}
     {{- if .name }}
     - name: api-keys
@@ -219,4 +184,48 @@ readinessProbe:
 {{- end }}
 livenessProbe:
   {{- merge (dict "httpGet" $raylet) $times | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* Secrets of Kafka's client in a container, and in its pod; the argument is what hermes.kafkaSecrets returns. */}}
+{{- define "hermes.kafkaMounts" -}}
+{{- if .kafkaPassword.name }}
+- {name: kafka-password, mountPath: /etc/hermes/kafka-password, readOnly: true}
+{{- end }}
+{{- if .kafkaCa.name }}
+- {name: kafka-ca, mountPath: /etc/hermes/kafka-ca, readOnly: true}
+{{- end }}
+{{- if .kafkaClientCertificate.name }}
+- {name: kafka-client, mountPath: /etc/hermes/kafka-client, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "hermes.kafkaVolumes" -}}
+{{- with .kafkaPassword }}
+{{- if .name }}
+- name: kafka-password
+  secret:
+    secretName: {{ .name }}
+    items:
+      - {key: {{ .key }}, path: password}
+{{- end }}
+{{- end }}
+{{- with .kafkaCa }}
+{{- if .name }}
+- name: kafka-ca
+  secret:
+    secretName: {{ .name }}
+    items:
+      - {key: {{ .key }}, path: ca.crt}
+{{- end }}
+{{- end }}
+{{- with .kafkaClientCertificate }}
+{{- if .name }}
+- name: kafka-client
+  secret:
+    secretName: {{ .name }}
+    items:
+      - {key: {{ .certificateKey }}, path: client.crt}
+      - {key: {{ .privateKeyKey }}, path: client.key}
+{{- end }}
+{{- end }}
 {{- end -}}

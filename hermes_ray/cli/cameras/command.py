@@ -12,13 +12,16 @@ from rich.table import Table
 from hermes_ray.cli.cameras.file import json_schema
 from hermes_ray.cli.cameras.reading import read_cameras
 from hermes_ray.cli.cameras.running import Changes, start_cameras
+from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
 from hermes_ray.cli.console.exits import CommandFailed
 from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, result_console, write_json
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import LogSettings, Settings
-from hermes_ray.observability.logs import configure_logs
+from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.video.codec import DecodeLimits
+
+log = get_logger("hermes_ray.cameras")
 
 _TICK_S = 0.5
 _CHECK_S = 15.0
@@ -39,6 +42,14 @@ def run(
         int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics at this port; by default nowhere.")
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="Address to serve them at.")] = "127.0.0.1",
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Publish this process's share only, where N processes have the same file: 0/3, 1/3 and 2/3.",
+        ),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Look through every camera once, and end.")] = False,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
@@ -48,14 +59,18 @@ def run(
     A camera that fails is started again after a while, whatever the others do.
     """
     settings = load_settings(config_file, assignments, bootstrap).settings
+    share = WHOLE_FILE if shard is None else Shard.parse(shard)
     if check:
-        _check(path, settings, _CHECK_S, as_json=False)
+        _check(path, settings, _CHECK_S, share, as_json=False)
         return
     console = progress_console()
     configure_logs(_QUIET if console.is_terminal else settings.log)
-    read_cameras(path)  # what is wrong there is told before anything is connected
+    file = read_cameras(path)  # what is wrong there is told before anything is connected
+    if share.count > 1:
+        mine = len(file.entries(share))
+        log.info("publishing a share of the cameras", shard=str(share), cameras=mine, of=len(file.cameras))
     with Lifecycle(console.print) as lifecycle:
-        supervisor = start_cameras(path, settings, lifecycle)
+        supervisor = start_cameras(path, settings, lifecycle, share)
         if metrics_port is not None:
             from hermes_ray.cli.cameras.metrics import serve_metrics
 
@@ -85,7 +100,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Look through every camera once, all at the same time, and show what was seen. Needs no Kafka."""
-    _check(path, load_settings(config_file, assignments).settings, timeout, as_json=as_json)
+    _check(path, load_settings(config_file, assignments).settings, timeout, WHOLE_FILE, as_json=as_json)
 
 
 @cameras.command()
@@ -94,11 +109,11 @@ def schema() -> None:
     write_json(json_schema())
 
 
-def _check(path: Path, settings: Settings, timeout_s: float, *, as_json: bool) -> None:
+def _check(path: Path, settings: Settings, timeout_s: float, shard: Shard, *, as_json: bool) -> None:
     from hermes_ray.cli.cameras.check import check_cameras
 
     configure_logs(_QUIET)
-    entries = read_cameras(path).entries()
+    entries = read_cameras(path).entries(shard)
     limits = DecodeLimits.from_settings(settings.video)
     with progress_console().status(f"looking through {len(entries)} cameras"):
         findings = check_cameras(entries, path.absolute().parent, limits, timeout_s)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, Field
 
 from hermes_ray.cli.cameras.secrets import check_references
+from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
 from hermes_ray.cli.publish.packing import Encoding
 from hermes_ray.config.section import Section
 from hermes_ray.video.framing import Framing, Region
@@ -74,9 +75,9 @@ class CamerasFile(Section):
     cameras: Annotated[dict[StreamId, CameraEntry], Field(json_schema_extra=_NO_OTHER_KEYS)]
     """By stream id (1 to 128 of A-Z a-z 0-9 . _ -), the Kafka key."""
 
-    def entries(self) -> dict[str, CameraEntry]:
-        """The cameras by stream id, defaults applied."""
-        return {name: entry.over(self.defaults) for name, entry in self.cameras.items()}
+    def entries(self, shard: Shard = WHOLE_FILE) -> dict[str, CameraEntry]:
+        """The cameras of a shard by stream id, defaults applied."""
+        return {name: entry.over(self.defaults) for name, entry in self.cameras.items() if shard.holds(name)}
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hermes_ray.cli.cameras.camera import Camera, CameraStatus, Publishing, State
 from hermes_ray.cli.cameras.file import CameraEntry
+from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
 from hermes_ray.cli.cameras.supervisor import Supervisor
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import Settings
@@ -11,13 +12,14 @@ from hermes_ray.observability.logs import get_logger
 from hermes_ray.video.codec import DecodeLimits
 
 
-def start_cameras(path: Path, settings: Settings, lifecycle: Lifecycle) -> Supervisor:
+def start_cameras(path: Path, settings: Settings, lifecycle: Lifecycle, shard: Shard = WHOLE_FILE) -> Supervisor:
     """Connect to the broker and make the cameras; they start at the supervisor's first tick.
 
     Args:
         path: the file of cameras.
         settings: where to publish, and what consumers take.
         lifecycle: ends them.
+        shard: which of the file's cameras are this process's.
 
     Raises:
         BrokerUnavailable: no broker answers.
@@ -33,7 +35,7 @@ def start_cameras(path: Path, settings: Settings, lifecycle: Lifecycle) -> Super
     def make(name: str, entry: CameraEntry) -> Camera:
         return Camera(name, entry, shared)
 
-    supervisor = Supervisor(path, make)
+    supervisor = Supervisor(path, make, shard)
     lifecycle.at_end(supervisor.close)
     return supervisor
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from hermes_ray.cli.cameras.camera import Camera, CameraStatus
 from hermes_ray.cli.cameras.file import CameraEntry, CamerasFile
 from hermes_ray.cli.cameras.reading import parse_cameras, read_cameras
+from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
 from hermes_ray.errors import ConfigError
 
 _STOP_LIMIT_S = 10.0
@@ -21,6 +22,7 @@ class Supervisor:
     Args:
         path: the file.
         make: makes a camera, not started.
+        shard: which of the file's cameras are this process's.
         clock: seconds, only going forward.
 
     Attributes:
@@ -32,12 +34,17 @@ class Supervisor:
     """
 
     def __init__(
-        self, path: Path, make: Callable[[str, CameraEntry], Camera], clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        make: Callable[[str, CameraEntry], Camera],
+        shard: Shard = WHOLE_FILE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.file_error: str | None = None
         self.changes = 0
         self._path = path
         self._make = make
+        self._shard = shard
         self._clock = clock
         self._cameras: dict[str, Camera] = {}
         self._leaving: list[Camera] = []
@@ -83,7 +90,7 @@ class Supervisor:
 
     def _take_over(self, file: CamerasFile) -> None:
         former, cameras = self._cameras, {}
-        for name, entry in file.entries().items():
+        for name, entry in file.entries(self._shard).items():
             kept = former.get(name)
             cameras[name] = kept if kept is not None and kept.entry == entry else self._make(name, entry)
         self._cameras = cameras

@@ -44,7 +44,9 @@ def cameras_table(cameras: Sequence[CameraStatus], file_error: str | None, now_m
         )
     states = Counter(camera.state for camera in cameras)
     summary = ", ".join(f"{count} {state}" for state, count in states.items())
-    parts: list[RenderableType] = [f"{len(cameras)} cameras: {summary}" if cameras else "the file names no camera"]
+    parts: list[RenderableType] = [
+        f"{len(cameras)} cameras: {summary}" if cameras else "no camera of the file is published here"
+    ]
     if file_error is not None:
         parts.append(f"[red]the changed file is not used, the cameras go on as before:[/] {escape(file_error)}")
     return Group(*parts, *([table] if cameras else []))

@@ -11,6 +11,7 @@ from hermes_ray.cli.cameras.running import Changes, start_cameras
 from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, write_json_line
 from hermes_ray.cli.console.steps import Steps
+from hermes_ray.cli.running.data_directory import remembering
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.cli.running.system import check_broker, check_snapshots, start_system, with_own_broker
 from hermes_ray.observability.logs import configure_logs
@@ -26,6 +27,14 @@ def up(
             help="Publish the cameras of this file too; without --bootstrap, to a broker here.",
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Remember in this directory, across restarts; with --cameras by default in one below your home.",
+        ),
+    ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port of the HTTP API; 0 picks one.")] = None,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
@@ -33,20 +42,21 @@ def up(
 ) -> None:
     """Start everything, stay in the foreground, end cleanly on Ctrl-C or SIGTERM.
 
-    With --cameras and no broker named anywhere, also a broker: in memory, on this machine.
+    With --cameras and no broker named anywhere, also a broker: in memory, on this machine. What was seen is remembered.
 
     Joins the Ray cluster that cluster.address (or RAY_ADDRESS) names, or else starts one on this machine. With --json:
     one line with the URL, once it is ready.
     """
     loaded = load_settings(config_file, [*(assignments or ()), *_port(port)], bootstrap)
-    settings = loaded.settings
     console = progress_console()
     stdout = sys.stdout
-    configure_logs(settings.log)
+    configure_logs(loaded.settings.log)
     if cameras is not None:
         read_cameras(cameras)  # what is wrong there is told before anything is started
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
+        is_for_here = cameras is not None or data is not None
+        settings = remembering(loaded, data, lifecycle, steps) if is_for_here else loaded.settings
         if cameras is not None and loaded.sources["kafka.bootstrap_servers"] == "default":
             settings = with_own_broker(settings, lifecycle, steps)
         with steps.step(f"looking for Kafka at {settings.kafka.bootstrap_servers}"):

@@ -128,7 +128,7 @@ def test_a_source_that_cannot_be_made_out_is_told_without_secrets(tmp_path, sour
 
 def test_the_page_shows_a_file_that_is_right_and_names_every_field():
     page = (DOCS / "cameras.md").read_text()
-    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    example = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
     assert len(parse_cameras(example, "cameras.yaml").cameras) == 4
     assert [field for field in CameraEntry.model_fields if f"| `{field}` |" not in page] == []
 

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hermes_ray.cli.cameras.camera import Camera, Publishing, State
 from hermes_ray.cli.cameras.metrics import CameraCollector, serve_metrics
+from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
 from hermes_ray.cli.cameras.supervisor import Supervisor
 from hermes_ray.cli.cameras.table import cameras_table
 from hermes_ray.errors import BrokerUnavailable, ConfigError
@@ -50,11 +51,13 @@ class Inbox:
 class Running:
     """A file of cameras that is run."""
 
-    def __init__(self, path, inbox: Inbox) -> None:
+    def __init__(self, path, inbox: Inbox, shard: Shard) -> None:
         self.path, self.inbox = path, inbox
         shared = Publishing(inbox.send, path.parent, DecodeLimits(), 1_000_000)
         quick = random.Random(1)
-        self.supervisor = Supervisor(path, lambda name, entry: Camera(name, entry, shared, Backoff(0.02, 0.05, quick)))
+        self.supervisor = Supervisor(
+            path, lambda name, entry: Camera(name, entry, shared, Backoff(0.02, 0.05, quick)), shard
+        )
 
     def status(self, name: str):
         return next(status for status in self.supervisor.statuses() if status.name == name)
@@ -75,10 +78,10 @@ class Running:
 def run(tmp_path):
     running = []
 
-    def start(text: str) -> Running:
+    def start(text: str, shard: Shard = WHOLE_FILE) -> Running:
         path = tmp_path / "cameras.yaml"
         path.write_text(text)
-        running.append(Running(path, Inbox()))
+        running.append(Running(path, Inbox(), shard))
         return running[-1]
 
     yield start
@@ -132,6 +135,17 @@ def test_cameras_come_go_and_change_without_a_restart_of_the_others(run):
     gone = len(running.inbox.messages["goes"])
     running.until_published("stays", running.status("stays").frames + 5)
     assert len(running.inbox.messages["goes"]) == gone
+
+
+def test_a_process_publishes_its_share_and_follows_it(run):
+    running = run(f"cameras: {{front-door: {SIM}, yard: {SIM}}}", Shard(2, 3))
+    running.until_published("yard", 2)
+    running.path.write_text(f"cameras: {{front-door: {SIM}, yard: {SIM}, desk: {SIM}, film: {SIM}}}")
+    running.until(lambda: running.supervisor.changes == 1)
+    running.until_published("film", 2)
+    assert [status.name for status in running.supervisor.statuses()] == ["yard", "film"]
+    assert running.inbox.messages.keys() == {"yard", "film"}
+    assert running.status("yard").restarts == 0
 
 
 @pytest.mark.parametrize("broken", ["cameras: {a: {source: sim://1, fsp: 1}}", "cameras: [", None])
