@@ -24,6 +24,7 @@ from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
+from hermes_ray.observability.distribution import SECONDS, Meter
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -50,6 +51,7 @@ class FrameIngest:
         vision: turns frames into tokens; the adapter itself, until there are captured passes.
         frames_applied: frames that memories have seen.
         frames_unchanged: those of them that were not encoded.
+        vision_seconds: of each pass of the vision tower.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class FrameIngest:
         self._detector = detector
         self._streams: dict[str, _Stream] = {}
         self.frames_applied = self.frames_unchanged = 0
+        self.vision_seconds = Meter(SECONDS)
 
     @property
     def frames_waiting(self) -> int:
@@ -269,7 +272,9 @@ class FrameIngest:
         blocks: dict[str, list[VisualBlock]] = {}
 
         def look(names: Sequence[str]) -> None:
+            started_s = perf_counter()
             encoded = iter(self.vision.encode([group for name in names for group in groups[name]]))
+            self.vision_seconds.observe(perf_counter() - started_s)
             blocks.update(
                 {name: [replace(next(encoded), numbers=group.numbers) for group in groups[name]] for name in names}
             )
