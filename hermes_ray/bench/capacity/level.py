@@ -113,7 +113,7 @@ class Level:
             return part
         if shares["cores"] > _FULL:
             by_kind = self.cpu_ms_per_frame()
-            return f"cores ({max(by_kind, key=by_kind.__getitem__)})" if by_kind else "cores"
+            return f"cores: {max(by_kind, key=by_kind.__getitem__)}" if by_kind else "cores"
         return "none"
 
     def cpu_ms_per_frame(self) -> dict[str, float]:

@@ -18,8 +18,10 @@ class Plan:
         width_px, height_px: of the cameras' pictures.
         first: cameras of the first level.
         most: cameras of the last level, if it comes to that.
+        run_in_s: with the first cameras, before the first level: what works for the first time is slow.
         warm_up_s: of each level, not counted.
         seconds: of each level that count.
+        tries: a number of cameras is too much if it was so many times.
         max_lag_s: it is too many cameras when the 99th percentile from capture to askable is above this,
         max_ttft_s: or the 95th percentile of questions' time to first token is above this.
         question_every_s: between two questions, each about another camera.
@@ -34,8 +36,10 @@ class Plan:
     height_px: int = 360
     first: int = 4
     most: int = 512
+    run_in_s: float = 10.0
     warm_up_s: float = 5.0
     seconds: float = 15.0
+    tries: int = 2
     max_lag_s: float = 2.0
     max_ttft_s: float = 2.0
     question_every_s: float = 0.5

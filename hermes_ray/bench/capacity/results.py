@@ -16,7 +16,8 @@ def figures(plan: Plan, levels: Sequence[Level]) -> Iterator[Figure]:
     found: dict[str, int] = {}
     for unchanged in plan.unchanged:
         own = [level for level in levels if level.unchanged == unchanged]
-        found[unchanged] = cameras = most_carried({level.cameras: level.too_much is None for level in own})
+        carried = {level.cameras: level.too_much is None for level in own}  # the last try counts
+        found[unchanged] = cameras = most_carried(carried)
         beyond = min((level for level in own if level.cameras > cameras), key=lambda level: level.cameras, default=None)
         yield Figure(
             "cameras",

@@ -46,17 +46,22 @@ def levels(
     fleet.start(settings.kafka)
     asker.start()
     try:
+        doing(f"{unchanged}, running in")
+        fleet.show(plan.first)
+        asker.ask_about(plan.stream_ids()[: plan.first])
+        time.sleep(plan.run_in_s)
+        _rest(fleet, asker, url)
         carried: dict[int, bool] = {}
         while (cameras := next_cameras(carried, plan.first, plan.most)) is not None:
-            doing(f"{unchanged}, {cameras} cameras")
-            level = _measure(plan, unchanged, cameras, fleet, asker, url)
-            carried[cameras] = level.too_much is None
-            yield level
-            if level.too_much is not None:
+            for _ in range(plan.tries):
+                doing(f"{unchanged}, {cameras} cameras")
+                level = _measure(plan, unchanged, cameras, fleet, asker, url)
+                yield level
+                carried[cameras] = level.too_much is None
+                if carried[cameras]:
+                    break
                 doing(f"{unchanged}, coming to rest")
-                asker.ask_about(())
-                fleet.show(0)
-                _rest(fleet, url)
+                _rest(fleet, asker, url)
     finally:
         asker.close()
         fleet.stop()
@@ -96,7 +101,9 @@ def _let(seconds: float, plan: Plan, fleet: Fleet, url: str) -> Reading:
         time.sleep(min(_LOOK_S, max(0.0, until_s - time.time())))
 
 
-def _rest(fleet: Fleet, url: str) -> None:
+def _rest(fleet: Fleet, asker: Asker, url: str) -> None:
+    asker.ask_about(())
+    fleet.show(0)
     deadline_s = time.monotonic() + _REST_LIMIT_S
     while (waiting := fleet.published - read(url, fleet.published).applied) > 0:
         if time.monotonic() > deadline_s:

@@ -94,7 +94,7 @@ def _table(levels: Sequence[Level]) -> Table:
     """A line for every level, 80 columns at most."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for heading in ("cameras", "frames/s", "encoded", "lag p99", "TTFT p95", "CPU/frame", "too much", "full"):
+    for heading in ("cameras", "frames/s", "encoded", "lag p99", "TTFT p95", "CPU ms", "too much", "full"):
         table.add_column(heading, justify="right")
     for level in levels:
         row = level.to_dict()
@@ -105,7 +105,7 @@ def _table(levels: Sequence[Level]) -> Table:
             _percent(row["encoded_share"]),
             _seconds(row["lag_p99_s"]),
             _seconds(row["ttft_p95_s"]),
-            f"{sum(row['cpu_ms_per_frame'].values()):.1f} ms",
+            f"{sum(row['cpu_ms_per_frame'].values()):.1f}",
             level.too_much or "",
             level.full(),
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.cluster.wire.protocol import FramePosition, Mark
+from hermes_ray.engine.residency.reference import ComparedFrame
 from hermes_ray.transport.record import Record
 
 _SMALLEST_SHARE = 2
@@ -20,12 +21,13 @@ class QueuedFrame:
     """A selected frame and the record it came from.
 
     Attributes:
-        image: ``[height, width, 3]``, uint8, RGB; ``None`` where only the mark is news: nothing was selected.
+        image: ``[height, width, 3]``, uint8, RGB; or the frame as it was compared, without its image if it is taken to
+            show nothing new; ``None`` where only the mark is news: nothing was selected.
         ts_ms: capture time, ms since epoch.
         mark: how far the stream is with this frame and what follows it in its record unselected.
     """
 
-    image: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | ComparedFrame | None
     ts_ms: int
     position: FramePosition
     record: Record

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
@@ -255,7 +256,8 @@ class StreamMemoryActor:
             NotReady: its memory is being restored.
         """
         async with self._hosted.turn(stream_id, epoch):  # behind a batch that is being applied
-            return self._keeper.resumption(stream_id)
+            reference = await asyncio.to_thread(self._loading.loaded().reference, stream_id)
+            return replace(self._keeper.resumption(stream_id), reference=reference)
 
     @ray.method(concurrency_group="ingest")
     async def durability(self) -> Mapping[str, Durability]:

@@ -20,6 +20,7 @@ from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory,
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
+from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.snapshot import Snapshot
@@ -84,7 +85,7 @@ class FrameIngest:
         try:
             stream = self._open(stream_id)
             frames = stream.waiting.sifted(batch, stream.memory.reference)
-            self._check_room(stream, [frame.pixels for frame in frames if frame.is_new])
+            self._check_room(stream, [frame.pixels for frame in frames if frame.pixels is not None])
         except HermesError as error:
             batch.applied.set_exception(error)
             return
@@ -177,6 +178,11 @@ class FrameIngest:
             compactions=stream.memory.compactions,
         )
 
+    def reference(self, stream_id: str) -> Reference | None:
+        """What a stream's next frame will be compared with; ``None`` without any, as of a stream that is not there."""
+        stream = self._streams.get(stream_id)
+        return None if stream is None else stream.waiting.newest(stream.memory.reference)
+
     def held_tokens(self, stream_id: str) -> HeldTokens:
         """Which tokens a stream's memory holds, copied off the device. Raises as :meth:`memory`."""
         memory, as_of_ms = self.memory(stream_id)
@@ -262,7 +268,7 @@ class FrameIngest:
     def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:
         if not self._writer.evicts:
             ahead = [frame.pixels for frame in stream.memory.held_back]
-            ahead += [frame.pixels for frame in stream.waiting if frame.is_new]
+            ahead += [frame.pixels for frame in stream.waiting if frame.pixels is not None]
             self._writer.check_room(stream.memory, complete_groups([*ahead, *pixels], self._adapter.frames_per_block))
 
     def _encode(self, groups: dict[str, list[FrameGroup]]) -> dict[str, Exception]:

@@ -1,5 +1,6 @@
 """With ``video.unchanged: skip`` a memory holds what is new, and times, numbers and counts are those of all frames."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +18,7 @@ from hermes_ray.errors import FramesFailed
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.models import ModelAdapter, fingerprint
+from tests.patience import LIMIT_S
 from tests.unit.engine.conftest import pictures
 from tests.unit.engine.test_question_faults import Replaced
 from tests.unit.engine.test_snapshots import assert_identical, assert_same
@@ -95,7 +97,9 @@ def test_times_numbers_and_counts_are_those_of_all_frames(
         stats = show(engine, film, [number]).result(60)
         assert (stats.frames_seen, stats.as_of_ms) == (number + 1, START_MS + STEP_MS * number)
         assert stats.frames_unchanged == number + 1 - sum(first <= number for first in FIRSTS)
-    counts = engine.monitor()[0]
+    deadline_s = time.monotonic() + LIMIT_S
+    while (counts := engine.monitor()[0]).frames_applied < len(film):  # up to date behind the step, not within it
+        assert time.monotonic() < deadline_s
     assert (counts.frames_applied, counts.frames_unchanged) == (len(film), len(film) - len(FIRSTS))
 
     drawn = engine.memory_map("cam")
