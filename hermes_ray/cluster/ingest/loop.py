@@ -229,7 +229,7 @@ class IngestLoop:
         for record in self._gate.due():
             if self._has_room():
                 self._admit(record, consumer)
-        busy = self._delivery.under_way or self._rejected.unconfirmed or self._reader.held
+        busy = self._outbox.frames or self._rejected.unconfirmed or self._reader.held
         timeout_s = _BUSY_POLL_S if busy else _IDLE_POLL_S
         while self._has_room() and (record := self._reader.read(consumer, timeout_s)) is not None:
             self._admit(record, consumer)

@@ -9,6 +9,7 @@ from hermes_ray.cluster.ingest.frame_suspects import FrameSuspects
 from hermes_ray.cluster.ingest.meters import IngestMeters
 from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame, with_pictures
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
+from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import FramePosition, OwnersChanged
 from hermes_ray.engine.residency.reference import ComparedFrame
 from hermes_ray.errors import (
@@ -62,17 +63,29 @@ class BatchSender:
         self._suspects = FrameSuspects()
 
     def send(self) -> None:
-        """Send a batch of every stream that may have one under way."""
+        """Send a batch of every stream that may have one under way; those without pictures together."""
+        together: dict[str, list[tuple[str, Location, tuple[QueuedFrame, ...]]]] = {}
         for stream_id in self._outbox.ready(time.monotonic()):
             try:
                 owner = self._delivery.owner(stream_id)
-                count = self._suspects.sendable(stream_id, owner, self._outbox.head(stream_id))
-                if count > 0:
+                head = self._outbox.head(stream_id)
+                count = self._suspects.sendable(stream_id, owner, head)
+                has_pixels = any(frame.has_pixels for frame in head[:count])
+                if count > 0 and (has_pixels or self._delivery.may_share(owner.worker)):
                     frames = self._outbox.begin(stream_id, count)
                     self._suspects.sent(stream_id, owner, frames)
-                    self._delivery.send(stream_id, owner, frames)
+                    if has_pixels:
+                        self._delivery.send(stream_id, owner, frames)
+                    else:
+                        together.setdefault(owner.worker, []).append((stream_id, owner, frames))
             except WorkerUnavailable as error:
                 self._conclude(Outcome(stream_id, error))
+        for worker, batches in together.items():
+            try:
+                self._delivery.send_together(worker, batches)
+            except WorkerUnavailable as error:
+                for stream_id, _, _ in batches:
+                    self._conclude(Outcome(stream_id, error))
 
     def settle(self, timeout_s: float) -> None:
         """Conclude the batches that have ended, waiting up to ``timeout_s`` for the first."""

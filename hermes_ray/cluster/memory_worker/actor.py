@@ -37,7 +37,7 @@ from hermes_ray.cluster.wire.protocol import (
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
-from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream
+from hermes_ray.errors import EngineError, HermesError, NotReady, Overloaded, SnapshotError, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
 
@@ -48,6 +48,8 @@ log = get_logger(__name__)
 
 _Seen = TypeVar("_Seen")
 
+_HELD_STILL_S = 0.2
+"""As long as a memory is copied for a snapshot, about."""
 _CALLERS = 256
 """Router processes that may wait for answers at once; a question is only handed in, and holds no call open."""
 _LOOKERS = 4
@@ -334,8 +336,12 @@ class StreamMemoryActor:
             Overloaded: too many frames wait; nothing was taken.
             NoFreeSlot: no room for another stream.
             NotReady: the stream's memory is being restored, or has newer frames, from another ingest worker.
+            PictureMissing: a frame without its picture shows something new; nothing was taken.
             WorkerUnavailable: the model is not loaded, or the worker not admitted, or about to end.
         """
+        return await self._ingest(batch)
+
+    async def _ingest(self, batch: FrameBatch) -> tuple[RefusedFrame, ...]:
         engine = self._loading.loaded()
         async with self._hosted.turn(batch.stream_id, batch.epoch):
             cursor = self._keeper.cursor(batch.stream_id)
@@ -348,6 +354,27 @@ class StreamMemoryActor:
             refused = await self._take_in(engine, batch, repeats) if repeats < len(batch.positions) else ()
             self._keeper.advance(batch.stream_id, batch.mark)
             return refused
+
+    @ray.method(concurrency_group="ingest")
+    async def ingest_unchanged(self, batches: Sequence[FrameBatch]) -> Sequence[HermesError | None]:
+        """Apply batches without pictures, of several streams; returns when all of them can be asked about.
+
+        Nothing of it waits for anything but the engine's running step, so that no stream waits for another.
+
+        Returns:
+            Of each batch what :meth:`ingest` would raise, as a value, since the others are applied; ``Overloaded`` also
+            where somebody holds the stream's memory still.
+        """
+        return await asyncio.gather(*map(self._ingest_unchanged, batches))
+
+    async def _ingest_unchanged(self, batch: FrameBatch) -> HermesError | None:
+        if self._hosted.is_taken(batch.stream_id):
+            return Overloaded(f"stream {batch.stream_id!r} is held still", retry_after_s=_HELD_STILL_S)
+        try:
+            await self._ingest(batch)
+        except HermesError as error:
+            return error
+        return None
 
     @ray.method(concurrency_group="ask")
     async def ask(self, caller: str, asked: Asked) -> HermesError | None:
