@@ -270,6 +270,12 @@ class FramesFailed(EngineError):
         return _rebuild_with_applied, (str(self), self.applied)
 
 
+class PictureMissing(EngineError):
+    """A frame was sent without its picture, as one that shows nothing new, and it does; nothing was taken."""
+
+    code = "picture-missing"
+
+
 class NoFreeSlot(EngineError):
     """Every slot of the slab holds a stream already."""
 

@@ -8,9 +8,6 @@ from threading import Thread
 from time import perf_counter
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hermes_ray.config import EngineSettings, MemorySettings, VideoSettings
 from hermes_ray.engine.answering.answer_stream import AnswerStream
 from hermes_ray.engine.answering.batch import AnswerBatch
@@ -23,11 +20,12 @@ from hermes_ray.engine.encoding.change import ChangeDetector
 from hermes_ray.engine.encoding.foreign import load_foreign
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
-from hermes_ray.engine.encoding.preparing import FramePreparation, ThumbnailMaker
+from hermes_ray.engine.encoding.preparing import FramePreparation, Picture, ThumbnailMaker
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.monitoring import EngineMonitor
+from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.errors import (
     EngineClosed,
     EngineError,
@@ -122,16 +120,18 @@ class StreamEngine:
         )
         return cls(adapter, memory, engine, on_progress=on_progress, thumbnail=thumbnail, video=video)
 
-    def ingest(self, stream_id: str, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> Future[StreamStats]:
+    def ingest(self, stream_id: str, images: Sequence[Picture], ts_ms: Sequence[int]) -> Future[StreamStats]:
         """Show frames to a stream's memory; the first ones begin it. Calls for one stream must come in order.
 
         Args:
             stream_id: any name.
-            images: ``[height, width, 3]`` uint8 RGB each, any size.
+            images: ``[height, width, 3]`` uint8 RGB each, any size; or, with what :meth:`reference` gives, frames that
+                were compared before, and need no image if they show nothing new.
             ts_ms: capture times, ms since epoch, one per image.
 
         Returns:
-            Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot``, ``MemoryFull``, or
+            Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot``, ``MemoryFull``,
+            ``PictureMissing`` (a frame without its image shows something new; nothing was taken), or
             ``FramesFailed``: something unexpected went wrong with these frames or others of the stream before them. The
             memory then holds so many of them as the error says, and takes more.
 
@@ -202,6 +202,10 @@ class StreamEngine:
             UnknownStream: no frame of it was shown.
         """
         return self._commands.call(lambda: self._ingest.stats(stream_id))
+
+    def reference(self, stream_id: str) -> Reference | None:
+        """What the stream's next frame will be compared with; ``None`` if that one is encoded whatever it shows."""
+        return self._commands.call(lambda: self._ingest.reference(stream_id))
 
     def memory_map(self, stream_id: str) -> MemoryMap:
         """What each tier of a stream's memory still holds of every frame. A stream that is parked is brought back.

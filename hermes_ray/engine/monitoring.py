@@ -96,6 +96,7 @@ class EngineMonitor:
             prompt_tokens=tokens.prompt_tokens,
             answer_tokens=tokens.answer_tokens,
             frame_step=self.frame_steps.seconds,
+            vision=self._ingest.vision_seconds.read(),
             frames_per_step=self.frame_steps.sizes,
             answer_step=self.answer_steps.seconds,
             answers_per_step=self.answer_steps.sizes,

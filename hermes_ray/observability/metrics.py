@@ -292,6 +292,11 @@ _MEMORY = (
         "Time of one step that encodes frames, over all streams.",
         _memory(lambda c: c.engine.frame_step),
     ),
+    _histogram(
+        "hermes_vision_seconds",
+        "Time of such a step in the vision tower; on a GPU only until the work is queued.",
+        _memory(lambda c: c.engine.vision),
+    ),
     _histogram("hermes_frame_step_frames", "Frames encoded by one step.", _memory(lambda c: c.engine.frames_per_step)),
     _histogram(
         "hermes_answer_step_seconds",

@@ -18,6 +18,7 @@ class EngineCounts:
         frames_applied: frames that memories have seen.
         frames_unchanged: those of them that were not encoded, because they showed nothing new.
         frame_step: encoding one batch of frames, over all streams.
+        vision: the vision tower's part of such a step.
         frames_per_step: frames of such a batch.
         answer_step: seating questions and decoding one token of every answer.
         answers_per_step: tokens of such a step.
@@ -34,6 +35,7 @@ class EngineCounts:
     prompt_tokens: int = 0
     answer_tokens: int = 0
     frame_step: Distribution = NOTHING
+    vision: Distribution = NOTHING
     frames_per_step: Distribution = NOTHING
     answer_step: Distribution = NOTHING
     answers_per_step: Distribution = NOTHING

@@ -262,6 +262,53 @@ def serving(
 
 
 @bench.command()
+def capacity(
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter levels.")] = False,
+    model: Annotated[str | None, typer.Option(help="Directory, hub name or bundled name (hermes-tiny).")] = None,
+    video_unchanged: Annotated[
+        Literal["keep", "skip", "both"], typer.Option(help="Frames that show nothing new; both: one system each.")
+    ] = "both",
+    quiet: Annotated[float | None, typer.Option(min=0, max=1, help="Share of such frames (0.9).")] = None,
+    fps: Annotated[float | None, typer.Option(min=0.1, max=30, help="Pictures a second of each camera (2).")] = None,
+    width: Annotated[int | None, typer.Option(min=32, max=3840, help="Of the pictures, pixels (640).")] = None,
+    height: Annotated[int | None, typer.Option(min=32, max=2160, help="Of the pictures, pixels (360).")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Of each level (15).")] = None,
+    max_lag_s: Annotated[float | None, typer.Option(min=0.1, help="Bound on the lag's 99th percentile (2).")] = None,
+    max_ttft_s: Annotated[float | None, typer.Option(min=0.01, help="Bound on TTFT's 95th percentile (2).")] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="memory.budget_tokens (180, soon full).")] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="Cameras to begin with (4).")] = None,
+    most: Annotated[int | None, typer.Option(min=1, max=10_000, help="Never more cameras than this (512).")] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
+) -> None:
+    """How many cameras this machine carries, and which part of it is full then.
+
+    Starts a broker, a Ray and the whole system of its own; touches none that runs. Simulated cameras, encoded
+    beforehand, are added until frames can be asked about too late, or questions wait too long; then the number is
+    narrowed down. Exit code 0 whether the bar is cleared or not.
+    """
+    from hermes_ray.cli.bench.capacity import run_capacity
+
+    changes = {
+        "model": model,
+        "unchanged": None if video_unchanged == "both" else (video_unchanged,),
+        "quiet": quiet,
+        "fps": fps,
+        "width_px": width,
+        "height_px": height,
+        "seconds": seconds,
+        "max_lag_s": max_lag_s,
+        "max_ttft_s": max_ttft_s,
+        "budget_tokens": budget,
+        "first": first,
+        "most": most,
+    }
+    document = run_capacity(changes, quick=quick, picture=picture, verbose=verbose)
+    _write(document, json_file)
+
+
+@bench.command()
 def placement(
     quick: Annotated[bool, typer.Option("--quick", help="1,000 streams on 10 workers.")] = False,
     streams: Annotated[int | None, typer.Option(min=1, help="Cameras (default 10,000).")] = None,

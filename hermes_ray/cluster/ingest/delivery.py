@@ -16,6 +16,8 @@ from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
 
+_SHARED_EVERY_S = 0.05
+"""Frames without news wait for one another for so long: a call costs more than they do."""
 _ANSWER_LIMIT_S = 5.0
 """An owner that says nothing for so long is asked again, or another one is."""
 
@@ -54,6 +56,12 @@ class _Question:
     asked: Mapping[str, int]
 
 
+@dataclass(slots=True)
+class _SharedCall:
+    worker: str
+    streams: list[str | None]  # none where nobody cares any more
+
+
 class Delivery:
     """Knows the owner of each stream, asked for once, and the calls under way. For one thread.
 
@@ -67,14 +75,16 @@ class Delivery:
         self._locations: dict[str, Location] = {}
         self._workers: dict[str, Actor] = {}
         self._under_way: dict[Any, str] = {}
+        self._shared: dict[Any, _SharedCall] = {}
         self._placing: dict[str, _Question] = {}
         self._resuming: dict[str, _Question] = {}
         self._surveys: dict[str, _Question] = {}
+        self._shared_again_s: dict[str, float] = {}
 
     @property
     def under_way(self) -> int:
-        """Batches sent and not settled."""
-        return len(self._under_way)
+        """Calls made and not settled."""
+        return len(self._under_way) + len(self._shared)
 
     def send(self, stream_id: str, owner: Location, frames: Sequence[QueuedFrame]) -> None:
         """Send a batch to the stream's owner without waiting; :meth:`settle` says later how it ended.
@@ -82,26 +92,32 @@ class Delivery:
         Raises:
             WorkerUnavailable: the owner cannot be reached; nothing was sent.
         """
-        pictures = [frame for frame in frames if frame.image is not None]
-        batch = FrameBatch(
-            stream_id=stream_id,
-            epoch=owner.epoch,
-            images=[frame.image for frame in pictures if frame.image is not None],
-            ts_ms=[frame.ts_ms for frame in pictures],
-            clock_steps=[frame.mark.sampler.clock_steps for frame in pictures],
-            positions=[frame.position for frame in pictures],
-            mark=frames[-1].mark,
-        )
-        self._under_way[self._worker(owner.worker).ingest.remote(batch)] = stream_id
+        self._under_way[self._worker(owner.worker).ingest.remote(_batch(stream_id, owner, frames))] = stream_id
+
+    def may_share(self, worker: str) -> bool:
+        """Whether batches without pictures may be sent to a worker now: in one call for many streams at a time."""
+        is_free = all(call.worker != worker for call in self._shared.values())
+        return is_free and time.monotonic() >= self._shared_again_s.get(worker, 0.0)
+
+    def send_together(self, worker: str, batches: Sequence[tuple[str, Location, Sequence[QueuedFrame]]]) -> None:
+        """Send batches without pictures of several streams to their owner, in one call, without waiting.
+
+        Raises:
+            WorkerUnavailable: the owner cannot be reached; nothing was sent.
+        """
+        call = self._worker(worker).ingest_unchanged.remote([_batch(*batch) for batch in batches])
+        self._shared[call] = _SharedCall(worker, [stream_id for stream_id, _, _ in batches])
+        self._shared_again_s[worker] = time.monotonic() + _SHARED_EVERY_S
 
     def settle(self, timeout_s: float) -> list[Outcome]:
         """Batches that have ended since the last call, waiting up to ``timeout_s`` for the first."""
-        if not self._under_way:
+        calls = [*self._under_way, *self._shared]
+        if not calls:
             return []
-        ready, _ = ray.wait(list(self._under_way), num_returns=1, timeout=timeout_s)
-        if ready and len(self._under_way) > 1:
-            ready, _ = ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
-        return [self._outcome(ref, self._under_way.pop(ref)) for ref in ready]
+        ready, _ = ray.wait(calls, num_returns=1, timeout=timeout_s)
+        if ready and len(calls) > 1:
+            ready, _ = ray.wait(calls, num_returns=len(calls), timeout=0)
+        return [outcome for ref in ready for outcome in self._outcomes(ref)]
 
     def resume(self, stream_id: str, timeout_s: float) -> Resumption | None:
         """Where to go on with a stream; ``None`` while Coordinator or owner have not answered: call again.
@@ -178,11 +194,27 @@ class Delivery:
     def forget(self, stream_id: str) -> None:
         """Look for the stream's owner anew; what is under way to the former one is nobody's concern any more."""
         self._under_way = {ref: stream for ref, stream in self._under_way.items() if stream != stream_id}
+        for call in self._shared.values():
+            call.streams = [None if stream == stream_id else stream for stream in call.streams]
         self._placing.pop(stream_id, None)
         self._resuming.pop(stream_id, None)
         location = self._locations.pop(stream_id, None)
         if location is not None:
             self._workers.pop(location.worker, None)
+
+    def _outcomes(self, ref: ray.ObjectRef) -> list[Outcome]:
+        if ref in self._under_way:
+            return [self._outcome(ref, self._under_way.pop(ref))]
+        call = self._shared.pop(ref)
+        try:
+            errors = fetch(ref, call.worker)
+        except HermesError as error:
+            errors = [error] * len(call.streams)
+        return [
+            Outcome(stream_id, error)
+            for stream_id, error in zip(call.streams, errors, strict=True)
+            if stream_id is not None
+        ]
 
     def _outcome(self, ref: ray.ObjectRef, stream_id: str) -> Outcome:
         location = self._locations.get(stream_id)
@@ -213,6 +245,19 @@ class Delivery:
         if name not in self._workers:
             self._workers[name] = find_actor(name, self._namespace)
         return self._workers[name]
+
+
+def _batch(stream_id: str, owner: Location, frames: Sequence[QueuedFrame]) -> FrameBatch:
+    pictures = [frame for frame in frames if frame.image is not None]
+    return FrameBatch(
+        stream_id=stream_id,
+        epoch=owner.epoch,
+        images=[frame.image for frame in pictures if frame.image is not None],
+        ts_ms=[frame.ts_ms for frame in pictures],
+        clock_steps=[frame.mark.sampler.clock_steps for frame in pictures],
+        positions=[frame.position for frame in pictures],
+        mark=frames[-1].mark,
+    )
 
 
 def _is_answered(question: _Question, timeout_s: float = 0.0) -> bool:

@@ -80,8 +80,8 @@ class FrameSuspects:
             self._doubt(stream_id, frames[-1].position)
         return [
             frame
-            for frame in with_pictures(frames)
-            if self._suspects.ended((stream_id, frame.position), owner, announced=announced)
+            for frame in frames
+            if frame.has_pixels and self._suspects.ended((stream_id, frame.position), owner, announced=announced)
         ]
 
     def dropped(self, stream_id: str) -> None:
@@ -100,4 +100,4 @@ class FrameSuspects:
         self.doubted = frozenset(self._doubts)
 
     def _is_suspect(self, stream_id: str, frame: QueuedFrame) -> bool:
-        return frame.image is not None and (stream_id, frame.position) in self._suspects
+        return frame.has_pixels and (stream_id, frame.position) in self._suspects

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from sys import maxsize
 
 from hermes_ray.cluster.ingest.capture_time import check_capture_time
+from hermes_ray.cluster.ingest.comparing import Comparing, Comparison
 from hermes_ray.cluster.ingest.outbox import QueuedFrame
 from hermes_ray.cluster.ingest.shedding import Shedding
 from hermes_ray.cluster.ingest.streams import IngestStream, IngestStreams
@@ -16,7 +17,7 @@ from hermes_ray.transport.dead_letter_topic import REPUBLISHED_FROM
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.record import Record
 from hermes_ray.video.codec import DecodeLimits, Decoding, decode
-from hermes_ray.video.frame import Frame
+from hermes_ray.video.codec.glance import Glance, Look
 from hermes_ray.video.sampling import FrameSampler
 
 log = get_logger(__name__)
@@ -29,7 +30,7 @@ class Intake:
     Attributes:
         end: the record's last frame.
         mark: how far the stream is with this record; ``None`` for a record that the stream has seen before.
-        frames: those that sampling kept, shrunk.
+        frames: those that sampling kept, shrunk; those that show nothing new without their picture.
         frames_decoded: before sampling.
         frames_skipped: left out because there are more than the target rate.
         frames_shed: left out because the stream is behind.
@@ -66,6 +67,7 @@ class RecordIntake:
         settings: sampling rate, picture size, decoding limits, and what becomes of a stream that is behind.
         streams: where each stream is.
         now_s: a clock, seconds since epoch.
+        comparing: finds frames that need not travel with their pictures; ``None`` sends all pictures.
         lost: how many records of a partition, from an offset up to another, were gone before they were read, or, if
             the last argument says so, before they were read again.
     """
@@ -76,12 +78,14 @@ class RecordIntake:
         streams: IngestStreams,
         now_s: Callable[[], float] = time.time,
         lost: Callable[[int, int, int, bool], int] = lambda partition, start, end, again: 0,
+        comparing: Comparing | None = None,
     ) -> None:
         self._settings = settings
         self._streams = streams
         self._shedding = Shedding(settings)
         self._now_s = now_s
         self._lost = lost
+        self._comparing = comparing
         self._limits = DecodeLimits.from_settings(settings)
 
     def check(self, record: Record) -> None:
@@ -107,10 +111,11 @@ class RecordIntake:
         if stream.sampler is not None:
             sampler.restore(stream.sampler)
         former_ms = sampler.state().newest_kept_ms
-        intake = self._decode(message, record, sampler, stream)
+        comparison = self._comparing.begin(message.stream_id, stream.compared) if self._comparing else None
+        intake = self._decode(message, record, sampler, stream, comparison)
         if intake.clock_stepped:
             log.warning("a stream's clock was set", stream_id=message.stream_id, from_ms=former_ms, to_ms=message.ts_ms)
-        stream.looked_at(intake.mark, sampler.state(), message.ts_ms)
+        stream.looked_at(intake.mark, sampler.state(), message.ts_ms, comparison.compared if comparison else None)
         self._streams.keep(message.stream_id, stream)
         return intake
 
@@ -144,14 +149,21 @@ class RecordIntake:
         now_ms = round(self._now_s() * 1000)
         return self._shedding.divisor(message.ts_ms, record.timestamp_ms, now_ms, present)
 
-    def _decode(self, message: FrameMessage, record: Record, sampler: FrameSampler, stream: IngestStream) -> Intake:
+    def _decode(
+        self,
+        message: FrameMessage,
+        record: Record,
+        sampler: FrameSampler,
+        stream: IngestStream,
+        comparison: Comparison | None,
+    ) -> Intake:
         cursor, topic = stream.cursor, self._streams.log
         before = sampler.state()
         doubted = self._doubts(message, record, sampler, stream)
         if not doubted:
             sampler.shed(self._divisor(stream, message, record, before.divisor))
         lost_records = cursor.lost_records + self._lost_before(message.stream_id, stream, record)
-        kept: list[Mark] = []  # in step with what decode yields
+        kept: list[tuple[Mark, int]] = []  # in step with what decode looks at
         decoded = 0
 
         def select(ts_ms: int) -> bool:
@@ -165,19 +177,22 @@ class RecordIntake:
                 return False
             if not sampler.keep(ts_ms):
                 return False
-            kept.append(Mark(topic, position, sampler.state(), lost_records))
+            kept.append((Mark(topic, position, sampler.state(), lost_records), ts_ms))
             return True
 
-        decoding = self._decode_with(message, record, select)
-        frames: list[Frame] = list(decoding)
+        def look(glance: Glance, ts_ms: int) -> bool:
+            return comparison is None or comparison.look(glance, ts_ms, kept[-1][0].position)
+
+        decoding = self._decode_with(message, record, select, None if comparison is None else look)
+        images = [frame.image for frame in decoding]
         if decoding.refused_fps is not None:
             log.warning("frame rate cannot be right", stream_id=message.stream_id, claimed=float(decoding.refused_fps))
         end = FramePosition(record.partition, record.offset, decoded - 1)
         after = sampler.state()
         mark = None if cursor.covers(topic, end) else Mark(topic, end, after, lost_records)
         queued = [
-            QueuedFrame(frame.image, frame.ts_ms, at.position, record, at)
-            for frame, at in zip(frames, kept, strict=True)
+            QueuedFrame(image, ts_ms, at.position, record, at)
+            for image, (at, ts_ms) in zip(comparison.frames(images) if comparison else images, kept, strict=True)
         ]
         if queued and mark is not None:
             queued[-1] = replace(queued[-1], mark=mark)  # unselected frames behind it are seen with it
@@ -195,7 +210,9 @@ class RecordIntake:
             frames_undecodable=decoding.skipped,
         )
 
-    def _decode_with(self, message: FrameMessage, record: Record, select: Callable[[int], bool]) -> Decoding:
+    def _decode_with(
+        self, message: FrameMessage, record: Record, select: Callable[[int], bool], look: Look | None = None
+    ) -> Decoding:
         return decode(
             message.payload,
             message.content_type,
@@ -203,5 +220,6 @@ class RecordIntake:
             self._limits,
             max_side_px=self._settings.max_side_px,
             select=select,
+            look=look,
             written_ms=record.timestamp_ms,
         )

@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Mapping
 from uuid import uuid4
 
+from hermes_ray.cluster.ingest.comparing import Comparing
 from hermes_ray.cluster.ingest.counts import StreamCounts
 from hermes_ray.cluster.ingest.delivery import Delivery
 from hermes_ray.cluster.ingest.durable_frames import DurableFrames
@@ -82,7 +83,8 @@ class IngestLoop:
         replay_s = _REPLAY_INTERVALS * settings.snapshots.interval_s
         self._reader = PartitionReader(settings.kafka.frames_topic, self._reject, keep_gaps_s=replay_s + _GAP_MARGIN_S)
         self._streams = IngestStreams()
-        self._intake = RecordIntake(settings.video, self._streams, lost=self._reader.lost)
+        self._comparing = Comparing(settings.video, settings.memory, lambda *frame: self._sender.is_refused(*frame))
+        self._intake = RecordIntake(settings.video, self._streams, lost=self._reader.lost, comparing=self._comparing)
         self._outbox = Outbox(settings.cluster.max_inflight_frames, settings.engine.max_frames_per_step)
         self._delivery = Delivery(settings.cluster.namespace)
         self._gate = RecordGate(
@@ -100,7 +102,13 @@ class IngestLoop:
         self._meters = IngestMeters()
         self._rejected = RejectedRecords(self._reader, self._stream_counts, self._meters)
         self._sender = BatchSender(
-            self._outbox, self._delivery, self._rejected, self._stream_counts, self._meters, self._restart
+            self._outbox,
+            self._delivery,
+            self._rejected,
+            self._stream_counts,
+            self._meters,
+            self._restart,
+            self._comparing.need_pictures,
         )
         self._process = uuid4().hex
         self._stopping = threading.Event()
@@ -221,7 +229,7 @@ class IngestLoop:
         for record in self._gate.due():
             if self._has_room():
                 self._admit(record, consumer)
-        busy = self._delivery.under_way or self._rejected.unconfirmed or self._reader.held
+        busy = self._outbox.frames or self._rejected.unconfirmed or self._reader.held
         timeout_s = _BUSY_POLL_S if busy else _IDLE_POLL_S
         while self._has_room() and (record := self._reader.read(consumer, timeout_s)) is not None:
             self._admit(record, consumer)

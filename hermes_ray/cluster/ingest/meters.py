@@ -3,7 +3,15 @@
 from collections import Counter
 
 from hermes_ray.cluster.ingest.intake import Intake
-from hermes_ray.errors import ClusterError, MediaError, MessageError, Overloaded, UnreadableRecord, codes_of
+from hermes_ray.errors import (
+    ClusterError,
+    MediaError,
+    MessageError,
+    Overloaded,
+    PictureMissing,
+    UnreadableRecord,
+    codes_of,
+)
 from hermes_ray.observability.distribution import SECONDS, Meter
 from hermes_ray.observability.stats import IngestTotals
 
@@ -23,7 +31,7 @@ class IngestMeters:
         self._doubted = 0
         self._clock_steps = 0
         self._confirmed = 0
-        self._postponed = Counter(dict.fromkeys(codes_of(Overloaded, ClusterError), 0))
+        self._postponed = Counter(dict.fromkeys(codes_of(Overloaded, ClusterError, PictureMissing), 0))
         self._dead_letters = Counter(dict.fromkeys(codes_of(MessageError, MediaError, UnreadableRecord), 0))
 
     def record(self, payload: bytes | None, seconds: float) -> None:

@@ -9,7 +9,9 @@ from hermes_ray.cluster.ingest.frame_suspects import FrameSuspects
 from hermes_ray.cluster.ingest.meters import IngestMeters
 from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame, with_pictures
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
-from hermes_ray.cluster.wire.protocol import OwnersChanged
+from hermes_ray.cluster.wire.contracts import Location
+from hermes_ray.cluster.wire.protocol import FramePosition, OwnersChanged
+from hermes_ray.engine.residency.reference import ComparedFrame
 from hermes_ray.errors import (
     ClusterError,
     EngineClosed,
@@ -17,6 +19,7 @@ from hermes_ray.errors import (
     FramesFailed,
     HermesError,
     Overloaded,
+    PictureMissing,
     WorkerLost,
     WorkerUnavailable,
 )
@@ -37,6 +40,7 @@ class BatchSender:
         counts: of each stream.
         meters: counts of the worker.
         restart: called with a stream of which is not known what its owner has.
+        need_pictures: called with a stream of which its owner missed a picture, and with the newest frame sent to it.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class BatchSender:
         counts: StreamCounts,
         meters: IngestMeters,
         restart: Callable[[str], None],
+        need_pictures: Callable[[str, FramePosition], None],
     ) -> None:
         self._outbox = outbox
         self._delivery = delivery
@@ -54,20 +59,33 @@ class BatchSender:
         self._stream_counts = counts
         self._meters = meters
         self._restart = restart
+        self._need_pictures = need_pictures
         self._suspects = FrameSuspects()
 
     def send(self) -> None:
-        """Send a batch of every stream that may have one under way."""
+        """Send a batch of every stream that may have one under way; those without pictures together."""
+        together: dict[str, list[tuple[str, Location, tuple[QueuedFrame, ...]]]] = {}
         for stream_id in self._outbox.ready(time.monotonic()):
             try:
                 owner = self._delivery.owner(stream_id)
-                count = self._suspects.sendable(stream_id, owner, self._outbox.head(stream_id))
-                if count > 0:
+                head = self._outbox.head(stream_id)
+                count = self._suspects.sendable(stream_id, owner, head)
+                has_pixels = any(frame.has_pixels for frame in head[:count])
+                if count > 0 and (has_pixels or self._delivery.may_share(owner.worker)):
                     frames = self._outbox.begin(stream_id, count)
                     self._suspects.sent(stream_id, owner, frames)
-                    self._delivery.send(stream_id, owner, frames)
+                    if has_pixels:
+                        self._delivery.send(stream_id, owner, frames)
+                    else:
+                        together.setdefault(owner.worker, []).append((stream_id, owner, frames))
             except WorkerUnavailable as error:
                 self._conclude(Outcome(stream_id, error))
+        for worker, batches in together.items():
+            try:
+                self._delivery.send_together(worker, batches)
+            except WorkerUnavailable as error:
+                for stream_id, _, _ in batches:
+                    self._conclude(Outcome(stream_id, error))
 
     def settle(self, timeout_s: float) -> None:
         """Conclude the batches that have ended, waiting up to ``timeout_s`` for the first."""
@@ -88,11 +106,13 @@ class BatchSender:
         """Nothing of the stream is under way any more."""
         self._suspects.dropped(stream_id)
 
+    def is_refused(self, stream_id: str, position: FramePosition) -> bool:
+        """Whether a frame must never be sent again."""
+        return self._suspects.is_guilty(stream_id, position)
+
     def without_guilty(self, stream_id: str, frames: Iterable[QueuedFrame]) -> list[QueuedFrame]:
         """Frames as they may be queued: of those that are refused for good, only their mark is left."""
-        return [
-            frame.without_image() if self._suspects.is_guilty(stream_id, frame.position) else frame for frame in frames
-        ]
+        return [frame.without_image() if self.is_refused(stream_id, frame.position) else frame for frame in frames]
 
     def _conclude(self, outcome: Outcome) -> None:
         stream_id, error = outcome.stream_id, outcome.error
@@ -103,7 +123,9 @@ class BatchSender:
             self._blame(stream_id, announced=isinstance(error, EngineFailed))
         else:
             self._suspects.dropped(stream_id)
-        if isinstance(error, ClusterError | EngineFailed):
+        if isinstance(error, PictureMissing):
+            self._need_pictures(stream_id, self._outbox.sent(stream_id)[-1].position)
+        if isinstance(error, ClusterError | EngineFailed | PictureMissing):
             # The owner has changed, died, or does not answer: whatever it has of the batch, it or its successor knows.
             self._meters.postponed(error.code)
             self._restart(stream_id)
@@ -125,6 +147,8 @@ class BatchSender:
         applied = len(frames) - len(outcome.refused)
         self._stream_counts.applied(outcome.stream_id, applied)
         self._meters.confirmed(applied)
+        if any(isinstance(frame.image, ComparedFrame) for frame in frames) and outcome.refused:
+            self._restart(outcome.stream_id)  # frames behind a refused one were compared with what is in no memory
 
     def _blame(self, stream_id: str, *, announced: bool) -> None:
         owner, frames = self._delivery.owner(stream_id), self._outbox.sent(stream_id)

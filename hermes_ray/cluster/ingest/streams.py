@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from hermes_ray.cluster.ingest.comparing import Compared
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Durability, FramePosition, Mark, Resumption, is_done_with
 from hermes_ray.video.sampling import SamplerState
@@ -42,6 +43,7 @@ class IngestStream:
         state: see :class:`StreamState`.
         cursor: how far its records were looked at.
         sampler: sampling behind the cursor; ``None`` before the first frame.
+        compared: what its next frame is compared with.
         behind: its memory is of an older snapshot than what was committed rests on.
         replayed_until_ms: capture time up to which records may have been read before, ms since epoch.
         replay_ms: how much that is after a resumption, in capture time.
@@ -54,6 +56,7 @@ class IngestStream:
     state: StreamState = StreamState.AWAITED
     cursor: StreamCursor = field(default_factory=StreamCursor)
     sampler: SamplerState | None = None
+    compared: Compared = field(default_factory=Compared)
     behind: bool = False
     replayed_until_ms: float | None = None
     replay_ms: float = 0.0
@@ -76,6 +79,7 @@ class IngestStream:
         """
         self.cursor = StreamCursor(at.log, at.positions, at.sampler, at.lost_records, at.erased, at.settings)
         self.sampler = at.sampler
+        self.compared = Compared(at.reference)
         self.behind = at.behind
         self.ask_not_before_s = 0.0
         self.replay_ms = replay_s * 1000
@@ -103,18 +107,22 @@ class IngestStream:
         if self.state is StreamState.FOLLOWING:
             self.state = self._going_on()
 
-    def looked_at(self, mark: Mark | None, sampler: SamplerState, newest_ms: int) -> None:
+    def looked_at(
+        self, mark: Mark | None, sampler: SamplerState, newest_ms: int, compared: Compared | None = None
+    ) -> None:
         """A record of it was taken apart.
 
         Args:
             mark: how far the stream is with it; ``None`` if it was looked at before.
             sampler: sampling behind the record.
             newest_ms: the record's capture time, ms since epoch.
+            compared: what the next frame is compared with; ``None`` where none is.
         """
         if self.sampler is not None and self.sampler.clock_steps != sampler.clock_steps:
             # What was known of the replay was in the times of a clock that has been set.
             self.replayed_until_ms = None if self.state is StreamState.LIVE else newest_ms + self.replay_ms
         self.sampler = sampler
+        self.compared = compared or self.compared
         if mark is not None:
             self.cursor = self.cursor.advanced(mark)
         is_believed = sampler.run is None

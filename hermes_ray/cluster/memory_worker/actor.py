@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
@@ -40,7 +41,7 @@ from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
-from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream
+from hermes_ray.errors import EngineError, HermesError, NotReady, Overloaded, SnapshotError, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
 
@@ -51,6 +52,8 @@ log = get_logger(__name__)
 
 _Seen = TypeVar("_Seen")
 
+_HELD_STILL_S = 0.2
+"""As long as a memory is copied for a snapshot, about."""
 _CALLERS = 256
 """Router processes that may wait for answers at once; a question is only handed in, and holds no call open."""
 _LOOKERS = 4
@@ -276,7 +279,8 @@ class StreamMemoryActor:
             NotReady: its memory is being restored.
         """
         async with self._hosted.turn(stream_id, epoch):  # behind a batch that is being applied
-            return self._keeper.resumption(stream_id)
+            reference = await asyncio.to_thread(self._loading.loaded().reference, stream_id)
+            return replace(self._keeper.resumption(stream_id), reference=reference)
 
     @ray.method(concurrency_group="ingest")
     async def durability(self) -> Mapping[str, Durability]:
@@ -364,8 +368,12 @@ class StreamMemoryActor:
             Overloaded: too many frames wait; nothing was taken.
             NoFreeSlot: no room for another stream.
             NotReady: the stream's memory is being restored, or has newer frames, from another ingest worker.
+            PictureMissing: a frame without its picture shows something new; nothing was taken.
             WorkerUnavailable: the model is not loaded, or the worker not admitted, or about to end.
         """
+        return await self._ingest(batch)
+
+    async def _ingest(self, batch: FrameBatch) -> tuple[RefusedFrame, ...]:
         engine = self._loading.loaded()
         async with self._hosted.turn(batch.stream_id, batch.epoch):
             cursor = self._keeper.cursor(batch.stream_id)
@@ -384,6 +392,27 @@ class StreamMemoryActor:
                 self._events.wake()
             refused = watched.applied.refused.items()
             return tuple(RefusedFrame(batch.positions[repeats + index], error) for index, error in refused)
+
+    @ray.method(concurrency_group="ingest")
+    async def ingest_unchanged(self, batches: Sequence[FrameBatch]) -> Sequence[HermesError | None]:
+        """Apply batches without pictures, of several streams; returns when all of them can be asked about.
+
+        Nothing of it waits for anything but the engine's running step, so that no stream waits for another.
+
+        Returns:
+            Of each batch what :meth:`ingest` would raise, as a value, since the others are applied; ``Overloaded`` also
+            where somebody holds the stream's memory still.
+        """
+        return await asyncio.gather(*map(self._ingest_unchanged, batches))
+
+    async def _ingest_unchanged(self, batch: FrameBatch) -> HermesError | None:
+        if self._hosted.is_taken(batch.stream_id):
+            return Overloaded(f"stream {batch.stream_id!r} is held still", retry_after_s=_HELD_STILL_S)
+        try:
+            await self._ingest(batch)
+        except HermesError as error:
+            return error
+        return None
 
     @ray.method(concurrency_group="ask")
     async def ask(self, caller: str, asked: Asked) -> HermesError | None:

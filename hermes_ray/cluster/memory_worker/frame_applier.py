@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.engine.residency.reference import ComparedFrame
 from hermes_ray.errors import FramesFailed, HermesError, MediaError, Overloaded
 from hermes_ray.observability.logs import get_logger
 
@@ -22,7 +23,8 @@ _TRIES = 3
 """A frame that fails so often by itself is given up."""
 _PREPROCESSING_THREADS = 2
 
-Images = Sequence[NDArray[np.uint8]]
+Image = NDArray[np.uint8] | ComparedFrame
+Images = Sequence[Image]
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class FrameApplier:
         Args:
             engine: where to.
             stream_id: whose.
-            images: ``[height, width, 3]`` uint8 RGB each.
+            images: ``[height, width, 3]`` uint8 RGB each; or frames that were compared before.
             ts_ms: their capture times, ms since epoch.
 
         Raises:
@@ -76,7 +78,7 @@ class FrameApplier:
         return result
 
     async def _alone(
-        self, engine: "StreamEngine", stream_id: str, image: NDArray[np.uint8], ts_ms: int
+        self, engine: "StreamEngine", stream_id: str, image: Image, ts_ms: int
     ) -> StreamStats | HermesError:
         tries = 0
         while True:
@@ -93,9 +95,23 @@ class FrameApplier:
 
     async def _send(self, engine: "StreamEngine", stream_id: str, images: Images, ts_ms: Sequence[int]) -> StreamStats:
         def submit() -> Future[StreamStats]:
-            # Copies: what comes out of the object store is read-only, which torch does not take, and is freed sooner.
-            return engine.ingest(stream_id, [np.array(image) for image in images], ts_ms)
+            return engine.ingest(stream_id, [_own(image) for image in images], ts_ms)
 
-        # Preprocessing is torch work of milliseconds per frame, in the thread that calls ingest.
-        accepted = await asyncio.get_running_loop().run_in_executor(self._preprocessing, submit)
+        if any(_has_pixels(image) for image in images):
+            # Preprocessing is torch work of milliseconds per frame, in the thread that calls ingest.
+            accepted = await asyncio.get_running_loop().run_in_executor(self._preprocessing, submit)
+        else:
+            accepted = submit()
         return await asyncio.wrap_future(accepted)
+
+
+def _has_pixels(image: Image) -> bool:
+    return not isinstance(image, ComparedFrame) or image.image is not None
+
+
+def _own(image: Image) -> Image:
+    """A copy: what comes out of the object store is read-only, which torch does not take, and is freed sooner."""
+    if not isinstance(image, ComparedFrame):
+        return np.array(image)
+    small = replace(image.small, cells=np.array(image.small.cells))
+    return replace(image, small=small, image=None if image.image is None else np.array(image.image))

@@ -116,6 +116,10 @@ class HostedStreams:
                 raise WorkerUnavailable(f"{self._name} is about to end", retry_after_s=1.0)
             yield
 
+    def is_taken(self, stream_id: str) -> bool:
+        """Whether somebody holds a stream's memory still, so that a turn would have to be waited for."""
+        return self._in_order[stream_id].locked()
+
     def applied(self, stream_id: str, stats: StreamStats) -> None:
         """Frames were applied to a stream's memory."""
         lag_ms = None if stats.as_of_ms is None else time.time() * 1000 - stats.as_of_ms

@@ -11,6 +11,7 @@ from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.contracts import StreamStats
+from hermes_ray.engine.residency.reference import ComparedFrame, Reference
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts, SnapshotState
 from hermes_ray.video.sampling import SamplerState
@@ -79,7 +80,8 @@ class FrameBatch:
 
     Attributes:
         epoch: the owner's epoch as the sender knows it.
-        images: ``[height, width, 3]`` uint8 RGB each.
+        images: ``[height, width, 3]`` uint8 RGB each; or frames that ingest has compared, without their image where it
+            takes them to show nothing new.
         ts_ms: capture times, ms since epoch.
         clock_steps: of each frame, how often the stream's clock had been set by then.
         positions: where each frame came from.
@@ -88,7 +90,7 @@ class FrameBatch:
 
     stream_id: str
     epoch: int
-    images: Sequence[NDArray[np.uint8]]
+    images: Sequence[NDArray[np.uint8] | ComparedFrame]
     ts_ms: Sequence[int]
     clock_steps: Sequence[int]
     positions: Sequence[FramePosition]
@@ -202,6 +204,7 @@ class Resumption:
         lost_records: see :class:`Mark`.
         erased: per partition the offset below which records are of a stream of that name that was erased.
         settings: what is set for this stream, from there on.
+        reference: what its next frame is compared with; ``None`` if that one shows something new in any case.
     """
 
     log: str
@@ -211,6 +214,7 @@ class Resumption:
     lost_records: int = 0
     erased: Mapping[int, int] = field(default_factory=dict)
     settings: StreamSettings = field(default_factory=StreamSettings)
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)

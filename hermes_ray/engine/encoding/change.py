@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from hermes_ray.engine.residency.reference import Reference, SmallPicture
 
-_GRID = 36
+GRID = 36
 """Regions per side: about as many as the patches of the smallest vision towers, so none sees what is much smaller."""
 _SCALE = 64
 """Means of regions are kept in 64ths of a level, as integers: the same on every machine."""
+_OF_16_BITS = 257
+"""A level of 255, of 65535."""
 _DARK = 8.0
 """Levels that are added before light is judged as a factor, so that noise in the dark is no change of it."""
 _MOST_LIGHT = 1.25
@@ -63,7 +65,7 @@ def small_picture(image: NDArray[np.uint8]) -> SmallPicture:
         image: ``[height, width, 3]`` uint8 RGB, any size.
     """
     height, width = image.shape[:2]
-    rows, columns = min(_GRID, height), min(_GRID, width)
+    rows, columns = min(GRID, height), min(GRID, width)
     tops, lefts = np.arange(rows + 1) * height // rows, np.arange(columns + 1) * width // columns
     # Much faster than ``add.reduceat`` over the rows, and exact: a region has at most 257 of them in 16 bits.
     narrow = np.uint16 if height <= 257 * rows else np.uint32
@@ -71,6 +73,20 @@ def small_picture(image: NDArray[np.uint8]) -> SmallPicture:
     sums = np.add.reduceat(np.stack(strips), lefts[:-1], axis=1, dtype=np.int64)
     pixels = np.diff(tops)[:, None, None] * np.diff(lefts)[None, :, None]
     return SmallPicture(((sums * _SCALE + pixels // 2) // pixels).astype(np.uint16), height * width // (rows * columns))
+
+
+def small_picture_of(regions: NDArray[np.uint16], pixels: int) -> SmallPicture:
+    """What others have averaged over regions already.
+
+    Both frames of a comparison must have been averaged in the same way, which :func:`small_picture` is not.
+
+    Args:
+        regions: ``[rows, columns, 3]`` RGB, at most :data:`GRID` a side, 0 to 65535.
+        pixels: of the frame.
+    """
+    rows, columns, _ = regions.shape
+    cells = (regions.astype(np.uint32) * _SCALE + _OF_16_BITS // 2) // _OF_16_BITS
+    return SmallPicture(cells.astype(np.uint16), max(1, pixels // (rows * columns)))
 
 
 def differs(reference: NDArray[np.uint16], picture: SmallPicture) -> bool:

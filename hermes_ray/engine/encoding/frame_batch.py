@@ -15,7 +15,7 @@ class FrameBatch:
     """Frames handed over together; ``applied`` resolves when a question would see the last of them.
 
     Attributes:
-        pixels: preprocessed pictures.
+        pixels: preprocessed pictures; ``None`` where the sender takes the frame to show nothing new.
         ts_ms: their capture times.
         thumbnails: JPEG each, ``None`` where it could not be made; none if none are kept.
         small: how they are compared, one for each of ``pixels``; none if all of them are to be encoded.
@@ -23,7 +23,7 @@ class FrameBatch:
         applied_frames: how many are in the memory so far.
     """
 
-    pixels: list[Tensor]
+    pixels: list[Tensor | None]
     ts_ms: list[int]
     thumbnails: list[bytes | None] = field(default_factory=list)
     small: list[SmallPicture] = field(default_factory=list)
@@ -43,13 +43,17 @@ class WaitingFrame:
     """One of them, which waits for its step.
 
     Attributes:
+        pixels: preprocessed; ``None`` if it shows what the frame before it shows, and so is not to be encoded.
         small: how it is compared with others; ``None`` where none is.
-        is_new: it is to be encoded; the others show what the one before them shows.
     """
 
-    pixels: Tensor
+    pixels: Tensor | None
     ts_ms: int
     thumbnail: bytes | None
     batch: FrameBatch
     small: SmallPicture | None = None
-    is_new: bool = True
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is to be encoded."""
+        return self.pixels is not None

@@ -8,6 +8,7 @@ from torch import Tensor
 from hermes_ray.engine.encoding.change import ChangeDetector
 from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
 from hermes_ray.engine.residency.reference import Reference
+from hermes_ray.errors import PictureMissing
 
 
 class FrameQueue:
@@ -42,17 +43,24 @@ class FrameQueue:
         Args:
             batch: comes behind all that wait.
             reference: of the stream's memory.
+
+        Raises:
+            PictureMissing: one of them is to be encoded, and came without its picture.
         """
         if self._detector is None:
-            return [WaitingFrame(*parts, batch) for parts in _parts(batch)]
-        newest = next((reference_of(frame) for frame in reversed(self._frames) if frame.is_new), reference)
-        frames = []
+            return [_with_picture(WaitingFrame(*parts, batch)) for parts in _parts(batch)]
+        newest, frames = self.newest(reference), []
         for (pixels, ts_ms, thumbnail), small in zip(_parts(batch), batch.small, strict=True):
-            is_new = self._detector.is_new(newest, small, ts_ms)
-            frame = WaitingFrame(pixels, ts_ms, thumbnail, batch, small, is_new)
-            newest = reference_of(frame) if frame.is_new else newest
-            frames.append(frame)
+            if self._detector.is_new(newest, small, ts_ms):
+                frames.append(_with_picture(WaitingFrame(pixels, ts_ms, thumbnail, batch, small)))
+                newest = reference_of(frames[-1])
+            else:
+                frames.append(WaitingFrame(None, ts_ms, thumbnail, batch, small))
         return frames
+
+    def newest(self, reference: Reference | None) -> Reference | None:
+        """What a frame that comes now is compared with, if the stream's memory says that it is ``reference``."""
+        return next((reference_of(frame) for frame in reversed(self._frames) if frame.is_new), reference)
 
     def extend(self, frames: Sequence[WaitingFrame]) -> list[WaitingFrame]:
         """Have frames wait behind the others; returns those that need not, because nothing before them does."""
@@ -86,7 +94,13 @@ class FrameQueue:
             yield self._frames.popleft()
 
 
-def _parts(batch: FrameBatch) -> Iterator[tuple[Tensor, int, bytes | None]]:
+def _with_picture(frame: WaitingFrame) -> WaitingFrame:
+    if frame.pixels is None:
+        raise PictureMissing("a frame came without its picture, and shows something new")
+    return frame
+
+
+def _parts(batch: FrameBatch) -> Iterator[tuple[Tensor | None, int, bytes | None]]:
     return zip(batch.pixels, batch.ts_ms, batch.thumbnails or [None] * len(batch.pixels), strict=True)
 
 

@@ -55,7 +55,7 @@ def group_waiting(memory: StreamMemory, frames: Sequence[WaitingFrame], frames_p
     timed = [
         TimedPixels(frame.pixels, max(0, frame.ts_ms - memory.started_ms), number)
         for number, frame in enumerate(frames, start=memory.frames_seen)
-        if frame.is_new
+        if frame.pixels is not None
     ]
     groups, memory.held_back = group_frames([*memory.held_back, *timed], frames_per_block)
     return groups

@@ -20,10 +20,12 @@ from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory,
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
+from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
+from hermes_ray.observability.distribution import SECONDS, Meter
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -50,6 +52,7 @@ class FrameIngest:
         vision: turns frames into tokens; the adapter itself, until there are captured passes.
         frames_applied: frames that memories have seen.
         frames_unchanged: those of them that were not encoded.
+        vision_seconds: of each pass of the vision tower.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class FrameIngest:
         self._detector = detector
         self._streams: dict[str, _Stream] = {}
         self.frames_applied = self.frames_unchanged = 0
+        self.vision_seconds = Meter(SECONDS)
 
     @property
     def frames_waiting(self) -> int:
@@ -81,7 +85,7 @@ class FrameIngest:
         try:
             stream = self._open(stream_id)
             frames = stream.waiting.sifted(batch, stream.memory.reference)
-            self._check_room(stream, [frame.pixels for frame in frames if frame.is_new])
+            self._check_room(stream, [frame.pixels for frame in frames if frame.pixels is not None])
         except HermesError as error:
             batch.applied.set_exception(error)
             return
@@ -175,6 +179,11 @@ class FrameIngest:
             oldest_ms=next(iter(stream.memory.captured.ms), None),
         )
 
+    def reference(self, stream_id: str) -> Reference | None:
+        """What a stream's next frame will be compared with; ``None`` without any, as of a stream that is not there."""
+        stream = self._streams.get(stream_id)
+        return None if stream is None else stream.waiting.newest(stream.memory.reference)
+
     def held_tokens(self, stream_id: str) -> HeldTokens:
         """Which tokens a stream's memory holds, copied off the device. Raises as :meth:`memory`."""
         memory, as_of_ms = self.memory(stream_id)
@@ -260,7 +269,7 @@ class FrameIngest:
     def _check_room(self, stream: _Stream, pixels: list[Tensor]) -> None:
         if not self._writer.evicts:
             ahead = [frame.pixels for frame in stream.memory.held_back]
-            ahead += [frame.pixels for frame in stream.waiting if frame.is_new]
+            ahead += [frame.pixels for frame in stream.waiting if frame.pixels is not None]
             self._writer.check_room(stream.memory, complete_groups([*ahead, *pixels], self._adapter.frames_per_block))
 
     def _encode(self, groups: dict[str, list[FrameGroup]]) -> dict[str, Exception]:
@@ -270,7 +279,9 @@ class FrameIngest:
         blocks: dict[str, list[VisualBlock]] = {}
 
         def look(names: Sequence[str]) -> None:
+            started_s = perf_counter()
             encoded = iter(self.vision.encode([group for name in names for group in groups[name]]))
+            self.vision_seconds.observe(perf_counter() - started_s)
             blocks.update(
                 {name: [replace(next(encoded), numbers=group.numbers) for group in groups[name]] for name in names}
             )

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from hermes_ray.engine.encoding.change import small_picture
 from hermes_ray.engine.encoding.frame_batch import FrameBatch
+from hermes_ray.engine.residency.reference import ComparedFrame, SmallPicture
 from hermes_ray.errors import FramesFailed, HermesError
 from hermes_ray.models import ModelAdapter
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
 
+Picture = NDArray[np.uint8] | ComparedFrame
 ThumbnailMaker = Callable[[NDArray[np.uint8]], bytes]
 """Makes a JPEG of a picture, ``[height, width, 3]`` uint8 RGB of any size; called from any thread."""
 
@@ -32,11 +34,11 @@ class FramePreparation:
         self._thumbnail = thumbnail
         self._compared = compared
 
-    def batch(self, images: Sequence[NDArray[np.uint8]], ts_ms: Sequence[int]) -> FrameBatch:
+    def batch(self, images: Sequence[Picture], ts_ms: Sequence[int]) -> FrameBatch:
         """Prepare frames.
 
         Args:
-            images: ``[height, width, 3]`` uint8 RGB each, any size.
+            images: ``[height, width, 3]`` uint8 RGB each, any size; or frames that were compared before.
             ts_ms: capture times, ms since epoch, one per image.
 
         Raises:
@@ -44,10 +46,13 @@ class FramePreparation:
             FramesFailed: a picture cannot be prepared, unexpectedly.
         """
         pixels = [self._preprocessed(image) for image in images]
-        small = [small_picture(image) for image in images] if self._compared else []
+        small = [_small(image) for image in images] if self._compared else []
         return FrameBatch(pixels, list(ts_ms), [self._thumbnail_of(image) for image in images], small)
 
-    def _preprocessed(self, image: NDArray[np.uint8]) -> Tensor:
+    def _preprocessed(self, picture: Picture) -> Tensor | None:
+        image = _image(picture)
+        if image is None:
+            return None
         try:
             return self._adapter.preprocess(image)
         except HermesError:
@@ -55,11 +60,22 @@ class FramePreparation:
         except Exception as error:
             raise FramesFailed(f"a picture cannot be prepared: {type(error).__name__}: {error}") from error
 
-    def _thumbnail_of(self, image: NDArray[np.uint8]) -> bytes | None:
+    def _thumbnail_of(self, picture: Picture) -> bytes | None:
         if self._thumbnail is None:
             return None
+        image = _image(picture)
+        if image is None:
+            return picture.thumbnail if isinstance(picture, ComparedFrame) else None
         try:
             return self._thumbnail(image)
         except Exception:  # whatever it is: a picture for people is less than a frame for the model
             log.exception("a frame has no thumbnail")
             return None
+
+
+def _image(picture: Picture) -> NDArray[np.uint8] | None:
+    return picture.image if isinstance(picture, ComparedFrame) else picture
+
+
+def _small(picture: Picture) -> SmallPicture:
+    return picture.small if isinstance(picture, ComparedFrame) else small_picture(picture)

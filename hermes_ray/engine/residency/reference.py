@@ -20,6 +20,21 @@ class SmallPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedFrame:
+    """A frame that whoever decoded it has compared with the stream's newest one that showed something new.
+
+    Attributes:
+        small: how it was compared.
+        image: ``[height, width, 3]`` uint8 RGB; ``None``: it is taken to show nothing new.
+        thumbnail: of a frame without its image; ``None`` if it has none.
+    """
+
+    small: SmallPicture
+    image: NDArray[np.uint8] | None = None
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """The newest frame of a stream that was encoded.
 

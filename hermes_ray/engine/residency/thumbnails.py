@@ -46,8 +46,8 @@ class Thumbnails:
     Where ``max_bytes`` are not enough, those pictures go first of whose frames the deep layers hold least, since
     evidence comes from there; among equals the older ones. The newest picture always stays.
 
-    Of frames that showed nothing new only the newest has a picture of its own, until the next one comes; the others
-    look like the frame that they repeat.
+    Of frames that showed nothing new only the newest that brought a picture keeps it, until the next one does; those
+    behind it look like it, and those before it like the frame that they repeat.
 
     Args:
         max_bytes: of all pictures together; 0 keeps none.
@@ -84,7 +84,7 @@ class Thumbnails:
 
         ``None`` if the memory held nothing of it when last asked.
         """
-        if self._newest_unchanged is not None and self._newest_unchanged[0] == frame:
+        if self._newest_unchanged is not None and self._newest_unchanged[0] <= frame:
             return self._newest_unchanged
         if frame in self._by_frame:
             return frame, self._by_frame[frame]
@@ -109,7 +109,8 @@ class Thumbnails:
         else:
             return
         group = self._newest if shown is None else shown.group
-        self._newest_unchanged = (frame, Thumbnail(group, frame, captured_ms, jpeg)) if jpeg else None
+        if jpeg:
+            self._newest_unchanged = frame, Thumbnail(group, frame, captured_ms, jpeg)
 
     def is_behind(self, compactions: int) -> bool:
         """Whether the memory was compacted since :meth:`keep` was told what it holds."""

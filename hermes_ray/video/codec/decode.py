@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from hermes_ray.errors import UndecodableMedia, UnsupportedMedia
 from hermes_ray.video.codec.cpu_budget import CpuBudget
+from hermes_ray.video.codec.glance import Look
 from hermes_ray.video.codec.limits import DecodeLimits
 from hermes_ray.video.codec.pictures import Decoding
 from hermes_ray.video.codec.segment import Segment
@@ -32,6 +33,7 @@ def decode(
     *,
     max_side_px: int | None = None,
     select: Callable[[int], bool] | None = None,
+    look: Look | None = None,
     default_fps: float = DEFAULT_FPS,
     written_ms: int | None = None,
 ) -> Decoding:
@@ -59,6 +61,8 @@ def decode(
         max_side_px: shrink frames so that their longer side is at most this, within the colour conversion.
         select: called with each frame's capture time in presentation order; frames for which it is false are
             decoded, as later ones need them, but not converted or yielded.
+        look: called with each of the frames that are left, before it is converted; those for which it is false are not
+            converted or yielded either.
         default_fps: frame rate of a raw H.264 segment without VUI timing, or with one that cannot be right.
         written_ms: when the record was written, by which all its frames had been captured; by default, at ``ts_ms``.
 
@@ -81,4 +85,4 @@ def decode(
     with budget.spending():
         segment = opener(payload, limits, default_fps, room_s)
     budget.lasts(segment.seconds())
-    return Decoding(segment, ts_ms, limits, budget, max_side_px, select)
+    return Decoding(segment, ts_ms, limits, budget, max_side_px, select, look)

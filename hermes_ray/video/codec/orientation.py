@@ -1,9 +1,12 @@
 """Which way up a stored picture is to be shown: turned by quarters, and perhaps mirrored."""
 
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Level = TypeVar("_Level", np.uint8, np.uint16)
 
 
 class Orientation(IntEnum):
@@ -41,7 +44,7 @@ _UPRIGHT_AGAIN = {
 _BY_STEPS = {steps: orientation for orientation, steps in _UPRIGHT_AGAIN.items()}
 
 
-def upright(image: NDArray[np.uint8], orientation: Orientation) -> NDArray[np.uint8]:
+def upright(image: NDArray[_Level], orientation: Orientation) -> NDArray[_Level]:
     """Return a picture ``[H, W, 3]`` as it is to be shown, ``[W, H, 3]`` if it lies on its side."""
     swapped, rows, columns = _UPRIGHT_AGAIN[orientation]
     if swapped:

@@ -11,6 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from hermes_ray.errors import UndecodableMedia
 from hermes_ray.video.codec.cpu_budget import CpuBudget
+from hermes_ray.video.codec.glance import Glance, Look
 from hermes_ray.video.codec.limits import DecodeLimits
 from hermes_ray.video.codec.missing import check_missing
 from hermes_ray.video.codec.orientation import Orientation, from_matrix, upright
@@ -55,6 +56,7 @@ class Decoding(Iterator[Frame]):
         budget: CpuBudget,
         max_side_px: int | None,
         select: Callable[[int], bool] | None,
+        look: Look | None = None,
     ) -> None:
         self.skipped = 0
         self.refused_fps = segment.refused_fps
@@ -64,6 +66,7 @@ class Decoding(Iterator[Frame]):
         self._budget = budget
         self._max_side_px = max_side_px
         self._select = select
+        self._look = look
         self._frames = self._decode()
 
     def __next__(self) -> Frame:
@@ -78,21 +81,33 @@ class Decoding(Iterator[Frame]):
             capture_ms = self._ts_ms + round(1000 * clock.offset(packet))
             if self._select is None or self._select(capture_ms):
                 with self._budget.spending():
-                    frame = self._frame(packet, picture, capture_ms)
-                yield frame
+                    wanted = self._look is None or self._look(self._glance(packet, picture), capture_ms)
+                    frame = self._frame(packet, picture, capture_ms) if wanted else None
+                if frame is not None:
+                    yield frame
         self.skipped = max(0, self._segment.pictures - shown)
 
     def _frame(self, packet: int, picture: av.VideoFrame, capture_ms: int) -> Frame:
-        segment = self._segment
-        aspect = segment.pixel_aspect
         return to_frame(
             picture,
             capture_ms,
             self._max_side_px,
-            pixel_aspect=segment.context.sample_aspect_ratio if aspect is None else aspect,
+            pixel_aspect=self._pixel_aspect,
             max_pixels=self._limits.max_pixels,
-            orientation=segment.orientation or segment.contents[packet].orientation or Orientation.UPRIGHT,
+            orientation=self._orientation(packet),
         )
+
+    def _glance(self, packet: int, picture: av.VideoFrame) -> Glance:
+        shown = shown_size(picture.width, picture.height, self._pixel_aspect, self._limits.max_pixels)
+        return Glance(picture, fit(*shown, self._max_side_px), self._orientation(packet))
+
+    @property
+    def _pixel_aspect(self) -> Fraction | None:
+        aspect = self._segment.pixel_aspect
+        return self._segment.context.sample_aspect_ratio if aspect is None else aspect
+
+    def _orientation(self, packet: int) -> Orientation:
+        return self._segment.orientation or self._segment.contents[packet].orientation or Orientation.UPRIGHT
 
     def _pictures(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield (which packet it began in, picture) in presentation order."""

@@ -1,0 +1,1 @@
+"""How many cameras a machine carries, and which part of it is full then."""
