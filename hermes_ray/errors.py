@@ -45,6 +45,7 @@
     ├── StreamExists              the stream has a memory already
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
+    │   │   └── TakenOver         another cluster has the streams; this one never will again
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
     │   ├── UnknownWorker         no worker of that name
     │   └── WorkerUnavailable     the owning worker is dead or restarting
@@ -373,6 +374,10 @@ class NotReady(ClusterError):
     """Bring-up has not finished."""
 
     code = "not-ready"
+
+
+class TakenOver(NotReady):
+    """Another cluster that shares the snapshot store owns the streams by now; this one never will again."""
 
 
 class StaleEpoch(ClusterError):

@@ -18,7 +18,7 @@ from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figures_of, merged
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
-from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
+from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, TakenOver, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
 
@@ -56,6 +56,7 @@ class ClusterClient:
         self._locations: dict[str, Location] = {}
         self._suspects = QuestionSuspects()
         self._channels = AnswerChannels(self._handle, self._ended)
+        self._active = True
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -77,6 +78,14 @@ class ClusterClient:
             return await self._call(COORDINATOR, "readiness")
         except HermesError as error:
             return Readiness(False, (f"{COORDINATOR}: {error}",))
+
+    async def is_active(self) -> bool:
+        """Whether no other cluster has taken over, as far as is known. Raises nothing, and waits a second at most."""
+        try:
+            self._active = await self._call(COORDINATOR, "is_active", limit_s=_STATS_LIMIT_S)
+        except HermesError as error:
+            log.debug("not known whether another cluster has taken over", error=str(error))
+        return self._active
 
     async def list_streams(self) -> list[StreamStatus]:
         """Every stream that has a memory, by name.
@@ -266,6 +275,8 @@ class ClusterClient:
                         begun = True
                         yield item
                 return
+            except TakenOver:
+                raise  # waiting here is in vain; whoever asks again comes to the other cluster
             except (StaleEpoch, NotReady, WorkerUnavailable) as error:
                 # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
                 at_once = isinstance(error, StaleEpoch) and not moved
