@@ -28,6 +28,7 @@ import psutil
 from hermes_ray.api import server
 from hermes_ray.cluster.control.bringup import connect_ray
 from hermes_ray.config import Settings, load
+from hermes_ray.errors import HermesError
 from tests.chaos.faults import FaultInjector
 from tests.patience import LIMIT_S
 
@@ -125,7 +126,10 @@ class OneCluster:
 def _inject(settings: Settings, kinds: "queue.Queue[str | None]") -> None:
     injector = FaultInjector(settings, random.Random(0))
     while (kind := kinds.get()) is not None:
-        injected = asyncio.run(injector.inject(kind))
+        try:
+            injected = asyncio.run(injector.inject(kind))
+        except HermesError:  # it has not started yet
+            injected = False
         print(json.dumps({"injected": injected, "kind": kind, "at_s": time.monotonic()}), flush=True)
 
 

@@ -48,7 +48,7 @@ def settings(broker: EmbeddedBroker, tmp_path: Path) -> Settings:
         kafka={"frames_partitions": 2},
         video={"target_fps": 1.0},
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
-        cluster={"move_after_s": 10.0},
+        cluster={"memory_workers": 1, "move_after_s": 10.0},
         api={"port": 0},
     )
     ensure_topics(settings.kafka)
