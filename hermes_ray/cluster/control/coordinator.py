@@ -234,9 +234,9 @@ class Coordinator:
         """
         return self._succession.readiness(self._supervisor.readiness())
 
-    async def is_active(self) -> bool:
-        """Whether requests are to come here: no other cluster has taken over."""
-        return self._succession.standing is not Standing.OVER
+    async def standing(self) -> Standing:
+        """Where this cluster stands among those that share its snapshot store."""
+        return self._succession.standing
 
     async def commits_for_s(self) -> float:
         """For how long an ingest worker may begin commits, seconds."""

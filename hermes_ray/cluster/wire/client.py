@@ -13,6 +13,7 @@ from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.shared_call import SharedCall
+from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figures_of, merged
@@ -82,7 +83,8 @@ class ClusterClient:
     async def is_active(self) -> bool:
         """Whether no other cluster has taken over, as far as is known. Raises nothing, and waits a second at most."""
         try:
-            self._active = await self._call(COORDINATOR, "is_active", limit_s=_STATS_LIMIT_S)
+            standing = await self._call(COORDINATOR, "standing", limit_s=_STATS_LIMIT_S)
+            self._active = standing is not Standing.OVER
         except HermesError as error:
             log.debug("not known whether another cluster has taken over", error=str(error))
         return self._active
@@ -115,10 +117,12 @@ class ClusterClient:
             async with asyncio.timeout(_STATS_LIMIT_S):
                 workers = await self._call(COORDINATOR, "worker_stats")
                 problems = await self._call(COORDINATOR, "question_problems")
+                standing: Standing = await self._call(COORDINATOR, "standing")
         except (HermesError, TimeoutError) as error:
             log.warning("no stats", error=str(error))
             return SystemStats(coordinator_up=False)
-        return SystemStats(True, workers, await self._stream_figures() if per_stream else {}, problems)
+        streams = await self._stream_figures() if per_stream else {}
+        return SystemStats(True, workers, streams, problems, standing.value)
 
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""
