@@ -25,7 +25,7 @@ from hermes_ray.observability.stats import (
     WorkerStats,
 )
 
-_STANDINGS = ("waiting", "claimed", "holding", "handing-over", "handed-over", "over")
+_PHASES = ("waiting", "claimed", "holding", "handing-over", "handed-over", "over")
 
 Value: TypeAlias = float | Distribution
 Samples: TypeAlias = Iterator[tuple[tuple[str, ...], Value]]
@@ -129,9 +129,9 @@ def _places(worker: WorkerStats) -> Mapping[str, int]:
     return {} if engine is None else {"slot": engine.streams_resident, "parked": engine.streams_parked}
 
 
-def _standing(stats: SystemStats) -> Samples:
-    if stats.standing is not None:
-        yield from (((standing,), float(standing == stats.standing)) for standing in _STANDINGS)
+def _phase(stats: SystemStats) -> Samples:
+    if stats.phase is not None:
+        yield from (((phase,), float(phase == stats.phase)) for phase in _PHASES)
 
 
 _SYSTEM = (
@@ -143,10 +143,10 @@ _SYSTEM = (
         labels=(),
     ),
     _gauge(
-        "hermes_cluster_standing",
+        "hermes_cluster_phase",
         "1 for where the cluster stands among those that share its snapshot store; `holding` owns the streams.",
-        _standing,
-        labels=("standing",),
+        _phase,
+        labels=("phase",),
     ),
     _gauge(
         "hermes_worker_up",

@@ -246,11 +246,11 @@ class SystemStats:
         workers: by name.
         streams: by id; empty unless metrics per stream are switched on.
         question_problems: questions that callers saw fail, by problem code, over all routers.
-        standing: where the cluster stands among those that share its snapshot store; ``None`` if that is not known.
+        phase: where the cluster stands among those that share its snapshot store; ``None`` if that is not known.
     """
 
     coordinator_up: bool
     workers: Mapping[str, WorkerStats] = field(default_factory=dict)
     streams: Mapping[str, StreamFigures] = field(default_factory=dict)
     question_problems: Mapping[str, int] = field(default_factory=dict)
-    standing: str | None = None
+    phase: str | None = None

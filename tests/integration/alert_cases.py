@@ -117,8 +117,8 @@ CASES = (
         "HermesNobodyReads",
         "the next cluster of an upgrade is gone, and then another takes over",
         {
-            of("hermes_cluster_standing", standing="holding", instance="old"): "1x10 0x40",
-            of("hermes_cluster_standing", standing="holding", instance="new"): "_x9 0x10 stale _x10 1x20",
+            of("hermes_cluster_phase", phase="holding", instance="old"): "1x10 0x40",
+            of("hermes_cluster_phase", phase="holding", instance="new"): "_x9 0x10 stale _x10 1x20",
         },
         {"10m": 0, "14m": 0, "17m": 1, "29m": 1, "32m": 0},
     ),
@@ -126,8 +126,8 @@ CASES = (
         "HermesNobodyReads",
         "one takes over from the other",
         {
-            of("hermes_cluster_standing", standing="holding", instance="old"): "1x10 0x40",
-            of("hermes_cluster_standing", standing="holding", instance="new"): "0x11 1x40",
+            of("hermes_cluster_phase", phase="holding", instance="old"): "1x10 0x40",
+            of("hermes_cluster_phase", phase="holding", instance="new"): "0x11 1x40",
         },
         {"10m": 0, "20m": 0, "45m": 0},
     ),

@@ -22,7 +22,7 @@ from hermes_ray.cluster.control.take_over import TakeOver
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
 from hermes_ray.cluster.wire.protocol import ClusterView
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.errors import NoFreeSlot, NotReady, UnknownStream
@@ -234,9 +234,9 @@ class Coordinator:
         """
         return self._succession.readiness(self._supervisor.readiness())
 
-    async def standing(self) -> Standing:
+    async def phase(self) -> TenurePhase:
         """Where this cluster stands among those that share its snapshot store."""
-        return self._succession.standing
+        return self._succession.phase
 
     async def commits_for_s(self) -> float:
         """For how long an ingest worker may begin commits, seconds."""
@@ -299,7 +299,7 @@ class Coordinator:
     async def _go_round(self) -> None:
         await self._supervisor.visit()
         self._heard_all.set()
-        if self._succession.standing.has_let_go:
+        if self._succession.phase.has_let_go:
             self._let_go()
         elif self._succession.is_holding:
             await self._supervisor.assign()

@@ -13,7 +13,7 @@ from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.shared_call import SharedCall
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figures_of, merged
@@ -83,8 +83,8 @@ class ClusterClient:
     async def is_active(self) -> bool:
         """Whether no other cluster has taken over, as far as is known. Raises nothing, and waits a second at most."""
         try:
-            standing = await self._call(COORDINATOR, "standing", limit_s=_STATS_LIMIT_S)
-            self._active = standing is not Standing.OVER
+            phase = await self._call(COORDINATOR, "phase", limit_s=_STATS_LIMIT_S)
+            self._active = phase is not TenurePhase.OVER
         except HermesError as error:
             log.debug("not known whether another cluster has taken over", error=str(error))
         return self._active
@@ -117,12 +117,12 @@ class ClusterClient:
             async with asyncio.timeout(_STATS_LIMIT_S):
                 workers = await self._call(COORDINATOR, "worker_stats")
                 problems = await self._call(COORDINATOR, "question_problems")
-                standing: Standing = await self._call(COORDINATOR, "standing")
+                phase: TenurePhase = await self._call(COORDINATOR, "phase")
         except (HermesError, TimeoutError) as error:
             log.warning("no stats", error=str(error))
             return SystemStats(coordinator_up=False)
         streams = await self._stream_figures() if per_stream else {}
-        return SystemStats(True, workers, streams, problems, standing.value)
+        return SystemStats(True, workers, streams, problems, phase.value)
 
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""

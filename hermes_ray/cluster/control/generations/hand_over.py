@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from hermes_ray.cluster.control.directory import StreamDirectory
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
 
@@ -34,7 +34,7 @@ class HandOver:
         call: how to reach a worker.
         changes_end: waits until no change of a stream that a person wanted is under way.
         directory: whom what belongs to.
-        standing: of this cluster, now.
+        phase: of this cluster, now.
         commits_end_s: after so long no commit of a worker that is out of reach can be under way any more, seconds.
         now_s: a clock that only grows, seconds.
     """
@@ -48,7 +48,7 @@ class HandOver:
         call: Call,
         changes_end: Callable[[], Awaitable[None]],
         directory: StreamDirectory,
-        standing: Callable[[], Standing],
+        phase: Callable[[], TenurePhase],
         commits_end_s: float,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,7 +59,7 @@ class HandOver:
         self._call = call
         self._changes_end = changes_end
         self._directory = directory
-        self._standing = standing
+        self._phase = phase
         self._commits_end_s = commits_end_s
         self._now_s = now_s
         self._stood_down: set[str] = set()
@@ -67,13 +67,13 @@ class HandOver:
 
     async def run(self) -> None:
         """Go through with it, for ever: a worker that comes back late is stood down too."""
-        if self._standing() is Standing.HANDING_OVER:
+        if self._phase() is TenurePhase.HANDING_OVER:
             await self._stop_reading()
             await self._changes_end()
             await self._store()
         self.has_let_go = True
         while True:
-            if self._standing() is Standing.OVER:
+            if self._phase() is TenurePhase.OVER:
                 await self._stand_down()
             await asyncio.sleep(_ROUND_S)
 

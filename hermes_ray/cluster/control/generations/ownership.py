@@ -1,4 +1,4 @@
-"""Keeps this cluster's standing up to date, beside the Coordinator's rounds: a snapshot store may hang."""
+"""Keeps this cluster's phase up to date, beside the Coordinator's rounds: a snapshot store may hang."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from hermes_ray.cluster.control.generations.generation_store import GenerationSt
 from hermes_ray.cluster.control.generations.tenure import Tenure, Terms
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE
 from hermes_ray.cluster.memory_worker.snapshot_store import is_shared
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.logs import get_logger
@@ -64,9 +64,9 @@ class Ownership:
         return self._terms.stale_after_s
 
     @property
-    def standing(self) -> Standing:
+    def phase(self) -> TenurePhase:
         """Of this cluster, now."""
-        return Standing.HOLDING if self._tenure is None else self._tenure.standing
+        return TenurePhase.HOLDING if self._tenure is None else self._tenure.phase
 
     @property
     def generation(self) -> int | None:
@@ -81,9 +81,9 @@ class Ownership:
     @property
     def detail(self) -> str | None:
         """What keeps this cluster from working, or will, for people; ``None`` if nothing does."""
-        if self._tenure is None or (self.standing is Standing.HOLDING and not self._trouble):
+        if self._tenure is None or (self.phase is TenurePhase.HOLDING and not self._trouble):
             return None
-        if self.standing is Standing.HOLDING:
+        if self.phase is TenurePhase.HOLDING:
             return f"offsets are committed for {self._tenure.commits_for_s():.0f} s more: {self._trouble}"
         return "; ".join(filter(None, (self._tenure.detail, self._trouble)))
 
@@ -93,11 +93,11 @@ class Ownership:
 
     async def run(self) -> None:
         """Step for ever, until it is over."""
-        while self._tenure is not None and self._tenure.standing is not Standing.OVER:
+        while self._tenure is not None and self._tenure.phase is not TenurePhase.OVER:
             await self._step(self._tenure)
-            self._followed |= self.standing in (Standing.WAITING, Standing.CLAIMED) and not self._trouble
+            self._followed |= self.phase in (TenurePhase.WAITING, TenurePhase.CLAIMED) and not self._trouble
             await asyncio.sleep(
-                self._beat_s if self.standing is Standing.HOLDING and not self._trouble else _CHANGING_S
+                self._beat_s if self.phase is TenurePhase.HOLDING and not self._trouble else _CHANGING_S
             )
 
     async def give_up(self) -> None:

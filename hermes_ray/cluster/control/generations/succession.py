@@ -11,7 +11,7 @@ from hermes_ray.cluster.control.supervisor import Supervisor
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.cluster.wire.protocol import Assignment
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings
 from hermes_ray.errors import NotReady, TakenOver
 
@@ -19,7 +19,7 @@ _LET_GO_LIMIT_S = 60.0
 """Last snapshots of all streams of a worker; what takes longer goes on, and is asked for again."""
 _RESTORED_AT_LATEST_S = 60.0
 """A stream that cannot be restored must not keep the former cluster answering for all others."""
-_ANSWERS = (Standing.HOLDING, Standing.HANDING_OVER, Standing.HANDED_OVER)
+_ANSWERS = (TenurePhase.HOLDING, TenurePhase.HANDING_OVER, TenurePhase.HANDED_OVER)
 
 
 class Succession:
@@ -57,16 +57,16 @@ class Succession:
         self.ownership = Ownership(settings, cluster, supervisor.could_serve, self._serves, self._has_let_go)
 
     @property
-    def standing(self) -> Standing:
+    def phase(self) -> TenurePhase:
         """Of this cluster, now."""
-        return self.ownership.standing
+        return self.ownership.phase
 
     @property
     def is_holding(self) -> bool:
         """Whether the streams are this cluster's."""
-        if self.standing is Standing.HOLDING and self._holding_since_s is None:
+        if self.phase is TenurePhase.HOLDING and self._holding_since_s is None:
             self._holding_since_s = time.monotonic()
-        return self.standing is Standing.HOLDING
+        return self.phase is TenurePhase.HOLDING
 
     def require_holding(self) -> None:
         """Let nothing be changed that is another cluster's.
@@ -75,9 +75,9 @@ class Succession:
             TakenOver: another cluster has the streams, or is about to.
             NotReady: this one does not have them yet.
         """
-        if self.standing.has_let_go:
+        if self.phase.has_let_go:
             raise TakenOver(str(self.ownership.detail))
-        if self.standing is not Standing.HOLDING:
+        if self.phase is not TenurePhase.HOLDING:
             raise NotReady(str(self.ownership.detail))
 
     def require_placing(self) -> None:
@@ -88,7 +88,7 @@ class Succession:
 
     def require_answering(self) -> None:
         """Let nobody be answered from what is long past. Raises ``TakenOver``."""
-        if self.standing is Standing.OVER:
+        if self.phase is TenurePhase.OVER:
             raise TakenOver(str(self.ownership.detail))
 
     def readiness(self, of_workers: Readiness) -> Readiness:
@@ -102,7 +102,7 @@ class Succession:
             detail = "the streams of the former cluster are being restored"
             return Readiness(False, (detail, *of_workers.missing))
         missing = of_workers.missing if detail is None else (detail, *of_workers.missing)
-        return Readiness(of_workers.ready and self.standing in _ANSWERS, missing)
+        return Readiness(of_workers.ready and self.phase in _ANSWERS, missing)
 
     def hand_over(self) -> HandOver | None:
         """What is to be run, once: another cluster has claimed the streams. ``None`` if it runs already."""
@@ -117,7 +117,7 @@ class Succession:
             lambda name, method, *args: call(name, self._namespace, method, *args, limit_s=_LET_GO_LIMIT_S),
             self._changes_end,
             self._directory,
-            lambda: self.standing,
+            lambda: self.phase,
             self.ownership.commits_end_s,
         )
         return self._hand_over

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hermes_ray.cluster.control.generations.generation_store import Beat, GenerationStore, Ledger
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.logs import get_logger
 
@@ -32,7 +32,7 @@ class Terms:
 
 
 class Tenure:
-    """The standing of one cluster. :meth:`step` blocks; what others read may be read from any thread.
+    """The phase of one cluster. :meth:`step` blocks; what others read may be read from any thread.
 
     Args:
         store: of the generations.
@@ -51,13 +51,13 @@ class Tenure:
         self._count = 0
         self._heard: dict[int, tuple[int, float]] = {}  # by generation the last beat's count, and since when
         self._confirmed_s: float | None = None
-        self.standing = Standing.WAITING
+        self.phase = TenurePhase.WAITING
         self.generation: int | None = None
         self.detail = "finding out which cluster owns the streams of the snapshot store"
 
     def commits_for_s(self) -> float:
         """For how long this cluster may begin commits, seconds; 0 if it may not."""
-        if self.standing is not Standing.HOLDING or self._confirmed_s is None:
+        if self.phase is not TenurePhase.HOLDING or self._confirmed_s is None:
             return 0.0
         return max(0.0, self._confirmed_s + self._terms.commit_s - self._now_s())
 
@@ -72,7 +72,7 @@ class Tenure:
         Raises:
             SnapshotError: the store did not answer. Nothing is known; step again.
         """
-        if self.standing is Standing.OVER:
+        if self.phase is TenurePhase.OVER:
             return
         began_s = self._now_s()
         ledger = self._store.look()
@@ -85,7 +85,7 @@ class Tenure:
         if own is None or own < ledger.newest:
             self._give_way(own, ledger, has_let_go)
         elif own in ledger.released:
-            self._become(Standing.OVER, f"generation {own} of this cluster was ended")
+            self._become(TenurePhase.OVER, f"generation {own} of this cluster was ended")
         else:
             self._keep(own, ledger, serves, began_s)
 
@@ -95,15 +95,15 @@ class Tenure:
         Raises:
             SnapshotError: the store did not take it: the next one waits until this one counts as dead.
         """
-        if self.generation is not None and self.standing in (Standing.CLAIMED, Standing.HOLDING):
+        if self.generation is not None and self.phase in (TenurePhase.CLAIMED, TenurePhase.HOLDING):
             self._store.release(self.generation)
-            self._become(Standing.OVER, f"generation {self.generation} of this cluster was ended")
+            self._become(TenurePhase.OVER, f"generation {self.generation} of this cluster was ended")
 
     def _stand_by(self, ledger: Ledger, can_serve: bool) -> int | None:
         """Claim, if it is time to; returns the generation that is this cluster's then."""
         in_the_way = self._alive(ledger.unreleased(ledger.newest + 1))
         if in_the_way and not can_serve:
-            self._become(Standing.WAITING, f"another cluster owns the streams ({_named(in_the_way)})")
+            self._become(TenurePhase.WAITING, f"another cluster owns the streams ({_named(in_the_way)})")
             return None
         number = ledger.newest + 1
         if not self._store.claim(number, self._cluster):
@@ -116,40 +116,40 @@ class Tenure:
         if self.generation is None:
             self._remember(own)
         in_the_way: Sequence[int] = ()
-        if self.standing is not Standing.HOLDING:
+        if self.phase is not TenurePhase.HOLDING:
             in_the_way = self._alive(ledger.unreleased(own))
         holds = not in_the_way
         self._beat(own, holds=holds, serves=holds and serves)
         if not holds:
-            self._become(Standing.CLAIMED, f"another cluster hands its streams over ({_named(in_the_way)})")
+            self._become(TenurePhase.CLAIMED, f"another cluster hands its streams over ({_named(in_the_way)})")
             return
         self._confirmed_s = began_s
-        if self.standing is not Standing.HOLDING:
-            self._become(Standing.HOLDING, f"generation {own}")
+        if self.phase is not TenurePhase.HOLDING:
+            self._become(TenurePhase.HOLDING, f"generation {own}")
             self._tidy(own)
 
     def _give_way(self, own: int | None, ledger: Ledger, has_let_go: bool) -> None:
         """Another has claimed after this cluster."""
         newest = ledger.newest
         if own is None:  # so long ago that nobody has it on record
-            self._become(Standing.OVER, f"another cluster has taken over (generation {newest})")
+            self._become(TenurePhase.OVER, f"another cluster has taken over (generation {newest})")
             return
         self.generation = own
         if own not in ledger.released:
-            if not has_let_go or not self.standing.has_let_go:
+            if not has_let_go or not self.phase.has_let_go:
                 self._beat(own, holds=False, serves=False)  # or the next one would not wait for the last snapshots
-                self._become(Standing.HANDING_OVER, f"another cluster takes over (generation {newest})")
+                self._become(TenurePhase.HANDING_OVER, f"another cluster takes over (generation {newest})")
                 return
             self._store.release(own)
             log.info("streams were let go", generation=own, to=newest)
         beats = {number: self._store.last_beat(number) for number in ledger.claims if number > own}
         if any(beat is not None and beat.serves for beat in beats.values()) or newest in ledger.released:
-            self._become(Standing.OVER, f"another cluster has taken over (generation {newest})")
+            self._become(TenurePhase.OVER, f"another cluster has taken over (generation {newest})")
         elif self._alive([newest]):
-            self._become(Standing.HANDED_OVER, f"another cluster restores the streams (generation {newest})")
+            self._become(TenurePhase.HANDED_OVER, f"another cluster restores the streams (generation {newest})")
         else:
             self._become(
-                Standing.HANDED_OVER,
+                TenurePhase.HANDED_OVER,
                 f"the streams were handed over to another cluster (generation {newest}), which gives no sign of life; "
                 "if it does not come back, start a new cluster: this one never reads again",
             )
@@ -161,7 +161,7 @@ class Tenure:
         if before is not None:
             self._count = before.count
             if before.holds:
-                self._become(Standing.HOLDING, f"generation {own}")
+                self._become(TenurePhase.HOLDING, f"generation {own}")
 
     def _beat(self, own: int, *, holds: bool, serves: bool) -> None:
         self._count += 1
@@ -185,10 +185,10 @@ class Tenure:
         except SnapshotError as error:
             log.warning("former generations stay on record", error=str(error))
 
-    def _become(self, standing: Standing, detail: str) -> None:
-        if (standing, detail) != (self.standing, self.detail):
-            log.info("standing", standing=standing.value, detail=detail)
-        self.standing, self.detail = standing, detail
+    def _become(self, phase: TenurePhase, detail: str) -> None:
+        if (phase, detail) != (self.phase, self.detail):
+            log.info("phase", phase=phase.value, detail=detail)
+        self.phase, self.detail = phase, detail
 
 
 def _named(generations: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.generations.hand_over import HandOver
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.errors import WorkerUnavailable
 from tests.unit.cluster.control.test_readiness import INGEST, MEMORY
 
@@ -30,7 +30,7 @@ class Workers:
         self.done: list[str] = []
         self.unsaved: dict[str, list[int]] = {}
         self.deaf: set[str] = set()
-        self.standing = Standing.HANDING_OVER
+        self.phase = TenurePhase.HANDING_OVER
         self.directory = StreamDirectory(EpochClock(lambda: 1))
         for name in self.memory:
             self.directory.adopt(name, None, 7, {f"cam-of-{name}": 7})
@@ -59,7 +59,7 @@ class Workers:
             self.call,
             self.changes_end,
             self.directory,
-            lambda: self.standing,
+            lambda: self.phase,
             COMMITS_END_S,
             self._clock,
         )
@@ -130,7 +130,7 @@ async def test_streams_are_forgotten_once_the_other_cluster_has_them_and_no_soon
     await until(lambda: hand_over.has_let_go, hand_over)
     assert set(workers.directory.locations) == {"cam-of-memory-0", "cam-of-memory-1"}
 
-    workers.standing = Standing.OVER
+    workers.phase = TenurePhase.OVER
     again = workers.hand_over()  # of a Coordinator that was restarted
     await until(lambda: not workers.directory.locations, again)
     assert again.has_let_go
@@ -138,7 +138,7 @@ async def test_streams_are_forgotten_once_the_other_cluster_has_them_and_no_soon
 
 
 async def test_a_worker_that_comes_back_late_is_stood_down_too(workers: Workers) -> None:
-    workers.standing = Standing.OVER
+    workers.phase = TenurePhase.OVER
     late = workers.memory.pop("memory-1")
 
     def has_come_back() -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from hermes_ray.cluster.control.generations.generation_store import GenerationStore
 from hermes_ray.cluster.control.generations.tenure import Tenure, Terms
-from hermes_ray.cluster.wire.standing import Standing
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.errors import SnapshotError
 from tests.unit.cluster.memory_worker.faulty_store import FaultyFileSystem, ForeignError, on
 
@@ -42,9 +42,9 @@ class Cluster:
         """Another process of its Coordinator: it knows nothing but the cluster's name."""
         self.tenure = Tenure(GenerationStore(self.url), self.name, TERMS, self.clock)
 
-    def step(self, *, has_let_go: bool = True) -> Standing:
+    def step(self, *, has_let_go: bool = True) -> TenurePhase:
         self.tenure.step(can_serve=self.can_serve, serves=self.serves, has_let_go=has_let_go)
-        return self.tenure.standing
+        return self.tenure.phase
 
 
 @pytest.fixture(params=["directory", "object store"])
@@ -69,7 +69,7 @@ def pass_time(clock: Clock, seconds: float, *alive: Cluster) -> None:
 def test_a_cluster_alone_holds_at_its_first_step_though_nothing_is_loaded_yet(url: str, clock: Clock) -> None:
     only = Cluster(url, "a", clock, can_serve=False, serves=False)
     assert only.tenure.commits_for_s() == 0
-    assert only.step() is Standing.HOLDING
+    assert only.step() is TenurePhase.HOLDING
     assert only.tenure.commits_for_s() == TERMS.commit_s
 
 
@@ -77,7 +77,7 @@ def test_the_next_cluster_waits_until_it_could_serve_and_the_first_goes_on_meanw
     first, second = Cluster(url, "a", clock), Cluster(url, "b", clock, can_serve=False)
     first.step()
     pass_time(clock, 600, first, second)
-    assert (first.tenure.standing, second.tenure.standing) == (Standing.HOLDING, Standing.WAITING)
+    assert (first.tenure.phase, second.tenure.phase) == (TenurePhase.HOLDING, TenurePhase.WAITING)
     assert "generation 1" in second.tenure.detail
     assert first.tenure.commits_for_s() > 0
     assert second.tenure.commits_for_s() == 0
@@ -86,21 +86,21 @@ def test_the_next_cluster_waits_until_it_could_serve_and_the_first_goes_on_meanw
 def test_a_hand_over_step_by_step(url: str, clock: Clock) -> None:
     first, second = Cluster(url, "a", clock), Cluster(url, "b", clock, serves=False)
     first.step()
-    assert second.step() is Standing.CLAIMED
-    assert first.step(has_let_go=False) is Standing.HANDING_OVER
+    assert second.step() is TenurePhase.CLAIMED
+    assert first.step(has_let_go=False) is TenurePhase.HANDING_OVER
     assert first.tenure.commits_for_s() == 0
     for _ in range(30):  # last snapshots take long, and the one that writes them is alive
         clock.now_s += BEAT_S
-        assert first.step(has_let_go=False) is Standing.HANDING_OVER
-        assert second.step() is Standing.CLAIMED
-    assert first.step() is Standing.HANDED_OVER
-    assert second.step() is Standing.HOLDING
-    assert first.step() is Standing.HANDED_OVER  # it answers while the other restores
+        assert first.step(has_let_go=False) is TenurePhase.HANDING_OVER
+        assert second.step() is TenurePhase.CLAIMED
+    assert first.step() is TenurePhase.HANDED_OVER
+    assert second.step() is TenurePhase.HOLDING
+    assert first.step() is TenurePhase.HANDED_OVER  # it answers while the other restores
     second.serves = True
     second.step()
-    assert first.step() is Standing.OVER
+    assert first.step() is TenurePhase.OVER
     pass_time(clock, 600, first)  # the other is dead: no reason to come back
-    assert first.tenure.standing is Standing.OVER
+    assert first.tenure.phase is TenurePhase.OVER
 
 
 def test_a_cluster_whose_owner_has_died_is_taken_over_once_its_signs_of_life_are_old(url: str, clock: Clock) -> None:
@@ -108,9 +108,9 @@ def test_a_cluster_whose_owner_has_died_is_taken_over_once_its_signs_of_life_are
     first.step()
     second.step()
     pass_time(clock, TERMS.stale_after_s, second)
-    assert second.tenure.standing is Standing.CLAIMED
+    assert second.tenure.phase is TenurePhase.CLAIMED
     pass_time(clock, BEAT_S, second)
-    assert second.tenure.standing is Standing.HOLDING
+    assert second.tenure.phase is TenurePhase.HOLDING
 
 
 def test_a_cluster_that_is_not_ready_claims_too_once_nobody_else_lives(url: str, clock: Clock) -> None:
@@ -118,31 +118,31 @@ def test_a_cluster_that_is_not_ready_claims_too_once_nobody_else_lives(url: str,
     first.step()
     second.step()
     pass_time(clock, TERMS.stale_after_s + BEAT_S, second)
-    assert second.tenure.standing is Standing.HOLDING
+    assert second.tenure.phase is TenurePhase.HOLDING
 
 
 def test_a_cluster_that_was_ended_in_order_is_not_waited_for(url: str, clock: Clock) -> None:
     first, second = Cluster(url, "a", clock), Cluster(url, "b", clock, can_serve=False)
     first.step()
     first.tenure.give_up()
-    assert second.step() is Standing.HOLDING
-    assert first.tenure.standing is Standing.OVER
+    assert second.step() is TenurePhase.HOLDING
+    assert first.tenure.phase is TenurePhase.OVER
     first.restart()
-    assert first.step() is Standing.OVER
+    assert first.step() is TenurePhase.OVER
 
 
 def test_a_restarted_coordinator_goes_on_with_its_cluster_s_generation(url: str, clock: Clock) -> None:
     first, second = Cluster(url, "a", clock), Cluster(url, "b", clock, can_serve=False)
     first.step()
     first.restart()
-    assert first.step() is Standing.HOLDING
+    assert first.step() is TenurePhase.HOLDING
     assert first.tenure.generation == 1
     second.can_serve = True
     second.step()
     pass_time(clock, TERMS.stale_after_s + BEAT_S, second)  # the first one hangs
-    assert second.tenure.standing is Standing.HOLDING
+    assert second.tenure.phase is TenurePhase.HOLDING
     second.restart()
-    assert second.step() is Standing.HOLDING  # and does not begin to wait for the first one again
+    assert second.step() is TenurePhase.HOLDING  # and does not begin to wait for the first one again
 
 
 def test_a_coordinator_that_restarts_while_it_waits_waits_on(url: str, clock: Clock) -> None:
@@ -150,26 +150,26 @@ def test_a_coordinator_that_restarts_while_it_waits_waits_on(url: str, clock: Cl
     first.step()
     second.step()
     second.restart()
-    assert second.step() is Standing.CLAIMED
+    assert second.step() is TenurePhase.CLAIMED
     assert second.tenure.generation == 2
 
 
-@pytest.mark.parametrize("at", [Standing.HANDING_OVER, Standing.HANDED_OVER, Standing.OVER])
-def test_a_cluster_that_another_has_followed_never_comes_back(url: str, clock: Clock, at: Standing) -> None:
-    first, second = Cluster(url, "a", clock), Cluster(url, "b", clock, serves=at is Standing.OVER)
+@pytest.mark.parametrize("at", [TenurePhase.HANDING_OVER, TenurePhase.HANDED_OVER, TenurePhase.OVER])
+def test_a_cluster_that_another_has_followed_never_comes_back(url: str, clock: Clock, at: TenurePhase) -> None:
+    first, second = Cluster(url, "a", clock), Cluster(url, "b", clock, serves=at is TenurePhase.OVER)
     first.step()
     second.step()
     first.step(has_let_go=False)
-    if at is not Standing.HANDING_OVER:
+    if at is not TenurePhase.HANDING_OVER:
         first.step()
         second.step()
         first.step()
-    assert first.tenure.standing is at
+    assert first.tenure.phase is at
     first.restart()
     for _ in range(40):
         clock.now_s += BEAT_S
         assert first.step().has_let_go
-    if at is not Standing.OVER:
+    if at is not TenurePhase.OVER:
         assert "no sign of life" in first.tenure.detail
 
 
@@ -185,11 +185,11 @@ def test_a_third_cluster_waits_for_the_first_though_the_second_has_let_go(url: s
     second.step()
     third.step()
     second.step(has_let_go=False)
-    assert second.step() is Standing.HANDED_OVER
-    assert third.step() is Standing.CLAIMED
+    assert second.step() is TenurePhase.HANDED_OVER
+    assert third.step() is TenurePhase.CLAIMED
     first.step()
     first.step()
-    assert third.step() is Standing.HOLDING
+    assert third.step() is TenurePhase.HOLDING
 
 
 def test_a_claim_whose_writer_was_killed_just_then_ends_with_time(tmp_path: Path, clock: Clock) -> None:
@@ -197,9 +197,9 @@ def test_a_claim_whose_writer_was_killed_just_then_ends_with_time(tmp_path: Path
     (tmp_path / "generations").mkdir()
     (tmp_path / "generations" / f"{1:010d}.claim").touch()
     cluster = Cluster(url, "a", clock, can_serve=False)
-    assert cluster.step() is Standing.WAITING
+    assert cluster.step() is TenurePhase.WAITING
     pass_time(clock, TERMS.stale_after_s + BEAT_S, cluster)
-    assert (cluster.tenure.standing, cluster.tenure.generation) == (Standing.HOLDING, 2)
+    assert (cluster.tenure.phase, cluster.tenure.generation) == (TenurePhase.HOLDING, 2)
 
 
 def test_without_the_store_a_cluster_goes_on_and_commits_nothing_after_a_while(clock: Clock) -> None:
@@ -212,7 +212,7 @@ def test_without_the_store_a_cluster_goes_on_and_commits_nothing_after_a_while(c
         assert cluster.tenure.commits_for_s() == pytest.approx(1)
         clock.now_s += 1
         assert cluster.tenure.commits_for_s() == 0
-        assert cluster.tenure.standing is Standing.HOLDING
+        assert cluster.tenure.phase is TenurePhase.HOLDING
     cluster.step()
     assert cluster.tenure.commits_for_s() == TERMS.commit_s
 
@@ -248,9 +248,9 @@ def test_whatever_hangs_dies_or_restarts_two_clusters_never_commit_at_the_same_t
             cluster.restart()
         elif clock.now_s > hangs_until_s[number]:
             cluster.can_serve, cluster.serves = chance.random() < 0.1, chance.random() < 0.5
-            if cluster.step(has_let_go=chance.random() < 0.3) is Standing.HOLDING:
+            if cluster.step(has_let_go=chance.random() < 0.3) is TenurePhase.HOLDING:
                 held.append(cluster.tenure.generation or 0)
-        holding = [c.tenure.generation for c in clusters if c.tenure.standing is Standing.HOLDING]
+        holding = [c.tenure.generation for c in clusters if c.tenure.phase is TenurePhase.HOLDING]
         committing = [c.tenure.generation for c in clusters if c.tenure.commits_for_s() > 0]
         assert len(committing) <= 1
         assert not committing or committing == [max(g for g in holding if g is not None)]

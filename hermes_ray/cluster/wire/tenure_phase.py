@@ -3,7 +3,7 @@
 from enum import Enum
 
 
-class Standing(Enum):
+class TenurePhase(Enum):
     """In the order of a cluster's life; it never goes back."""
 
     WAITING = "waiting"
@@ -22,4 +22,4 @@ class Standing(Enum):
     @property
     def has_let_go(self) -> bool:
         """Whether the streams are another's from now on."""
-        return self in (Standing.HANDING_OVER, Standing.HANDED_OVER, Standing.OVER)
+        return self in (TenurePhase.HANDING_OVER, TenurePhase.HANDED_OVER, TenurePhase.OVER)
