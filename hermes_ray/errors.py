@@ -47,6 +47,7 @@
     ├── StandingQuestionExists    one of that name
     ├── ClusterError
     │   ├── NotReady              bring-up has not finished
+    │   │   └── TakenOver         another cluster has the streams; this one never will again
     │   ├── StaleEpoch            an owner that has been replaced; fenced off
     │   ├── EventsUnavailable     what keeps events is away, or none are kept
     │   │   └── EventRefused      the database does not take an event's values
@@ -397,6 +398,10 @@ class NotReady(ClusterError):
     """Bring-up has not finished."""
 
     code = "not-ready"
+
+
+class TakenOver(NotReady):
+    """Another cluster that shares the snapshot store owns the streams by now; this one never will again."""
 
 
 class StaleEpoch(ClusterError):

@@ -27,6 +27,10 @@ class Backend(Protocol):
         """Whether questions can be answered now, and what is missing if not."""
         ...
 
+    async def is_active(self) -> bool:
+        """Whether no other cluster has taken over. Must answer within a second or two, and raise nothing."""
+        ...
+
     async def stats(self, *, per_stream: bool = False) -> SystemStats:
         """Counts and states for metrics. Must answer within a second or two, whatever is down, and raise nothing.
 

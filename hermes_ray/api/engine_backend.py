@@ -64,6 +64,10 @@ class EngineBackend:
         """Always ready: an engine that exists has loaded its model."""
         return Readiness(ready=True, missing=())
 
+    async def is_active(self) -> bool:
+        """Always: nobody else has the engine's memories."""
+        return True
+
     async def stats(self, *, per_stream: bool = False) -> SystemStats:
         """The engine as the only worker."""
         counts, state = self._engine.monitor()

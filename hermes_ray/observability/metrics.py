@@ -25,6 +25,8 @@ from hermes_ray.observability.stats import (
     WorkerStats,
 )
 
+_PHASES = ("waiting", "claimed", "holding", "handing-over", "handed-over", "over")
+
 Value: TypeAlias = float | Distribution
 Samples: TypeAlias = Iterator[tuple[tuple[str, ...], Value]]
 
@@ -127,6 +129,11 @@ def _places(worker: WorkerStats) -> Mapping[str, int]:
     return {} if engine is None else {"slot": engine.streams_resident, "parked": engine.streams_parked}
 
 
+def _phase(stats: SystemStats) -> Samples:
+    if stats.phase is not None:
+        yield from (((phase,), float(phase == stats.phase)) for phase in _PHASES)
+
+
 _SYSTEM = (
     _gauge("hermes_build_info", "Version that answers; always 1.", _build_info, labels=("version", "python")),
     _gauge(
@@ -134,6 +141,12 @@ _SYSTEM = (
         "1 while the Coordinator answers; while it does not, nothing is known of the workers.",
         lambda stats: iter([((), float(stats.coordinator_up))]),
         labels=(),
+    ),
+    _gauge(
+        "hermes_cluster_phase",
+        "1 for where the cluster stands among those that share its snapshot store; `holding` owns the streams.",
+        _phase,
+        labels=("phase",),
     ),
     _gauge(
         "hermes_worker_up",

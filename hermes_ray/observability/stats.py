@@ -301,6 +301,7 @@ class SystemStats:
         streams: by id; empty unless metrics per stream are switched on.
         question_problems: questions that callers saw fail, by problem code, over all routers.
         events: what keeps events; ``None`` if none are kept, or nothing is known of it.
+        phase: where the cluster stands among those that share its snapshot store; ``None`` if that is not known.
     """
 
     coordinator_up: bool
@@ -308,3 +309,4 @@ class SystemStats:
     streams: Mapping[str, StreamFigures] = field(default_factory=dict)
     question_problems: Mapping[str, int] = field(default_factory=dict)
     events: EventStats | None = None
+    phase: str | None = None

@@ -155,9 +155,9 @@ def test_groups_without_a_router_are_not_probed_for_one(rendered: Rendered) -> N
         }
         assert paths["livenessProbe"] == "/api/local_raylet_healthz"
         if group == "ingest":
-            assert (paths["startupProbe"], paths["readinessProbe"]) == ("/readyz", "/healthz")
+            assert (paths["startupProbe"], paths["readinessProbe"]) == ("/readyz", "/activez")
         else:
-            assert not {"/readyz", "/healthz"} & set(paths.values())
+            assert not {"/readyz", "/healthz", "/activez"} & set(paths.values())
 
 
 def test_grace_period_outlasts_both_drains(rendered: Rendered) -> None:

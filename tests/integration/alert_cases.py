@@ -114,6 +114,24 @@ CASES = (
         {"10m": 0, "14m": 0, "20m": 1, "45m": 0},
     ),
     Case(
+        "HermesNobodyReads",
+        "the next cluster of an upgrade is gone, and then another takes over",
+        {
+            of("hermes_cluster_phase", phase="holding", instance="old"): "1x10 0x40",
+            of("hermes_cluster_phase", phase="holding", instance="new"): "_x9 0x10 stale _x10 1x20",
+        },
+        {"10m": 0, "14m": 0, "17m": 1, "29m": 1, "32m": 0},
+    ),
+    Case(
+        "HermesNobodyReads",
+        "one takes over from the other",
+        {
+            of("hermes_cluster_phase", phase="holding", instance="old"): "1x10 0x40",
+            of("hermes_cluster_phase", phase="holding", instance="new"): "0x11 1x40",
+        },
+        {"10m": 0, "20m": 0, "45m": 0},
+    ),
+    Case(
         "HermesKafkaDown",
         "for ten minutes",
         {ingest("hermes_kafka_up"): "1x10 0x9 1x20"},

@@ -165,7 +165,8 @@ spec:
 
 {{/* Probes of a group, all explicit: those that KubeRay adds wait for a Serve proxy, which the memory group never has.
 The raylet's health needs no token. An ingest pod takes questions once the whole system was ready, and as long as its
-router answers: so the pods of an upgrade's new cluster get none while models load. */}}
+router answers and no other cluster has taken over: so the pods of an upgrade's new cluster get none while models load,
+and those of the old one none soon after the new one has the memories, which is why two failures suffice. */}}
 {{- define "hermes.probes" -}}
 {{- $probes := .root.Values.probes -}}
 {{- $raylet := dict "path" "/api/local_raylet_healthz" "port" "agent" -}}
@@ -175,7 +176,7 @@ router answers: so the pods of an upgrade's new cluster get none while models lo
 startupProbe:
   {{- merge (dict "httpGet" (dict "path" "/readyz" "port" "serve")) $start | toYaml | nindent 2 }}
 readinessProbe:
-  {{- merge (dict "httpGet" (dict "path" "/healthz" "port" "serve")) $times | toYaml | nindent 2 }}
+  {{- merge (dict "httpGet" (dict "path" "/activez" "port" "serve") "failureThreshold" 2) $times | toYaml | nindent 2 }}
 {{- else -}}
 startupProbe:
   {{- merge (dict "httpGet" $raylet "failureThreshold" 30) $times | toYaml | nindent 2 }}

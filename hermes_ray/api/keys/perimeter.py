@@ -11,7 +11,7 @@ from hermes_ray.api.problems.problem_json import KINDS, problem_response
 from hermes_ray.config import ApiSettings
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-_PROBES = ("/healthz", "/readyz")
+_PROBES = ("/healthz", "/readyz", "/activez")
 """Asked by address, and they tell nothing."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")

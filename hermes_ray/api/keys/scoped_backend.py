@@ -60,6 +60,10 @@ class ScopedBackend:
         """See :class:`~hermes_ray.api.backend.Backend`; the same for everybody."""
         return await self._backend.readiness()
 
+    async def is_active(self) -> bool:
+        """See :class:`~hermes_ray.api.backend.Backend`; the same for everybody."""
+        return await self._backend.is_active()
+
     async def stats(self, *, per_stream: bool = False) -> SystemStats:
         """See :class:`~hermes_ray.api.backend.Backend`; of the whole system, whoever asks."""
         return await self._backend.stats(per_stream=per_stream)

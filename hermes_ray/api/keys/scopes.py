@@ -26,7 +26,7 @@ class Scope(StrEnum):
 
 _STREAM = "/v1/streams/[^/]+"
 _DRAIN = "/v1/workers/[^/]+/drain"
-_PUBLIC = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/console/.*|/problems/[^/]*")
+_PUBLIC = re.compile(r"/|/healthz|/readyz|/activez|/openapi\.json|/docs(/.*)?|/console/.*|/problems/[^/]*")
 _RULES: Sequence[tuple[str, str, Scope]] = (
     ("GET", "/metrics", Scope.METRICS),
     ("POST", f"{_STREAM}/query|/v1/query|/v1/chat/completions|/v1/responses", Scope.ASK),

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
 from hermes_ray.api.problems.problem_json import KINDS, problem_response
-from hermes_ray.api.schemas.health import HealthResponse, ReadinessResponse
+from hermes_ray.api.schemas.health import ActiveResponse, HealthResponse, ReadinessResponse
 
 router = APIRouter(tags=["health"])
 
@@ -35,3 +35,17 @@ async def readiness(request: Request, backend: CurrentBackend) -> ReadinessRespo
         headers={"Retry-After": "1"},
         missing=list(state.missing),
     )
+
+
+@router.get(
+    "/activez",
+    operation_id="getActive",
+    response_model=ActiveResponse,
+    responses=documentation.problems("not-ready"),
+)
+async def active(request: Request, backend: CurrentBackend) -> ActiveResponse | Response:
+    """Whether requests belong here: 503 once another cluster has taken over, else 200, whatever is down."""
+    if await backend.is_active():
+        return ActiveResponse()
+    detail = "another cluster has taken over; whoever asks again should come to that one"
+    return problem_response(request, KINDS["not-ready"], detail, headers={"Retry-After": "1"})

@@ -17,3 +17,10 @@ class ReadinessResponse(Schema):
 
     ready: Literal[True] = True
     """Always true; otherwise the answer is a 503 problem that lists what is missing."""
+
+
+class ActiveResponse(Schema):
+    """Requests belong here."""
+
+    active: Literal[True] = True
+    """Always true; otherwise the answer is a 503 problem."""

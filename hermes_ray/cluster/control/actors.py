@@ -8,6 +8,7 @@ import ray
 from hermes_ray.cluster.control.plan import ClusterPlan
 from hermes_ray.cluster.ingest.actor import FrameIngestActor
 from hermes_ray.cluster.memory_worker.actor import StreamMemoryActor
+from hermes_ray.cluster.memory_worker.snapshot_store import is_shared
 from hermes_ray.cluster.wire.calls import Actor, actors_of
 from hermes_ray.cluster.wire.protocol import memory_worker_name
 from hermes_ray.config import Settings
@@ -35,7 +36,7 @@ def ingest_worker(name: str, settings: Settings) -> Actor:
     """The ingest worker of that name."""
     options = {"num_cpus": settings.cluster.ingest_worker_cpus, "max_concurrency": 4, **_named(name, settings)}
     actor: Any = ray.remote(FrameIngestActor)
-    return actor.options(**options).remote(name, settings)
+    return actor.options(**options).remote(name, settings, is_shared(settings.snapshots))
 
 
 def _named(name: str, settings: Settings) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from math import ceil
 from typing import Any
+from uuid import uuid4
 
 import ray
 
@@ -77,7 +78,7 @@ def ensure_cluster(settings: Settings) -> Actor:
     if settings.kafka.sasl_password is not None:
         log.warning("Ray's state holds the Kafka password: give it as HERMES_KAFKA__SASL_PASSWORD or as a file instead")
     arguments = settings.model_copy(update={"snapshots": resolved(settings.snapshots)})
-    coordinator = actor.options(**options, **always).remote(arguments)
+    coordinator = actor.options(**options, **always).remote(arguments, uuid4().hex)
     if isinstance(workers := settings.cluster.memory_workers, int):
         coordinator.resize.remote(workers)  # of a Coordinator that was there already
     ensure_metrics_port(settings)
@@ -112,27 +113,36 @@ def wait_until_ready(settings: Settings, timeout_s: float, on_progress: Callable
 def shutdown_cluster(settings: Settings) -> None:
     """End our actors, on whatever cluster this process is connected to. The cluster itself stays."""
     namespace = settings.cluster.namespace
-    temporary: str | None = None
     running = actors_of(namespace)
     if METRICS_PORT in running:
         ray.kill(find_actor(METRICS_PORT, namespace))
-    if COORDINATOR in running:  # before the workers, or it would start again what ends
-        coordinator = find_actor(COORDINATOR, namespace)
-        temporary = _temporary_snapshots(coordinator)
-        ray.kill(coordinator)
+    coordinator = find_actor(COORDINATOR, namespace) if COORDINATOR in running else None
+    temporary = None if coordinator is None else _resigned(coordinator)
     names = actors_of(namespace)
     for prefix in (EVENT_SINK, "ingest-", "memory-"):  # in this order, so that ingest can commit
         _end([name for name in names if name.startswith(prefix)], namespace)
+    if coordinator is not None:
+        _end_coordinator(coordinator)
     if temporary is not None:
         remove_temporary(temporary)
 
 
-def _temporary_snapshots(coordinator: Actor) -> str | None:
+def _resigned(coordinator: Actor) -> str | None:
+    """Where snapshots are that nobody needs any more. From now on no worker that ends is started again."""
     try:
-        return fetch(coordinator.temporary_snapshots.remote(), COORDINATOR, _CLOSE_LIMIT_S)
+        return fetch(coordinator.resign.remote(), COORDINATOR, _CLOSE_LIMIT_S)
     except WorkerUnavailable as error:
         log.warning("temporary snapshots stay where they are", error=str(error))
+        ray.kill(coordinator)
         return None
+
+
+def _end_coordinator(coordinator: Actor) -> None:
+    try:
+        fetch(coordinator.give_up.remote(), COORDINATOR, _CLOSE_LIMIT_S)
+    except WorkerUnavailable as error:
+        log.warning("a cluster that is started next on these snapshots may wait for this one", error=str(error))
+    ray.kill(coordinator)
 
 
 def _end(names: list[str], namespace: str) -> None:

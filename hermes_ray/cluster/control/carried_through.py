@@ -18,6 +18,11 @@ class CarriedThrough:
     def __init__(self) -> None:
         self._under_way: set[asyncio.Task[Any]] = set()
 
+    async def end(self) -> None:
+        """Wait until nothing is under way. What fails is for whoever wanted it."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
     async def __call__(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """The work's result, or what it raises. In a context of its own, so Ray takes its calls for nobody's."""
         task = asyncio.create_task(work, context=Context())

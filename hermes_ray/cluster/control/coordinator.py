@@ -14,9 +14,10 @@ from hermes_ray.cluster.control.confirmations import Confirmations
 from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.erasure import StreamEraser
 from hermes_ray.cluster.control.event_keeping import EventKeeping
+from hermes_ray.cluster.control.generations.succession import Succession
 from hermes_ray.cluster.control.importing import StreamImporter
+from hermes_ray.cluster.control.known_streams import KnownStreams
 from hermes_ray.cluster.control.moves import StreamMover
-from hermes_ray.cluster.control.retention import retentions
 from hermes_ray.cluster.control.standing_questions import StandingQuestions
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
@@ -27,8 +28,9 @@ from hermes_ray.cluster.wire.events import EVENT_SINK
 from hermes_ray.cluster.wire.protocol import ClusterView
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings, StandingQuestion
-from hermes_ray.errors import EventsUnavailable, HermesError, NoFreeSlot, NotReady, UnknownStream
+from hermes_ray.errors import EventsUnavailable, NoFreeSlot, NotReady, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EventStats, WorkerStats
 from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
@@ -44,8 +46,6 @@ _ERASE_LIMIT_S = 20.0
 """The same, and a memory that is being restored. Past it the Coordinator erases without the owner."""
 _TAKE_OVER_LIMIT_S = 60.0
 """For a memory that is checked and stored, of a gigabyte at most."""
-_EXPIRY_S = 600.0
-"""How often to look for snapshots that are too old, or of streams that were erased."""
 
 
 class Coordinator:
@@ -53,9 +53,10 @@ class Coordinator:
 
     Args:
         settings: the whole tree.
+        cluster: names this cluster among all that were and will be; the same for every process of the Coordinator.
     """
 
-    async def __init__(self, settings: Settings) -> None:
+    async def __init__(self, settings: Settings, cluster: str) -> None:
         configure_logs(settings.log, actor="coordinator")
         self._namespace = settings.cluster.namespace
         clock = EpochClock(lambda: time.time_ns() // 1_000_000)
@@ -94,13 +95,17 @@ class Coordinator:
             self._directory, self._mover.moves, self._tell_to_take_over, partial(topic_ends, settings.kafka)
         )
         self._confirmations = Confirmations(self._directory, self._tell_to_own)
+        self._known = KnownStreams(self._directory, self._stored, self._place, self._ask_retentions)
         self._carry_through = CarriedThrough()
-        self._reclaimed = asyncio.Event()
+        self._succession = Succession(
+            settings, cluster, self._supervisor, self._directory, clock, self._known, self._carry_through.end
+        )
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
         self._supervision = asyncio.create_task(self._supervise())
-        self._expiry = asyncio.create_task(self._expire())
-        self._reading_standing = asyncio.create_task(self._standing.load())
+        self._expiring = asyncio.create_task(self._known.expire())
+        owning = asyncio.create_task(self._succession.ownership.run())
+        self._beside = [self._taking_over, self._expiring, owning, asyncio.create_task(self._standing.load())]
 
     async def place(self, stream_id: str) -> Location:
         """The stream's owner; a new stream gets one.
@@ -109,9 +114,11 @@ class Coordinator:
             NotReady: no memory worker is up, or one that may have the stream, or room for it, is on its way.
             NoFreeSlot: all are full.
             WorkerUnavailable: the owner does not answer just now.
+            TakenOver: another cluster has the streams.
         """
         await self._heard_all.wait()
-        return await self._confirmations.confirm(stream_id, self._find_place(stream_id))
+        self._succession.require_placing()
+        return await self._place(stream_id)
 
     async def locate(self, stream_id: str) -> Location:
         """The stream's owner.
@@ -119,12 +126,14 @@ class Coordinator:
         Raises:
             UnknownStream: it was never placed.
             NotReady: it is not known yet which streams there are.
+            TakenOver: another cluster has them.
         """
         await self._heard_all.wait()
+        self._succession.require_answering()
         try:
             return self._directory.locate(stream_id)
         except UnknownStream:
-            self._require_all_known()
+            self._known.require_all()
             raise
 
     async def reset(self, stream_id: str) -> Location:
@@ -137,6 +146,7 @@ class Coordinator:
             SnapshotError: the store did not take the empty memory; the stream is as it was.
             WorkerUnavailable: the owner does not answer.
         """
+        self._succession.require_holding()
         await self.locate(stream_id)
         if self._mover.moves(stream_id):
             raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
@@ -151,8 +161,9 @@ class Coordinator:
         Events outlive the memory that they are of, so a stream that is unknown otherwise may still have some.
         """
         await self._heard_all.wait()
+        self._succession.require_holding()
         if self._directory.find(stream_id) is None:
-            self._require_all_known()
+            self._known.require_all()
         return await self._carry_through(self._erase(stream_id))
 
     async def configure(self, stream_id: str, change: Change) -> Location:
@@ -162,6 +173,7 @@ class Coordinator:
             UnknownStream, NotReady, SnapshotError, WorkerUnavailable: as :meth:`reset`.
             InvalidRequest: that cannot be set.
         """
+        self._succession.require_holding()
         await self.locate(stream_id)
         if self._mover.moves(stream_id):
             raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
@@ -173,12 +185,14 @@ class Coordinator:
     async def choose_for_import(self, stream_id: str) -> str:
         """The worker that is to be sent a stream's memory; raises as :meth:`StreamImporter.choose`."""
         await self._heard_all.wait()
-        self._require_all_known()
+        self._succession.require_holding()
+        self._known.require_all()
         return self._importer.choose(stream_id)
 
     async def take_over(self, stream_id: str, worker: str, transfer: str, replace: bool) -> Location:
         """Begin a stream with a memory that a worker was sent; raises as :meth:`StreamImporter.take_over`."""
-        self._require_all_known()  # of this Coordinator, which may be another than the one that chose
+        self._succession.require_holding()
+        self._known.require_all()  # of this Coordinator, which may be another than the one that chose
         return await self._carry_through(self._importer.take_over(stream_id, worker, transfer, replace))
 
     async def standing_questions(self) -> list[Standing]:
@@ -244,21 +258,42 @@ class Coordinator:
         return self._supervisor.board.workers
 
     async def readiness(self) -> Readiness:
-        """Whether questions can be answered; see :meth:`Supervisor.readiness`.
+        """Whether questions can be answered; see :meth:`Supervisor.readiness` and :meth:`Succession.readiness`.
 
         Raises:
             ModelError, ConfigError: a memory worker can never be ready, as it said itself.
         """
-        readiness = self._supervisor.readiness()
+        readiness = self._succession.readiness(self._supervisor.readiness())
         return replace(readiness, missing=(*readiness.missing, *self._events.missing))
 
     async def event_stats(self) -> EventStats | None:
         """Of what keeps events; ``None`` if none are kept."""
         return self._events.stats
 
-    async def temporary_snapshots(self) -> str | None:
-        """The directory of snapshots if it is of no use to a later cluster."""
+    async def phase(self) -> TenurePhase:
+        """Where this cluster stands among those that share its snapshot store."""
+        return self._succession.phase
+
+    async def commits_for_s(self) -> float:
+        """For how long an ingest worker may begin commits, seconds."""
+        return self._succession.ownership.commits_for_s()
+
+    async def resign(self) -> str | None:
+        """The cluster is about to end: start nothing again that ends.
+
+        Returns:
+            The directory of snapshots if it is of no use to a later cluster.
+        """
+        self._supervision.cancel()
+        self._taking_over.cancel()
         return self._stored.temporary_url
+
+    async def give_up(self) -> None:
+        """All workers have ended: the next cluster that shares the snapshot store may begin at once."""
+        await self._succession.ownership.give_up()
+
+    async def _place(self, stream_id: str) -> Location:
+        return await self._confirmations.confirm(stream_id, self._find_place(stream_id))
 
     async def _erase(self, stream_id: str) -> Erasure:
         try:
@@ -291,10 +326,6 @@ class Coordinator:
         what = (stream_id, epoch, transfer, *topic, replace)
         await call(worker, self._namespace, "take_over", *what, limit_s=_TAKE_OVER_LIMIT_S)
 
-    def _require_all_known(self) -> None:
-        if not self._reclaimed.is_set():
-            raise NotReady("the Coordinator is still finding out which streams there are")
-
     def _find_place(self, stream_id: str) -> Location:
         if self._directory.find(stream_id) is None and (unheard := self._supervisor.unheard()):
             # Any of them may have the stream and be about to answer. To place it anew would split it: the former owner
@@ -319,35 +350,23 @@ class Coordinator:
     async def _go_round(self) -> None:
         await self._supervisor.visit()
         self._heard_all.set()
-        await self._supervisor.assign()
-        self._mover.go_on()
+        if self._succession.phase.has_let_go:
+            self._let_go()
+        elif self._succession.is_holding:
+            await self._supervisor.assign()
+            self._mover.go_on()
         self._events.check()
-        for beside in (self._expiry, self._taking_over, self._reading_standing):
-            if beside.done():
-                beside.result()  # nothing more to do; or what nobody expected, which ends this process
+        for beside in self._beside:
+            if beside.done() and not beside.cancelled():
+                beside.result()  # nothing to expire; or what nobody expected, which ends this process
         await self._supervisor.replan()
-        if not self._reclaimed.is_set() and not self._supervisor.unheard() and self._supervisor.all_up():
-            await self._reclaim()
+        is_up = self._succession.is_holding and not self._supervisor.unheard() and self._supervisor.all_up()
+        if is_up and not self._known.are_all:
+            await self._known.reclaim()
 
-    async def _reclaim(self) -> None:
-        """Place every stream of which there is a snapshot: of those that send nothing just now, nobody else knows."""
-        try:
-            for stream_id, name in (await self._stored.newest()).items():
-                if name.erased:
-                    self._directory.forget_through(stream_id, name.epoch)
-                else:
-                    await self.place(stream_id)
-        except HermesError as error:
-            log.error("stored streams cannot be placed yet", error=str(error))
-            return
-        self._reclaimed.set()
-
-    async def _expire(self) -> None:
-        """Forget streams that have been silent for so long that their newest snapshot has expired."""
-        await self._reclaimed.wait()  # which would place again what it had found before
-        while self._stored.has_store:
-            await self._stored.sweep()
-            own = await retentions(self._directory, self._ask_retentions)
-            for stream_id in [] if own is None else await self._stored.expire(own):
-                self._directory.forget(stream_id)
-            await asyncio.sleep(_EXPIRY_S)
+    def _let_go(self) -> None:
+        """Another cluster has claimed the streams."""
+        if (hand_over := self._succession.hand_over()) is not None:
+            for task in (self._taking_over, self._expiring):
+                task.cancel()
+            self._beside.append(asyncio.create_task(hand_over.run()))

@@ -160,6 +160,10 @@ class StreamDirectory:
         """An epoch above all others."""
         return self._clock.next()
 
+    def observe(self, epoch: int) -> None:
+        """Hand out only larger epochs from now on: something in the snapshot store has that one."""
+        self._clock.observe(epoch)
+
     def site_of(self, worker: str) -> str | None:
         """Where a worker's snapshots are; ``None`` if it has not been heard of."""
         return self._workers[worker].site if worker in self._workers else None

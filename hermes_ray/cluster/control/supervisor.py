@@ -73,6 +73,7 @@ class Supervisor:
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
         self._brought_up = False
+        self._admits = True
         self.ends = WorkerEnds(directory, self._ended)
         self.board = StatsBoard(self._plan.memory_workers, self._plan.ingest_workers)
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
@@ -81,6 +82,21 @@ class Supervisor:
     def nodes(self) -> Mapping[str, str]:
         """Ray node of every memory worker that answers."""
         return {name: health.node for name, health in self._memory.items()}
+
+    @property
+    def memory(self) -> Mapping[str, WorkerHealth]:
+        """What the memory workers that answer say of themselves."""
+        return dict(self._memory)
+
+    @property
+    def ingest(self) -> Mapping[str, IngestHealth]:
+        """What the ingest workers that answer say of themselves."""
+        return dict(self._ingest)
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Names of all ingest workers that there are to be."""
+        return self._plan.ingest_workers
 
     @property
     def ingest_workers(self) -> tuple[str, ...]:
@@ -94,6 +110,18 @@ class Supervisor:
     def all_up(self) -> bool:
         """Whether every memory worker that answers can hold streams, and one does."""
         return bool(self._memory) and all(is_up(health) for health in self._memory.values())
+
+    def could_serve(self) -> bool:
+        """Whether all workers are there, have a model, and reach a broker that has the topic."""
+        return (
+            not missing_memory_workers(self._plan, self._memory, self._membership.trouble)
+            and all(name in self._ingest for name in self._plan.ingest_workers)
+            and all(health.broker_reachable and health.partitions for health in self._ingest.values())
+        )
+
+    def admit_no_more(self) -> None:
+        """Processes that start from now on get no streams."""
+        self._admits = False
 
     def unheard(self) -> list[str]:
         """Memory workers from before this process that have not answered it; past their lease they hold nothing."""
@@ -234,7 +262,7 @@ class Supervisor:
                 await self._membership.tell(name, "lose", stream_id, epoch)
             if (standing := self._standing()) is not None and standing.version > health.standing:
                 await self._membership.tell(name, "learn_standing", standing)
-        elif health.loaded:
+        elif health.loaded and self._admits:
             self._back(name)
             admission = self._directory.admit(name, health.capacity, site)
             log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from threading import Thread
 
+from hermes_ray.cluster.ingest.commit_permit import CommitPermit, ask_coordinator
 from hermes_ray.cluster.ingest.loop import IngestLoop
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
@@ -25,11 +27,13 @@ class FrameIngestActor:
     Args:
         name: of the actor.
         settings: the whole tree.
+        shared_store: another cluster may use the same snapshot store, so the Coordinator knows who may commit.
     """
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, shared_store: bool) -> None:
         configure_logs(settings.log, actor=name)
-        self._loop = IngestLoop(settings)
+        permit = CommitPermit(partial(ask_coordinator, settings.cluster.namespace) if shared_store else None)
+        self._loop = IngestLoop(settings, permit)
         self._thread = Thread(target=self._run, name="ingest-loop", daemon=True)
         self._thread.start()
 

@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Mapping
 from uuid import uuid4
 
+from hermes_ray.cluster.ingest.commit_permit import CommitPermit
 from hermes_ray.cluster.ingest.comparing import Comparing
 from hermes_ray.cluster.ingest.counts import StreamCounts
 from hermes_ray.cluster.ingest.delivery import Delivery
@@ -76,10 +77,12 @@ class IngestLoop:
 
     Args:
         settings: the whole tree.
+        permit: to commit offsets; by default for good.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, permit: CommitPermit | None = None) -> None:
         self._settings = settings
+        self._permit = permit or CommitPermit()
         replay_s = _REPLAY_INTERVALS * settings.snapshots.interval_s
         self._reader = PartitionReader(settings.kafka.frames_topic, self._reject, keep_gaps_s=replay_s + _GAP_MARGIN_S)
         self._streams = IngestStreams()
@@ -187,7 +190,7 @@ class IngestLoop:
                     break
                 housekeeping_due_s = time.monotonic() + _HOUSEKEEPING_S
             self._trouble = None
-        self._reader.commit(consumer)
+        self._commit(consumer)
 
     def _look_at_topic(self, consumer: PartitionConsumer) -> None:
         """Find out which topic this is. One that was created anew is read from its beginning."""
@@ -282,7 +285,8 @@ class IngestLoop:
         for stream_id in self._durable.survey():
             self._restart(stream_id)
         self._reader.settle(self._durable.holds)
-        self._reader.commit(consumer)
+        self._permit.renew()
+        self._commit(consumer)
         self._reader.survey(consumer, time.time_ns() // 1_000_000)
         self._rejected.tidy()
         topic = self._settings.kafka.frames_topic
@@ -290,6 +294,10 @@ class IngestLoop:
         if self._topic_partitions and consumer.identity_of(topic) != self._streams.log:
             raise TransportError(f"topic {topic} was created anew")  # which is for a new consumer to read
         self._counts = self._stream_counts.snapshot(self._reader.backlog, self._outbox.oldest_ms)
+
+    def _commit(self, consumer: PartitionConsumer) -> None:
+        if self._permit.is_valid:
+            self._reader.commit(consumer)
 
     def _pause(self, seconds: float) -> None:
         """Wait before connecting again, while frames read before still reach their owners."""

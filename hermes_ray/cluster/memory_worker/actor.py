@@ -64,6 +64,9 @@ _TRANSFERS = 4
 """Parts of exported or imported memories that are copied at once."""
 _DRAIN_LIMIT_S = 20.0
 """Last snapshots on SIGTERM; what does not get there is replayed from Kafka."""
+_LAST_ANSWERS_S = 600.0
+"""As long as a question may set; their callers' own limits end most long before."""
+_LAST_ANSWERS_POLL_S = 0.25
 
 
 class StreamMemoryActor:
@@ -105,6 +108,7 @@ class StreamMemoryActor:
         self._frames_loop: asyncio.AbstractEventLoop | None = None
         self._beside: tuple[asyncio.Task[None], ...] = ()
         self._draining = False
+        self._leaving: asyncio.Task[None] | None = None
         self._frames = WatchedFrames(self._rules, self._meters.standing, settings.kafka.max_record_bytes)
         self._events = EventOutbox(settings.kafka, self._keeper, self._meters.standing)
         self._desk = AnswerDesk(self._explain)
@@ -269,6 +273,17 @@ class StreamMemoryActor:
     async def drain(self, draining: bool) -> None:
         """The Coordinator hands all streams over, or no longer does. Kept here, so that it outlives the Coordinator."""
         self._draining = draining
+
+    @ray.method(concurrency_group="ingest")
+    async def let_go(self) -> int:
+        """Another cluster takes over: take no more frames and write last snapshots; see :meth:`HostedStreams.close`."""
+        return await self._hosted.close()
+
+    @ray.method(concurrency_group="ingest")
+    async def stand_down(self) -> None:
+        """Another cluster has the memories: refuse everything, and forget all once the answers under way have ended."""
+        self._fence.end()
+        self._leaving = self._leaving or asyncio.create_task(self._leave())
 
     @ray.method(concurrency_group="ingest")
     async def resume(self, stream_id: str, epoch: int) -> Resumption:
@@ -505,6 +520,15 @@ class StreamMemoryActor:
         if applied.stats is not None:
             self._hosted.applied(stream_id, applied.stats)
         return watched
+
+    async def _leave(self) -> None:
+        deadline_s = time.monotonic() + _LAST_ANSWERS_S
+        while not self._desk.is_idle:
+            if time.monotonic() > deadline_s:
+                break
+            await asyncio.sleep(_LAST_ANSWERS_POLL_S)
+        await self._hosted.leave()
+        log.info("another cluster has taken over, all streams are forgotten here")
 
     def _detail(self) -> str:
         if self._loading.engine is not None and self._fence.epoch is None:

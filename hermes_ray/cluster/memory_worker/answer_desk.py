@@ -69,6 +69,11 @@ class AnswerDesk:
             return [AnswerPart(answer_id, (), error) for answer_id in sorted(lost)]
         return await mailbox.fetch(wait_s)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no answer is under way."""
+        return not any(mailbox.answers for mailbox in self._mailboxes.values())
+
     def cancel(self, caller: str, answer_id: int) -> None:
         """Nobody wants an answer any more. Harmless when it is over."""
         if (mailbox := self._mailboxes.get(caller)) is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from hermes_ray.cluster.wire.protocol import Admission
-from hermes_ray.errors import StaleEpoch, WorkerUnavailable
+from hermes_ray.errors import StaleEpoch, TakenOver, WorkerUnavailable
 
 LEASE_SHARE = 0.8
 """A lease, as a share of the silence after which the Coordinator gives streams away: clocks run at slightly different
@@ -34,6 +34,7 @@ class Fence:
         self._lease_until_s = now_s() + lease_s
         self._streams: dict[str, int] = {}
         self._left: dict[str, int] = {}
+        self._over = False
 
     def admit(self, admission: Admission) -> None:
         """The Coordinator admits this process: every call from before is fenced off."""
@@ -56,6 +57,7 @@ class Fence:
 
         Raises:
             WorkerUnavailable: this process was not admitted yet, or its lease is over.
+            TakenOver: another cluster has the streams.
             StaleEpoch: the caller's epoch is older than the stream's, or than this process if the stream is new to it;
                 or the stream has left this worker.
         """
@@ -71,6 +73,7 @@ class Fence:
 
         Raises:
             WorkerUnavailable: this process was not admitted yet, or its lease is over.
+            TakenOver: another cluster has the streams.
         """
         with self._lock:
             self._require_lease()
@@ -80,6 +83,10 @@ class Fence:
         with self._lock:
             self._streams.pop(stream_id, None)
             self._left[stream_id] = through + 1
+
+    def end(self) -> None:
+        """Another cluster has the streams: every call is refused from now on."""
+        self._over = True
 
     @property
     def epoch(self) -> int | None:
@@ -93,6 +100,8 @@ class Fence:
             return dict(self._streams)
 
     def _require_lease(self) -> int:
+        if self._over:
+            raise TakenOver("another cluster has taken over")
         if self._own is None:
             raise WorkerUnavailable("the worker has just started and is not admitted yet", retry_after_s=1.0)
         if self._now_s() > self._lease_until_s:

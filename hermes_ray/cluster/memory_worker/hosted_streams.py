@@ -217,8 +217,14 @@ class HostedStreams:
 
     @asynccontextmanager
     async def alone(self, stream_id: str) -> AsyncIterator[None]:
-        """Hold a stream still, whoever owns it and in whatever state it is; no snapshot is written meanwhile."""
+        """Hold a stream still, whoever owns it and in whatever state it is; no snapshot is written meanwhile.
+
+        Raises:
+            WorkerUnavailable: the worker is about to end.
+        """
         async with self._storing, self._in_order[stream_id]:
+            if self._closing:
+                raise WorkerUnavailable(f"{self._name} is about to end", retry_after_s=1.0)
             yield
 
     async def begin(self, stream_id: str) -> None:
@@ -280,11 +286,25 @@ class HostedStreams:
             log.exception("snapshots failed; the process ends and Ray starts another")
             os._exit(1)
 
-    async def close(self) -> None:
-        """Take no more frames, and write last snapshots."""
+    async def close(self) -> int:
+        """Take no more frames, and write last snapshots; questions are answered. May be repeated.
+
+        Returns:
+            How many streams have a memory that the store did not take.
+        """
         self._closing = True
+        async with self._storing:  # behind whoever changes a stream just now
+            pass
         for stream_id in self._keeper.changed():
             await self._write_snapshot(stream_id)
+        return len(self._keeper.changed())
+
+    async def leave(self) -> None:
+        """Forget every stream: another cluster has them. Nothing is written."""
+        for stream_id, epoch in self._fence.streams.items():
+            self._fence.release(stream_id, epoch)  # before its turn, which whoever restores it may hold
+            async with self._in_order[stream_id]:
+                await self.clear(stream_id)
 
     async def _recover(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> None:
         """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""

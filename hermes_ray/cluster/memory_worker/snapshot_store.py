@@ -1,32 +1,25 @@
 """Where snapshots are kept: files in a directory, or objects in any store that fsspec has a driver for."""
 
 import getpass
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
-
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName, that_count
+from hermes_ray.cluster.memory_worker.store_files import StoreFiles, translated
 from hermes_ray.config import SnapshotSettings
-from hermes_ray.errors import ConfigError, SnapshotError
+from hermes_ray.errors import SnapshotError
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
 
 _STREAM = "stream="
 """Before a stream's id, which may be ``..``, in the name of its directory."""
-_UNFINISHED = ".part"
 _TRIAL = "trial-"
-_NO_BUCKET = "NoSuchBucket"
-"""Error code of S3 (API reference, Error Responses)."""
 
 
 class SnapshotStore:
@@ -43,12 +36,8 @@ class SnapshotStore:
 
     def __init__(self, settings: SnapshotSettings) -> None:
         self._keep = settings.keep
-        try:
-            # Any: fsspec is not typed.
-            found: tuple[Any, str] = url_to_fs(str(settings.url), use_listings_cache=False)
-        except (ValueError, ImportError) as error:
-            raise ConfigError(f"snapshots.url {settings.url}: {error}") from error
-        self._files, self._root = found
+        self._files = StoreFiles(str(settings.url))
+        self._driver, self._root = self._files.driver, self._files.root
 
     @property
     def keep(self) -> int:
@@ -62,10 +51,10 @@ class SnapshotStore:
             SnapshotError: it cannot.
         """
         name = f"{_TRIAL}{uuid4().hex}"
-        with _translated("trying the snapshot store"):
-            self._write(self._root, name, b"")
-            self._files.ls(self._root, detail=False)
-            self._files.rm_file(f"{self._root}/{name}")
+        with translated("trying the snapshot store"):
+            self._files.write(self._root, name, b"")
+            self._driver.ls(self._root, detail=False)
+            self._driver.rm_file(f"{self._root}/{name}")
 
     def put(self, stream_id: str, name: SnapshotName, data: bytes) -> None:
         """Write a snapshot.
@@ -73,8 +62,8 @@ class SnapshotStore:
         Raises:
             SnapshotError: it could not be written; the older ones are still there.
         """
-        with _translated(f"writing a snapshot of stream {stream_id!r}"):
-            self._write(self._directory(stream_id), str(name), data)
+        with translated(f"writing a snapshot of stream {stream_id!r}"):
+            self._files.write(self._directory(stream_id), str(name), data)
 
     def prune(self, stream_id: str, keep: int | None = None) -> None:
         """Remove a stream's snapshots that are too many, the oldest first. For its owner, who writes no other now.
@@ -163,8 +152,8 @@ class SnapshotStore:
         Raises:
             SnapshotError: it is gone, or the store cannot be read.
         """
-        with _translated(f"reading a snapshot of stream {stream_id!r}"):
-            return self._files.cat_file(f"{self._directory(stream_id)}/{name}")
+        with translated(f"reading a snapshot of stream {stream_id!r}"):
+            return self._driver.cat_file(f"{self._directory(stream_id)}/{name}")
 
     def streams(self) -> list[str]:
         """Streams of which there is a snapshot.
@@ -189,7 +178,7 @@ class SnapshotStore:
         Raises:
             SnapshotError: the store cannot be read.
         """
-        return self._list(f"{self._root}/{folder}")
+        return self._files.names(f"{self._root}/{folder}")
 
     def read_document(self, folder: str, name: str) -> bytes:
         """The bytes of one.
@@ -197,8 +186,8 @@ class SnapshotStore:
         Raises:
             SnapshotError: it is gone, or the store cannot be read.
         """
-        with _translated(f"reading {folder}/{name}"):
-            return self._files.cat_file(f"{self._root}/{folder}/{name}")
+        with translated(f"reading {folder}/{name}"):
+            return self._driver.cat_file(f"{self._root}/{folder}/{name}")
 
     def put_document(self, folder: str, name: str, data: bytes) -> None:
         """Write one, as a whole or not at all.
@@ -206,8 +195,8 @@ class SnapshotStore:
         Raises:
             SnapshotError: it could not be written.
         """
-        with _translated(f"writing {folder}/{name}"):
-            self._write(f"{self._root}/{folder}", name, data)
+        with translated(f"writing {folder}/{name}"):
+            self._files.write(f"{self._root}/{folder}", name, data)
 
     def remove_document(self, folder: str, name: str) -> None:
         """Remove one. Harmless if it is gone.
@@ -215,74 +204,47 @@ class SnapshotStore:
         Raises:
             SnapshotError: it could not be removed.
         """
-        with _translated(f"removing {folder}/{name}"), suppress(FileNotFoundError):
-            self._files.rm_file(f"{self._root}/{folder}/{name}")
+        with translated(f"removing {folder}/{name}"), suppress(FileNotFoundError):
+            self._driver.rm_file(f"{self._root}/{folder}/{name}")
 
     def _directories(self) -> list[str]:
-        return sorted(name.removeprefix(_STREAM) for name in self._list(self._root) if name.startswith(_STREAM))
+        return sorted(name.removeprefix(_STREAM) for name in self._files.names(self._root) if name.startswith(_STREAM))
 
     def _all_names(self, stream_id: str) -> list[SnapshotName]:
-        found = (SnapshotName.parse(name) for name in self._list(self._directory(stream_id)))
+        found = (SnapshotName.parse(name) for name in self._files.names(self._directory(stream_id)))
         return sorted((name for name in found if name is not None), reverse=True)
-
-    def _write(self, directory: str, name: str, data: bytes) -> None:
-        if isinstance(self._files, LocalFileSystem):
-            _write_file(Path(directory), name, data)
-        else:
-            self._files.pipe_file(f"{directory}/{name}", data)  # object stores show whole objects only
 
     def _remove_all_from_before(self, stream_id: str, before_s: float) -> bool:
         names = self._all_names(stream_id)
         directory = self._directory(stream_id)
-        with _translated(f"reading the age of stream {stream_id!r}'s snapshots"):
-            if not names or self._files.modified(f"{directory}/{names[0]}").timestamp() >= before_s:
+        with translated(f"reading the age of stream {stream_id!r}'s snapshots"):
+            if not names or self._driver.modified(f"{directory}/{names[0]}").timestamp() >= before_s:
                 return False
         self._remove(stream_id, reversed(names))  # these, and none that was written since
-        if isinstance(self._files, LocalFileSystem):
+        if self._files.are_local:
             with suppress(OSError):  # not empty: somebody has begun to write
                 Path(directory).rmdir()
         return True
 
     def _remove(self, stream_id: str, names: Iterable[SnapshotName]) -> None:
         directory = self._directory(stream_id)
-        with _translated(f"removing old snapshots of stream {stream_id!r}"):
+        with translated(f"removing old snapshots of stream {stream_id!r}"):
             for name in names:
                 with suppress(FileNotFoundError):  # the Coordinator and an owner may remove the same
-                    self._files.rm_file(f"{directory}/{name}")
+                    self._driver.rm_file(f"{directory}/{name}")
 
     def _directory(self, stream_id: str) -> str:
         return f"{self._root}/{_STREAM}{stream_id}"
-
-    def _list(self, directory: str) -> list[str]:
-        with _translated(f"listing {directory}"):
-            try:
-                entries = self._files.ls(directory, detail=False)
-            except FileNotFoundError as error:
-                if _names_no_bucket(error):
-                    raise  # a wrong setting, and no store in which the stream has no snapshots
-                return []
-        return [str(entry).rstrip("/").rpartition("/")[2] for entry in entries]
-
-
-def _write_file(directory: Path, name: str, data: bytes) -> None:
-    """Write beside, flush, rename: after a power cut too, the name stands for the whole file or for none."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for abandoned in directory.glob(f"*{_UNFINISHED}"):  # by a process that was killed; a stream has one owner
-        abandoned.unlink(missing_ok=True)
-    unfinished = directory / f"{name}{_UNFINISHED}"
-    try:
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(directory / name)
-    finally:
-        unfinished.unlink(missing_ok=True)  # half a file would only help to keep a full disk full
 
 
 def temporary_root() -> str:
     """The directory under which clusters of this user have their temporary snapshots, on this machine."""
     return str(Path(tempfile.gettempdir()) / f"hermes-ray-{getpass.getuser()}")
+
+
+def is_shared(settings: SnapshotSettings) -> bool:
+    """Whether another cluster may use the same store, be it the one that follows this one."""
+    return settings.url is not None and settings.url != "auto" and not settings.url.startswith(temporary_root())
 
 
 def resolved(settings: SnapshotSettings) -> SnapshotSettings:
@@ -295,21 +257,3 @@ def resolved(settings: SnapshotSettings) -> SnapshotSettings:
 def remove_temporary(url: str) -> None:
     """Remove a directory that :func:`resolved` named, as far as this machine has it."""
     shutil.rmtree(url, ignore_errors=True)
-
-
-@contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except SnapshotError:
-        raise
-    # Drivers raise what their libraries raise (botocore, aiohttp, azure, ...), which have no class in common.
-    except Exception as error:
-        raise SnapshotError(
-            f"{doing}: {type(error).__name__}: {error}; check snapshots.url, its endpoint and credentials"
-        ) from error
-
-
-def _names_no_bucket(error: FileNotFoundError) -> bool:
-    response = getattr(error.__cause__, "response", None)  # botocore's; drivers raise the same class for both
-    return isinstance(response, dict) and response.get("Error", {}).get("Code") == _NO_BUCKET

@@ -18,9 +18,10 @@ from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figures_of, merged
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
-from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, WorkerUnavailable
+from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, TakenOver, WorkerUnavailable
 from hermes_ray.events.contract import Events
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
@@ -65,6 +66,7 @@ class ClusterClient:
         self._channels = AnswerChannels(self._handle, self._ended)
         self.events: Events = RemoteEvents(self._call)
         """What standing questions and journals found out."""
+        self._active = True
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
@@ -86,6 +88,15 @@ class ClusterClient:
             return await self._call(COORDINATOR, "readiness")
         except HermesError as error:
             return Readiness(False, (f"{COORDINATOR}: {error}",))
+
+    async def is_active(self) -> bool:
+        """Whether no other cluster has taken over, as far as is known. Raises nothing, and waits a second at most."""
+        try:
+            phase = await self._call(COORDINATOR, "phase", limit_s=_STATS_LIMIT_S)
+            self._active = phase is not TenurePhase.OVER
+        except HermesError as error:
+            log.debug("not known whether another cluster has taken over", error=str(error))
+        return self._active
 
     async def list_streams(self) -> list[StreamStatus]:
         """Every stream that has a memory, by name.
@@ -116,10 +127,12 @@ class ClusterClient:
                 workers = await self._call(COORDINATOR, "worker_stats")
                 problems = await self._call(COORDINATOR, "question_problems")
                 events = await self._call(COORDINATOR, "event_stats")
+                phase: TenurePhase = await self._call(COORDINATOR, "phase")
         except (HermesError, TimeoutError) as error:
             log.warning("no stats", error=str(error))
             return SystemStats(coordinator_up=False)
-        return SystemStats(True, workers, await self._stream_figures() if per_stream else {}, problems, events)
+        streams = await self._stream_figures() if per_stream else {}
+        return SystemStats(True, workers, streams, problems, events, phase.value)
 
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""
@@ -332,6 +345,8 @@ class ClusterClient:
                         begun = True
                         yield item
                 return
+            except TakenOver:
+                raise  # waiting here is in vain; whoever asks again comes to the other cluster
             except (StaleEpoch, NotReady, WorkerUnavailable) as error:
                 # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
                 at_once = isinstance(error, StaleEpoch) and not moved

@@ -16,6 +16,7 @@ OPERATIONS = {
     "getIndex": ("get", "/"),
     "getHealth": ("get", "/healthz"),
     "getReadiness": ("get", "/readyz"),
+    "getActive": ("get", "/activez"),
     "getMetrics": ("get", "/metrics"),
     "listStreams": ("get", "/v1/streams"),
     "watchStreams": ("get", "/v1/updates"),

@@ -108,6 +108,9 @@ class BrokenBackend(EngineBackend):
     async def readiness(self) -> Readiness:
         return Readiness(ready=False, missing=("memory-0: loading the model", "broker"))
 
+    async def is_active(self) -> bool:
+        return False
+
     async def stream(self, stream_id: str):
         raise RuntimeError("/secret/path: password=hunter2")
 
@@ -138,6 +141,13 @@ async def test_not_ready_lists_what_is_missing_while_the_process_lives(broken: h
     assert problem["missing"] == ["memory-0: loading the model", "broker"]
     assert int(response.headers["retry-after"]) >= 1
     assert (await broken.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_a_cluster_that_another_has_followed_sends_callers_on(http: httpx.AsyncClient, broken: httpx.AsyncClient):
+    response = await broken.get("/activez")
+    assert_problem(response, 503, "not-ready")
+    assert int(response.headers["retry-after"]) >= 1
+    assert (await http.get("/activez")).json() == {"active": True}
 
 
 async def test_every_type_leads_to_its_description(http: httpx.AsyncClient):

@@ -1,6 +1,5 @@
 """With ``video.unchanged: skip`` a memory holds what is new, and times, numbers and counts are those of all frames."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -18,7 +17,6 @@ from hermes_ray.errors import FramesFailed
 from hermes_ray.memory import snapshot as snapshot_format
 from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.models import ModelAdapter, fingerprint
-from tests.patience import LIMIT_S
 from tests.unit.engine.conftest import pictures
 from tests.unit.engine.test_question_faults import Replaced
 from tests.unit.engine.test_snapshots import assert_identical, assert_same

@@ -116,10 +116,10 @@ def test_snapshots_that_cannot_be_removed_count_for_nothing_and_are_swept_later(
     with FaultyFileSystem.failing(on("remove", ForeignError("no"))):
         assert not keeper.erase("cam", 8, StreamCursor().erased_up_to("topic", ENDS))
     store = store_at("faulty://unremoved")
-    assert len(store._files.ls(f"{store._root}/stream=cam", detail=False)) == 2
+    assert len(store._driver.ls(f"{store._root}/stream=cam", detail=False)) == 2
     assert not keeper_at("faulty://unremoved").restore(engine, "cam")
     store.sweep()
-    assert len(store._files.ls(f"{store._root}/stream=cam", detail=False)) == 1
+    assert len(store._driver.ls(f"{store._root}/stream=cam", detail=False)) == 1
 
 
 def test_a_damaged_erasure_is_waited_for_and_never_taken_for_a_new_stream(tmp_path, engine):

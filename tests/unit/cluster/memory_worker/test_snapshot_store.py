@@ -86,12 +86,24 @@ def test_a_full_disk_keeps_the_older_snapshot_and_no_half_of_the_new_one(tmp_pat
     assert store.names("cam")[0] == SnapshotName(1, 3)
 
 
-def test_what_a_killed_process_left_half_written_is_cleared_away_by_the_next_write(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_half_written_is_cleared_away_by_a_later_write(tmp_path: Path) -> None:
     store = SnapshotStore(SnapshotSettings(url=str(tmp_path)))
     store.put("cam", SnapshotName(1, 1), b"whole")
-    (tmp_path / "stream=cam" / f"{SnapshotName(1, 2)}.part").write_bytes(b"ha")
+    left = tmp_path / "stream=cam" / f"{SnapshotName(1, 2)}.part"
+    left.write_bytes(b"ha")
+    long_ago_s = time.time() - 2 * 3600
+    os.utime(left, times=(long_ago_s, long_ago_s))
     store.put("cam", SnapshotName(2, 1), b"whole")
     assert {file.suffix for file in (tmp_path / "stream=cam").iterdir()} == {".snapshot"}
+
+
+def test_what_another_cluster_is_just_writing_is_left_alone(tmp_path: Path) -> None:
+    store = SnapshotStore(SnapshotSettings(url=str(tmp_path)))
+    store.put("cam", SnapshotName(1, 1), b"whole")
+    others = tmp_path / "stream=cam" / f"{SnapshotName(2, 1)}-of-another.part"
+    others.write_bytes(b"ha")
+    store.put("cam", SnapshotName(1, 2), b"whole")
+    assert others.read_bytes() == b"ha"
 
 
 FAULTS = [

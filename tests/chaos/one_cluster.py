@@ -1,0 +1,160 @@
+"""A cluster on a Ray of its own, in a process of its own: a driver is connected to one Ray only.
+
+::
+
+    python -m tests.chaos.one_cluster SETTINGS.json
+
+Writes a line of JSON with its URL once it is ready. Reads kinds of faults, a line each, and writes what came of each.
+Ends, in order, with the end of its input.
+"""
+
+import asyncio
+import json
+import os
+import queue
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from hermes_ray.api import server
+from hermes_ray.cluster.control.bringup import connect_ray
+from hermes_ray.config import Settings, load
+from hermes_ray.errors import HermesError
+from tests.chaos.faults import FaultInjector
+from tests.patience import LIMIT_S
+
+_ROOT = Path(__file__).parents[2]
+
+
+class OneCluster:
+    """A cluster that starts when the ``with`` block is entered; :meth:`url` waits for it.
+
+    Args:
+        settings: of the cluster; its HTTP port must be 0 if there are others beside it.
+        directory: for a file of settings and the log.
+        name: for people.
+    """
+
+    def __init__(self, settings: Settings, directory: Path, name: str) -> None:
+        self.name = name
+        self._file = directory / f"{name}.json"
+        self._file.write_text(settings.model_dump_json(), encoding="utf-8")
+        self._log = directory / f"{name}.log"
+        self._said: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._url: str | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._ray = tempfile.mkdtemp(prefix="ray-")  # short: Ray puts sockets there
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.chaos.one_cluster", str(self._file)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=_ROOT,
+                env={**os.environ, "RAY_TMPDIR": self._ray},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.end()
+        if error is not None:
+            print(f"--- {self.name} ---\n{self._log.read_text(errors='replace')[-6000:]}")
+
+    def url(self) -> str:
+        """Its address, once it is ready."""
+        while self._url is None:
+            self._url = self._hear().get("url")
+        return self._url
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether :meth:`url` would return at once."""
+        return self._url is not None or not self._said.empty()
+
+    def inject(self, kind: str) -> bool:
+        """One fault; returns whether it could be."""
+        assert self._process is not None, "it does not run"
+        assert self._process.stdin is not None, "it has no input"
+        print(kind, file=self._process.stdin, flush=True)
+        while "injected" not in (said := self._hear()):
+            self._url = said.get("url", self._url)
+        return bool(said["injected"])
+
+    def kill(self) -> None:
+        """End all its processes at once, as a data centre without power."""
+        assert self._process is not None, "it does not run"
+        root = psutil.Process(self._process.pid)
+        for process in [root, *root.children(recursive=True)]:
+            if process.is_running():
+                process.kill()
+        self._process.wait()
+
+    def end(self) -> None:
+        """End it in order. Safe to repeat."""
+        if self._process is not None:
+            if self._process.poll() is None and self._process.stdin is not None:
+                self._process.stdin.close()
+            self._process.wait(LIMIT_S)
+            self._process = None
+        shutil.rmtree(self._ray, ignore_errors=True)
+
+    def _listen(self) -> None:
+        assert self._process is not None, "it does not run"
+        assert self._process.stdout is not None, "it has no output"
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                self._said.put(json.loads(line))
+
+    def _hear(self) -> dict[str, Any]:
+        return self._said.get(timeout=LIMIT_S)
+
+
+def _inject(settings: Settings, kinds: "queue.Queue[str | None]") -> None:
+    injector = FaultInjector(settings, random.Random(0))
+    while (kind := kinds.get()) is not None:
+        try:
+            injected = asyncio.run(injector.inject(kind))
+        except HermesError:  # it has not started yet
+            injected = False
+        print(json.dumps({"injected": injected, "kind": kind, "at_s": time.monotonic()}), flush=True)
+
+
+def main(settings_file: Path) -> None:
+    """Run the cluster."""
+    settings = load(settings_file)
+    kinds: queue.Queue[str | None] = queue.Queue()
+    connect_ray(settings.cluster)
+    threading.Thread(target=_inject, args=(settings, kinds), daemon=True).start()
+
+    def read() -> None:
+        for line in sys.stdin:
+            kinds.put(line.strip())
+        kinds.put(None)
+        ended.set()
+
+    ended = threading.Event()
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        url = server.start(settings, ready_timeout_s=LIMIT_S).url
+        print(json.dumps({"url": url}), flush=True)
+        ended.wait()
+    finally:
+        server.stop(settings)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,163 @@
+"""One cluster follows another on the same broker and snapshot store, as in an upgrade, while processes of both die.
+
+Every frame is applied once and in order, nothing is lost, and every answer of either cluster is as if nothing had
+happened. ``CHAOS_FAULTS`` says how long: with 20 there is one hand-over, with 200 there are ten.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from hermes_ray.cluster.control.generations.generation_store import GenerationStore
+from hermes_ray.cluster.wire.protocol import COORDINATOR
+from hermes_ray.config import Settings
+from hermes_ray.transport.embedded import EmbeddedBroker
+from hermes_ray.transport.topics import ensure_topics
+from tests.chaos import commits
+from tests.chaos.asking import Users
+from tests.chaos.cameras import Cameras
+from tests.chaos.faults import INGEST, MEMORY
+from tests.chaos.one_cluster import OneCluster
+from tests.chaos.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
+from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
+
+HAND_OVERS = max(1, int(os.environ.get("CHAOS_FAULTS", "20")) // 20)
+STREAMS = ("cam-0", "cam-1", "cam-2", "cam-3")
+ROUND_S = 0.25
+SEED = 7
+VICTIMS = (MEMORY, INGEST, COORDINATOR)
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 120 * HAND_OVERS)]
+
+
+@pytest.fixture
+def settings(broker: EmbeddedBroker, tmp_path: Path) -> Settings:
+    settings = own_cluster(
+        broker,
+        memory={"slots": len(STREAMS)},
+        engine=FRAME_BY_FRAME,
+        kafka={"frames_partitions": 2},
+        video={"target_fps": 1.0},
+        snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
+        cluster={"memory_workers": 1, "move_after_s": 10.0},
+        api={"port": 0},
+    )
+    ensure_topics(settings.kafka)
+    return settings
+
+
+class Streams:
+    """What clusters tell of streams, over HTTP, looked at all the time from entering the ``with`` block."""
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+        self.told: list[tuple[str, int, int]] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def frames(self, stream: str) -> int:
+        """The most frames that were told of a stream."""
+        return max((frames for of, frames, _ in self.told if of == stream), default=0)
+
+    def until(self, frames: dict[str, int]) -> None:
+        """Wait until every stream has been seen to have so many."""
+        deadline_s = time.monotonic() + LIMIT_S
+        while any(self.frames(stream) < count for stream, count in frames.items()):
+            assert time.monotonic() < deadline_s, f"{[(s, self.frames(s)) for s in STREAMS]}, expected {frames}"
+            time.sleep(0.1)
+
+    def until_flowing(self) -> None:
+        """Wait until every stream has more frames than now."""
+        self.until({stream: self.frames(stream) + 1 for stream in STREAMS})
+
+    def _run(self) -> None:
+        with httpx.Client(timeout=30) as http:
+            while not self._stopping.wait(0.2):
+                for url in list(self.urls):
+                    self._look(http, url)
+
+    def _look(self, http: httpx.Client, url: str) -> None:
+        try:
+            response = http.get(f"{url}/v1/streams")
+        except httpx.TransportError:
+            return
+        listed: list[dict[str, Any]] = response.json()["streams"] if response.status_code == 200 else []
+        self.told += [(s["id"], s["frames_seen"], s["as_of_ms"]) for s in listed if s["as_of_ms"] is not None]
+
+
+def hurt(clusters: Sequence[OneCluster], chance: random.Random, until_ready: OneCluster) -> list[str]:
+    """Kill processes of either cluster at random moments until the new one is ready."""
+    faults = []
+    while not until_ready.is_ready:
+        time.sleep(chance.uniform(0.5, 4.0))
+        victim, kind = chance.choice(clusters), chance.choice(VICTIMS)
+        if not until_ready.is_ready and victim.inject(kind):
+            faults.append(f"{kind} of {victim.name}")
+    return faults
+
+
+def assert_over(url: str) -> None:
+    """A cluster that another has followed says so, and answers nothing."""
+    deadline_s = time.monotonic() + LIMIT_S
+    with httpx.Client(base_url=url, timeout=30) as http:
+        while http.get("/readyz").status_code == 200:
+            assert time.monotonic() < deadline_s, "it is ready for ever"
+            time.sleep(0.1)
+        assert "another cluster has taken over" in http.get("/readyz").json()["detail"]
+        asked = http.post("/v1/streams/cam-0/query", json={"question": "what ?", "timeout_s": 60})
+        assert (asked.status_code, asked.json()["code"]) == (503, "not-ready"), asked.text
+        assert http.post("/v1/streams/cam-0/reset").status_code == 503
+
+
+def test_nothing_is_lost_or_seen_twice_when_one_cluster_follows_another(settings: Settings, tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    answers, unexpected, faults = [], [], []
+    with ExitStack() as running, Streams() as streams:
+        old = running.enter_context(OneCluster(settings, tmp_path, "cluster-1"))
+        streams.urls.append(old.url())
+        with Cameras(settings, STREAMS, ROUND_S, lambda _: 2**62) as cameras:
+            streams.until_flowing()
+            for number in range(2, 2 + HAND_OVERS):
+                new = OneCluster(settings, tmp_path, f"cluster-{number}")
+                with Users(old.url(), STREAMS, seed=number) as users:
+                    running.enter_context(new)
+                    faults += hurt((old, new), chance, new)
+                    streams.urls.append(new.url())
+                    assert_over(old.url())
+                answers += users.answers
+                unexpected += users.unexpected
+                new.inject(INGEST)  # it starts at what is committed, by whichever cluster
+                with Users(new.url(), STREAMS, seed=number) as users:
+                    streams.until_flowing()
+                answers += users.answers
+                unexpected += users.unexpected
+                if number % 2:
+                    old.end()
+                old = new
+        frames = {stream: selected(settings, messages) for stream, messages in cameras.published.items()}
+        streams.until({stream: len(kept) for stream, kept in frames.items()})
+        commits.until_all_committed(settings, cameras)
+        assert {stream: streams.frames(stream) for stream in STREAMS} == {s: len(kept) for s, kept in frames.items()}
+    assert_in_order(frames, streams.told)
+    assert not unexpected
+    assert GenerationStore(str(settings.snapshots.url)).look().newest == 1 + HAND_OVERS
+    with undisturbed(settings, len(STREAMS)) as oracle:
+        compared = oracle.assert_equal(frames, answers)
+    print(f"{compared} answers as undisturbed, and all memories; killed meanwhile: {', '.join(faults) or 'nothing'}")
