@@ -69,7 +69,6 @@ class Coordinator:
             lambda: len(self._directory.workers_up),
         )
         self._supervisor = Supervisor(settings, self._directory, clock, self._stored, lambda: self._standing.known)
-        self._events = EventKeeping(settings)
         tell_ingest = self._supervisor.tell_ingest
         self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
         take_over = TakeOver(
@@ -100,12 +99,14 @@ class Coordinator:
         self._succession = Succession(
             settings, cluster, self._supervisor, self._directory, clock, self._known, self._carry_through.end
         )
+        self._events = EventKeeping(settings, lambda: self._succession.is_holding)
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
+        self._has_held = asyncio.Event()
         self._supervision = asyncio.create_task(self._supervise())
         self._expiring = asyncio.create_task(self._known.expire())
         owning = asyncio.create_task(self._succession.ownership.run())
-        self._beside = [self._taking_over, self._expiring, owning, asyncio.create_task(self._standing.load())]
+        self._beside = [self._taking_over, self._expiring, owning, asyncio.create_task(self._learn_standing())]
 
     async def place(self, stream_id: str) -> Location:
         """The stream's owner; a new stream gets one.
@@ -201,14 +202,17 @@ class Coordinator:
 
     async def add_standing_question(self, question: StandingQuestion) -> Standing:
         """Make a standing question; raises as :meth:`StandingQuestions.add`."""
+        self._succession.require_holding()
         return await self._carry_through(self._standing.add(question))
 
     async def remove_standing_question(self, name: str) -> None:
         """Remove a standing question; raises as :meth:`StandingQuestions.remove`."""
+        self._succession.require_holding()
         await self._carry_through(self._standing.remove(name))
 
     async def mute_standing_question(self, name: str, muted: bool) -> Standing:
         """Mute or unmute a standing question; raises as :meth:`StandingQuestions.mute`."""
+        self._succession.require_holding()
         return await self._carry_through(self._standing.mute(name, muted))
 
     async def view(self) -> ClusterView:
@@ -314,6 +318,12 @@ class Coordinator:
         known = (stream_id, location.epoch, False, self._eraser.beginning(stream_id))
         await call(location.worker, self._namespace, "own", *known, limit_s=_OWN_LIMIT_S)
 
+    async def _learn_standing(self) -> None:
+        await self._standing.load()
+        await self._has_held.wait()
+        if self._succession.ownership.follows_another:
+            await self._standing.load()  # which the former cluster may have changed meanwhile
+
     async def _ask_retentions(self, worker: str) -> Mapping[str, float | None]:
         return await call(worker, self._namespace, "retentions", limit_s=_RETENTIONS_LIMIT_S)
 
@@ -353,6 +363,7 @@ class Coordinator:
         if self._succession.phase.has_let_go:
             self._let_go()
         elif self._succession.is_holding:
+            self._has_held.set()
             await self._supervisor.assign()
             self._mover.go_on()
         self._events.check()

@@ -1,6 +1,7 @@
 """Keeps the actor running that keeps events. Questions never wait for it: what is wrong there is a warning."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -28,10 +29,12 @@ class EventKeeping:
 
     Args:
         settings: the whole tree.
+        holds: whether the streams are this cluster's now: of those that share a database, one reads and delivers.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, holds: Callable[[], bool]) -> None:
         self._settings = settings
+        self._holds = holds
         self._wanted = settings.events.database is not None
         self._handle: Actor | None = None
         self._health: EventHealth | None = None
@@ -43,7 +46,7 @@ class EventKeeping:
     @property
     def missing(self) -> list[str]:
         """A line for everything that is not as it should be, for people."""
-        if not self._wanted:
+        if not self._wanted or not self._holds():
             return []
         lines = self._health.trouble if self._health is not None else (self._trouble,)
         owed = [f"events of {len(self._owed)} erased streams are still to be deleted"] if self._owed else []
@@ -92,8 +95,18 @@ class EventKeeping:
 
     async def _mind(self) -> None:
         while self._wanted:
-            await self._look()
+            if self._holds():
+                await self._look()
+            else:
+                self._end()
             await asyncio.sleep(_LOOK_S)
+
+    def _end(self) -> None:
+        """Another cluster has taken over. What is read and not stored is read again there."""
+        if self._handle is not None:
+            ray.kill(self._handle)
+            self._handle = self._health = None
+            log.info("another cluster keeps the events from now on")
 
     async def _look(self) -> None:
         try:

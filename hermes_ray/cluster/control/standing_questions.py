@@ -52,9 +52,10 @@ class StandingQuestions:
 
     async def load(self) -> None:
         """Read the store, again and again until it can be read."""
-        while self._known is None and self._store is not None:
+        while self._store is not None:
             try:
                 self._known = await asyncio.to_thread(self._store.load)
+                return
             except SnapshotError as error:
                 log.error("standing questions cannot be read yet", error=str(error))
                 await asyncio.sleep(_RETRY_S)
