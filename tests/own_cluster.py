@@ -23,6 +23,7 @@ def own_cluster(broker: EmbeddedBroker, **sections: Mapping[str, Any]) -> Settin
             "bootstrap_servers": broker.bootstrap_servers,
             "frames_topic": f"frames-{unique}",
             "dead_letters_topic": f"dead-letters-{unique}",
+            "events_topic": f"events-{unique}",
             "group_id": f"group-{unique}",
             "request_timeout_s": 5.0,
         },

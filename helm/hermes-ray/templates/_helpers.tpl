@@ -76,6 +76,9 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- $_ := set $kafka "ssl_key_file" "/etc/hermes/kafka-client/client.key" -}}
 {{- end -}}
 {{- $_ := set $config "kafka" $kafka -}}
+{{- if .Values.head.eventsClaim -}}
+{{- $_ := set $config "events" (merge (default dict $config.events) (dict "database" "sqlite:////var/lib/hermes/events.sqlite")) -}}
+{{- end -}}
 {{- $model := default dict $config.model -}}
 {{- $cluster := default dict $config.cluster -}}
 {{- $ingest := int .Values.ingest.replicas -}}
@@ -129,6 +132,9 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}
 {{- end -}}
 {{- if and .Values.gcsFaultTolerance.enabled (not .Values.gcsFaultTolerance.redisAddress) -}}
 {{- fail "gcsFaultTolerance.redisAddress: needed with gcsFaultTolerance.enabled" -}}
+{{- end -}}
+{{- if and .Values.head.eventsClaim (ne .Values.rayService.upgradeStrategy "None") -}}
+{{- fail "head.eventsClaim: two clusters would write one file during an upgrade; set rayService.upgradeStrategy to None, or name a PostgreSQL in config.events.database" -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host: needed with ingress.enabled" -}}
