@@ -42,7 +42,16 @@ def test_plain_topics_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{}, {"frames_topic": "yard", "dead_letters_topic": "junk", "frames_partitions": 24, "max_record_bytes": 1 << 20}],
+    [
+        {},
+        {
+            "frames_topic": "yard",
+            "dead_letters_topic": "junk",
+            "events_topic": "news",
+            "frames_partitions": 24,
+            "max_record_bytes": 1 << 20,
+        },
+    ],
     ids=["defaults", "changed"],
 )
 def test_topics_of_the_chart_are_those_of_the_code(changed: dict[str, Any], render: Callable[..., Rendered]) -> None:
@@ -55,6 +64,7 @@ def test_users_may_do_what_the_system_does_and_no_more(render: Callable[..., Ren
     system = {
         ("topic", frames): {"Read", "Describe"},
         ("topic", dead_letters): {"Write", "Describe"},
+        ("topic", settings.events_topic): {"Read", "Write", "Describe"},
         ("group", settings.group_id): {"Read"},
     }
     camera = {("topic", frames): {"Write", "Describe"}}
