@@ -54,6 +54,7 @@ def settings(ray_cluster, broker) -> Settings:
         kafka={"frames_partitions": 3},
         video={"target_fps": 2.0},
         snapshots={"interval_s": 1.0},
+        events={"database": "auto"},
         cluster={
             "memory_workers": 2,
             "ingest_workers": 1,
