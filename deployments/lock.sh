@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 compile=(uv pip compile --quiet --generate-hashes --no-header --no-annotate --constraint constraints.txt
   --python-version 3.11 --python-platform x86_64-manylinux_2_28)
-ours=(pyproject.toml --extra s3)
+ours=(pyproject.toml --extra mqtt --extra postgresql --extra s3)
 
 # Torch and what it brings for GPUs are a file of their own: the CPU image has another build of Torch, and none of the rest.
 gpu=$("${compile[@]}" "${ours[@]}" | grep -oE '^(torch|triton|cuda|nvidia)[a-z0-9-]*==' | tr -d '=')

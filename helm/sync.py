@@ -28,6 +28,7 @@ _SETTINGS_OF_THE_CHART = {
     "ApiSettings": ("host", "port", "replicas"),
     "AccessSettings": ("keys_file", "open_without_keys"),
     "MetricsSettings": ("host", "port"),
+    "EventSettings": ("database_password",),
     "KafkaSettings": ("sasl_password", "sasl_password_file", "ssl_ca_file", "ssl_cert_file", "ssl_key_file"),
 }
 """Derived from other values, or secret: not to be set under ``config``, so the schema does not know them."""

@@ -31,6 +31,9 @@ for _variable in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "
 # Test processes run side by side: none may find another's Ray by the address that Ray notes there.
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 
+# What systems under test keep, such as events, is never a developer's own.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")
+
 _TESTS = Path(__file__).parent
 _WHOLE_SYSTEMS = ("chaos", "integration", "e2e", "deploy", "console")
 """Folders of which one process runs all tests, the longest first: more systems at once would starve each other."""
@@ -59,7 +62,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_unconfigure():
-    shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
+    for variable in ("RAY_TMPDIR", "XDG_STATE_HOME"):
+        shutil.rmtree(os.environ[variable], ignore_errors=True)
 
 
 @pytest.fixture

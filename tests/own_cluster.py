@@ -27,6 +27,7 @@ def own_cluster(broker: EmbeddedBroker, **sections: Mapping[str, Any]) -> Settin
             "group_id": f"group-{unique}",
             "request_timeout_s": 5.0,
         },
+        "events": {"database": None},  # a process less
         "cluster": {"namespace": f"test-{unique}", "memory_worker_cpus": 0.5},
     }
     for section, values in sections.items():

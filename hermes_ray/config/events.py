@@ -89,7 +89,7 @@ class EventSettings(Section):
     """The most bytes of events and their pictures. Beyond it, first go the oldest pictures, then the oldest events."""
     max_thumbnail_bytes: Annotated[int, Field(ge=0)] = 64 * 1024
     """The largest picture that is kept with an event; of a larger one only its frame's number."""
-    webhooks: dict[_Name, WebhookSettings] = Field(default_factory=dict)
+    webhooks: dict[_Name, WebhookSettings] = {}  # noqa: RUF012 - pydantic copies it
     """Addresses that are told of events, by a name that stays when the address changes."""
     mqtt: MqttSettings | None = None
     """A broker that is told of events."""

@@ -10,8 +10,8 @@ from hermes_ray.transport.event import JOURNAL, Event, EventKind
 from hermes_ray.transport.message import validate_stream_id
 from hermes_ray.transport.record import Record
 
-_MOST_TEXT = 64 * 1024
-"""Characters of one text: a model's longest answer has far fewer."""
+_MOST_TEXT = 32 * 1024
+"""Characters of one text: a model's longest answer has fewer, and PostgreSQL can index the words of all together."""
 _MOST_EVIDENCE = 64
 _MOST_NUMBER = 2**62
 _MOST_MS = 253_402_300_799_999

@@ -9,6 +9,7 @@ from threading import Thread
 from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError
 from hermes_ray.events.database import EventDatabase, database_url
+from hermes_ray.events.delivery.runner import TargetRunner
 from hermes_ray.events.delivery.targets import runners
 from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.sink import EventSinkLoop
@@ -41,7 +42,7 @@ class EventKeeper:
         self.events = LocalEvents(self._database)
         """What is kept."""
         self._runners = runners(settings.events, self._database, self.events)
-        self._deliveries = [asyncio.create_task(runner.run()) for runner in self._runners]
+        self._deliveries = [asyncio.create_task(_deliver(runner)) for runner in self._runners]
         self._loop = EventSinkLoop(settings.kafka, settings.events, self._database, self.events.announce)
         self._thread = Thread(target=self._read, name="event-sink", daemon=True)
         self._thread.start()
@@ -56,9 +57,6 @@ class EventKeeper:
     @property
     def stats(self) -> EventStats:
         """For metrics."""
-        for task in self._deliveries:
-            if task.done():
-                task.result()  # never ends by itself: what nobody expected ends the caller too
         return EventStats(
             up=self._loop.trouble is None,
             stored=self._loop.stored,
@@ -92,3 +90,11 @@ class EventKeeper:
         except Exception:
             log.exception("the event sink failed; the process ends and Ray starts another")
             os._exit(1)
+
+
+async def _deliver(runner: TargetRunner) -> None:
+    try:
+        await runner.run()
+    except Exception:
+        log.exception("a delivery failed; the process ends and Ray starts another", target=runner.name)
+        os._exit(1)

@@ -87,7 +87,7 @@ class LocalEvents:
             raise Overloaded("too many requests for events at the same time")
         self._waiting += 1
         try:
-            return await self._loop.run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
 

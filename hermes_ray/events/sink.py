@@ -30,7 +30,7 @@ _POLL_S = 0.25
 _MOST_AT_ONCE = 200
 """Events of one transaction."""
 _HOUSEKEEPING_S = 2.0
-_SWEEP_S = 60.0
+_SWEEP_S = 300.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 
@@ -69,7 +69,7 @@ class EventSinkLoop:
         self.lag_records: int | None = None
         """Records that wait, a few seconds old."""
         self.kept_bytes: int | None = None
-        """Of events and their pictures, a minute old."""
+        """Of events and their pictures, a few minutes old."""
 
     def stop(self) -> None:
         """End :meth:`run` soon."""

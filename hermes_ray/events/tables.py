@@ -58,7 +58,7 @@ EVENTS = Table(
     Column("place", BigInteger, nullable=False),
     Index("events_by_stream", "stream", "captured_ms", "sequence"),
     Index("events_by_time", "captured_ms", "sequence"),
-    Index("events_by_storing", "stored_ms"),
+    Index("events_by_storing", "stored_ms", "size"),
     sqlite_autoincrement=True,
 )
 

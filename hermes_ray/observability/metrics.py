@@ -16,6 +16,7 @@ import hermes_ray
 from hermes_ray.observability.distribution import Distribution
 from hermes_ray.observability.stats import (
     EngineState,
+    EventStats,
     IngestState,
     IngestTotals,
     MemoryCounts,
@@ -97,6 +98,20 @@ def _streams(read: Callable[[StreamFigures], Value | None]) -> Callable[[SystemS
                 yield (stream_id, stream.worker), value
 
     return samples
+
+
+def _events(read: Callable[[EventStats], float | None]) -> Callable[[SystemStats], Samples]:
+    def samples(stats: SystemStats) -> Samples:
+        if stats.events is not None and (value := read(stats.events)) is not None:
+            yield (), value
+
+    return samples
+
+
+def _events_by(
+    read: Callable[[EventStats], Mapping[str, int] | Mapping[str, float]],
+) -> Callable[[SystemStats], Samples]:
+    return lambda stats: (((k,), v) for k, v in (read(stats.events).items() if stats.events is not None else ()))
 
 
 def _dropped(ingest: IngestTotals) -> Mapping[str, int]:
@@ -438,6 +453,58 @@ _STANDING = (
     ),
 )
 
+_EVENTS = (
+    _gauge(
+        "hermes_event_sink_up",
+        "1 while what keeps events reaches broker and database; questions are answered without it.",
+        _events(lambda e: float(e.up)),
+        labels=(),
+    ),
+    _counter("hermes_events_stored_total", "Events written into the database.", _events(lambda e: e.stored), labels=()),
+    _counter(
+        "hermes_event_records_left_out_total",
+        "Records of the events topic that were not: known already, of an erased stream, no events, or gone from Kafka.",
+        _events_by(lambda e: e.left_out),
+        labels=("reason",),
+    ),
+    _counter(
+        "hermes_event_sink_failures_total",
+        "Times that broker or database could not be used to keep events; what waits in Kafka is tried again.",
+        _events(lambda e: e.failures),
+        labels=(),
+    ),
+    _gauge(
+        "hermes_event_sink_lag_records",
+        "Records of the events topic that are not in the database yet.",
+        _events(lambda e: e.lag_records),
+        labels=(),
+    ),
+    _gauge(
+        "hermes_events_kept_bytes",
+        "Events and their pictures in the database; bounded by events.max_bytes.",
+        _events(lambda e: e.kept_bytes),
+        labels=(),
+    ),
+    _counter(
+        "hermes_event_deliveries_total",
+        "Events that a webhook or broker took.",
+        _events_by(lambda e: e.delivered),
+        labels=("target",),
+    ),
+    _counter(
+        "hermes_event_deliveries_given_up_total",
+        "Deliveries that were given up; `hermes events failed` lists them.",
+        _events_by(lambda e: e.given_up),
+        labels=("target",),
+    ),
+    _gauge(
+        "hermes_event_delivery_behind_seconds",
+        "For how long a target has not taken the event that is its turn.",
+        _events_by(lambda e: e.behind_s),
+        labels=("target",),
+    ),
+)
+
 _PER_STREAM = (
     _gauge(
         "hermes_stream_frames",
@@ -490,6 +557,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = {
     "Snapshots": _SNAPSHOTS,
     "Questions": _QUESTIONS,
     "Standing questions": _STANDING,
+    "Events": _EVENTS,
     "Per stream": _PER_STREAM,
 }
 """All metrics in the order in which the page shows them."""

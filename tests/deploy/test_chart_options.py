@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.deploy.rendering import EVERYTHING, Rendered, values_of
 
@@ -16,6 +17,19 @@ def test_an_image_may_be_pinned_by_its_digest(render: Callable[..., Rendered]) -
     }
     assert images["head"] == images["ingest"] == f"hermes-ray:0.1.0-cpu@{DIGEST}"
     assert images["memory"] == "hermes-ray:0.1.0-cuda"
+
+
+def test_events_are_kept_on_a_volume_of_the_head(render: Callable[..., Rendered]) -> None:
+    rendered = render({"head": {"eventsClaim": "events"}, "rayService": {"upgradeStrategy": "None"}})
+    mounts = {group: [m["mountPath"] for m in c["volumeMounts"]] for group, c in rendered.containers()}
+    assert [group for group, paths in mounts.items() if "/var/lib/hermes" in paths] == ["head"]
+    config = yaml.safe_load(rendered.one("ConfigMap")["data"]["hermes.yaml"])
+    assert config["events"]["database"] == "sqlite:////var/lib/hermes/events.sqlite"
+
+
+def test_two_heads_never_share_a_file_of_events(render: Callable[..., Rendered]) -> None:
+    with pytest.raises(Exception, match=r"head\.eventsClaim: two clusters"):
+        render({"head": {"eventsClaim": "events"}})
 
 
 def test_classes_of_runtime_and_priority_reach_the_pods(render: Callable[..., Rendered]) -> None:

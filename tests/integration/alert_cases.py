@@ -252,6 +252,12 @@ CASES = (
         {"9m": 0, "12m": 1, "40m": 0},
     ),
     Case(
+        "HermesEventsNotKept",
+        "the database is away for twenty minutes",
+        {of("hermes_event_sink_up"): "1x10 0x20 1x20"},
+        {"15m": 0, "25m": 1, "35m": 0},
+    ),
+    Case(
         "HermesDeadLetters",
         "a camera sends rubbish for half an hour",
         {RECORDS: "0+100x80", ingest(DEAD_LETTERS, reason="undecodable-media"): "0x10 5+5x30 155x40"},

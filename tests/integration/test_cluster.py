@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -14,16 +14,27 @@ from hermes_ray.cluster.wire.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, Question
-from hermes_ray.errors import FrameGone, InvalidQuestion, QuestionTimeout, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import (
+    EventsUnavailable,
+    FrameGone,
+    InvalidQuestion,
+    QuestionTimeout,
+    UnknownStream,
+    WorkerUnavailable,
+)
+from hermes_ray.events.kept import EventFilter, KeptEvent
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.dead_letters import DeadLetter
+from hermes_ray.transport.event import Event
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
+from hermes_ray.transport.publisher import RecordPublisher
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from tests.own_cluster import own_cluster
 from tests.patience import LIMIT_S
+from tests.unit.events.conftest import match
 
 pytestmark = pytest.mark.integration
 
@@ -43,6 +54,7 @@ def settings(ray_cluster, broker) -> Settings:
         kafka={"frames_partitions": 3},
         video={"target_fps": 2.0},
         snapshots={"interval_s": 1.0},
+        events={"database": "auto"},
         cluster={
             "memory_workers": 2,
             "ingest_workers": 1,
@@ -316,3 +328,46 @@ async def test_a_killed_memory_workers_streams_come_back_under_a_new_epoch_with_
     old = [(stream, frame) for stream, of_stream in pictures.items() for frame in of_stream if frame in shown[stream]]
     assert old
     assert all(shown[stream][frame] == pictures[stream][frame] for stream, frame in old)
+
+
+async def test_events_are_kept_while_their_keeper_dies_and_go_with_their_stream(published):
+    client = await ClusterClient.connect(published)
+    await settled(client)
+    publish_events(published, match(1, stream="cam-0"), match(2, stream="cam-1"))
+    assert [kept.event.frame for kept in await events_until(client, 2)] == [2, 1]
+    kill(published, "event-sink")
+    publish_events(published, match(2, stream="cam-1"), match(3, stream="cam-1"))
+    assert [kept.event.frame for kept in await events_until(client, 3)] == [3, 2, 1]
+    assert (await client.readiness()).ready
+    erased = await client.erase("cam-1")
+    assert erased.left_on is None
+    assert [kept.event.frame for kept in await events_until(client, 1)] == [1]
+    publish_events(published, match(4, stream="gone"))
+    await events_until(client, 2)
+    assert (await client.erase("gone")).left_on is None  # a stream of which nothing else is left
+    with pytest.raises(UnknownStream):
+        await client.erase("gone")
+    stats = (await client.stats()).events
+    assert stats is not None
+    assert stats.up
+
+
+def publish_events(settings: Settings, *events: Event) -> None:
+    publisher = RecordPublisher(settings.kafka)
+    for event in events:
+        key, value, headers = event.to_record()
+        publisher.send(settings.kafka.events_topic, key=key, value=value, headers=headers).result(LIMIT_S)
+    publisher.close()
+
+
+async def events_until(client: ClusterClient, count: int) -> Sequence[KeptEvent]:
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        try:
+            found = (await client.events.find(EventFilter(), 100, None)).events
+        except EventsUnavailable:
+            found = ()
+        if len(found) == count:
+            return found
+        assert time.monotonic() < deadline, f"{len(found)} events after {LIMIT_S} s: {await client.readiness()}"
+        await asyncio.sleep(0.2)

@@ -1,5 +1,6 @@
 """The events topic is read into the database: everything, once, whatever is away meanwhile or written there."""
 
+import asyncio
 import json
 import threading
 import time
@@ -8,9 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_ray.config import EventSettings
+from hermes_ray.config import ClusterSettings, EventSettings, Settings
+from hermes_ray.errors import EventsUnavailable
 from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.kept import EventFilter
+from hermes_ray.events.keeper import EventKeeper
+from hermes_ray.events.kept import EventFilter, EventPage
 from hermes_ray.events.reading import EventReader
 from hermes_ray.events.sink import EventSinkLoop
 from hermes_ray.events.writing import EventWriter
@@ -143,6 +146,38 @@ def test_another_topic_of_that_name_is_read_from_its_beginning(kafka, url):
     with sinking(kafka, url) as (loop, database):
         until(lambda: loop.stored == 1)
         assert frames(database) == [1, 2, 3]
+
+
+async def test_the_keeper_stores_tells_and_erases(kafka):
+    settings = Settings(kafka=kafka, cluster=ClusterSettings(namespace=kafka.group_id))
+    keeper = EventKeeper(settings)
+    try:
+        publish(kafka, match(1), match(2, stream="yard"))
+        deadline = time.monotonic() + LIMIT_S
+        while True:
+            if len((await found(keeper)).events) == 2:
+                break
+            assert time.monotonic() < deadline, keeper.trouble
+            await asyncio.sleep(0.05)
+        place = await keeper.events.updates(None, 0, EventFilter(), 10, 0.0)
+        following = asyncio.create_task(
+            keeper.events.updates(place.database, place.through, EventFilter(), 10, LIMIT_S)
+        )
+        publish(kafka, match(3))
+        assert [kept.event.frame for kept in (await following).events] == [3]
+        ends = topic_ends(kafka, kafka.events_topic)
+        assert await keeper.erase("gate", ends.log, ends.ends) == 2
+        assert [kept.event.frame for kept in (await found(keeper)).events] == [2]
+        assert (keeper.trouble, keeper.stats.up, keeper.stats.stored) == ((), True, 3)
+    finally:
+        await keeper.close()
+
+
+async def found(keeper):
+    try:
+        return await keeper.events.find(EventFilter(), 10, None)
+    except EventsUnavailable:  # its tables are being made
+        return EventPage((), None)
 
 
 @pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)")

@@ -107,6 +107,9 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}-cameras
 {{- $config := deepCopy .Values.config -}}
 {{- $secrets := include "hermes.kafkaSecrets" . | fromYaml -}}
 {{- include "hermes.setKafka" (dict "root" . "config" $config "secrets" $secrets "user" (include "hermes.kafkaUser" .)) -}}
+{{- if .Values.head.eventsClaim -}}
+{{- $_ := set $config "events" (merge (default dict $config.events) (dict "database" "sqlite:////var/lib/hermes/events.sqlite")) -}}
+{{- end -}}
 {{- $model := default dict $config.model -}}
 {{- $cluster := default dict $config.cluster -}}
 {{- $ingest := int .Values.ingest.replicas -}}
@@ -160,6 +163,9 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}-cameras
 {{- end -}}
 {{- if and .Values.gcsFaultTolerance.enabled (not .Values.gcsFaultTolerance.redisAddress) -}}
 {{- fail "gcsFaultTolerance.redisAddress: needed with gcsFaultTolerance.enabled" -}}
+{{- end -}}
+{{- if and .Values.head.eventsClaim (ne .Values.rayService.upgradeStrategy "None") -}}
+{{- fail "head.eventsClaim: two clusters would write one file during an upgrade; set rayService.upgradeStrategy to None, or name a PostgreSQL in config.events.database" -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host: needed with ingress.enabled" -}}

@@ -125,6 +125,9 @@ spec:
         - {name: tmp, mountPath: /tmp}
         - {name: shm, mountPath: /dev/shm}
         - {name: model-cache, mountPath: /var/cache/hermes}
+        {{- if and (eq .group "head") $root.Values.head.eventsClaim }}
+        - {name: events, mountPath: /var/lib/hermes}
+        {{- end }}
         {{- with $root.Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -158,6 +161,11 @@ spec:
       emptyDir:
         sizeLimit: {{ $root.Values.modelCache.sizeLimit }}
       {{- end }}
+    {{- if and (eq .group "head") $root.Values.head.eventsClaim }}
+    - name: events
+      persistentVolumeClaim:
+        claimName: {{ $root.Values.head.eventsClaim }}
+    {{- end }}
     {{- with $root.Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

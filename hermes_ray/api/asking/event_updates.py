@@ -20,8 +20,9 @@ from hermes_ray.events.kept import EventFilter, EventNews
 _MOST_FOLLOWERS = 256
 """Of one router process."""
 _AT_ONCE = 50
-_LONGEST_S = 1800.0
-"""A proxy may read ahead of a reader that takes nothing: this bounds how much it holds."""
+_LONGEST_S = 540.0
+"""Serve ends every request after about ten minutes; and a proxy may read ahead of a reader that takes nothing: this
+bounds how much it holds."""
 _PLACE = re.compile(r"([0-9a-f]{1,16})-([0-9]{1,18})")
 
 Place = tuple[str, int]

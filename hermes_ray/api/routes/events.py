@@ -55,7 +55,7 @@ async def list_events(
 
     An event that is listed while pages are fetched is listed exactly once, whatever is stored meanwhile. Followed over
     any number of connections with `Last-Event-ID`, none is left out and none comes twice; `since`, `until`, `limit` and
-    `cursor` have no effect then. A connection ends after half an hour: connect again.
+    `cursor` have no effect then. A connection ends after nine minutes: connect again.
     """
     if _EVENT_STREAM in request.headers.get("accept", ""):
         place = event_place(last_event_id)

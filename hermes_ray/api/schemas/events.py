@@ -1,8 +1,10 @@
 """Events: what standing questions and journals found out, in the words of the HTTP API."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.listing.cursor import read_cursor
 from hermes_ray.api.schemas.base import Schema, rfc3339
@@ -19,6 +21,19 @@ _Name = Annotated[str, Field(min_length=1, max_length=128)]
 EventKindName = Literal["match", "clear", "journal"]
 
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*")
+
+
+def _only_moments(value: object) -> object:
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        # Pydantic would take a number for seconds or milliseconds, by its size.
+        raise PydanticCustomError("datetime_type", "Input should be an RFC 3339 text")
+    return value
+
+
+_Moment = Annotated[AwareDatetime, BeforeValidator(_only_moments)]
+
+
 class EventListQuery(Schema):
     """Which events, and which page of them. Filters of several kinds must all hold."""
 
@@ -26,9 +41,9 @@ class EventListQuery(Schema):
     """Ids of streams, or patterns such as ``dock-*``. May be repeated: any of them."""
     q: Annotated[str, Field(max_length=500)] | None = None
     """Words that must all occur, in rule, question or answer. Only words: no operators, no quotes."""
-    since: AwareDatetime | None = None
+    since: _Moment | None = None
     """Captured then or later, RFC 3339."""
-    until: AwareDatetime | None = None
+    until: _Moment | None = None
     """Captured before, RFC 3339."""
     kind: Annotated[list[EventKindName], Field(default_factory=list, max_length=_MOST_VALUES)]
     """``match``, ``clear``, ``journal``. May be repeated: any of them."""

@@ -81,6 +81,7 @@ class Plan:
             # Above the cameras' own rate, so that sampling keeps every frame and frames can be counted.
             "video": {"target_fps": 2 * self.fps},
             "snapshots": {"url": snapshots, "interval_s": self.snapshot_interval_s},
+            "events": {"database": f"sqlite:///{snapshots}/events.sqlite"},
             "cluster": {
                 "address": "local",
                 "memory_workers": 2,

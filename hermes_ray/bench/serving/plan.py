@@ -73,6 +73,7 @@ class Plan:
             "kafka": {"bootstrap_servers": bootstrap_servers, "frames_partitions": self.streams},
             "video": {"target_fps": 2 * self.fps},
             "snapshots": {"url": snapshots},
+            "events": {"database": f"sqlite:///{snapshots}/events.sqlite"},
             "cluster": {"address": "local", "memory_workers": 1},
             "api": {"port": 0},
         }

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -96,10 +97,13 @@ def _start(
 ) -> tuple[Demo, FrameProducer]:
     port = preferred_or_free(_HOST, _PREFERRED_PORT) if port is None else port
     clips = _fetch_footage(steps) if plan.footage else []
+    # Its broker forgets everything, and so does what it found out.
+    kept = lifecycle.enter(TemporaryDirectory(prefix="hermes-demo-", ignore_cleanup_errors=True))
+    with_events = {"events": {"database": f"sqlite:///{kept}/events.sqlite"}} | dict(assignments)
     with steps.step("starting a Kafka broker"):
         broker = lifecycle.enter(EmbeddedBroker())
         streams = plan.simulated_cameras + len(FOOTAGE)
-        settings = config.load(overrides=settings_overrides(broker.bootstrap_servers, port, streams, assignments))
+        settings = config.load(overrides=settings_overrides(broker.bootstrap_servers, port, streams, with_events))
         ensure_topics(settings.kafka)
     url = start_system(settings, lifecycle, steps)
     producer = FrameProducer(settings.kafka)

@@ -18,7 +18,7 @@ from hermes_ray.cluster.wire.calls import Actor, actors_of, fetch, find_actor
 from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.cluster.wire.events import EVENT_SINK
 from hermes_ray.cluster.wire.protocol import COORDINATOR
-from hermes_ray.config import ClusterSettings, Settings, referring
+from hermes_ray.config import DATABASE_PASSWORD_VARIABLE, ClusterSettings, Settings, referring
 from hermes_ray.errors import ClusterError, NotReady, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 
@@ -77,6 +77,8 @@ def ensure_cluster(settings: Settings) -> Actor:
     settings = referring(settings)
     if settings.kafka.sasl_password is not None:
         log.warning("Ray's state holds the Kafka password: give it as HERMES_KAFKA__SASL_PASSWORD or as a file instead")
+    if settings.events.database_password is not None:
+        log.warning(f"Ray's state holds the database's password: give it as {DATABASE_PASSWORD_VARIABLE} or as a file")
     arguments = settings.model_copy(update={"snapshots": resolved(settings.snapshots)})
     coordinator = actor.options(**options, **always).remote(arguments, uuid4().hex)
     if isinstance(workers := settings.cluster.memory_workers, int):

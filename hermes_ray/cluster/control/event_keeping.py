@@ -112,13 +112,15 @@ class EventKeeping:
         try:
             self._health = await self._tell("health", limit_s=_ANSWER_LIMIT_S)
             self._was_heard = True
-            for stream_id, topic in list(self._owed.items()):
-                await self._pay(stream_id, topic)
-        except EventsUnavailable as error:
-            log.warning("not erased yet", error=str(error))
         except HermesError as error:
             self._health = None
             self._trouble = str(error) if self._was_heard else "starting"
+            return
+        for stream_id, topic in list(self._owed.items()):
+            try:
+                await self._pay(stream_id, topic)
+            except EventsUnavailable as error:
+                log.warning("not erased yet", stream_id=stream_id, error=str(error))
 
     async def _tell(self, method: str, *args: object, limit_s: float) -> Any:
         try:

@@ -23,8 +23,18 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
 from hermes_ray.api.keys.scopes import Scope
-from hermes_ray.config import AccessSettings, ApiSettings, EngineSettings, LimitSettings, MemorySettings, Settings
+from hermes_ray.config import (
+    AccessSettings,
+    ApiSettings,
+    EngineSettings,
+    EventSettings,
+    LimitSettings,
+    MemorySettings,
+    Settings,
+)
 from hermes_ray.engine import StreamEngine
+from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.local import LocalEvents
 from hermes_ray.video.thumbnail import thumbnail_maker
 
 OpenBackend = Callable[[], AbstractAsyncContextManager[Backend]]
@@ -33,7 +43,7 @@ STREAM = "front-door"
 """The document's example of a stream, so that some requests are about one that exists."""
 KEY, SECRET = new_key("test", Scope, ["*"], datetime.now(UTC), None)
 SLOW_S = 120
-OF_THE_SYSTEM = ("cursor", "labels", "policy", "budget_tokens", "fps", "retention_days")
+OF_THE_SYSTEM = ("Last-Event-ID", "cursor", "labels", "policy", "budget_tokens", "fps", "retention_days")
 """Fields of which some values are refused that the schema allows."""
 
 
@@ -96,9 +106,14 @@ def engine() -> Iterator[StreamEngine]:
 
 @pytest.fixture(scope="module")
 def applications(engine: StreamEngine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    database = EventDatabase(f"sqlite:///{tmp_path_factory.mktemp('events')}/events.sqlite", EventSettings())
+    database.prepare()
+
     @asynccontextmanager
     async def open_backend() -> AsyncIterator[Backend]:
-        yield EngineBackend(engine)
+        events = LocalEvents(database)
+        yield EngineBackend(engine, events=events)
+        events.close()
 
     keyed.app.app = application(tmp_path_factory.mktemp("keys") / "keys.json", open_backend)
     keyless.app.app = application(None, open_backend)

@@ -146,7 +146,9 @@ async def test_pages_lead_to_one_another(http, kept):
     assert seen == [6, 5, 4, 3, 2, 1, 0]
 
 
-@pytest.mark.parametrize("query", ["cursor=bm9uZQ", "since=yesterday", "kind=alarm", "limit=0", "colour=red"])
+@pytest.mark.parametrize(
+    "query", ["cursor=bm9uZQ", "since=yesterday", "until=0.5", "kind=alarm", "limit=0", "colour=red"]
+)
 async def test_wrong_wishes_are_refused(http, query):
     answer = await http.get(f"/v1/events?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")

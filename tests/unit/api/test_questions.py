@@ -41,6 +41,7 @@ async def test_an_answer_says_what_it_rests_on(http: httpx.AsyncClient):
         "frames_seen": FRAMES,
         "worker": "local",
         "options": [],
+        "history": [],
         "warnings": [],
     }
 

@@ -64,7 +64,7 @@ def upgrade() -> None:
     )
     op.create_index("events_by_stream", "events", ["stream", "captured_ms", "sequence"])
     op.create_index("events_by_time", "events", ["captured_ms", "sequence"])
-    op.create_index("events_by_storing", "events", ["stored_ms"])
+    op.create_index("events_by_storing", "events", ["stored_ms", "size"])  # bytes are summed over it
     op.create_table(
         "thumbnails",
         sa.Column("event", number, _of_an_event(), primary_key=True, autoincrement=False),
