@@ -13,6 +13,7 @@ from hermes_ray.cli.commands.drain import drain
 from hermes_ray.cli.commands.keys import keys
 from hermes_ray.cli.commands.look import look
 from hermes_ray.cli.commands.mcp import mcp
+from hermes_ray.cli.commands.models import models
 from hermes_ray.cli.commands.streams import streams
 from hermes_ray.cli.commands.up import up
 from hermes_ray.cli.console.exits import HermesGroup
@@ -60,6 +61,7 @@ app.command()(doctor)
 app.command()(config)
 app.add_typer(cameras, name="cameras")
 app.add_typer(streams, name="streams")
+app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(bench, name="bench")
