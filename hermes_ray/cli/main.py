@@ -14,6 +14,7 @@ from hermes_ray.cli.commands.events import events
 from hermes_ray.cli.commands.keys import keys
 from hermes_ray.cli.commands.look import look
 from hermes_ray.cli.commands.mcp import mcp
+from hermes_ray.cli.commands.models import models
 from hermes_ray.cli.commands.standing import standing
 from hermes_ray.cli.commands.streams import streams
 from hermes_ray.cli.commands.up import up
@@ -64,6 +65,7 @@ app.add_typer(cameras, name="cameras")
 app.add_typer(streams, name="streams")
 app.add_typer(standing, name="standing")
 app.add_typer(events, name="events")
+app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(bench, name="bench")

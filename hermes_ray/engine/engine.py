@@ -116,7 +116,12 @@ class StreamEngine:
     ) -> Self:
         """Load a model (:func:`hermes_ray.models.load`) and build an engine around it."""
         adapter = load(
-            name_or_path, device=device, dtype=dtype, revision=revision, max_pixels_per_frame=max_pixels_per_frame
+            name_or_path,
+            device=device,
+            dtype=dtype,
+            revision=revision,
+            max_pixels_per_frame=max_pixels_per_frame,
+            on_progress=on_progress,
         )
         return cls(adapter, memory, engine, on_progress=on_progress, thumbnail=thumbnail, video=video)
 

@@ -1,6 +1,5 @@
 """Load a model by directory, hub name or bundled name."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,20 +8,13 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    LlavaOnevisionForConditionalGeneration,
-    Qwen2_5_VLForConditionalGeneration,
-    Qwen3VLForConditionalGeneration,
-)
+from transformers import AutoTokenizer
 
-from hermes_ray.errors import ConfigError, MissingWeights, UnsupportedModel
+from hermes_ray.errors import ConfigError, MissingWeights
 from hermes_ray.models import tiny
 from hermes_ray.models.adapter import GuidanceTexts, ModelAdapter
-from hermes_ray.models.llava_onevision import LlavaOnevisionAdapter
-from hermes_ray.models.qwen2_5_vl import Qwen25VLAdapter
-from hermes_ray.models.qwen3_vl import Qwen3VLAdapter
+from hermes_ray.models.families import family_of
+from hermes_ray.models.progress import Report, download_bars, reading_weights
 from hermes_ray.models.vocabulary import GENERAL_EXAMPLES
 
 TINY = "hermes-tiny"
@@ -36,24 +28,11 @@ _FILES_WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Family:
-    model_class: Any
-    adapter: Callable[..., ModelAdapter]
-    keeps_shape: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Target:
     device: torch.device
     dtype: torch.dtype
     max_pixels_per_frame: int | None
-
-
-_FAMILIES = {
-    "llava_onevision": _Family(LlavaOnevisionForConditionalGeneration, LlavaOnevisionAdapter, keeps_shape=False),
-    "qwen2_5_vl": _Family(Qwen2_5_VLForConditionalGeneration, Qwen25VLAdapter, keeps_shape=True),
-    "qwen3_vl": _Family(Qwen3VLForConditionalGeneration, Qwen3VLAdapter, keeps_shape=True),
-}
+    on_progress: Report
 
 
 def load(
@@ -63,6 +42,7 @@ def load(
     dtype: str = "auto",
     revision: str | None = None,
     max_pixels_per_frame: int | None = None,
+    on_progress: Report = lambda _: None,
 ) -> ModelAdapter:
     """Load a model and everything it needs, ready to run.
 
@@ -74,6 +54,7 @@ def load(
         revision: hub branch, tag or commit.
         max_pixels_per_frame: for families that keep a frame's shape (Qwen), the most pixels that they keep of it;
             larger frames are shrunk. ``None`` leaves it to the family.
+        on_progress: is told what takes time, in a few words.
 
     Raises:
         MissingWeights: nothing complete is found at that name.
@@ -81,7 +62,7 @@ def load(
         ConfigError: no such device or dtype, or a pixel limit for a family whose frames are all of one size.
     """
     place = resolve_device(device)
-    target = _Target(place, resolve_dtype(dtype, place), max_pixels_per_frame)
+    target = _Target(place, resolve_dtype(dtype, place), max_pixels_per_frame, on_progress)
     name = str(name_or_path)
     if name == TINY_RANDOM:
         with TemporaryDirectory(prefix="hermes-tiny-") as directory:
@@ -89,7 +70,7 @@ def load(
             return _load_directory(name, path, target, **_TINY_WORDS, is_meaningful=False)
     if name == TINY:
         return _load_directory(name, tiny.weights_directory(), target, **_TINY_WORDS)
-    return _load_directory(name, find_directory(name, revision), target)
+    return _load_directory(name, find_directory(name, revision, on_progress), target)
 
 
 def resolve_device(device: str) -> torch.device:
@@ -122,7 +103,7 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return known[dtype]
 
 
-def find_directory(name: str, revision: str | None) -> Path:
+def find_directory(name: str, revision: str | None, on_progress: Report = lambda _: None) -> Path:
     """The local directory of a model: itself, or the hub's copy, downloaded if needed.
 
     Raises:
@@ -132,7 +113,8 @@ def find_directory(name: str, revision: str | None) -> Path:
     if path.is_dir():
         return path
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=_FILES_WANTED))
+        bars = download_bars(on_progress)
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_FILES_WANTED, tqdm_class=bars))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise MissingWeights(
             f"model {name!r} is neither a directory here nor to be had from the hub ({type(error).__name__}); "
@@ -149,12 +131,13 @@ def _load_directory(
     examples: tuple[str, ...] = GENERAL_EXAMPLES,
     is_meaningful: bool = True,
 ) -> ModelAdapter:
-    family = _family(directory)
-    options = _options(family, name, target)
+    family, _ = family_of(directory)
+    options = family.options(name, target.max_pixels_per_frame)
     try:
-        model, report = family.model_class.from_pretrained(
-            directory, dtype=target.dtype, local_files_only=True, output_loading_info=True
-        )
+        with reading_weights(target.on_progress):
+            model, report = family.model_class.from_pretrained(
+                directory, dtype=target.dtype, local_files_only=True, output_loading_info=True
+            )
         tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
     except (OSError, ValueError) as error:
         raise MissingWeights(f"{directory} is not a complete model directory: {error}") from error
@@ -173,25 +156,3 @@ def _load_directory(
         is_meaningful=is_meaningful,
         **options,
     )
-
-
-def _options(family: _Family, name: str, target: _Target) -> dict[str, Any]:
-    if family.keeps_shape:
-        return {"max_pixels_per_frame": target.max_pixels_per_frame}
-    if target.max_pixels_per_frame is not None:
-        raise ConfigError(
-            f"model.max_pixels_per_frame: {name} resizes every frame to one size, so it has no such limit; unset it"
-        )
-    return {}
-
-
-def _family(directory: Path) -> _Family:
-    try:
-        model_type = AutoConfig.from_pretrained(directory, local_files_only=True).model_type
-    except (OSError, ValueError, KeyError) as error:
-        raise MissingWeights(f"{directory} holds no model configuration that transformers reads: {error}") from error
-    if model_type not in _FAMILIES:
-        raise UnsupportedModel(
-            f"{directory} is a {model_type!r} model; supported families are {', '.join(sorted(_FAMILIES))}"
-        )
-    return _FAMILIES[model_type]

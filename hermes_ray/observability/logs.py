@@ -17,6 +17,8 @@ if not structlog.is_configured():  # of a process that uses the package as a lib
 
 _CHATTY = ("kafka", "httpx", "httpcore", "urllib3", "filelock", "fsspec")
 """Libraries whose INFO lines would drown ours."""
+_REPORTED_BY_US = "kafka.net"
+"""Tells every attempt to connect in four lines; where none succeeds, an error of ours says so once."""
 
 
 def configure_logs(settings: LogSettings, **process_context: str) -> None:
@@ -61,6 +63,7 @@ def configure_logs(settings: LogSettings, **process_context: str) -> None:
     root.setLevel(settings.level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger(_REPORTED_BY_US).setLevel(root.level if root.level <= logging.DEBUG else logging.CRITICAL)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

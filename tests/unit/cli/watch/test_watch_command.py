@@ -1,12 +1,6 @@
 """``hermes watch``: what it shows, answers and writes."""
 
 import json
-import os
-import pty
-import select
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +11,7 @@ from hermes_ray.cli.main import app
 from hermes_ray.cli.watch.moments import format_position, parse_position
 from hermes_ray.errors import ConfigError
 from hermes_ray.video.sources.simulated import SimulatedCamera
-from tests.patience import LIMIT_S
+from tests.pseudo_terminal import PseudoTerminal
 from tests.unit.watching.films import FILM_FPS, SEED, film
 
 STREET = f"sim://{SEED}"
@@ -138,51 +132,16 @@ def test_what_is_no_position_is_refused(text: str):
 
 def test_questions_are_typed_while_the_film_runs_on_above_the_prompt(tmp_path: Path):
     file = tmp_path / "memory"
-    terminal = _Terminal("watch", STREET, "--speed", "4", "--export", str(file))
+    terminal = PseudoTerminal("watch", STREET, "--speed", "4", "--export", str(file))
     terminal.expect("> ")
     terminal.expect("\x1b7\x1b[1A\rsim://7: 0:0")  # the line above is written anew
     terminal.type(f"{QUESTION}\n")
     terminal.expect("frames seen")
+    terminal.expect("> ")
     terminal.type("?\n")
     terminal.expect("what came before the bus ?")
+    terminal.expect("> ")
+    terminal.expect("\x1b8")  # it reads what is typed
     terminal.type("\x04")
     assert terminal.exit_code() == 0
     assert file.stat().st_size > 0
-
-
-class _Terminal:
-    """A command on a terminal of its own."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._pid, self._end = pty.fork()
-        if self._pid == 0:
-            hermes_script = str(Path(sys.executable).with_name("hermes"))
-            os.execve(hermes_script, [hermes_script, *arguments], os.environ | {"TERM": "xterm", "COLUMNS": "100"})
-        self._unread = ""
-
-    def type(self, text: str) -> None:
-        os.write(self._end, text.encode())
-
-    def expect(self, text: str) -> None:
-        """Read on until a text stands there."""
-        self._read_until(lambda: text in self._unread)
-        assert text in self._unread
-        self._unread = self._unread.partition(text)[2]
-
-    def exit_code(self) -> int:
-        self._read_until(lambda: False)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-
-    def _read_until(self, is_there: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + LIMIT_S
-        while not is_there():
-            assert time.monotonic() < deadline_s, self._unread
-            if not select.select([self._end], [], [], 1.0)[0]:
-                continue
-            try:
-                part = os.read(self._end, 4096)
-            except OSError:  # the other end is closed
-                return
-            if not part:
-                return
-            self._unread += part.decode(errors="replace")
