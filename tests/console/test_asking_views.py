@@ -1,4 +1,4 @@
-"""One camera and asking all, with answers on the page: accessible, wide and on a phone, in light and dark, with a key."""
+"""One camera and asking all, with answers: accessible, wide and on a phone, in light and dark, with a key."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -4,7 +4,7 @@ import { Problem } from "../../api.js";
 import { createAnswer } from "../../asking/answer.js";
 import { h, setText } from "../../dom.js";
 
-const MOST_EVIDENCE = 4;
+const MOST_EVIDENCE = 3;
 
 /**
  * @param {string} id
