@@ -86,7 +86,7 @@ export const text = {
     remembers: (stream, time) =>
       time.known(stream.oldest_ms) ? `remembers ${time.span(stream.as_of_ms - stream.oldest_ms)}` : "",
     held: (stream) =>
-      stream.kv_budget ? `${compact(stream.kv_tokens)} of ${compact(stream.kv_budget)} tokens` : `${compact(stream.kv_tokens)} tokens`,
+      stream.kv_budget ? `${compact(stream.kv_tokens)} / ${compact(stream.kv_budget)}` : `${compact(stream.kv_tokens)} tokens`,
     explained: (stream, time) =>
       [
         `${stream.id}: ${text.cameras.states[stream.state] ?? stream.state}`,
