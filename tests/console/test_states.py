@@ -56,7 +56,7 @@ async def test_a_killed_api_is_shown_within_three_seconds_and_comes_back_by_itse
             way.kill()
             await page.wait_for_function("() => window.told")
             assert await page.evaluate("window.told") - before_ms < KILLED_SHOWN_MS
-            await expect(page.get_by_role("alert")).to_contain_text("does not answer since")
+            await expect(page.get_by_role("alert")).to_contain_text("has not answered since")
             await expect(page.get_by_role("link", name="street-1")).to_be_visible()  # as it was known last
             assert await serious_findings(page) == []
             way.start()

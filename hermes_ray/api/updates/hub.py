@@ -50,7 +50,10 @@ class UpdatesHub:
         self._closed = False
 
     async def readings(self) -> AsyncGenerator[Reading, None]:
-        """Each reading from now on, the newest where several were missed; ends when the hub is closed."""
+        """Each reading from now on, the newest where several were missed.
+
+        Ends when the hub is closed, and when reading has failed in a way that nobody expected.
+        """
         if self._closed:
             return
         self._watchers += 1
@@ -60,7 +63,7 @@ class UpdatesHub:
             self._reader = asyncio.create_task(self._keep_reading(), context=Context())
         try:
             seen = None
-            while not self._closed:
+            while self._reader is not None:
                 if self._newest is seen:
                     await self._news.wait()
                     continue
@@ -81,18 +84,23 @@ class UpdatesHub:
     def close(self) -> None:
         """End all watching."""
         self._closed = True
-        self._tell()
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
+        self._tell()
 
     async def _keep_reading(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            began_s = loop.time()
-            self._newest = await self._reading()
-            self._tell()
-            await asyncio.sleep(max(0.0, began_s + self._period_s - loop.time()))
+        try:
+            while True:
+                began_s = loop.time()
+                self._newest = await self._reading()
+                self._tell()
+                await asyncio.sleep(max(0.0, began_s + self._period_s - loop.time()))
+        finally:
+            if self._reader is asyncio.current_task():  # nobody has ended it
+                self._reader = None
+                self._tell()
 
     async def _reading(self) -> Reading:
         before = {} if self._newest is None else self._newest.streams
