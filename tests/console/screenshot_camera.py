@@ -43,7 +43,9 @@ async def take(url: str, target: Path) -> None:
             await shown(page, f"#/camera/{STREAM}")
             await page.get_by_role("textbox").fill(QUESTION)
             await page.keyboard.press("Enter")
-            await expect(page.locator(".answer[data-state=done] .evidence img").last).to_have_js_property("complete", True)
+            await expect(page.locator(".answer[data-state=done] .evidence img").last).to_have_js_property(
+                "complete", True
+            )
             await page.wait_for_function(
                 "() => [...document.querySelectorAll('.map-strip img:not([hidden]), .evidence img')]"
                 ".every((image) => image.naturalWidth > 0)"

@@ -34,8 +34,8 @@ const MOST_AT_ONCE = 64; // streams that one request may name
  * @yields {{stream: string, answer: ?Object, problem: ?Object}} one per stream, as each is known.
  */
 export async function* askAll(api, streams, question, signal) {
-  for (let first = 0; first < streams.length; first += MOST_AT_ONCE) {
-    const body = { streams: streams.slice(first, first + MOST_AT_ONCE), question, stream: true };
+  for (const some of batchesOf(streams)) {
+    const body = { streams: some, question, stream: true };
     let done = false;
     for await (const { event, data } of api.events("v1/query", { body, signal })) {
       if (event === "result") yield data;
@@ -44,6 +44,17 @@ export async function* askAll(api, streams, question, signal) {
     }
     if (!done) throw new Unreachable(new Error("answers without an end"));
   }
+}
+
+/**
+ * As many streams as one request may name, and then the next.
+ *
+ * @param {string[]} streams
+ * @returns {string[][]}
+ */
+export function batchesOf(streams) {
+  const count = Math.ceil(streams.length / MOST_AT_ONCE);
+  return Array.from({ length: count }, (_, at) => streams.slice(at * MOST_AT_ONCE, (at + 1) * MOST_AT_ONCE));
 }
 
 /** A name for a conversation that nobody else has. Not `crypto.randomUUID`, which only secure pages have. */
