@@ -9,6 +9,7 @@ from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import Overloaded
 from tests.console.conftest import shown, sound_page
 from tests.console.held_answers import HeldAnswers, serving
+from tests.unit.api.conftest import eventually
 
 STREAM = "street-1"
 QUESTION = "what came first ?"
@@ -78,11 +79,11 @@ async def test_an_answer_is_read_while_it_is_written_and_can_be_stopped(
         await expect(page.locator(".answer[data-state=streaming] .answer-text")).to_have_text("a")
         await page.get_by_role("button", name="Stop").click()
         await expect(page.locator(".answer[data-state=stopped]")).to_contain_text("You stopped this answer.")
+        assert await eventually(lambda: backend.cancelled == 1)
         backend.held = set()
         backend.released.set()
         await ask(page, FOLLOW_UP)
         await expect(page.locator(".answer[data-state=done]")).to_have_count(1)
-    assert backend.cancelled == 1
 
 
 async def test_what_goes_wrong_is_said_in_the_apis_words_and_can_be_tried_again(
