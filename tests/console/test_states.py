@@ -94,6 +94,21 @@ async def test_a_system_that_is_not_ready_says_why_and_then_is(browser: Browser,
         await expect(page.get_by_role("link", name="yard")).to_be_visible()
 
 
+async def test_a_worker_that_hangs_is_no_lost_connection(browser: Browser, engine: StreamEngine):
+    async with over(engine, browser) as (backend, page):
+        backend.slow_s = 4.0
+        await page.add_init_script("""
+            window.phases = [];
+            addEventListener("DOMContentLoaded", () => {
+                new MutationObserver(() => window.phases.push(document.body.dataset.connection))
+                    .observe(document.body, { attributes: true });
+            });
+        """)
+        await shown(page, "")
+        await expect(page.get_by_role("link", name="yard")).to_be_visible()
+        assert "lost" not in await page.evaluate("window.phases")
+
+
 async def test_without_cameras_it_says_how_to_send_one(browser: Browser):
     with remembering("hermes-tiny-random") as nothing:
         async with over(nothing, browser) as (_, page):

@@ -157,3 +157,21 @@ async def test_the_switch_wins_over_the_system_and_is_remembered(page: Page):
     assert dark != light
     await page.reload()
     assert await page.evaluate(ground) == dark
+
+
+async def test_dark_is_the_same_by_the_switch_and_by_the_system(browser: Browser, url: str):
+    tokens = """() => Object.fromEntries([...document.styleSheets].flatMap((sheet) => [...sheet.cssRules])
+        .filter((rule) => rule.selectorText === ":root")
+        .flatMap((rule) => [...rule.style].filter((name) => name.startsWith("--")))
+        .map((name) => [name, getComputedStyle(document.documentElement).getPropertyValue(name)]))"""
+    async with sound_page(browser, url, color_scheme="dark") as page:
+        await shown(page, "")
+        by_system = await page.evaluate(tokens)
+    async with sound_page(browser, url, color_scheme="light") as page:
+        await shown(page, "")
+        await page.get_by_role("button", name="Theme: as the system").click()
+        light = await page.evaluate(tokens)
+        await page.get_by_role("button", name="Theme: light").click()
+        assert await page.evaluate(tokens) == by_system
+    assert light.keys() == by_system.keys()
+    assert light["--ground"] != by_system["--ground"]
