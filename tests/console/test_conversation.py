@@ -113,3 +113,16 @@ async def test_a_connection_that_breaks_is_no_answer(browser: Browser, held: tup
         await page.unroute("**/query")
         await page.get_by_role("button", name="Ask again").click()
         await expect(page.locator(".answer[data-state=done]")).to_have_count(1)
+
+
+async def test_an_answer_that_says_nothing_any_more_is_given_up(browser: Browser, held: tuple[HeldAnswers, str]):
+    backend, url = held
+    backend.held = {STREAM}
+    async with sound_page(browser, url) as page:
+        await page.clock.install()
+        await shown(page, f"#/camera/{STREAM}")
+        await ask(page, QUESTION)
+        await expect(page.locator(".answer[data-state=streaming] .answer-text")).to_have_text("a")
+        await page.clock.fast_forward(36_000)
+        await expect(page.locator(".failure")).to_contain_text("The answer broke off")
+        assert await eventually(lambda: backend.cancelled == 1)
