@@ -117,16 +117,17 @@ export const text = {
     all: "All cameras",
     pictureOf: (name) => `The newest picture of ${name}`,
     pictureLoading: "The newest picture …",
-    ofBudget: (tokens, budget) => `${number(tokens)} of ${number(budget)} tokens`,
+    held: (tokens, budget) => `${number(tokens)}${budget === undefined ? "" : ` of ${number(budget)}`} tokens`,
     facts: { age: "newest frame", lag: "lag", frames: "frames seen", held: "remembered", worker: "worker" },
-    states: {
-      live: () => "Live",
-      silent: (since) => `Silent since ${since}`,
-      behind: (_since, lag) => `Behind by ${lag}`,
-      moving: () => "Moving to another worker",
-      restoring: () => "Coming back from its snapshot",
-      failed: (since) => `Its worker does not answer; known until ${since}`,
-    },
+    state: (stream, time) =>
+      ({
+        live: "Live",
+        silent: `Silent since ${time.at(stream.as_of_ms)}`,
+        behind: `Behind by ${time.span(stream.lag_ms)}`,
+        moving: "Moving to another worker",
+        restoring: "Coming back from its snapshot",
+        failed: `Its worker does not answer; known until ${time.at(stream.as_of_ms)}`,
+      })[stream.state] ?? stream.state,
     map: {
       title: "What it remembers",
       legend: [
@@ -206,6 +207,7 @@ export const text = {
     willAsk: (shown, all) => (shown === all ? `asks ${plural(all, "camera", "cameras")}` : `asks ${shown} of ${plural(all, "camera", "cameras")}`),
     progress: (answered, all, failed) => `${answered} of ${all} answered${failed > 0 ? `, ${failed} could not` : ""}`,
     waiting: "waiting for its answer …",
+    none: "No answer came.",
     noMatch: "No camera matches",
     tally: "Equal answers, counted; pick one to see only these cameras",
     nothingSaid: "(no words)",
