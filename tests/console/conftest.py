@@ -23,12 +23,17 @@ LIMIT_MS = 60_000
 """For what must come in a browser; a busy machine is slow, and not wrong."""
 
 
+def program() -> str:
+    """The browser's path."""
+    found = shutil.which("chromium")
+    assert found, "install chromium (Debian: chromium)"
+    return found
+
+
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "install chromium (Debian: chromium)"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        browser = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         yield browser
         await browser.close()
 

@@ -25,9 +25,24 @@ def remembering(model: str, slots: int = 8, budget_tokens: int = 126) -> Iterato
         yield engine
 
 
-def film(engine: StreamEngine, stream: str, seed: int, frames: int, until_ms: int | None = None) -> None:
-    """Show an engine the simulated world of that seed: the newest frame captured at ``until_ms``, by default now."""
+def film(
+    engine: StreamEngine,
+    stream: str,
+    seed: int,
+    frames: int,
+    until_ms: int | None = None,
+    apart_ms: float = 1000 / FPS,
+) -> None:
+    """Show an engine the simulated world of that seed, two frames of each second of its time.
+
+    Args:
+        engine: is to remember it.
+        stream: under this name.
+        seed: of the world.
+        frames: how many.
+        until_ms: capture time of the newest, by default now.
+        apart_ms: between two capture times; more than half a second is a time lapse.
+    """
     end_ms = round(time.time() * 1000) if until_ms is None else until_ms
-    camera = SimulatedCamera(seed, fps=FPS, seconds=frames / FPS, start_ts_ms=end_ms - round((frames - 1) * 1000 / FPS))
-    filmed = list(camera.frames())
-    engine.ingest(stream, [frame.image for frame in filmed], [frame.ts_ms for frame in filmed]).result(300)
+    images = [frame.image for frame in SimulatedCamera(seed, fps=FPS, seconds=frames / FPS).frames()]
+    engine.ingest(stream, images, [round(end_ms - (frames - 1 - at) * apart_ms) for at in range(frames)]).result(300)

@@ -62,8 +62,8 @@ def serving(engine: StreamEngine) -> Iterator[tuple[HeldAnswers, str]]:
     """The API over an engine through such a backend: the backend, and the URL."""
     backend = HeldAnswers(engine)
     settings = Settings(api=ApiSettings(access=AccessSettings(audit="off")))
-    try:
-        with on_socket(app_of(backend, settings)) as url:
+    with on_socket(app_of(backend, settings)) as url:
+        try:
             yield backend, url
-    finally:
-        backend.released.set()
+        finally:
+            backend.released.set()  # the server ends once nobody waits any more

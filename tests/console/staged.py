@@ -1,5 +1,6 @@
 """A backend whose streams are in whatever state a test wants to see; memories and pictures are a real engine's."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ class StagedBackend(EngineBackend):
     Attributes:
         changes: by stream, members of its :class:`StreamStatus` that are to be other ones.
         failure: what listing streams fails with; ``None``: it does not.
+        slow_s: how long listing streams takes, as where a worker hangs, seconds.
         workers: what each worker does; ``None``: as the engine says.
         drains: what was asked of workers, in order.
     """
@@ -34,11 +36,13 @@ class StagedBackend(EngineBackend):
         super().__init__(engine)
         self.changes: dict[str, Mapping[str, Any]] = {}
         self.failure: HermesError | None = None
+        self.slow_s = 0.0
         self.workers: Mapping[str, WorkerStats] | None = None
         self.drains: list[tuple[str, bool]] = []
 
     async def list_streams(self) -> list[StreamStatus]:
         """The engine's streams, changed."""
+        await asyncio.sleep(self.slow_s)
         if self.failure is not None:
             raise self.failure
         found = await super().list_streams()

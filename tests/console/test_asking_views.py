@@ -1,4 +1,4 @@
-"""One camera and asking all, with answers on the page: accessible, wide and on a phone, in light and dark, with a key."""
+"""One camera and asking all, with answers: accessible, wide and on a phone, in light and dark, with a key."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from tests.unit.api.conftest import app_of, on_socket
 QUESTION = "what came first ?"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-async def test_answers_are_accessible_and_fit(browser: Browser, url: str, scheme: str, width: int):
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+async def test_answers_are_accessible_and_fit(browser: Browser, url: str, width: int, scheme: str):
     async with sound_page(browser, url, viewport={"width": width, "height": 740}, color_scheme=scheme) as page:
         for view, answers in (("#/camera/street-1", 1), ("#/ask", 3)):
             await shown(page, view)

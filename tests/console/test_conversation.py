@@ -9,6 +9,7 @@ from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import Overloaded
 from tests.console.conftest import shown, sound_page
 from tests.console.held_answers import HeldAnswers, serving
+from tests.unit.api.conftest import eventually
 
 STREAM = "street-1"
 QUESTION = "what came first ?"
@@ -78,11 +79,11 @@ async def test_an_answer_is_read_while_it_is_written_and_can_be_stopped(
         await expect(page.locator(".answer[data-state=streaming] .answer-text")).to_have_text("a")
         await page.get_by_role("button", name="Stop").click()
         await expect(page.locator(".answer[data-state=stopped]")).to_contain_text("You stopped this answer.")
+        assert await eventually(lambda: backend.cancelled == 1)
         backend.held = set()
         backend.released.set()
         await ask(page, FOLLOW_UP)
         await expect(page.locator(".answer[data-state=done]")).to_have_count(1)
-    assert backend.cancelled == 1
 
 
 async def test_what_goes_wrong_is_said_in_the_apis_words_and_can_be_tried_again(
@@ -112,3 +113,16 @@ async def test_a_connection_that_breaks_is_no_answer(browser: Browser, held: tup
         await page.unroute("**/query")
         await page.get_by_role("button", name="Ask again").click()
         await expect(page.locator(".answer[data-state=done]")).to_have_count(1)
+
+
+async def test_an_answer_that_says_nothing_any_more_is_given_up(browser: Browser, held: tuple[HeldAnswers, str]):
+    backend, url = held
+    backend.held = {STREAM}
+    async with sound_page(browser, url) as page:
+        await page.clock.install()
+        await shown(page, f"#/camera/{STREAM}")
+        await ask(page, QUESTION)
+        await expect(page.locator(".answer[data-state=streaming] .answer-text")).to_have_text("a")
+        await page.clock.fast_forward(36_000)
+        await expect(page.locator(".failure")).to_contain_text("The answer broke off")
+        assert await eventually(lambda: backend.cancelled == 1)

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
+from hermes_ray.engine import StreamEngine
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from tests.console.conftest import shown, sound_page
 from tests.console.footage import remembering
@@ -16,13 +18,20 @@ from tests.unit.api.conftest import app_of, on_socket
 CAMERAS = 200
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with remembering("hermes-tiny-random", slots=CAMERAS, budget_tokens=18) as engine:
+@contextmanager
+def remembering_many(cameras: int) -> Iterator[StreamEngine]:
+    """An engine that remembers a frame of each of so many cameras."""
+    with remembering("hermes-tiny-random", slots=cameras, budget_tokens=18) as engine:
         frame = next(SimulatedCamera(seed=5).frames())
-        shown = [engine.ingest(f"camera-{number:03}", [frame.image], [frame.ts_ms]) for number in range(CAMERAS)]
+        shown = [engine.ingest(f"camera-{number:03}", [frame.image], [frame.ts_ms]) for number in range(cameras)]
         for one in shown:
             one.result(300)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with remembering_many(CAMERAS) as engine:
         settings = Settings(api=ApiSettings(access=AccessSettings(audit="off")))
         with on_socket(app_of(EngineBackend(engine), settings)) as url:
             yield url

@@ -56,7 +56,7 @@ async def test_a_killed_api_is_shown_within_three_seconds_and_comes_back_by_itse
             way.kill()
             await page.wait_for_function("() => window.told")
             assert await page.evaluate("window.told") - before_ms < KILLED_SHOWN_MS
-            await expect(page.get_by_role("alert")).to_contain_text("does not answer since")
+            await expect(page.get_by_role("alert")).to_contain_text("has not answered since")
             await expect(page.get_by_role("link", name="street-1")).to_be_visible()  # as it was known last
             assert await serious_findings(page) == []
             way.start()
@@ -92,6 +92,21 @@ async def test_a_system_that_is_not_ready_says_why_and_then_is(browser: Browser,
         backend.failure = None
         await page.wait_for_selector("body[data-connection=live]")
         await expect(page.get_by_role("link", name="yard")).to_be_visible()
+
+
+async def test_a_worker_that_hangs_is_no_lost_connection(browser: Browser, engine: StreamEngine):
+    async with over(engine, browser) as (backend, page):
+        backend.slow_s = 4.0
+        await page.add_init_script("""
+            window.phases = [];
+            addEventListener("DOMContentLoaded", () => {
+                new MutationObserver(() => window.phases.push(document.body.dataset.connection))
+                    .observe(document.body, { attributes: true });
+            });
+        """)
+        await shown(page, "")
+        await expect(page.get_by_role("link", name="yard")).to_be_visible()
+        assert "lost" not in await page.evaluate("window.phases")
 
 
 async def test_without_cameras_it_says_how_to_send_one(browser: Browser):

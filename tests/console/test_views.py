@@ -55,7 +55,7 @@ async def test_each_camera_says_how_it_is_and_what_it_remembers(page: Page):
     street = page.get_by_role("link", name="street-2")
     await expect(street).to_contain_text("behind by 42 s")
     await expect(street).to_contain_text("remembers 29 s")  # 60 frames, two a second
-    await expect(street).to_contain_text(re.compile(r"\d+ of 126 tokens"))
+    await expect(street).to_contain_text(re.compile(r"\d+ / 126"))
     await expect(page.get_by_role("link", name="street-1")).to_contain_text("lag 240 ms")
     await expect(page.get_by_role("link", name="yard")).to_contain_text("moving")
     await page.wait_for_function(
@@ -157,3 +157,21 @@ async def test_the_switch_wins_over_the_system_and_is_remembered(page: Page):
     assert dark != light
     await page.reload()
     assert await page.evaluate(ground) == dark
+
+
+async def test_dark_is_the_same_by_the_switch_and_by_the_system(browser: Browser, url: str):
+    tokens = """() => Object.fromEntries([...document.styleSheets].flatMap((sheet) => [...sheet.cssRules])
+        .filter((rule) => rule.selectorText === ":root")
+        .flatMap((rule) => [...rule.style].filter((name) => name.startsWith("--")))
+        .map((name) => [name, getComputedStyle(document.documentElement).getPropertyValue(name)]))"""
+    async with sound_page(browser, url, color_scheme="dark") as page:
+        await shown(page, "")
+        by_system = await page.evaluate(tokens)
+    async with sound_page(browser, url, color_scheme="light") as page:
+        await shown(page, "")
+        await page.get_by_role("button", name="Theme: as the system").click()
+        light = await page.evaluate(tokens)
+        await page.get_by_role("button", name="Theme: light").click()
+        assert await page.evaluate(tokens) == by_system
+    assert light.keys() == by_system.keys()
+    assert light["--ground"] != by_system["--ground"]

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from hermes_ray.api import documentation
-from hermes_ray.api.asking.answering import HEARTBEAT_S, LINE_END, json_event
+from hermes_ray.api.asking.answering import LINE_END, json_event
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
-from hermes_ray.api.updates.hub import Reading, UpdatesHub
+from hermes_ray.api.updates.hub import PERIOD_S, Reading, UpdatesHub
 from hermes_ray.api.updates.merge_patch import merge_patch
 from hermes_ray.errors import Overloaded
 
@@ -38,7 +38,8 @@ router = APIRouter(prefix="/v1", tags=["streams"])
     | documentation.event_stream(
         "Server-sent events without an end of their own: `streams` (a StreamsEvent) first, then `changes` (a "
         "ChangesEvent) about every second, also if nothing has changed. While the system cannot be read there is "
-        "`problem` (a Problem) in their place. After a minute the connection ends; come back at once.",
+        "`problem` (a Problem) in their place. A comment line comes every second, whatever else does. "
+        "After a minute the connection ends; come back at once.",
         _EXAMPLE,
         documentation.event("StreamsEvent", "streams"),
         documentation.event("ChangesEvent", "changes"),
@@ -53,7 +54,12 @@ async def watch_streams(request: Request) -> EventSourceResponse:
     hub: UpdatesHub = request.app.state.updates
     if hub.watchers >= _MOST_WATCHERS:
         raise Overloaded(f"{_MOST_WATCHERS} watch already", retry_after_s=5.0)
-    return EventSourceResponse(_events(hub, request), ping=HEARTBEAT_S, sep=LINE_END)
+    return EventSourceResponse(_events(hub, request), ping=PERIOD_S, ping_message_factory=_life_sign, sep=LINE_END)
+
+
+def _life_sign() -> ServerSentEvent:
+    # A worker that hangs holds a reading up for seconds, which is no lost connection.
+    return ServerSentEvent(comment="", sep=LINE_END)
 
 
 async def _events(hub: UpdatesHub, request: Request) -> AsyncGenerator[ServerSentEvent, None]:

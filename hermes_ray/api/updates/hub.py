@@ -50,7 +50,10 @@ class UpdatesHub:
         self._closed = False
 
     async def readings(self) -> AsyncGenerator[Reading, None]:
-        """Each reading from now on, the newest where several were missed; ends when the hub is closed."""
+        """Each reading from now on, the newest where several were missed.
+
+        Ends when the hub is closed, and when reading has failed in a way that nobody expected.
+        """
         if self._closed:
             return
         self._watchers += 1
@@ -60,7 +63,7 @@ class UpdatesHub:
             self._reader = asyncio.create_task(self._keep_reading(), context=Context())
         try:
             seen = None
-            while not self._closed:
+            while self._reader is not None:
                 if self._newest is seen:
                     await self._news.wait()
                     continue
@@ -81,18 +84,23 @@ class UpdatesHub:
     def close(self) -> None:
         """End all watching."""
         self._closed = True
-        self._tell()
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
+        self._tell()
 
     async def _keep_reading(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            began_s = loop.time()
-            self._newest = await self._reading()
-            self._tell()
-            await asyncio.sleep(max(0.0, began_s + self._period_s - loop.time()))
+        try:
+            while True:
+                began_s = loop.time()
+                self._newest = await self._reading()
+                self._tell()
+                await asyncio.sleep(max(0.0, began_s + self._period_s - loop.time()))
+        finally:
+            if self._reader is asyncio.current_task():  # nobody has ended it
+                self._reader = None
+                self._tell()
 
     async def _reading(self) -> Reading:
         before = {} if self._newest is None else self._newest.streams
@@ -100,11 +108,20 @@ class UpdatesHub:
             statuses = await self._read()
         except HermesError as error:
             return Reading(_now_ms(), before, error)
-        return Reading(_now_ms(), {status.stream_id: StreamUpdate.of(status).members() for status in statuses})
+        return Reading(_now_ms(), await asyncio.to_thread(_said, statuses, before))
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _said(statuses: Sequence[StreamStatus], before: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """What is said of each stream; the same object as before where that has not changed, which is quick to find out."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for status in statuses:
+        was, members = before.get(status.stream_id), StreamUpdate.of(status).members()
+        found[status.stream_id] = was if was == members and was is not None else members
+    return found
 
 
 def _now_ms() -> int:

@@ -65,6 +65,7 @@ def up(
             check_snapshots(settings.snapshots)
         url = start_system(settings, lifecycle, steps, loaded.named_by("cluster.address"))
         console.print(f"ready after {steps.elapsed_s:.0f} s: {url}  [dim](docs at {url}/docs; Ctrl-C ends it)[/]")
+        console.print(f"see it in a browser: {url}/", soft_wrap=True)
         if as_json:
             write_json_line({"event": "ready", "url": url, "elapsed_s": round(steps.elapsed_s, 3)}, stdout)
         if cameras is None:

@@ -17,6 +17,9 @@ def demo(
         int | None,
         typer.Option(min=0, max=65535, help="TCP port of the HTTP API; 0 picks one (default: 8000 if free)."),
     ] = None,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the console in a browser, once there is something to see.")
+    ] = False,
     assignments: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
@@ -28,10 +31,13 @@ def demo(
     from hermes_ray.cli.demo.run import run_demo
     from hermes_ray.cli.demo.scenario import ONCE_SECONDS, Scenario
 
+    if once and open_browser:
+        raise typer.BadParameter("--once ends before anybody has looked; leave one of the two out", param_hint="--open")
     plan = Scenario(cameras, footage=not no_footage, seconds=ONCE_SECONDS if once else None)
     run_demo(
         plan,
         port=0 if once and port is None else port,
         assignments=parse_assignments(assignments or ()),
         as_json=as_json,
+        open_browser=open_browser,
     )

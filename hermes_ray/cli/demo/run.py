@@ -17,6 +17,7 @@ from hermes_ray.cli.console.output import progress_console, write_json
 from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.demo import report, screen
 from hermes_ray.cli.demo.asking import QuestionLoop, ask_about
+from hermes_ray.cli.demo.browser import open_console
 from hermes_ray.cli.demo.cameras import Camera, footage_cameras, simulated_cameras
 from hermes_ray.cli.demo.questions import Exchange
 from hermes_ray.cli.demo.scenario import FOOTAGE, Scenario, settings_overrides
@@ -61,7 +62,9 @@ class Demo:
         return self._seen
 
 
-def run_demo(plan: Scenario, *, port: int | None, assignments: Mapping[str, Any], as_json: bool) -> None:
+def run_demo(
+    plan: Scenario, *, port: int | None, assignments: Mapping[str, Any], as_json: bool, open_browser: bool = False
+) -> None:
     """Run the demo to its end.
 
     Args:
@@ -69,6 +72,7 @@ def run_demo(plan: Scenario, *, port: int | None, assignments: Mapping[str, Any]
         port: of the HTTP API; 0 picks a free one, ``None`` takes 8000 if that is free.
         assignments: settings that the user set by hand.
         as_json: write the report to stdout when everything has ended.
+        open_browser: show the console.
 
     Raises:
         CommandFailed: a frame was lost, or a memory outgrew its budget.
@@ -82,6 +86,8 @@ def run_demo(plan: Scenario, *, port: int | None, assignments: Mapping[str, Any]
         for camera in demo.cameras:
             lifecycle.at_end(camera.close)
             camera.start(producer.send)
+        if open_browser:
+            open_console(demo.url, steps.say)
         with HermesClient(demo.url) as client:
             exchanges = _run_once(demo, client, steps) if plan.seconds else _run_live(demo, client, lifecycle, console)
             streams = client.streams()

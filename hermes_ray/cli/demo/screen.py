@@ -104,7 +104,8 @@ def where_to_ask(url: str, stream_id: str) -> list[str]:
     # In a fresh clone the command is in the virtual environment and not on the PATH.
     command = "hermes" if shutil.which("hermes") else os.path.relpath(sys.argv[0])
     return [
-        "[bold]Ask it yourself[/] [dim](Ctrl-C ends the demo)[/]",
+        f"[bold]See it[/]  {url}/  [dim](in a browser; Ctrl-C ends the demo)[/]",
+        "[bold]Ask it yourself[/]",
         f"  {command} ask {stream_id} 'what is in view now ?' --url {url}",
         f"  curl -s {url}/v1/streams/{stream_id}/query -H 'content-type: application/json' "
         '-d \'{"question": "what is in view now ?"}\'',

@@ -90,13 +90,14 @@ export function createApi(key, base = new URL(".", document.baseURI).href) {
      * Server-sent events, each as `{event, data}` with parsed data, until the API ends them. EventSource cannot send a
      * key, so they are read from a fetch.
      * @param {string} path
-     * @param {{body: ?Object, signal: AbortSignal}} options with a body it is a POST.
+     * @param {{body: ?Object, signal: AbortSignal, alive: ?function()}} options with a body it is a POST; `alive` is
+     *     called whenever something comes, if only a comment.
      */
-    async *events(path, { body, signal } = {}) {
+    async *events(path, { body, signal, alive } = {}) {
       const method = body === undefined ? "GET" : "POST";
       const response = await request(method, path, { body, headers: { Accept: "text/event-stream" }, signal });
       try {
-        yield* readEvents(response.body);
+        yield* readEvents(response.body, alive);
       } catch (error) {
         throw error.name === "AbortError" ? error : new Unreachable(error);
       }

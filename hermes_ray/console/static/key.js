@@ -1,9 +1,11 @@
 // The visitor's API key. It lives as long as the tab does, and nowhere else.
 
+import { storageOf } from "./storage.js";
+
 const NAME = "hermes.key";
 
 /** Where the key is kept: `current` (a string or null), `use(key)` and `forget()`. */
-export function createKey(storage = window.sessionStorage) {
+export function createKey(storage = storageOf("sessionStorage")) {
   return {
     get current() {
       return storage.getItem(NAME);

@@ -14,6 +14,7 @@ export function createPictures(api, failed) {
   let running = 0;
 
   function next() {
+    if (document.hidden) return; // a tab that nobody looks at costs the cameras nothing
     while (running < MOST_AT_ONCE) {
       const due = [...shown].find(([, one]) => one.wanted && !one.loading && performance.now() - one.fetchedMs >= EVERY_MS);
       if (due === undefined) return;

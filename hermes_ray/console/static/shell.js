@@ -65,11 +65,13 @@ export function createShell(context) {
     const field = h("input", { type: "password", name: "key", autocomplete: "off", spellcheck: "false", required: true });
     const reason = problem.status === 403 ? words.lacksScope(problem.message)
       : key.current === null ? words.why : words.refused(problem.message);
-    keyPanel.replaceChildren(
-      h("h2", { id: "key-title" }, words.title), h("p", {}, reason),
+    const parts = h("div", {},
+      h("h2", { id: "key-title" }, problem.status === 403 ? words.another : words.title), h("p", {}, reason),
       h("form", { onsubmit: (event) => useKey(event, field) }, h("label", {}, words.label, field),
         h("button", { class: "primary", type: "submit" }, words.use)),
-      ofConnection ? null : h("p", { class: "back" }, h("a", { href: "#/" }, words.back)));
+      h("p", { class: "hint" }, words.whyOperator, " ", h("code", {}, "hermes keys create")),
+      ofConnection ? null : h("p", {}, h("a", { href: "#/" }, words.back)));
+    keyPanel.replaceChildren(parts);
     keyPanel.dataset.of = ofConnection ? "connection" : "view";
     keyPanel.hidden = false;
     field.focus();

@@ -2,15 +2,17 @@
 
 /**
  * @param {ReadableStream<Uint8Array>} stream
+ * @param {function()} alive called whenever something comes, comments too: they say that the connection lives.
  * @yields {{event: string, data: any}} data parsed as JSON. Comments are left out.
  */
-export async function* readEvents(stream) {
+export async function* readEvents(stream, alive = () => {}) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
+      alive();
       pending += value.replaceAll("\r", "");
       const blocks = pending.split("\n\n");
       pending = blocks.pop();

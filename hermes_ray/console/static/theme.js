@@ -1,10 +1,12 @@
 // Light, dark, or as the system has it.
 
+import { storageOf } from "./storage.js";
+
 const NAME = "hermes.theme";
 const THEMES = ["system", "light", "dark"];
 
 /** The switch's state: `current`, and `next()`, which returns the theme that follows. */
-export function createTheme(storage = window.localStorage, page = document.documentElement) {
+export function createTheme(storage = storageOf("localStorage"), page = document.documentElement) {
   function show(theme) {
     if (theme === "system") page.removeAttribute("data-theme");
     else page.setAttribute("data-theme", theme);

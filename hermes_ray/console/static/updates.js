@@ -2,7 +2,7 @@
 
 import { Problem, Unreachable } from "./api.js";
 
-const SILENCE_MS = 2500; // the API says something every second
+const SILENCE_MS = 2500; // a comment at least comes every second
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 2000;
 
@@ -71,10 +71,8 @@ export function createUpdates(api, time) {
     };
     wait();
     try {
-      for await (const event of api.events("v1/updates", { signal: AbortSignal.any([stopping, silence.signal]) })) {
-        wait();
-        take(event);
-      }
+      const signal = AbortSignal.any([stopping, silence.signal]);
+      for await (const event of api.events("v1/updates", { signal, alive: wait })) take(event);
     } catch (error) {
       if (!silence.signal.aborted || stopping.aborted) throw error;
       throw new Unreachable(error);

@@ -102,6 +102,16 @@ async def test_a_closed_hub_ends_its_watchers():
     assert [reading async for reading in hub.readings()] == []
 
 
+async def test_after_a_defect_watchers_may_come_again():
+    system = System()
+    hub = UpdatesHub(system.list_streams, PERIOD_S)
+    system.frames = {"dock": "many"}  # type: ignore[dict-item]
+    assert [reading async for reading in hub.readings()] == []
+    system.frames = {"dock": 1}
+    async with aclosing(hub.readings()) as readings:
+        assert (await anext(readings)).streams["dock"]["frames_seen"] == 1
+
+
 values = st.recursive(
     st.integers(0, 3) | st.text("ab", max_size=2), lambda inner: st.dictionaries(st.sampled_from("xyz"), inner)
 )

@@ -10,8 +10,9 @@ const OLD_MS = 60_000; // the API calls a camera silent from then on
  * @param {Object} context as the views have it.
  * @param {function(string): Promise<string>} pictureAt The address of a picture for an <img>, given its path in the API.
  * @param {{look: ?function(?number), most: number, suggest: ?function(string), waiting: ?string}} options `look` is told
- *   the number of the frame that the visitor looks at in the evidence, null for none; `most` pictures are shown; `suggest` is given the
- *   question that the visitor picks from those that the model understands instead; `waiting` is said until it comes.
+ *   the number of the frame that the visitor looks at in the evidence, null for none; `most` pictures are shown;
+ *   `suggest` is given the question that the visitor picks from those that the model understands instead; `waiting` is
+ *   said until the first word comes.
  */
 export function createAnswer(context, pictureAt, { look = null, most = 8, suggest = null, waiting = null } = {}) {
   const { text, time } = context;
@@ -54,7 +55,8 @@ export function createAnswer(context, pictureAt, { look = null, most = 8, sugges
   function warningOf({ message, examples = [] }) {
     const chips = suggest === null ? [] : examples.map((example) =>
       h("button", { type: "button", class: "suggestion", onclick: () => suggest(example) }, example));
-    return h("div", { class: "answer-warning" }, h("p", {}, words.warning(message)), chips.length > 0 ? h("p", {}, chips) : null);
+    return h("div", { class: "answer-warning" }, h("p", {}, words.warning(message)),
+      chips.length > 0 ? h("p", {}, chips) : null);
   }
 
   return {
@@ -78,10 +80,10 @@ export function createAnswer(context, pictureAt, { look = null, most = 8, sugges
       element.dataset.state = "failed";
       facts.replaceWith(failureOf(context, error, again, said.textContent !== ""));
     },
-    /** The visitor stopped it. */
-    stop() {
+    /** No more of it comes, by default since the visitor stopped it. */
+    stop(why = words.stopped) {
       element.dataset.state = "stopped";
-      facts.textContent = words.stopped;
+      facts.textContent = why;
     },
   };
 }

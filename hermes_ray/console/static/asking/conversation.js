@@ -50,7 +50,8 @@ export function createConversation(context, stream, pictureAt, map) {
   function newTurn(question) {
     const answer = createAnswer(context, pictureAt, { look: map.look, suggest: send });
     const light = h("button", { type: "button", class: "small turn-light", hidden: true }, words.light);
-    const turn = h("li", { class: "turn" }, h("div", { class: "turn-question" }, h("p", {}, question), light), answer.element);
+    const asked = h("div", { class: "turn-question" }, h("p", {}, question), light);
+    const turn = h("li", { class: "turn" }, asked, answer.element);
     return { turn, answer, light };
   }
 

@@ -9,13 +9,13 @@ const MOST_SUGGESTIONS = 6;
  * @param {{label: string, send: function(string), stop: function()}} options
  */
 export function createQuestionForm(words, { label, send, stop }) {
-  const field = h("input", { type: "text", name: "question", autocomplete: "off", enterkeyhint: "send", "aria-label": label,
-    placeholder: words.placeholder, maxlength: 2000 });
+  const field = h("input", { type: "text", name: "question", autocomplete: "off", enterkeyhint: "send", maxlength: 2000,
+    "aria-label": label, placeholder: words.placeholder });
   const asks = h("button", { type: "submit", class: "primary" }, words.ask);
   const stops = h("button", { type: "button", onclick: stop, hidden: true }, words.stop);
   const chips = h("div", { class: "suggestions", role: "group", "aria-label": words.suggestions, hidden: true });
-  const element = h("form", { class: "question-form", onsubmit: submit }, h("div", { class: "question-line" }, field, asks, stops),
-    chips);
+  const element = h("form", { class: "question-form", onsubmit: submit },
+    h("div", { class: "question-line" }, field, asks, stops), chips);
 
   function submit(event) {
     event.preventDefault();

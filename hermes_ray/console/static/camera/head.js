@@ -24,7 +24,7 @@ export function createHead({ text, time }, stream) {
       case "age": return time.ago(status.as_of_ms);
       case "lag": return time.span(status.lag_ms);
       case "frames": return text.number(status.frames_seen);
-      case "held": return status.kv_budget === undefined ? text.number(status.kv_tokens) : words.ofBudget(status.kv_tokens, status.kv_budget);
+      case "held": return words.held(status.kv_tokens, status.kv_budget);
       default: return status[name];
     }
   }
@@ -33,7 +33,7 @@ export function createHead({ text, time }, stream) {
     element,
     show(status) {
       state.className = `camera-state state-${status.state}`;
-      state.replaceChildren(h("span", { class: "dot" }), words.states[status.state](time.at(status.as_of_ms), time.span(status.lag_ms)));
+      state.replaceChildren(h("span", { class: "dot" }), words.state(status, time));
       labels.replaceChildren(...Object.entries(status.labels ?? {}).map(([name, value]) =>
         h("span", { class: "label" }, value ? `${name}: ${value}` : name)));
       for (const [name, value] of values) {

@@ -6,6 +6,7 @@ import { createMemoryMap } from "../memory_map/memory_map.js";
 
 const LEAST_PAUSE_MS = 2500; // drawing a map waits for the worker's running step
 const RETRY_MS = 5000;
+const LONGEST_MS = 30_000; // a worker's step takes seconds; longer is a connection that nobody holds any more
 
 /**
  * @param {Object} context as the views have it.
@@ -23,7 +24,8 @@ export function createRemembered(context, stream, pictureAt) {
   /** Returns after how many milliseconds the map may be fetched again, if it is to be. */
   async function fetchOnce() {
     try {
-      map.show(await context.api.get(`v1/streams/${stream}/memory`, { signal: closing.signal }));
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(LONGEST_MS)]);
+      map.show(await context.api.get(`v1/streams/${stream}/memory`, { signal }));
       failure?.remove();
       return LEAST_PAUSE_MS;
     } catch (error) {

@@ -38,7 +38,8 @@ export function drawLane(canvas, { cells, tier, summary, lit }, colours) {
     const tall = Math.max(2, strength * (floor - 2));
     const weight = lit.get(index);
     pen.fillStyle = weight === undefined ? colours.bar : colours.lit;
-    pen.globalAlpha = weight === undefined ? shade(PALEST, strength) * (lit.size > 0 ? DIMMED : 1) : shade(FAINTEST_LIT, weight);
+    const plain = shade(PALEST, strength) * (lit.size > 0 ? DIMMED : 1);
+    pen.globalAlpha = weight === undefined ? plain : shade(FAINTEST_LIT, weight);
     pen.fillRect(cell.x, floor - tall, cell.width - (cell.width >= GAP_FROM ? 1 : 0), tall);
   });
 }

@@ -48,7 +48,8 @@ export function createMemoryMap(context, pictureOf) {
   const body = h("div", { hidden: true }, plot, table.element);
   const element = h("section", { class: "memory-map", "aria-labelledby": "map-title" },
     h("header", {}, h("h2", { id: "map-title" }, words.title), scaleSwitch.element),
-    h("p", { class: "map-legend soft" }, words.legend.map((part, index) => (index % 2 ? h("b", {}, part) : part))), empty, body);
+    h("p", { class: "map-legend soft" }, words.legend.map((part, index) => (index % 2 ? h("b", {}, part) : part))),
+    empty, body);
   const resizing = new ResizeObserver(redraw);
   const theme = new MutationObserver(redraw);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -86,9 +87,9 @@ export function createMemoryMap(context, pictureOf) {
     lanes.forEach(({ canvas, count, remains }, index) => {
       const tier = moments.tiers[index];
       const style = getComputedStyle(canvas);
-      const colours = { bar: style.color, lit: style.getPropertyValue("--evidence"), hatch: style.getPropertyValue("--soft") };
+      const [lightUp, hatch] = ["--evidence", "--soft"].map((name) => style.getPropertyValue(name));
       const summary = tier.summaryEnd === null ? null : scale.x(tier.summaryEnd);
-      drawLane(canvas, { cells, tier: index, summary, lit }, colours);
+      drawLane(canvas, { cells, tier: index, summary, lit }, { bar: style.color, lit: lightUp, hatch });
       count.textContent = words.held(tier.held, tier.frames);
       remains.textContent = tier.summaryEnd === null ? "" : words.summarised(tier.summarised);
     });

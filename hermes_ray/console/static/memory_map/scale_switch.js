@@ -1,6 +1,7 @@
 // Logarithmic or linear time; the visitor's choice is remembered.
 
 import { h } from "../dom.js";
+import { storageOf } from "../storage.js";
 
 const NAME = "hermes.map.scale";
 const KINDS = ["logarithmic", "linear"];
@@ -10,7 +11,7 @@ const KINDS = ["logarithmic", "linear"];
  * @param {function()} changed
  * @returns {{element: HTMLElement, kind: import("./scale.js").ScaleKind}}
  */
-export function createScaleSwitch(words, changed, storage = window.localStorage) {
+export function createScaleSwitch(words, changed, storage = storageOf("localStorage")) {
   const stored = storage.getItem(NAME);
   let kind = KINDS.includes(stored) ? stored : KINDS[0];
 

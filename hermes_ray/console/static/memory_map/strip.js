@@ -54,7 +54,8 @@ export function createStrip(pictureOf, missing) {
       }
       while (places.length > count) places.pop().box.remove();
       const shown = new Set(places.filter(({ isMissing }) => !isMissing).map(({ frame }) => frame));
-      filmStrip(cells, width, count, ({ best }) => shown.has(moments.frames[best])).forEach((cell, index) => fill(places[index], cell, moments));
+      const chosen = filmStrip(cells, width, count, ({ best }) => shown.has(moments.frames[best]));
+      chosen.forEach((cell, index) => fill(places[index], cell, moments));
     },
     /** The stream began anew: its frame numbers mean other pictures. */
     forget() {

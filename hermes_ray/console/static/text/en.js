@@ -44,14 +44,16 @@ export const text = {
     lost: "Connection lost",
     locked: "Key needed",
     unready: "Not ready",
-    lostWhy: (since) => `The API does not answer since ${since}. What you see is what was known then; trying again.`,
+    lostWhy: (since) => `The API has not answered since ${since}. What you see is what was known then. Trying again.`,
     unreadyWhy: (why) => `The API answers, but the system behind it does not: ${why}`,
   },
   key: {
     title: "This system asks for a key",
-    why: "Make one with `hermes keys create`, or ask whoever runs this system. It stays in this tab, and is forgotten when you close it.",
+    another: "This needs another key",
+    why: "Ask whoever runs it for one. It stays in this tab, and is forgotten when you close it.",
+    whyOperator: "Operators make one with",
     refused: (why) => `That key was refused: ${why}`,
-    lacksScope: (why) => `${why}. Give a key that may do more.`,
+    lacksScope: (why) => `The API says: ${why}.`,
     label: "API key",
     use: "Use this key",
     back: "Back to the cameras",
@@ -70,7 +72,8 @@ export const text = {
   },
   cameras: {
     title: "Cameras",
-    total: (shown, all) => (shown === all ? number(all) : `${number(shown)} of ${number(all)}`),
+    total: (shown, all) => (all === null ? "" : shown === all ? number(all) : `${number(shown)} of ${number(all)}`),
+    lede: "Each camera has a memory of fixed size. Open one to see what it still knows of its past, and ask it.",
     search: "Name or label",
     sort: "Order",
     byState: "Only these states",
@@ -88,7 +91,7 @@ export const text = {
     remembers: (stream, time) =>
       time.known(stream.oldest_ms) ? `remembers ${time.span(stream.as_of_ms - stream.oldest_ms)}` : "",
     held: (stream) =>
-      stream.kv_budget ? `${compact(stream.kv_tokens)} of ${compact(stream.kv_budget)} tokens` : `${compact(stream.kv_tokens)} tokens`,
+      stream.kv_budget ? `${compact(stream.kv_tokens)} / ${compact(stream.kv_budget)}` : `${compact(stream.kv_tokens)} tokens`,
     explained: (stream, time) =>
       [
         `${stream.id}: ${text.cameras.states[stream.state] ?? stream.state}`,
@@ -114,16 +117,17 @@ export const text = {
     all: "All cameras",
     pictureOf: (name) => `The newest picture of ${name}`,
     pictureLoading: "The newest picture …",
-    ofBudget: (tokens, budget) => `${number(tokens)} of ${number(budget)} tokens`,
+    held: (tokens, budget) => `${number(tokens)}${budget === undefined ? "" : ` of ${number(budget)}`} tokens`,
     facts: { age: "newest frame", lag: "lag", frames: "frames seen", held: "remembered", worker: "worker" },
-    states: {
-      live: () => "Live",
-      silent: (since) => `Silent since ${since}`,
-      behind: (_since, lag) => `Behind by ${lag}`,
-      moving: () => "Moving to another worker",
-      restoring: () => "Coming back from its snapshot",
-      failed: (since) => `Its worker does not answer; known until ${since}`,
-    },
+    state: (stream, time) =>
+      ({
+        live: "Live",
+        silent: `Silent since ${time.at(stream.as_of_ms)}`,
+        behind: `Behind by ${time.span(stream.lag_ms)}`,
+        moving: "Moving to another worker",
+        restoring: "Coming back from its snapshot",
+        failed: `Its worker does not answer; known until ${time.at(stream.as_of_ms)}`,
+      })[stream.state] ?? stream.state,
     map: {
       title: "What it remembers",
       legend: [
@@ -203,6 +207,7 @@ export const text = {
     willAsk: (shown, all) => (shown === all ? `asks ${plural(all, "camera", "cameras")}` : `asks ${shown} of ${plural(all, "camera", "cameras")}`),
     progress: (answered, all, failed) => `${answered} of ${all} answered${failed > 0 ? `, ${failed} could not` : ""}`,
     waiting: "waiting for its answer …",
+    none: "No answer came.",
     noMatch: "No camera matches",
     tally: "Equal answers, counted; pick one to see only these cameras",
     nothingSaid: "(no words)",

@@ -20,8 +20,8 @@ export function mount(root, context, { query }) {
   const board = createBoard(context, pictures.get);
   const closing = new AbortController();
   const form = createQuestionForm(text.asking, { label: words.label, send, stop: () => asking?.abort() });
-  const filter = h("input", { type: "search", placeholder: words.filter, "aria-label": words.filter, value: query.get("q") ?? "",
-    oninput: arrange });
+  const filter = h("input", { type: "search", placeholder: words.filter, "aria-label": words.filter,
+    value: query.get("q") ?? "", oninput: arrange });
   const asked = h("p", { class: "ask-asked", hidden: true });
   const progress = h("span", { class: "soft", role: "status" });
   const tally = createTallyBar(words, arrange);
@@ -53,8 +53,12 @@ export function mount(root, context, { query }) {
   function showNotice(count) {
     notice.hidden = count > 0;
     if (count > 0) return;
-    const isLoading = updates.connection.phase !== "live" && updates.streams.size === 0;
-    notice.replaceChildren(h("h2", {}, isLoading ? text.connection.connecting : updates.streams.size > 0 ? words.noMatch : text.cameras.none));
+    notice.replaceChildren(h("h2", {}, nothing()));
+  }
+
+  function nothing() {
+    if (updates.streams.size > 0) return words.noMatch;
+    return updates.connection.phase === "live" ? text.cameras.none : text.connection.connecting;
   }
 
   async function suggest(id) {
@@ -82,6 +86,7 @@ export function mount(root, context, { query }) {
     for (const id of ids) board.cardOf(id).wait();
     arrange();
     showProgress(ids.length);
+    let why = text.asking.stopped;
     try {
       for await (const result of askAll(api, ids, question, AbortSignal.any([mine.signal, closing.signal]))) {
         if (mine.signal.aborted) return;
@@ -89,16 +94,18 @@ export function mount(root, context, { query }) {
         board.cardOf(result.stream).take(result);
         tally.show(results.values());
         showProgress(ids.length);
+        if (tally.streams !== null) arrange(); // one more gave the answer that was picked
       }
     } catch (error) {
       if (error.name !== "AbortError") {
+        why = words.none;
         context.report(error);
         trouble.replaceChildren(failureOf(context, error, () => send(question), results.size > 0));
       }
     } finally {
       if (asking === mine) {
         asking = null;
-        for (const id of ids) board.cardOf(id).stop();
+        for (const id of ids) board.cardOf(id).stop(why);
         form.busy(false);
       }
     }

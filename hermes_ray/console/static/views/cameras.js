@@ -21,7 +21,7 @@ export function mount(root, context, params) {
   const grid = h("div", { class: "grid", "aria-label": words.title, onkeydown: (event) => moveFocus(event, grid) });
   const place = h("div", {});
   const observer = new IntersectionObserver(crossed, { rootMargin: AHEAD });
-  root.append(toolbar.element, place);
+  root.append(toolbar.element, h("p", { class: "soft lede" }, words.lede), place);
 
   function crossed(entries) {
     for (const { target, isIntersecting } of entries) {
@@ -67,7 +67,7 @@ export function mount(root, context, params) {
   function arrange() {
     const streams = [...updates.streams.values()];
     const ids = chosen(streams, wish);
-    toolbar.show(counted(streams), ids.length, streams.length);
+    toolbar.show(counted(streams), ids.length, isKnown() ? streams.length : null);
     const now = ids.map((id) => cardOf(id).element);
     if (!sameOrder(grid.children, now)) {
       const focused = document.activeElement;
@@ -77,6 +77,11 @@ export function mount(root, context, params) {
     const content = ids.length > 0 ? grid : nothing(streams.length > 0);
     if (content !== null && place.firstChild !== content) place.replaceChildren(content);
     for (const id of seen) refresh(id);
+  }
+
+  /** Whether it is known which streams there are. */
+  function isKnown() {
+    return updates.connection.phase === "live" || updates.streams.size > 0;
   }
 
   function nothing(filtered) {

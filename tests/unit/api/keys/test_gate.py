@@ -61,7 +61,15 @@ async def test_a_secret_of_which_one_character_is_wrong_is_refused(serve: Serve,
 
 async def test_what_tells_nothing_needs_no_key(serve: Serve):
     async with serve() as http:
-        for path in ("/healthz", "/readyz", "/activez", "/openapi.json", "/docs", "/problems/unauthorized"):
+        for path in (
+            "/healthz",
+            "/readyz",
+            "/activez",
+            "/openapi.json",
+            "/docs",
+            "/console/app.js",
+            "/problems/unauthorized",
+        ):
             assert (await http.get(path)).status_code == 200, path
 
 

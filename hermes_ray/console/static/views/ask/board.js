@@ -55,7 +55,8 @@ export function createBoard(context, pictureAt) {
     /** Show these cameras, in that order. */
     show(ids) {
       const elements = ids.map((id) => cardOf(id).element);
-      const isSame = elements.length === element.childElementCount && elements.every((one, at) => element.children[at] === one);
+      const before = element.children;
+      const isSame = elements.length === before.length && elements.every((one, at) => before[at] === one);
       if (!isSame) element.replaceChildren(...elements);
     },
     close() {

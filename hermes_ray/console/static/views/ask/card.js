@@ -4,7 +4,7 @@ import { Problem } from "../../api.js";
 import { createAnswer } from "../../asking/answer.js";
 import { h, setText } from "../../dom.js";
 
-const MOST_EVIDENCE = 4;
+const MOST_EVIDENCE = 3;
 
 /**
  * @param {string} id
@@ -27,7 +27,7 @@ export function createCard(id, context, pictureAt) {
     image,
     /** Show what is known of the stream now. */
     show(stream) {
-      setText(state, text.camera.states[stream.state](time.at(stream.as_of_ms), time.span(stream.lag_ms)));
+      setText(state, text.camera.state(stream, time));
     },
     /** It is asked. */
     wait() {
@@ -39,9 +39,9 @@ export function createCard(id, context, pictureAt) {
       if (result.problem === null) answer.finish(result.answer);
       else answer.fail(new Problem(result.problem.status, result.problem), null);
     },
-    /** Nothing will come any more, if nothing has. */
-    stop() {
-      if (answer?.element.dataset.state === "waiting") answer.stop();
+    /** Nothing will come any more, if nothing has; `why` in words. */
+    stop(why) {
+      if (answer?.element.dataset.state === "waiting") answer.stop(why);
     },
     /** Not asked. */
     clear() {

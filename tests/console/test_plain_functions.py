@@ -1,4 +1,4 @@
-"""The plain functions behind the memory map, in node's own test runner."""
+"""The console's functions that need no browser, in node's own test runner."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 PROGRAM = Path(__file__).parent / "javascript"
 
 
-def test_the_memory_map_is_laid_out_right():
+def test_they_do_what_their_tests_in_javascript_say():
     node = shutil.which("node")
     assert node, "install node (Debian: nodejs)"
     done = subprocess.run([node, "--test", "--test-reporter=spec"], cwd=PROGRAM, capture_output=True, text=True)
