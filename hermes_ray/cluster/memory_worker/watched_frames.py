@@ -6,6 +6,7 @@ frames of that stream wait. So whoever replays the frames asks the same of the s
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -160,9 +161,7 @@ class WatchedFrames:
         """The event with thumbnails, as the memory has them still."""
         pictures: dict[int, bytes] = {}
         for moment in event.evidence[:_MOST_PICTURES]:
-            try:
+            with suppress(PictureError):  # forgotten, or none are kept
                 pictures[moment.frame] = (await asyncio.to_thread(engine.picture, event.stream_id, moment.frame)).jpeg
-            except PictureError as error:
-                log.debug("evidence without a picture", stream_id=event.stream_id, error=str(error))
         evidence = tuple(with_pictures(event.evidence, pictures, self._picture_bytes))
         return replace(event, evidence=evidence, model=engine.adapter.name)
