@@ -43,7 +43,7 @@ class Watched:
 
     Attributes:
         applied: of its frames.
-        triggers: where the stream's rules are behind it; ``None`` if none was due.
+        triggers: where the stream's rules are behind it; ``None`` if that has not changed.
         events: what was found, oldest first.
     """
 
@@ -92,7 +92,8 @@ class WatchedFrames:
         """
         rules = self._rules.of(stream_id)
         if not rules:
-            return Watched(await self._applier.apply(engine, stream_id, images, ts_ms))
+            applied = await self._applier.apply(engine, stream_id, images, ts_ms)
+            return Watched(applied, {} if watch.triggers else None)  # those of rules that are no more are forgotten
         if len(watch.pending) >= MOST_PENDING:
             raise Overloaded(f"{len(watch.pending)} events of stream {stream_id!r} wait for the broker")
         result, done, stats = Watched(triggers=watch.triggers), 0, before

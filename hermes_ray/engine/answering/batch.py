@@ -22,7 +22,7 @@ from hermes_ray.engine.answering.sessions import Sessions
 from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.answering.text import TextStream
 from hermes_ray.engine.answering.token_meter import TokenMeter
-from hermes_ray.engine.answering.waiting import WaitingQuestions
+from hermes_ray.engine.answering.waiting import WaitingQuestions, is_overdue
 from hermes_ray.engine.contracts import AnswerToken
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
@@ -104,7 +104,8 @@ class AnswerBatch:
         self._drop_cancelled()
         self._time_out()
         started_s, going_on = perf_counter(), self.active
-        self._seat_waiting()
+        self._seat_overdue(started_s)
+        self._seat_waiting(started_s)
         people = self.active
         self._seat_background()
         reading = list(self._active)
@@ -125,9 +126,16 @@ class AnswerBatch:
             job.tell(error)
         self._active.clear()
 
-    def _seat_waiting(self) -> None:
+    def _seat_overdue(self, now_s: float) -> None:
+        """Frames wait for it, which people who never stop asking must not stop."""
+        job = self._waiting.overdue(now_s)
+        if job is not None and self.copies.seats_free and self.active == len(self._active):
+            self._seat(job)
+            self._waiting.remove(job)
+
+    def _seat_waiting(self, now_s: float) -> None:
         for job in self._waiting.due():
-            if not self.copies.seats_free and not self._make_room():
+            if not self.copies.seats_free and not self._make_room(now_s):
                 return
             self._seat(job)
             self._waiting.remove(job)  # only now: should the device be unusable, the job is told with all that wait
@@ -139,9 +147,10 @@ class AnswerBatch:
             self._seat(job)
             self._waiting.remove(job)
 
-    def _make_room(self) -> bool:
-        """Take the seat of the background question that came last; returns whether there was one."""
-        item = next((item for item in reversed(self._active) if item.job.background), None)
+    def _make_room(self, now_s: float) -> bool:
+        """Take the seat of the background question that came last; returns whether there was one that can wait."""
+        others = (item for item in reversed(self._active) if item.job.background)
+        item = next((item for item in others if not is_overdue(item.job, now_s)), None)
         if item is not None:
             self._leave(item)
             self._waiting.put_back(item.job)

@@ -8,6 +8,8 @@ from hermes_ray.engine.answering.question_job import QuestionJob
 _PATIENCE_S = 1.0
 """How long the background lets people's answers alone. Frames of its streams wait for it, so without an end people who
 never stop asking would stop ingest."""
+OVERDUE_S = 5.0
+"""After so long a background question gets a seat, one at a time, also where more people wait than there are seats."""
 
 
 class WaitingQuestions:
@@ -49,6 +51,11 @@ class WaitingQuestions:
         """People's questions that can be seated, in the order in which they came."""
         return [job for job in self._people if self._is_due(job)]
 
+    def overdue(self, now_s: float) -> QuestionJob | None:
+        """The background question that cannot wait any longer, ``perf_counter``; ``None`` if there is none."""
+        first = self._background[0] if self._background else None
+        return first if first is not None and is_overdue(first, now_s) else None
+
     def due_behind(self, free: int, *, people: bool, likely: bool, now_s: float) -> list[QuestionJob]:
         """Background questions that the next step may read: people would have to wait for that step.
 
@@ -75,3 +82,8 @@ class WaitingQuestions:
 
     def _is_due(self, job: QuestionJob) -> bool:
         return self._has_reached(job.stream_id, job.question.as_of_ms)
+
+
+def is_overdue(job: QuestionJob, now_s: float) -> bool:
+    """Whether a background question cannot wait any longer, ``perf_counter``."""
+    return now_s - job.received_s >= OVERDUE_S

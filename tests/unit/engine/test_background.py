@@ -76,6 +76,17 @@ def test_their_stream_is_dropped_or_the_engine_closed(make_engine: Callable[...,
         others[-1].result(timeout_s=30)
 
 
+def test_more_people_than_seats_do_not_stop_them_for_ever(make_engine: Callable[..., StreamEngine]) -> None:
+    engine = make_engine(policy="sink_window", budget_tokens=60, slots=1, max_questions=1)
+    engine.ingest("cam", pictures(2), [0, 1]).result(timeout=30)
+    people = [engine.ask("cam", Question("what ?", max_tokens=100)) for _ in range(2)]
+    background = engine.ask("cam", YES_OR_NO, background=True)
+    while not background.outcome.done():  # two of them ask for the only seat all the time
+        people = [engine.ask("cam", Question("what ?", max_tokens=100)) if p.outcome.done() else p for p in people]
+        people[0].result(timeout_s=60)
+    assert background.result(timeout_s=0).option_probabilities
+
+
 def test_people_who_never_stop_asking_do_not_stop_them() -> None:
     waiting = WaitingQuestions(lambda *_: True)
     for _ in range(9):
@@ -90,3 +101,5 @@ def test_people_who_never_stop_asking_do_not_stop_them() -> None:
     assert seated(8, people=True, likely=True, at_s=now_s) == 0
     assert seated(8, people=True, likely=True, at_s=now_s + 5) == 1
     assert seated(0, people=True, likely=True, at_s=now_s + 5) == 0
+    assert waiting.overdue(now_s) is None
+    assert waiting.overdue(now_s + 9) is waiting.due_behind(1, people=False, likely=False, now_s=now_s)[0]
