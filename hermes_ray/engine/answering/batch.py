@@ -28,7 +28,7 @@ from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import is_devices_end, let_go
 from hermes_ray.engine.residency.stream_memory import slot_of
-from hermes_ray.errors import EngineError, HermesError, QuestionFailed, QuestionTimeout
+from hermes_ray.errors import EngineError, HermesError, QuestionFailed
 from hermes_ray.models import ModelAdapter, Turn
 from hermes_ray.observability.logs import get_logger
 
@@ -102,17 +102,19 @@ class AnswerBatch:
             Tokens produced.
         """
         self._drop_cancelled()
-        self._time_out()
+        self._waiting.time_out(perf_counter())
         started_s, going_on = perf_counter(), self.active
         self._seat_overdue(started_s)
         self._seat_waiting(started_s)
-        people = self.active
-        self._seat_background()
+        people, before = self.active, len(self._active)
+        self._seat_background(started_s)
         reading = list(self._active)
         if reading:
             self._read(reading)
         if people > going_on and people == len(reading):
             self.patience.read(perf_counter() - started_s)
+        elif reading and not before:
+            self.patience.read_behind(perf_counter() - started_s, len(reading))
         return len(reading)
 
     def refuse(self, stream_id: str, error: HermesError) -> None:
@@ -140,10 +142,10 @@ class AnswerBatch:
             self._seat(job)
             self._waiting.remove(job)  # only now: should the device be unusable, the job is told with all that wait
 
-    def _seat_background(self) -> None:
-        now_s = perf_counter()
-        free, likely = self.copies.seats_free, self.patience.expects(now_s)
-        for job in self._waiting.due_behind(free, people=self.active > 0, likely=likely, now_s=now_s):
+    def _seat_background(self, now_s: float) -> None:
+        free, most = self.copies.seats_free, self.patience.most_behind(now_s)
+        most = free if most is None else min(free, most)
+        for job in self._waiting.due_behind(most, people=self.active > 0, now_s=now_s):
             self._seat(job)
             self._waiting.remove(job)
 
@@ -296,16 +298,6 @@ class AnswerBatch:
     def _leave(self, item: AnswerInProgress) -> None:
         self._active.remove(item)
         self.copies.release(item.seat)
-
-    def _time_out(self) -> None:
-        now = perf_counter()
-        for job in self._waiting.take(lambda job: job.deadline_s is not None and job.deadline_s <= now):
-            job.tell(
-                QuestionTimeout(
-                    f"as_of: no frame taken at {job.question.as_of_ms} ms or later arrived "
-                    f"within {job.question.timeout_s} s"
-                ),
-            )
 
     def _drop_cancelled(self) -> None:
         self._waiting.take(lambda job: job.cancelled.is_set())

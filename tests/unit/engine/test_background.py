@@ -6,6 +6,7 @@ from time import perf_counter
 import pytest
 
 from hermes_ray.engine import AnswerToken, Question, StreamEngine
+from hermes_ray.engine.answering.patience import Patience
 from hermes_ray.engine.answering.question_job import QuestionJob
 from hermes_ray.engine.answering.waiting import WaitingQuestions
 from hermes_ray.errors import EngineClosed, UnknownStream
@@ -93,13 +94,30 @@ def test_people_who_never_stop_asking_do_not_stop_them() -> None:
         waiting.submit(QuestionJob("cam", YES_OR_NO, lambda _: None, background=True))
     now_s = perf_counter()
 
-    def seated(free: int, people: bool, likely: bool, at_s: float) -> int:
-        return len(waiting.due_behind(free, people=people, likely=likely, now_s=at_s))
+    def seated(most: int, people: bool, at_s: float) -> int:
+        return len(waiting.due_behind(most, people=people, now_s=at_s))
 
-    assert seated(8, people=False, likely=False, at_s=now_s) == 8
-    assert seated(8, people=False, likely=True, at_s=now_s) == 1
-    assert seated(8, people=True, likely=True, at_s=now_s) == 0
-    assert seated(8, people=True, likely=True, at_s=now_s + 5) == 1
-    assert seated(0, people=True, likely=True, at_s=now_s + 5) == 0
+    assert seated(8, people=False, at_s=now_s) == 8
+    assert seated(8, people=True, at_s=now_s) == 0
+    assert seated(1, people=True, at_s=now_s + 2) == 1
     assert waiting.overdue(now_s) is None
-    assert waiting.overdue(now_s + 9) is waiting.due_behind(1, people=False, likely=False, now_s=now_s)[0]
+    assert waiting.overdue(now_s + 9) is waiting.due_behind(1, people=False, now_s=now_s)[0]
+
+
+def test_while_people_are_likely_a_step_reads_as_many_as_take_about_as_long_as_one_of_theirs() -> None:
+    def most(behind_s: Callable[[int], float]) -> int | None:
+        """After a while on a device on which a step with so many of them takes so long."""
+        patience, now_s = Patience("auto"), 100.0
+        assert patience.most_behind(now_s) is None
+        patience.asked(now_s)
+        patience.read(0.02)
+        for _ in range(200):
+            count = patience.most_behind(now_s)
+            assert count is not None
+            patience.read_behind(behind_s(min(count, 8)), min(count, 8))
+        assert patience.most_behind(now_s + 60) is None
+        return patience.most_behind(now_s)
+
+    assert most(lambda count: 0.02 * count) == 2  # each costs as much as the first, as on a CPU
+    assert (most(lambda count: 0.02 + 0.001 * count) or 0) >= 8  # further ones cost little, as on a GPU
+    assert most(lambda count: 0.2 * count) == 1
