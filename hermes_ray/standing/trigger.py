@@ -37,12 +37,12 @@ class Trigger:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """From what :meth:`to_json` returned.
+        """From what :meth:`to_json` returned, in this release or another.
 
         Raises:
-            KeyError, TypeError: it is none.
+            TypeError: it is none.
         """
-        return cls(**{name: value[name] for name in cls.__slots__})
+        return cls(**{name: value[name] for name in cls.__slots__ if name in value})
 
 
 @dataclass(frozen=True, slots=True)

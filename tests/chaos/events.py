@@ -12,7 +12,10 @@ from kafka import KafkaConsumer, TopicPartition
 from hermes_ray.cluster.memory_worker.meters import StandingMeters
 from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
 from hermes_ray.cluster.memory_worker.watched_frames import WatchedFrames
-from hermes_ray.config import KafkaSettings, Settings
+from hermes_ray.cluster.wire.calls import call
+from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.standing import Definitions
+from hermes_ray.config import KafkaSettings, Settings, StandingQuestion
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.standing.watch import Watch
 from hermes_ray.transport.event import Event
@@ -49,19 +52,34 @@ def standing(model: str) -> dict[str, Any]:
     }
 
 
-async def assert_complete(settings: Settings, frames: Mapping[str, Sequence[Selected]]) -> int:
+async def make(client: ClusterClient, settings: Settings, workers: Sequence[str]) -> StandingQuestion:
+    """Make a further question, and wait until the workers know of it; from here on its definition is in the store."""
+    name = "made"
+    standing = await client.add_standing_question(
+        StandingQuestion(name=name, question=_QUESTION, every_s=4, on="match", fire_at=0, clear_at=0)
+    )
+    deadline_s = time.monotonic() + LIMIT_S
+    for worker in workers:
+        while (await call(worker, settings.cluster.namespace, "health", limit_s=LIMIT_S)).standing == 0:
+            assert time.monotonic() < deadline_s, f"{worker} knows of no standing question"
+            await asyncio.sleep(0.1)
+    return standing.question
+
+
+async def assert_complete(settings: Settings, frames: Mapping[str, Sequence[Selected]], *made: StandingQuestion) -> int:
     """No event is missing, none is there that should not be, and whatever is there again is the same by its id.
 
     Args:
         settings: of the system, which has come to rest.
         frames: of every stream, all that sampling keeps.
+        made: questions that were made before the first frame.
 
     Returns:
         How many events there are; repeated ones count once.
     """
-    expected = await _expected(settings, frames)
+    expected = await _expected(settings, frames, made)
     found = await asyncio.to_thread(_published, settings.kafka, set(expected))
-    assert {name.rule for name in expected.values()} == {"each", "change", "journal"}
+    assert {event.rule for event in expected.values()} == {"each", "change", "journal", *(one.name for one in made)}
     strangers = [event for event in found if event.id not in expected]
     assert not strangers, strangers
     for event in found:
@@ -72,8 +90,12 @@ async def assert_complete(settings: Settings, frames: Mapping[str, Sequence[Sele
     return len(expected)
 
 
-async def _expected(settings: Settings, frames: Mapping[str, Sequence[Selected]]) -> dict[str, Event]:
-    watched = WatchedFrames(StandingRules(settings.standing, None), StandingMeters(), settings.kafka.max_record_bytes)
+async def _expected(
+    settings: Settings, frames: Mapping[str, Sequence[Selected]], made: Sequence[StandingQuestion]
+) -> dict[str, Event]:
+    rules = StandingRules(settings.standing, None)
+    rules.learn(Definitions(1, tuple(made)))
+    watched = WatchedFrames(rules, StandingMeters(), settings.kafka.max_record_bytes)
     memory = settings.memory.model_copy(update={"slots": len(frames), "spill_directory": None})
     events: dict[str, Event] = {}
     name = settings.model.name

@@ -96,6 +96,7 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     settings: Settings, api: str
 ) -> None:
     client = await ClusterClient.connect(settings)
+    made = await events.make(client, settings, ("memory-0", "memory-1"))
     began_s = time.monotonic()
     async with watching(client) as watch:
         with Cameras(settings, STREAMS, ROUND_S, watch.newest_ms) as cameras:
@@ -123,7 +124,7 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     with undisturbed(settings, len(STREAMS)) as oracle:
         report.answers_compared = oracle.assert_equal(frames, [*users.answers, *from_others])
     print(f"{report.answers_compared} answers equal those of an undisturbed engine, and so do all memories")
-    count = await events.assert_complete(settings, frames)
+    count = await events.assert_complete(settings, frames, made)
     print(f"{count} events equal those of an undisturbed engine")
     if REPORT is not None:
         await asyncio.to_thread(report.write, Path(REPORT))

@@ -134,6 +134,27 @@ def accuracy(
 
 
 @bench.command()
+def events(
+    model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")] = "hermes-tiny",
+    quick: Annotated[bool, typer.Option("--quick", help="Few cameras, minutes of video.")] = False,
+    cameras: Annotated[int | None, typer.Option(min=1, help="Simulated cameras (default 20).")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Of video of each camera (default 60).")] = None,
+    load_seconds: Annotated[float | None, typer.Option(min=1, help="Of each round of live load (default 60).")] = None,
+    json_file: JsonFile = None,
+    verbose: Verbose = False,
+) -> None:
+    """Standing questions on simulated cameras, whose truth is known: what they find, how soon, and what they cost.
+
+    First as fast as the engine goes, beside the truth; then live, with one person who asks again and again, without
+    standing questions and with them. Exit code 0 whether the bars are cleared or not.
+    """
+    from hermes_ray.cli.bench.events import run_events
+
+    changes = {"cameras": cameras, "minutes": minutes, "load_seconds": load_seconds}
+    _write(run_events(model, changes, quick=quick, verbose=verbose), json_file)
+
+
+@bench.command()
 def evidence(
     model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")] = "hermes-tiny",
     streams: Annotated[int, typer.Option(min=1, help="Streams; their seeds are fixed.")] = 20,

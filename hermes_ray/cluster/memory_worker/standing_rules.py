@@ -1,6 +1,7 @@
 """The standing questions that a memory worker knows: those of its settings, and those made while the system runs."""
 
 from collections.abc import Sequence
+from threading import Lock
 
 from hermes_ray.cluster.memory_worker.standing_store import StandingStore
 from hermes_ray.cluster.wire.standing import Definitions
@@ -12,7 +13,7 @@ log = get_logger(__name__)
 
 
 class StandingRules:
-    """Which rules watch which stream. May be read from any thread.
+    """Which rules watch which stream. Safe to use from any thread.
 
     Args:
         settings: with the standing questions of the settings, and the journal.
@@ -23,6 +24,7 @@ class StandingRules:
         self._settings = settings
         self._store = store
         self._definitions = Definitions()
+        self._learning = Lock()  # the store is read in one thread while another is told
         self._loaded = store is None
         self._rules = self._all()
 
@@ -44,11 +46,12 @@ class StandingRules:
 
     def learn(self, definitions: Definitions) -> None:
         """There are other definitions; older ones than are known change nothing."""
-        self._loaded = True
-        if definitions.version > self._definitions.version:
-            self._definitions = definitions
-            self._rules = self._all()
-            log.info("standing questions have changed", version=definitions.version, rules=len(self._rules))
+        with self._learning:
+            self._loaded = True
+            if definitions.version > self._definitions.version:
+                self._definitions = definitions
+                self._rules = self._all()
+                log.info("standing questions have changed", version=definitions.version, rules=len(self._rules))
 
     def of(self, stream_id: str) -> Sequence[Rule]:
         """The rules that watch a stream."""

@@ -84,7 +84,7 @@ class StreamKeeper:
         Args:
             stream_id: whose.
             mark: how far.
-            triggers: where its rules are by then; ``None`` if none was due.
+            triggers: where its rules are by then; ``None`` if that has not changed.
             events: what was found on the way.
         """
         with self._changing:

@@ -6,6 +6,7 @@ frames of that stream wait. So whoever replays the frames asks the same of the s
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ class Watched:
 
     Attributes:
         applied: of its frames.
-        triggers: where the stream's rules are behind it; ``None`` if none was due.
+        triggers: where the stream's rules are behind it; ``None`` if that has not changed.
         events: what was found, oldest first.
     """
 
@@ -91,7 +92,8 @@ class WatchedFrames:
         """
         rules = self._rules.of(stream_id)
         if not rules:
-            return Watched(await self._applier.apply(engine, stream_id, images, ts_ms))
+            applied = await self._applier.apply(engine, stream_id, images, ts_ms)
+            return Watched(applied, {} if watch.triggers else None)  # those of rules that are no more are forgotten
         if len(watch.pending) >= MOST_PENDING:
             raise Overloaded(f"{len(watch.pending)} events of stream {stream_id!r} wait for the broker")
         result, done, stats = Watched(triggers=watch.triggers), 0, before
@@ -160,9 +162,7 @@ class WatchedFrames:
         """The event with thumbnails, as the memory has them still."""
         pictures: dict[int, bytes] = {}
         for moment in event.evidence[:_MOST_PICTURES]:
-            try:
+            with suppress(PictureError):  # forgotten, or none are kept
                 pictures[moment.frame] = (await asyncio.to_thread(engine.picture, event.stream_id, moment.frame)).jpeg
-            except PictureError as error:
-                log.debug("evidence without a picture", stream_id=event.stream_id, error=str(error))
         evidence = tuple(with_pictures(event.evidence, pictures, self._picture_bytes))
         return replace(event, evidence=evidence, model=engine.adapter.name)

@@ -22,13 +22,13 @@ from hermes_ray.engine.answering.sessions import Sessions
 from hermes_ray.engine.answering.stop_texts import StoppingText
 from hermes_ray.engine.answering.text import TextStream
 from hermes_ray.engine.answering.token_meter import TokenMeter
-from hermes_ray.engine.answering.waiting import WaitingQuestions
+from hermes_ray.engine.answering.waiting import WaitingQuestions, is_overdue
 from hermes_ray.engine.contracts import AnswerToken
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import is_devices_end, let_go
 from hermes_ray.engine.residency.stream_memory import slot_of
-from hermes_ray.errors import EngineError, HermesError, QuestionFailed, QuestionTimeout
+from hermes_ray.errors import EngineError, HermesError, QuestionFailed
 from hermes_ray.models import ModelAdapter, Turn
 from hermes_ray.observability.logs import get_logger
 
@@ -102,16 +102,19 @@ class AnswerBatch:
             Tokens produced.
         """
         self._drop_cancelled()
-        self._time_out()
+        self._waiting.time_out(perf_counter())
         started_s, going_on = perf_counter(), self.active
-        self._seat_waiting()
-        people = self.active
-        self._seat_background()
+        self._seat_overdue(started_s)
+        self._seat_waiting(started_s)
+        people, before = self.active, len(self._active)
+        self._seat_background(started_s)
         reading = list(self._active)
         if reading:
             self._read(reading)
         if people > going_on and people == len(reading):
             self.patience.read(perf_counter() - started_s)
+        elif reading and not before:
+            self.patience.read_behind(perf_counter() - started_s, len(reading))
         return len(reading)
 
     def refuse(self, stream_id: str, error: HermesError) -> None:
@@ -125,23 +128,31 @@ class AnswerBatch:
             job.tell(error)
         self._active.clear()
 
-    def _seat_waiting(self) -> None:
+    def _seat_overdue(self, now_s: float) -> None:
+        """Frames wait for it, which people who never stop asking must not stop."""
+        job = self._waiting.overdue(now_s)
+        if job is not None and self.copies.seats_free and self.active == len(self._active):
+            self._seat(job)
+            self._waiting.remove(job)
+
+    def _seat_waiting(self, now_s: float) -> None:
         for job in self._waiting.due():
-            if not self.copies.seats_free and not self._make_room():
+            if not self.copies.seats_free and not self._make_room(now_s):
                 return
             self._seat(job)
             self._waiting.remove(job)  # only now: should the device be unusable, the job is told with all that wait
 
-    def _seat_background(self) -> None:
-        now_s = perf_counter()
-        free, likely = self.copies.seats_free, self.patience.expects(now_s)
-        for job in self._waiting.due_behind(free, people=self.active > 0, likely=likely, now_s=now_s):
+    def _seat_background(self, now_s: float) -> None:
+        free, most = self.copies.seats_free, self.patience.most_behind(now_s)
+        most = free if most is None else min(free, most)
+        for job in self._waiting.due_behind(most, people=self.active > 0, now_s=now_s):
             self._seat(job)
             self._waiting.remove(job)
 
-    def _make_room(self) -> bool:
-        """Take the seat of the background question that came last; returns whether there was one."""
-        item = next((item for item in reversed(self._active) if item.job.background), None)
+    def _make_room(self, now_s: float) -> bool:
+        """Take the seat of the background question that came last; returns whether there was one that can wait."""
+        others = (item for item in reversed(self._active) if item.job.background)
+        item = next((item for item in others if not is_overdue(item.job, now_s)), None)
         if item is not None:
             self._leave(item)
             self._waiting.put_back(item.job)
@@ -289,16 +300,6 @@ class AnswerBatch:
     def _leave(self, item: AnswerInProgress) -> None:
         self._active.remove(item)
         self.copies.release(item.seat)
-
-    def _time_out(self) -> None:
-        now = perf_counter()
-        for job in self._waiting.take(lambda job: job.deadline_s is not None and job.deadline_s <= now):
-            job.tell(
-                QuestionTimeout(
-                    f"as_of: no frame taken at {job.question.as_of_ms} ms or later arrived "
-                    f"within {job.question.timeout_s} s"
-                ),
-            )
 
     def _drop_cancelled(self) -> None:
         self._waiting.take(lambda job: job.cancelled.is_set())

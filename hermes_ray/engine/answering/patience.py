@@ -1,4 +1,4 @@
-"""How long a question may have to wait for a step of frames."""
+"""How long a question may have to wait for a step of frames, or of questions that nobody waits for."""
 
 from typing import Literal
 
@@ -8,10 +8,13 @@ _LIKELY_S = 10.0
 """After a question, another one is likely for so long, seconds."""
 _NEW = 0.1
 """Share of the newest observation in what reading takes."""
+_BEHIND = 2.0
+"""How long reading background questions may take while people are likely, in times of what reading one of theirs takes.
+Above 1, so that a device on which several cost hardly more than one is found out."""
 
 
 class Patience:
-    """Bounds steps of frames, so that a question does not wait much longer than it is read.
+    """Bounds steps of frames and of background questions, so that a question does not wait much longer than it is read.
 
     Args:
         max_step_ms: a bound for all steps; or ``auto``: as long as reading takes, while questions are likely. Without
@@ -21,6 +24,7 @@ class Patience:
     def __init__(self, max_step_ms: float | Literal["auto"]) -> None:
         self._fixed_s = None if max_step_ms == "auto" else max_step_ms / 1000
         self._reading_s: float | None = None
+        self._behind_s: float | None = None  # for each background question of a step
         self._likely_until_s = 0.0
 
     def asked(self, now_s: float) -> None:
@@ -33,13 +37,26 @@ class Patience:
 
     def read(self, seconds: float) -> None:
         """Questions were read, in a step of so many seconds."""
-        if self._reading_s is None:
-            self._reading_s = seconds
-        else:
-            self._reading_s += _NEW * (within(seconds, self._reading_s) - self._reading_s)
+        self._reading_s = _learned(self._reading_s, seconds)
+
+    def read_behind(self, seconds: float, questions: int) -> None:
+        """Background questions were read and nothing else, in a step of so many seconds."""
+        self._behind_s = _learned(self._behind_s, seconds / questions)
+
+    def most_behind(self, now_s: float) -> int | None:
+        """How many background questions a step that begins now may read; ``None`` for any number."""
+        if not self.expects(now_s):
+            return None
+        if self._reading_s is None or self._behind_s is None:
+            return 1
+        return max(1, round(_BEHIND * self._reading_s / self._behind_s))
 
     def bound_s(self, now_s: float) -> float | None:
         """How long a step of frames that begins now may take, seconds; ``None`` for as long as it likes."""
         if self._fixed_s is not None:
             return self._fixed_s
         return self._reading_s if self.expects(now_s) else None
+
+
+def _learned(known: float | None, new: float) -> float:
+    return new if known is None else known + _NEW * (within(new, known) - known)

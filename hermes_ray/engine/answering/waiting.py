@@ -4,10 +4,13 @@ from collections import deque
 from collections.abc import Callable
 
 from hermes_ray.engine.answering.question_job import QuestionJob
+from hermes_ray.errors import QuestionTimeout
 
 _PATIENCE_S = 1.0
 """How long the background lets people's answers alone. Frames of its streams wait for it, so without an end people who
 never stop asking would stop ingest."""
+OVERDUE_S = 5.0
+"""After so long a background question gets a seat, one at a time, also where more people wait than there are seats."""
 
 
 class WaitingQuestions:
@@ -49,18 +52,22 @@ class WaitingQuestions:
         """People's questions that can be seated, in the order in which they came."""
         return [job for job in self._people if self._is_due(job)]
 
-    def due_behind(self, free: int, *, people: bool, likely: bool, now_s: float) -> list[QuestionJob]:
+    def overdue(self, now_s: float) -> QuestionJob | None:
+        """The background question that cannot wait any longer, ``perf_counter``; ``None`` if there is none."""
+        first = self._background[0] if self._background else None
+        return first if first is not None and is_overdue(first, now_s) else None
+
+    def due_behind(self, most: int, *, people: bool, now_s: float) -> list[QuestionJob]:
         """Background questions that the next step may read: people would have to wait for that step.
 
         Args:
-            free: seats that no person's question wants.
+            most: how many, at most.
             people: somebody is being answered.
-            likely: somebody may ask in a moment.
             now_s: ``perf_counter``.
         """
         if not self._background or (people and now_s - self._background[0].received_s < _PATIENCE_S):
             return []
-        return list(self._background)[: min(free, 1) if people or likely else free]
+        return list(self._background)[:most]
 
     def remove(self, job: QuestionJob) -> None:
         """A question waits no more."""
@@ -73,5 +80,20 @@ class WaitingQuestions:
         self._background = deque(job for job in self._background if job not in taken)
         return taken
 
+    def time_out(self, now_s: float) -> None:
+        """Refuse those whose frame has not come in time, ``perf_counter``."""
+        for job in self.take(lambda job: job.deadline_s is not None and job.deadline_s <= now_s):
+            job.tell(
+                QuestionTimeout(
+                    f"as_of: no frame taken at {job.question.as_of_ms} ms or later arrived "
+                    f"within {job.question.timeout_s} s"
+                ),
+            )
+
     def _is_due(self, job: QuestionJob) -> bool:
         return self._has_reached(job.stream_id, job.question.as_of_ms)
+
+
+def is_overdue(job: QuestionJob, now_s: float) -> bool:
+    """Whether a background question cannot wait any longer, ``perf_counter``."""
+    return now_s - job.received_s >= OVERDUE_S

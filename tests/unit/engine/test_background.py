@@ -6,6 +6,7 @@ from time import perf_counter
 import pytest
 
 from hermes_ray.engine import AnswerToken, Question, StreamEngine
+from hermes_ray.engine.answering.patience import Patience
 from hermes_ray.engine.answering.question_job import QuestionJob
 from hermes_ray.engine.answering.waiting import WaitingQuestions
 from hermes_ray.errors import EngineClosed, UnknownStream
@@ -76,17 +77,47 @@ def test_their_stream_is_dropped_or_the_engine_closed(make_engine: Callable[...,
         others[-1].result(timeout_s=30)
 
 
+def test_more_people_than_seats_do_not_stop_them_for_ever(make_engine: Callable[..., StreamEngine]) -> None:
+    engine = make_engine(policy="sink_window", budget_tokens=60, slots=1, max_questions=1)
+    engine.ingest("cam", pictures(2), [0, 1]).result(timeout=30)
+    people = [engine.ask("cam", Question("what ?", max_tokens=100)) for _ in range(2)]
+    background = engine.ask("cam", YES_OR_NO, background=True)
+    while not background.outcome.done():  # two of them ask for the only seat all the time
+        people = [engine.ask("cam", Question("what ?", max_tokens=100)) if p.outcome.done() else p for p in people]
+        people[0].result(timeout_s=60)
+    assert background.result(timeout_s=0).option_probabilities
+
+
 def test_people_who_never_stop_asking_do_not_stop_them() -> None:
     waiting = WaitingQuestions(lambda *_: True)
     for _ in range(9):
         waiting.submit(QuestionJob("cam", YES_OR_NO, lambda _: None, background=True))
     now_s = perf_counter()
 
-    def seated(free: int, people: bool, likely: bool, at_s: float) -> int:
-        return len(waiting.due_behind(free, people=people, likely=likely, now_s=at_s))
+    def seated(most: int, people: bool, at_s: float) -> int:
+        return len(waiting.due_behind(most, people=people, now_s=at_s))
 
-    assert seated(8, people=False, likely=False, at_s=now_s) == 8
-    assert seated(8, people=False, likely=True, at_s=now_s) == 1
-    assert seated(8, people=True, likely=True, at_s=now_s) == 0
-    assert seated(8, people=True, likely=True, at_s=now_s + 5) == 1
-    assert seated(0, people=True, likely=True, at_s=now_s + 5) == 0
+    assert seated(8, people=False, at_s=now_s) == 8
+    assert seated(8, people=True, at_s=now_s) == 0
+    assert seated(1, people=True, at_s=now_s + 2) == 1
+    assert waiting.overdue(now_s) is None
+    assert waiting.overdue(now_s + 9) is waiting.due_behind(1, people=False, now_s=now_s)[0]
+
+
+def test_while_people_are_likely_a_step_reads_as_many_as_take_about_as_long_as_one_of_theirs() -> None:
+    def most(behind_s: Callable[[int], float]) -> int | None:
+        """After a while on a device on which a step with so many of them takes so long."""
+        patience, now_s = Patience("auto"), 100.0
+        assert patience.most_behind(now_s) is None
+        patience.asked(now_s)
+        patience.read(0.02)
+        for _ in range(200):
+            count = patience.most_behind(now_s)
+            assert count is not None
+            patience.read_behind(behind_s(min(count, 8)), min(count, 8))
+        assert patience.most_behind(now_s + 60) is None
+        return patience.most_behind(now_s)
+
+    assert most(lambda count: 0.02 * count) == 2  # each costs as much as the first, as on a CPU
+    assert (most(lambda count: 0.02 + 0.001 * count) or 0) >= 8  # further ones cost little, as on a GPU
+    assert most(lambda count: 0.2 * count) == 1

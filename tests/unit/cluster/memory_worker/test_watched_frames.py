@@ -165,6 +165,15 @@ async def test_a_question_that_cannot_be_asked_is_counted_and_stops_nothing(engi
     assert worker.meters.read().evaluations["failed"] == 2
 
 
+async def test_of_rules_that_are_no_more_nothing_is_remembered(engine):
+    worker = Worker(engine, keeper_at(None), StandingSettings(questions=(question("gate", every_s=1, **EVERY_TIME),)))
+    await worker.show(film(2), 0, 2)
+    assert worker.keeper.cursor("cam").watch.triggers
+    later = Worker(engine, worker.keeper, StandingSettings())
+    assert await later.show(film(4), 2, 4) == []
+    assert not worker.keeper.cursor("cam").watch.triggers
+
+
 async def test_so_many_unpublished_events_make_the_stream_wait(engine):
     event = Event("0" * 32, EventKind.MATCH, "cam", "gate", "?", "yes", 0, 0, 0.9)
     worker = Worker(engine, keeper_at(None), StandingSettings(questions=(question("gate"),)))

@@ -1,0 +1,1 @@
+"""Standing questions on the simulated camera, whose truth is known: what they find, how soon, and what they cost."""
