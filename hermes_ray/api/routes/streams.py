@@ -126,13 +126,20 @@ async def configure_stream(stream_id: StreamId, patch: StreamPatch, backend: Cur
     response_model=None,
     responses={status.HTTP_202_ACCEPTED: {"model": StreamErasureResponse}}
     | documentation.problems(
-        "unknown-stream", "invalid-stream-id", "not-ready", "worker-unavailable", "stale-epoch", "snapshot", "cluster"
+        "unknown-stream",
+        "invalid-stream-id",
+        "not-ready",
+        "worker-unavailable",
+        "stale-epoch",
+        "snapshot",
+        "cluster",
+        "events-unavailable",
     ),
 )
 async def delete_stream(
     stream_id: StreamId, backend: CurrentBackend, response: Response
 ) -> StreamErasureResponse | None:
-    """Forget the stream: its memory, snapshots, pictures and conversations, on every worker.
+    """Forget the stream: its memory, snapshots, pictures, conversations and events, on every worker.
 
     What was published of it before never comes back, also if it is read only now or again. Frames published after the
     answer begin a new stream. 204: nothing is left. 202: it is forgotten all the same, and ``left_on`` says where

@@ -105,7 +105,8 @@ def _start(
     clips = _fetch_footage(steps) if plan.footage else []
     # Its broker forgets everything, and so does what it found out.
     kept = lifecycle.enter(TemporaryDirectory(prefix="hermes-demo-", ignore_cleanup_errors=True))
-    with_events = {"events": {"database": f"sqlite:///{kept}/events.sqlite"}} | dict(assignments)
+    events = {"database": f"sqlite:///{kept}/events.sqlite"} | dict(assignments.get("events", {}))
+    with_events = {**assignments, "events": events}
     with steps.step("starting a Kafka broker"):
         broker = lifecycle.enter(EmbeddedBroker())
         streams = plan.simulated_cameras + len(FOOTAGE)

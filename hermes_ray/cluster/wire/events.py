@@ -68,4 +68,7 @@ class RemoteEvents:
         try:
             return await self._call(EVENT_SINK, method, *args, limit_s=limit_s)
         except WorkerUnavailable as error:
-            raise EventsUnavailable(f"what keeps events is away: {error}", retry_after_s=error.retry_after_s) from error
+            raise EventsUnavailable(
+                f"what keeps events is away, or none are kept (events.database): {error}",
+                retry_after_s=error.retry_after_s,
+            ) from error
