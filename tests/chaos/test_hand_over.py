@@ -1,15 +1,17 @@
 """One cluster follows another on the same broker and snapshot store, as in an upgrade, while processes of both die.
 
 Every frame is applied once and in order, nothing is lost, and every answer of either cluster is as if nothing had
-happened. ``CHAOS_FAULTS`` says how long: with 20 there is one hand-over, with 200 there are ten.
+happened. ``CHAOS_FAULTS`` says how long: with 20 there is one hand-over, with 200 there are ten. At every third the old
+cluster dies as a whole, right after the new one has claimed.
 """
 
 import os
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,6 +37,7 @@ STREAMS = ("cam-0", "cam-1", "cam-2", "cam-3")
 ROUND_S = 0.25
 SEED = 7
 VICTIMS = (MEMORY, INGEST, COORDINATOR)
+KILLS = 2
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 120 * HAND_OVERS)]
 
@@ -102,15 +105,29 @@ class Streams:
         self.told += [(s["id"], s["frames_seen"], s["as_of_ms"]) for s in listed if s["as_of_ms"] is not None]
 
 
-def hurt(clusters: Sequence[OneCluster], chance: random.Random, until_ready: OneCluster) -> list[str]:
-    """Kill processes of either cluster at random moments until the new one is ready."""
-    faults = []
-    while not until_ready.is_ready:
-        time.sleep(chance.uniform(0.5, 4.0))
-        victim, kind = chance.choice(clusters), chance.choice(VICTIMS)
-        if not until_ready.is_ready and victim.inject(kind):
-            faults.append(f"{kind} of {victim.name}")
-    return faults
+def until_claimed(store: GenerationStore, generation: int) -> None:
+    """Wait until a cluster has claimed that generation."""
+    deadline_s = time.monotonic() + LIMIT_S
+    while store.look().newest < generation:
+        assert time.monotonic() < deadline_s, "nobody claims"
+        time.sleep(0.02)
+
+
+def hurt(old: OneCluster, new: OneCluster, claimed: Callable[[], None], chance: random.Random) -> list[str]:
+    """Kill a process of the old cluster while the new one loads, and some of either from the claim on.
+
+    Returns:
+        Who was killed.
+    """
+    time.sleep(chance.uniform(0.0, 2.0))
+    killed = [f"{kind} of {old.name}"] if old.inject(kind := chance.choice(VICTIMS)) else []
+    claimed()
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0.0, 0.8))
+        victim, kind = chance.choice((old, new)), chance.choice(VICTIMS)
+        if victim.inject(kind):
+            killed.append(f"{kind} of {victim.name}")
+    return killed
 
 
 def assert_over(url: str) -> None:
@@ -129,6 +146,7 @@ def assert_over(url: str) -> None:
 def test_nothing_is_lost_or_seen_twice_when_one_cluster_follows_another(settings: Settings, tmp_path: Path) -> None:
     chance = random.Random(SEED)
     answers, unexpected, faults = [], [], []
+    store = GenerationStore(str(settings.snapshots.url))
     with ExitStack() as running, Streams() as streams:
         old = running.enter_context(OneCluster(settings, tmp_path, "cluster-1"))
         streams.urls.append(old.url())
@@ -138,9 +156,15 @@ def test_nothing_is_lost_or_seen_twice_when_one_cluster_follows_another(settings
                 new = OneCluster(settings, tmp_path, f"cluster-{number}")
                 with Users(old.url(), STREAMS, seed=number) as users:
                     running.enter_context(new)
-                    faults += hurt((old, new), chance, new)
-                    streams.urls.append(new.url())
-                    assert_over(old.url())
+                    if number % 3:
+                        faults += hurt(old, new, partial(until_claimed, store, number), chance)
+                        streams.urls.append(new.url())
+                        assert_over(old.url())
+                    else:
+                        until_claimed(store, number)
+                        old.kill()
+                        faults.append(f"all of {old.name}")
+                        streams.urls.append(new.url())
                 answers += users.answers
                 unexpected += users.unexpected
                 new.inject(INGEST)  # it starts at what is committed, by whichever cluster
@@ -148,8 +172,8 @@ def test_nothing_is_lost_or_seen_twice_when_one_cluster_follows_another(settings
                     streams.until_flowing()
                 answers += users.answers
                 unexpected += users.unexpected
-                if number % 2:
-                    old.end()
+                streams.urls.remove(old.url())
+                old.end()
                 old = new
         frames = {stream: selected(settings, messages) for stream, messages in cameras.published.items()}
         streams.until({stream: len(kept) for stream, kept in frames.items()})
@@ -157,7 +181,7 @@ def test_nothing_is_lost_or_seen_twice_when_one_cluster_follows_another(settings
         assert {stream: streams.frames(stream) for stream in STREAMS} == {s: len(kept) for s, kept in frames.items()}
     assert_in_order(frames, streams.told)
     assert not unexpected
-    assert GenerationStore(str(settings.snapshots.url)).look().newest == 1 + HAND_OVERS
+    assert store.look().newest == 1 + HAND_OVERS
     with undisturbed(settings, len(STREAMS)) as oracle:
         compared = oracle.assert_equal(frames, answers)
     print(f"{compared} answers as undisturbed, and all memories; killed meanwhile: {', '.join(faults) or 'nothing'}")

@@ -11,7 +11,10 @@ import pytest
 import s3fs
 
 from hermes_ray.cli.running.checks import check_snapshots
+from hermes_ray.cluster.control.generations.generation_store import GenerationStore
+from hermes_ray.cluster.control.generations.tenure import Tenure, Terms
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotName, SnapshotStore
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import MemorySettings, SnapshotSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import SnapshotError
@@ -156,3 +159,40 @@ def test_a_damaged_newest_object_costs_its_frames_and_no_more(
         assert successor.counts() == SnapshotCounts(restored=1, refused=1)
         assert successor.resumption("cam").positions[0].offset == 1
         assert fresh.stream_stats("cam").frames_seen == 2
+
+
+def test_of_many_processes_that_claim_a_generation_at_once_one_gets_it(settings: SnapshotSettings) -> None:
+    program = (
+        "import sys; from hermes_ray.cluster.control.generations.generation_store import GenerationStore;"
+        f"store = GenerationStore('{settings.url}'); store.look(); print('ready', flush=True); sys.stdin.readline();"
+        "print(store.claim(1, sys.argv[1]))"
+    )
+    claiming = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in "abc"
+    ]
+    for process in claiming:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    said = [process.communicate("go\n", timeout=LIMIT_S)[0].strip() for process in claiming]
+    assert sorted(said) == ["False", "False", "True"]
+    assert GenerationStore(str(settings.url)).look().claims == {1: "abc"[said.index("True")]}
+
+
+def test_one_cluster_follows_another(settings: SnapshotSettings) -> None:
+    terms = Terms(commit_s=60, stale_after_s=90)
+    old, new = (Tenure(GenerationStore(str(settings.url)), name, terms) for name in ("old", "new"))
+    steps = (
+        (old, TenurePhase.HOLDING),
+        (new, TenurePhase.CLAIMED),
+        (old, TenurePhase.HANDING_OVER),
+        (new, TenurePhase.CLAIMED),
+        (old, TenurePhase.HANDED_OVER),
+        (new, TenurePhase.HOLDING),
+        (old, TenurePhase.OVER),
+    )
+    for cluster, expected in steps:
+        cluster.step(can_serve=True, serves=True, has_let_go=True)
+        assert cluster.phase is expected

@@ -75,17 +75,16 @@ class StoreFiles:
         Returns:
             Whether this call wrote it. Raises what the driver raises: see :func:`translated`.
         """
+        path = f"{directory}/{name}"
         try:
             if self.are_local:
-                Path(directory).mkdir(parents=True, exist_ok=True)
-                with (Path(directory) / name).open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+                _create_file(Path(path), data)
             else:
-                self.driver.pipe_file(f"{directory}/{name}", data, mode="create")
-        except FileExistsError:
-            return False
+                self.driver.pipe_file(path, data, mode="create")
+        except OSError:  # not all drivers have an error of its own for a file that is there
+            if self.driver.exists(path):
+                return False
+            raise
         return True
 
 
@@ -120,6 +119,18 @@ def _write_file(directory: Path, name: str, data: bytes) -> None:
         unfinished.replace(directory / name)
     finally:
         unfinished.unlink(missing_ok=True)  # half a file would only help to keep a full disk full
+
+
+def _create_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _remove_abandoned(directory: Path, now_s: float) -> None:

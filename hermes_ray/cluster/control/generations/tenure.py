@@ -103,7 +103,7 @@ class Tenure:
         """Claim, if it is time to; returns the generation that is this cluster's then."""
         in_the_way = self._alive(ledger.unreleased(ledger.newest + 1))
         if in_the_way and not can_serve:
-            self._become(TenurePhase.WAITING, f"another cluster owns the streams ({_named(in_the_way)})")
+            self._become(TenurePhase.WAITING, f"another cluster owns the streams ({self._named(in_the_way)})")
             return None
         number = ledger.newest + 1
         if not self._store.claim(number, self._cluster):
@@ -121,7 +121,7 @@ class Tenure:
         holds = not in_the_way
         self._beat(own, holds=holds, serves=holds and serves)
         if not holds:
-            self._become(TenurePhase.CLAIMED, f"another cluster hands its streams over ({_named(in_the_way)})")
+            self._become(TenurePhase.CLAIMED, f"another cluster hands its streams over ({self._named(in_the_way)})")
             return
         self._confirmed_s = began_s
         if self.phase is not TenurePhase.HOLDING:
@@ -190,6 +190,6 @@ class Tenure:
             log.info("phase", phase=phase.value, detail=detail)
         self.phase, self.detail = phase, detail
 
-
-def _named(generations: Sequence[int]) -> str:
-    return ", ".join(f"generation {number}" for number in generations)
+    def _named(self, generations: Sequence[int]) -> str:
+        numbers = ", ".join(f"generation {number}" for number in generations)
+        return f"{numbers}; were it killed, it would count as dead after {self._terms.stale_after_s:g} s of silence"
