@@ -3,7 +3,7 @@
 What differs is judged region by region, so that a small thing is found however little it changes the whole picture.
 What is no news is taken out first: light that changes slowly, by a factor for every row and colour; noise, estimated
 from what most regions differ by (median absolute deviation, Rousseeuw and Croux 1993); a camera that trembles, by what
-a fraction of a region's shift would change where it lies.
+a fraction of a region's shift would change where it lies; one that is shaken, by laying the pictures over each other.
 """
 
 from itertools import pairwise
@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from hermes_ray.engine.encoding.shaking import shaken_apart
 from hermes_ray.engine.residency.reference import Reference, SmallPicture
 
 GRID = 36
@@ -28,6 +29,8 @@ _LEAST_LEVELS = np.array((3.0, 4.5, 4.5))
 """Compression moves the mean of a region by up to so much, of 255: luma, and the two chromas, which it rounds more."""
 _TREMBLE = 0.15
 """Of a region's side; about 3 pixels of 640."""
+_TREMBLE_SHAKEN = 0.3
+"""The same, of pictures that were laid over each other: to an eighth of a region, and linear between regions."""
 _MOST_PIXEL_NOISE = 16.0
 """Standard deviation of one pixel, of 255. If most regions differ by more than this explains, the picture moves."""
 _MAD_TO_SIGMA = 1.4826
@@ -94,17 +97,24 @@ def differs(reference: NDArray[np.uint16], picture: SmallPicture) -> bool:
     if reference.shape != picture.cells.shape or min(reference.shape[:2]) < 2:
         return True
     before, now = reference / _SCALE, picture.cells / _SCALE
+    if not _shows_more(before, now, picture.pixels):
+        return False
+    aligned = shaken_apart(before, now)
+    return aligned is None or _shows_more(*aligned, picture.pixels, _TREMBLE_SHAKEN)
+
+
+def _shows_more(before: _Levels, now: _Levels, pixels: int, tremble: float = _TREMBLE) -> bool:
     light = np.median((now + _DARK) / (before + _DARK), axis=1, keepdims=True)
     if light.max() > _MOST_LIGHT or light.min() < 1 / _MOST_LIGHT:
         return True
     expected = np.minimum((before + _DARK) * light - _DARK, 255.0)
     expected, difference = _luma_chroma(_of_four(expected)), np.abs(_luma_chroma(_of_four(now - expected)))
     sigma = _MAD_TO_SIGMA * np.median(difference, axis=(0, 1))
-    most = 0.5 + _MOST_PIXEL_NOISE * np.sqrt(2.0 / (4 * picture.pixels))
+    most = 0.5 + _MOST_PIXEL_NOISE * np.sqrt(2.0 / (4 * pixels))
     if (sigma > most).any():
         return True
     beyond = difference - np.maximum(_SIGMAS * sigma, _LEAST_LEVELS)
-    return bool((beyond > 0).any() and (beyond > _TREMBLE * _contrast(expected)).any())
+    return bool((beyond > 0).any() and (beyond > tremble * _contrast(expected)).any())
 
 
 def _of_four(cells: _Levels) -> _Levels:
