@@ -272,7 +272,7 @@ class FramesFailed(EngineError):
 
 
 class PictureMissing(EngineError):
-    """A frame was sent without its picture, as one that shows nothing new, and it does; nothing was taken."""
+    """A frame was sent without its picture, as one that shows nothing new, and that is not known; nothing was taken."""
 
     code = "picture-missing"
 

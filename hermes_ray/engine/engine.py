@@ -131,12 +131,12 @@ class StreamEngine:
         Args:
             stream_id: any name.
             images: ``[height, width, 3]`` uint8 RGB each, any size; or, with what :meth:`reference` gives, frames that
-                were compared before, and need no image if they show nothing new.
+                were compared before, by the same rule, and need no image if they show nothing new.
             ts_ms: capture times, ms since epoch, one per image.
 
         Returns:
             Resolves when all are in the memory and can be asked about. Fails with ``NoFreeSlot``, ``MemoryFull``,
-            ``PictureMissing`` (a frame without its image shows something new; nothing was taken), or
+            ``PictureMissing`` (one without its image was compared with another frame; nothing was taken), or
             ``FramesFailed``: something unexpected went wrong with these frames or others of the stream before them. The
             memory then holds so many of them as the error says, and takes more.
 

@@ -60,7 +60,7 @@ def run_capacity(changes: Mapping[str, Any], *, quick: bool, picture: Path | Non
         with Lifecycle(console.print) as lifecycle:
             measured += _measure(plan, unchanged, fleet, lifecycle, steps)
             console.print("stopping")
-    result_console().print(_table(measured))
+    result_console().print(table(measured))
     found = list(figures(plan, measured))
     print_figures(result_console(), machine, found, verbose=verbose)
     if picture is not None:
@@ -90,11 +90,11 @@ def _measure(plan: Plan, unchanged: Unchanged, fleet: Fleet, lifecycle: Lifecycl
     return measured
 
 
-def _table(levels: Sequence[Level]) -> Table:
+def table(levels: Sequence[Level]) -> Table:
     """A line for every level, 80 columns at most."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for heading in ("cameras", "frames/s", "encoded", "lag p99", "TTFT p95", "CPU ms", "too much", "full"):
+    for heading in ("cameras", "frames/s", "new", "lag p99", "TTFT p95", "CPU ms", "over", "full"):
         table.add_column(heading, justify="right")
     for level in levels:
         row = level.to_dict()

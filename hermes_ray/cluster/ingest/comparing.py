@@ -1,6 +1,6 @@
 """Which frames of a record need not travel with their pictures, since their stream's memory will not encode them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from hermes_ray.cluster.wire.protocol import FramePosition
 from hermes_ray.config import MemorySettings, VideoSettings
 from hermes_ray.engine.encoding.change import GRID, ChangeDetector, small_picture_of
-from hermes_ray.engine.residency.reference import ComparedFrame, Reference, SmallPicture
+from hermes_ray.engine.residency.reference import ComparedFrame, Reference, SmallPicture, UnchangedFrame
 from hermes_ray.video.codec.glance import Glance
 
-_NEWEST_PICTURE_MS = 2000
+_NEWEST_PICTURE_MS = 5000
 """Frames without news bring a thumbnail so often, for whoever looks at the newest picture of a stream."""
 
 
@@ -32,8 +32,8 @@ class Compared:
 class Comparison:
     """The frames of one record, looked at in their order; nothing of it counts before :attr:`compared` is kept.
 
-    The stream's owner decides, by the same rule; what is found here only spares a frame that it would not encode the
-    conversion, the way and the preparation. Where the two disagree, the owner says so (``PictureMissing``).
+    The stream's owner would find the same, by the same rule; that it is found here spares a frame that is not encoded
+    the conversion, the way and the preparation. An owner that knows another newest frame says so (``PictureMissing``).
 
     Args:
         detector: the rule.
@@ -59,34 +59,32 @@ class Comparison:
         self._thumbnail_px = thumbnail_px
         self._is_spared = is_spared
         self._is_refused = is_refused
-        self._seen: list[tuple[SmallPicture, bool, bytes | None]] = []
+        self._seen: list[SmallPicture | UnchangedFrame] = []
 
     def look(self, glance: Glance, ts_ms: int, position: FramePosition) -> bool:
         """Look at the next frame; whether its picture is needed."""
-        small = small_picture_of(glance.regions(GRID), glance.pixels)
-        is_new = self._detector.is_new(self.compared.reference, small, ts_ms)
-        is_needed = is_new or not self._is_spared(position)
-        thumbnail = None
-        if not self._is_refused(position):
-            if is_new:
+        small, reference = small_picture_of(glance.regions(GRID), glance.pixels), self.compared.reference
+        is_new = self._detector.is_new(reference, small, ts_ms)
+        if reference is None or is_new or not self._is_spared(position):
+            if is_new and not self._is_refused(position):
                 self.compared = Compared(Reference(small.cells, ts_ms), ts_ms)
-            elif not is_needed and self._thumbnail_px is not None and self._is_picture_old(ts_ms):
-                thumbnail = glance.thumbnail(self._thumbnail_px)
-                self.compared = Compared(self.compared.reference, ts_ms)
-        self._seen.append((small, is_needed, thumbnail))
-        return is_needed
+            self._seen.append(small)
+            return True
+        thumbnail = None
+        if self._thumbnail_px is not None and self._is_picture_old(ts_ms):
+            thumbnail = glance.thumbnail(self._thumbnail_px)
+            self.compared = Compared(reference, ts_ms)
+        self._seen.append(UnchangedFrame(reference.ts_ms, thumbnail))
+        return False
 
-    def frames(self, images: "list[NDArray[np.uint8]]") -> list[ComparedFrame]:
+    def frames(self, images: Sequence[NDArray[np.uint8]]) -> list[ComparedFrame | UnchangedFrame]:
         """All frames looked at.
 
         Args:
             images: of those whose picture is needed.
         """
         left = iter(images)
-        return [
-            ComparedFrame(small, next(left) if is_needed else None, thumbnail)
-            for small, is_needed, thumbnail in self._seen
-        ]
+        return [seen if isinstance(seen, UnchangedFrame) else ComparedFrame(seen, next(left)) for seen in self._seen]
 
     def _is_picture_old(self, ts_ms: int) -> bool:
         newest_ms = self.compared.pictured_ms

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.cluster.wire.protocol import FramePosition, Mark
-from hermes_ray.engine.residency.reference import ComparedFrame
+from hermes_ray.engine.residency.reference import ComparedFrame, UnchangedFrame
 from hermes_ray.transport.record import Record
 
 _PER_PICTURE = 8
@@ -22,13 +22,13 @@ class QueuedFrame:
     """A selected frame and the record it came from.
 
     Attributes:
-        image: ``[height, width, 3]``, uint8, RGB; or the frame as it was compared, without its image if it is taken to
-            show nothing new; ``None`` where only the mark is news: nothing was selected.
+        image: ``[height, width, 3]``, uint8, RGB; or the frame as it was compared, without its image if it shows
+            nothing new; ``None`` where only the mark is news: nothing was selected.
         ts_ms: capture time, ms since epoch.
         mark: how far the stream is with this frame and what follows it in its record unselected.
     """
 
-    image: NDArray[np.uint8] | ComparedFrame | None
+    image: NDArray[np.uint8] | ComparedFrame | UnchangedFrame | None
     ts_ms: int
     position: FramePosition
     record: Record
@@ -41,7 +41,7 @@ class QueuedFrame:
     @property
     def has_pixels(self) -> bool:
         """Whether its picture travels with it."""
-        return self.image is not None and not (isinstance(self.image, ComparedFrame) and self.image.image is None)
+        return self.image is not None and not isinstance(self.image, UnchangedFrame)
 
 
 def with_pictures(frames: Sequence[QueuedFrame]) -> list[QueuedFrame]:

@@ -11,7 +11,7 @@ from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame, with_pictures
 from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import FramePosition, OwnersChanged
-from hermes_ray.engine.residency.reference import ComparedFrame
+from hermes_ray.engine.residency.reference import ComparedFrame, UnchangedFrame
 from hermes_ray.errors import (
     ClusterError,
     EngineClosed,
@@ -147,7 +147,7 @@ class BatchSender:
         applied = len(frames) - len(outcome.refused)
         self._stream_counts.applied(outcome.stream_id, applied)
         self._meters.confirmed(applied)
-        if any(isinstance(frame.image, ComparedFrame) for frame in frames) and outcome.refused:
+        if any(isinstance(frame.image, ComparedFrame | UnchangedFrame) for frame in frames) and outcome.refused:
             self._restart(outcome.stream_id)  # frames behind a refused one were compared with what is in no memory
 
     def _blame(self, stream_id: str, *, announced: bool) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.engine.contracts import StreamStats
-from hermes_ray.engine.residency.reference import ComparedFrame
+from hermes_ray.engine.residency.reference import ComparedFrame, UnchangedFrame
 from hermes_ray.errors import FramesFailed, HermesError, MediaError, Overloaded
 from hermes_ray.observability.logs import get_logger
 
@@ -23,7 +23,7 @@ _TRIES = 3
 """A frame that fails so often by itself is given up."""
 _PREPROCESSING_THREADS = 2
 
-Image = NDArray[np.uint8] | ComparedFrame
+Image = NDArray[np.uint8] | ComparedFrame | UnchangedFrame
 Images = Sequence[Image]
 
 
@@ -97,21 +97,18 @@ class FrameApplier:
         def submit() -> Future[StreamStats]:
             return engine.ingest(stream_id, [_own(image) for image in images], ts_ms)
 
-        if any(_has_pixels(image) for image in images):
+        if all(isinstance(image, UnchangedFrame) for image in images):
+            accepted = submit()
+        else:
             # Preprocessing is torch work of milliseconds per frame, in the thread that calls ingest.
             accepted = await asyncio.get_running_loop().run_in_executor(self._preprocessing, submit)
-        else:
-            accepted = submit()
         return await asyncio.wrap_future(accepted)
-
-
-def _has_pixels(image: Image) -> bool:
-    return not isinstance(image, ComparedFrame) or image.image is not None
 
 
 def _own(image: Image) -> Image:
     """A copy: what comes out of the object store is read-only, which torch does not take, and is freed sooner."""
+    if isinstance(image, UnchangedFrame):
+        return image
     if not isinstance(image, ComparedFrame):
         return np.array(image)
-    small = replace(image.small, cells=np.array(image.small.cells))
-    return replace(image, small=small, image=None if image.image is None else np.array(image.image))
+    return ComparedFrame(replace(image.small, cells=np.array(image.small.cells)), np.array(image.image))

@@ -11,7 +11,7 @@ from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.contracts import StreamStats
-from hermes_ray.engine.residency.reference import ComparedFrame, Reference
+from hermes_ray.engine.residency.reference import ComparedFrame, Reference, UnchangedFrame
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.stats import EngineState, IngestTotals, MemoryCounts, SnapshotState
 from hermes_ray.video.sampling import SamplerState
@@ -80,8 +80,8 @@ class FrameBatch:
 
     Attributes:
         epoch: the owner's epoch as the sender knows it.
-        images: ``[height, width, 3]`` uint8 RGB each; or frames that ingest has compared, without their image where it
-            takes them to show nothing new.
+        images: ``[height, width, 3]`` uint8 RGB each; or frames that ingest has compared, without their image where
+            they show nothing new.
         ts_ms: capture times, ms since epoch.
         clock_steps: of each frame, how often the stream's clock had been set by then.
         positions: where each frame came from.
@@ -90,7 +90,7 @@ class FrameBatch:
 
     stream_id: str
     epoch: int
-    images: Sequence[NDArray[np.uint8] | ComparedFrame]
+    images: Sequence[NDArray[np.uint8] | ComparedFrame | UnchangedFrame]
     ts_ms: Sequence[int]
     clock_steps: Sequence[int]
     positions: Sequence[FramePosition]

@@ -3,7 +3,7 @@
 What differs is judged region by region, so that a small thing is found however little it changes the whole picture.
 What is no news is taken out first: light that changes slowly, by a factor for every row and colour; noise, estimated
 from what most regions differ by (median absolute deviation, Rousseeuw and Croux 1993); a camera that trembles, by what
-a fraction of a region's shift would change where it lies.
+a fraction of a region's shift would change where it lies; one that is shaken, by laying the pictures over each other.
 """
 
 from itertools import pairwise
@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from hermes_ray.engine.encoding.shaking import shaken_apart
 from hermes_ray.engine.residency.reference import Reference, SmallPicture
 
 GRID = 36
@@ -28,6 +29,10 @@ _LEAST_LEVELS = np.array((3.0, 4.5, 4.5))
 """Compression moves the mean of a region by up to so much, of 255: luma, and the two chromas, which it rounds more."""
 _TREMBLE = 0.15
 """Of a region's side; about 3 pixels of 640."""
+_TREMBLE_SHAKEN = 0.3
+"""The same, of pictures that were laid over each other: to an eighth of a region, and linear between regions."""
+_LEAST_SHAKEN = 0.1
+"""A shaken camera changes at least so much of the picture; what is less is a thing, and nothing to search for."""
 _MOST_PIXEL_NOISE = 16.0
 """Standard deviation of one pixel, of 255. If most regions differ by more than this explains, the picture moves."""
 _MAD_TO_SIGMA = 1.4826
@@ -94,17 +99,35 @@ def differs(reference: NDArray[np.uint16], picture: SmallPicture) -> bool:
     if reference.shape != picture.cells.shape or min(reference.shape[:2]) < 2:
         return True
     before, now = reference / _SCALE, picture.cells / _SCALE
-    light = np.median((now + _DARK) / (before + _DARK), axis=1, keepdims=True)
+    changed = _share_changed(before, now, picture.pixels, _TREMBLE)
+    if changed < _LEAST_SHAKEN:
+        return changed > 0
+    aligned = shaken_apart(before, now)
+    return aligned is None or _share_changed(*aligned, picture.pixels, _TREMBLE_SHAKEN) > 0
+
+
+def _share_changed(before: _Levels, now: _Levels, pixels: int, tremble: float) -> float:
+    """In how much of the picture there is news; 1 where light or noise alone say so."""
+    light = _median((now + _DARK) / (before + _DARK), axis=1)
     if light.max() > _MOST_LIGHT or light.min() < 1 / _MOST_LIGHT:
-        return True
+        return 1.0
     expected = np.minimum((before + _DARK) * light - _DARK, 255.0)
     expected, difference = _luma_chroma(_of_four(expected)), np.abs(_luma_chroma(_of_four(now - expected)))
-    sigma = _MAD_TO_SIGMA * np.median(difference, axis=(0, 1))
-    most = 0.5 + _MOST_PIXEL_NOISE * np.sqrt(2.0 / (4 * picture.pixels))
+    sigma = _MAD_TO_SIGMA * _median(difference.reshape(1, -1, 3), axis=1)
+    most = 0.5 + _MOST_PIXEL_NOISE * np.sqrt(2.0 / (4 * pixels))
     if (sigma > most).any():
-        return True
+        return 1.0
     beyond = difference - np.maximum(_SIGMAS * sigma, _LEAST_LEVELS)
-    return bool((beyond > 0).any() and (beyond > _TREMBLE * _contrast(expected)).any())
+    if not (beyond > 0).any():
+        return 0.0
+    return float((beyond > tremble * _contrast(expected)).any(axis=2).mean())
+
+
+def _median(levels: _Levels, axis: int) -> _Levels:
+    """Numpy's median over an axis that stays, in half its time: nothing here is no number."""
+    half = levels.shape[axis] // 2
+    places = (half,) if levels.shape[axis] % 2 else (half - 1, half)
+    return np.partition(levels, places, axis).take(places, axis).mean(axis=axis, keepdims=True)
 
 
 def _of_four(cells: _Levels) -> _Levels:

@@ -15,10 +15,11 @@ class FrameBatch:
     """Frames handed over together; ``applied`` resolves when a question would see the last of them.
 
     Attributes:
-        pixels: preprocessed pictures; ``None`` where the sender takes the frame to show nothing new.
+        pixels: preprocessed pictures; ``None`` where the sender found that the frame shows nothing new.
         ts_ms: their capture times.
         thumbnails: JPEG each, ``None`` where it could not be made; none if none are kept.
         small: how they are compared, one for each of ``pixels``; none if all of them are to be encoded.
+        repeats: of each, the capture time of the frame that its sender has compared it with and found the same.
         applied: the stream's state with all of them in it.
         applied_frames: how many are in the memory so far.
     """
@@ -26,7 +27,8 @@ class FrameBatch:
     pixels: list[Tensor | None]
     ts_ms: list[int]
     thumbnails: list[bytes | None] = field(default_factory=list)
-    small: list[SmallPicture] = field(default_factory=list)
+    small: list[SmallPicture | None] = field(default_factory=list)
+    repeats: list[int | None] = field(default_factory=list)
     applied: Future[StreamStats] = field(default_factory=Future)
     applied_frames: int = 0
 

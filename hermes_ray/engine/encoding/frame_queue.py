@@ -45,14 +45,20 @@ class FrameQueue:
             reference: of the stream's memory.
 
         Raises:
-            PictureMissing: one of them is to be encoded, and came without its picture.
+            PictureMissing: one of them came without its picture, and was compared with another frame than the newest
+                that is encoded.
         """
         if self._detector is None:
             return [_with_picture(WaitingFrame(*parts, batch)) for parts in _parts(batch)]
         newest, frames = self.newest(reference), []
-        for (pixels, ts_ms, thumbnail), small in zip(_parts(batch), batch.small, strict=True):
-            if self._detector.is_new(newest, small, ts_ms):
-                frames.append(_with_picture(WaitingFrame(pixels, ts_ms, thumbnail, batch, small)))
+        for parts, small, repeats in zip(_parts(batch), batch.small, batch.repeats, strict=True):
+            _, ts_ms, thumbnail = parts
+            if small is None:
+                is_new = newest is None or newest.ts_ms != repeats
+            else:
+                is_new = self._detector.is_new(newest, small, ts_ms)
+            if is_new:
+                frames.append(_with_picture(WaitingFrame(*parts, batch, small)))
                 newest = reference_of(frames[-1])
             else:
                 frames.append(WaitingFrame(None, ts_ms, thumbnail, batch, small))
@@ -96,7 +102,7 @@ class FrameQueue:
 
 def _with_picture(frame: WaitingFrame) -> WaitingFrame:
     if frame.pixels is None:
-        raise PictureMissing("a frame came without its picture, and shows something new")
+        raise PictureMissing("a frame came without its picture, compared with another one than the memory knows")
     return frame
 
 

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from hermes_ray.engine.encoding.change import small_picture
 from hermes_ray.engine.encoding.frame_batch import FrameBatch
-from hermes_ray.engine.residency.reference import ComparedFrame, SmallPicture
+from hermes_ray.engine.residency.reference import ComparedFrame, SmallPicture, UnchangedFrame
 from hermes_ray.errors import FramesFailed, HermesError
 from hermes_ray.models import ModelAdapter
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)
 
-Picture = NDArray[np.uint8] | ComparedFrame
+Picture = NDArray[np.uint8] | ComparedFrame | UnchangedFrame
 ThumbnailMaker = Callable[[NDArray[np.uint8]], bytes]
 """Makes a JPEG of a picture, ``[height, width, 3]`` uint8 RGB of any size; called from any thread."""
 
@@ -46,15 +46,17 @@ class FramePreparation:
             FramesFailed: a picture cannot be prepared, unexpectedly.
         """
         pixels = [self._preprocessed(image) for image in images]
-        small = [_small(image) for image in images] if self._compared else []
-        return FrameBatch(pixels, list(ts_ms), [self._thumbnail_of(image) for image in images], small)
+        thumbnails = [self._thumbnail_of(image) for image in images]
+        if not self._compared:
+            return FrameBatch(pixels, list(ts_ms), thumbnails)
+        repeats = [image.reference_ms if isinstance(image, UnchangedFrame) else None for image in images]
+        return FrameBatch(pixels, list(ts_ms), thumbnails, [_small(image) for image in images], repeats)
 
     def _preprocessed(self, picture: Picture) -> Tensor | None:
-        image = _image(picture)
-        if image is None:
+        if isinstance(picture, UnchangedFrame):
             return None
         try:
-            return self._adapter.preprocess(image)
+            return self._adapter.preprocess(_image(picture))
         except HermesError:
             raise
         except Exception as error:
@@ -63,19 +65,20 @@ class FramePreparation:
     def _thumbnail_of(self, picture: Picture) -> bytes | None:
         if self._thumbnail is None:
             return None
-        image = _image(picture)
-        if image is None:
-            return picture.thumbnail if isinstance(picture, ComparedFrame) else None
+        if isinstance(picture, UnchangedFrame):
+            return picture.thumbnail
         try:
-            return self._thumbnail(image)
+            return self._thumbnail(_image(picture))
         except Exception:  # whatever it is: a picture for people is less than a frame for the model
             log.exception("a frame has no thumbnail")
             return None
 
 
-def _image(picture: Picture) -> NDArray[np.uint8] | None:
+def _image(picture: NDArray[np.uint8] | ComparedFrame) -> NDArray[np.uint8]:
     return picture.image if isinstance(picture, ComparedFrame) else picture
 
 
-def _small(picture: Picture) -> SmallPicture:
+def _small(picture: Picture) -> SmallPicture | None:
+    if isinstance(picture, UnchangedFrame):
+        return None
     return picture.small if isinstance(picture, ComparedFrame) else small_picture(picture)

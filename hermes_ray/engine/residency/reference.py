@@ -25,12 +25,23 @@ class ComparedFrame:
 
     Attributes:
         small: how it was compared.
-        image: ``[height, width, 3]`` uint8 RGB; ``None``: it is taken to show nothing new.
-        thumbnail: of a frame without its image; ``None`` if it has none.
+        image: ``[height, width, 3]`` uint8 RGB.
     """
 
     small: SmallPicture
-    image: NDArray[np.uint8] | None = None
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class UnchangedFrame:
+    """One that was found to show nothing new, without its picture.
+
+    Attributes:
+        reference_ms: capture time of the frame that it was compared with, ms since epoch.
+        thumbnail: of this one; ``None`` if it has none.
+    """
+
+    reference_ms: int
     thumbnail: bytes | None = None
 
 

@@ -53,7 +53,9 @@ def test_an_unknown_policy_is_wrong_usage():
     assert result.exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["engine", "memory", "accuracy", "recovery", "serving", "public", "placement"])
+@pytest.mark.parametrize(
+    "name", ["engine", "memory", "accuracy", "recovery", "serving", "public", "placement", "capacity"]
+)
 def test_published_results_keep_to_their_schema(name: str, check_schema: Callable[[str, Any], None]):
     for file in _RESULTS.glob(f"{name}*.json"):
         check_schema(name, json.loads(file.read_text(encoding="utf-8")))

@@ -10,7 +10,7 @@ from PIL import Image
 from hermes_ray.engine.encoding.change import ChangeDetector, differs, small_picture
 from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.video.codec import DecodeLimits, SegmentEncoder, decode
-from hermes_ray.video.world import Renderer, Traffic, World
+from hermes_ray.video.world import Condition, Renderer, Traffic, World
 
 Picture = NDArray[np.uint8]
 SIZES = [(72, 72), (240, 320), (360, 640)]
@@ -100,9 +100,36 @@ def test_a_covered_lens_is_news():
 
 
 def test_a_trembling_camera_is_no_news_and_one_that_turns_is():
-    wide = scene(362, 700)
+    wide = scene(362, 740)
     assert not is_news(noisy(wide[:360, :640], 3, 0), noisy(wide[1:361, 2:642], 3, 1))
-    assert is_news(noisy(wide[:360, :640], 3, 0), noisy(wide[:360, 40:680], 3, 1))
+    assert is_news(noisy(wide[:360, :640], 3, 0), noisy(wide[:360, 90:730], 3, 1))
+
+
+@pytest.mark.parametrize("size", [(240, 320), (360, 640)])
+def test_a_shaken_camera_is_seldom_news_and_what_comes_meanwhile_always_is(size: tuple[int, int]):
+    height, width = size
+    wide = scene(height + 40, width + 60)
+    still = wide[20 : 20 + height, 30 : 30 + width]
+    random = np.random.default_rng(0)
+    shaking, found = [], []
+    for seed in range(12):
+        down, right = (round(share * side) for share, side in zip(random.uniform(-0.04, 0.04, 2), size, strict=True))
+        shaken = wide[20 + down : 20 + down + height, 30 + right : 30 + right + width]
+        shaking.append(is_news(noisy(still, 3, seed), noisy(shaken * 1.05, 3, seed + 100)))
+        found.append(is_news(noisy(still, 3, seed), noisy(with_thing(shaken, 1 / 12, (200, 30, 30)), 3, seed + 100)))
+    assert all(found)
+    assert sum(shaking) <= len(shaking) / 4
+
+
+@pytest.mark.parametrize("steps", [(0, 1), (1, 0), (1, 2)])
+def test_a_thing_that_moves_before_a_plain_wall_is_news_and_no_shaken_camera(steps: tuple[int, int]):
+    wall = np.full((360, 640, 3), 120.0)
+    wall += np.linspace(-15, 15, 640)[None, :, None]
+    for share in (1 / 18, 1 / 6, 1 / 3):
+        there = with_thing(wall, share, (200, 30, 30))
+        down, right = steps[0] * 10, steps[1] * 18  # a region is 10 by 18 pixels
+        moved = np.roll(there - wall, (down, right), axis=(0, 1)) + wall
+        assert is_news(noisy(there, 3, 0), noisy(moved, 3, 1))
 
 
 def test_compression_is_no_news():
@@ -129,10 +156,12 @@ def test_frames_of_a_real_codec_between_its_key_frames_are_no_news():
     assert all(differs(decoded[0].cells, later) for later in decoded[40:])
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_of_the_simulated_world_everything_that_comes_is_seen_and_little_else(seed: int):
-    world, frames = World(seed, Traffic(mean_gap_s=30.0)), 300
-    renderer, detector = Renderer(world, 72, 72), ChangeDetector(max_gap_s=30)
+@pytest.mark.parametrize(
+    ("condition", "seed"), [("clean", 0), ("clean", 1), ("clean", 2), ("shaking", 0), ("shaking", 1)]
+)
+def test_of_the_simulated_world_everything_that_comes_is_seen_and_little_else(condition: str, seed: int):
+    world, frames = World(seed, Traffic(mean_gap_s=30.0 if condition == "clean" else 12.0)), 300
+    renderer, detector = Renderer(world, 72, 72, Condition.named(condition)), ChangeDetector(max_gap_s=30)
     reference, encoded = None, []
     for frame in range(frames):
         picture, ts_ms = small_picture(renderer.render(float(frame))), 1000 * frame
@@ -143,7 +172,7 @@ def test_of_the_simulated_world_everything_that_comes_is_seen_and_little_else(se
         whole = [frame for frame in range(frames) if visit.visible(frame) == 1]
         assert not whole or set(whole) & set(encoded), visit
     quiet = [frame for frame in range(frames) if not any(v.visible(frame) > 0 for v in world.visits(frame, frame))]
-    assert len(set(quiet) & set(encoded)) < 0.1 * len(quiet)
+    assert len(set(quiet) & set(encoded)) < (0.1 if condition == "clean" else 0.5) * len(quiet)
 
 
 def test_a_frame_behind_the_gap_or_of_a_clock_set_back_is_encoded_whatever_it_shows():

@@ -1,6 +1,7 @@
 """A look at a decoded picture shows what the frame would, and spares its conversion."""
 
 import io
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_a_thumbnail_is_the_upright_picture_made_smaller():
 
 
 @pytest.mark.parametrize("container", ["mp4", "h264"])
-def test_of_a_segment_only_the_frames_that_are_wanted_are_yielded(container: str):
+def test_of_a_segment_only_the_frames_that_are_wanted_are_yielded(container: Literal["mp4", "h264"]):
     encoder = SegmentEncoder(64, 48, 4, container=container)
     payload = encoder.encode([np.full((48, 64, 3), 20 * number, np.uint8) for number in range(8)])
     levels: list[float] = []
