@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -113,46 +112,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def heard(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
-    """The next event of a connection for updates."""
-    name = ""
-    for line in lines:
-        field, _, value = line.partition(": ")
-        if field == "event":
-            name = value
-        elif field == "data":
-            return name, json.loads(value)
-    raise AssertionError("the connection has ended")
-
-
-def test_updates_come_through_the_proxy_as_they_are_made(http: httpx.Client):
-    with http.stream("GET", "/v1/updates") as response:
-        lines = response.iter_lines()
-        name, first = heard(lines)
-        assert (name, set(first["streams"])) == ("streams", set(STREAMS))
-        assert first["streams"][DAMAGED_STREAM]["dead_letters"] == 1
-        name, second = heard(lines)
-        assert (name, second["now_ms"] > first["now_ms"]) == ("changes", True)
-
-
-def test_a_worker_is_drained_over_http_and_has_streams_again(http: httpx.Client):
-    def streams_of() -> dict[str, int | None]:
-        workers = http.get("/v1/workers").json()["workers"]
-        return {worker["name"]: worker["memory"]["streams"] for worker in workers if worker["role"] == "memory"}
-
-    found = {worker["name"]: worker for worker in http.get("/v1/workers").json()["workers"]}
-    assert set(found) == {"memory-0", "memory-1", "ingest-0"}
-    assert found["ingest-0"]["ingest"]["dead_letters"] == {"undecodable-media": 1}
-    assert streams_of() == {"memory-0": 2, "memory-1": 2}
-    assert http.post("/v1/workers/memory-7/drain").json()["code"] == "unknown-worker"
-    assert http.post("/v1/workers/memory-1/drain").json() == {"worker": "memory-1", "draining": True}
-    until(lambda: streams_of() == {"memory-0": 4, "memory-1": 0})
-    drained = {worker["name"]: worker["draining"] for worker in http.get("/v1/workers").json()["workers"]}
-    assert drained == {"memory-0": False, "memory-1": True, "ingest-0": False}
-    assert http.delete("/v1/workers/memory-1/drain").json()["draining"] is False
-    until(lambda: streams_of() == {"memory-0": 2, "memory-1": 2})
 
 
 def test_streams_are_spread_over_both_workers_within_their_budget(http: httpx.Client):

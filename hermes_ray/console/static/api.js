@@ -4,7 +4,7 @@ import { readEvents } from "./sse.js";
 
 /** The API answered with an error: problem+json (RFC 9457). Decide by `code`. */
 export class Problem extends Error {
-  constructor(status, body, retryAfterS = null) {
+  constructor(status, body, retryAfterS = null, asksForKey = false) {
     super(body.detail || body.title || `HTTP ${status}`);
     this.name = "Problem";
     this.status = status;
@@ -12,11 +12,8 @@ export class Problem extends Error {
     this.title = body.title ?? "";
     this.requestId = body.request_id ?? null;
     this.retryAfterS = retryAfterS;
-  }
-
-  /** A key is missing, wrong or may not do this. */
-  get needsKey() {
-    return this.status === 401 || (this.status === 403 && this.code === "forbidden");
+    /** A key is missing, wrong or may not do this; another one could help. */
+    this.needsKey = asksForKey;
   }
 }
 
@@ -119,5 +116,6 @@ async function problemOf(response) {
   if ((response.headers.get("Content-Type") ?? "").startsWith("application/problem+json")) {
     body = await whole(response.json());
   }
-  return new Problem(response.status, body, retryAfter || null);
+  // The challenge (RFC 6750, section 3) tells a missing right from what no key can change.
+  return new Problem(response.status, body, retryAfter || null, response.headers.has("WWW-Authenticate"));
 }

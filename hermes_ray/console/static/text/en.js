@@ -45,7 +45,7 @@ export const text = {
     locked: "Key needed",
     unready: "Not ready",
     lostWhy: (since) => `The API has not answered since ${since}. What you see is what was known then. Trying again.`,
-    unreadyWhy: (why) => `The API answers, but the system behind it does not: ${why}`,
+    unreadyWhy: (why) => `The API answers, but cannot show the cameras now: ${why}`,
   },
   key: {
     title: "This system asks for a key",
