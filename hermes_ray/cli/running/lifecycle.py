@@ -7,10 +7,10 @@ signal while things are being ended kills what is left at once.
 """
 
 import os
+import select
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from types import FrameType, TracebackType
@@ -51,7 +51,10 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
         self._say = say
         self._stack = ExitStack()
         self._children = ChildProcesses()
-        self._stop = threading.Event()
+        self._stopping = False
+        # Wakes whoever waits. A handler runs within whatever the main thread does just then; if that holds the lock of
+        # a threading.Event to wait for it, a handler that sets the same Event never returns.
+        self._woken, self._wake = socket.socketpair()
         self._waiting = False
         self._ending = False
         self._deferring = False
@@ -77,7 +80,7 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
         """Wait for Ctrl-C or SIGTERM, calling ``on_tick`` about every ``tick_s`` seconds."""
         self._waiting = True
         try:
-            while not self._stop.wait(tick_s):
+            while not self._stopping and not select.select([self._woken], [], [], tick_s)[0]:
                 if on_tick is not None:
                     on_tick()
         finally:
@@ -133,6 +136,8 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
         finally:
             self._children.end()
             self._return_signals()
+            self._woken.close()
+            self._wake.close()
         if error is not None and self._received is not None and not isinstance(error, Interrupted):
             raise Interrupted(self._received) from error
 
@@ -152,8 +157,10 @@ class Lifecycle(AbstractContextManager["Lifecycle"]):
             signal.signal(signum, handler)  # pyright: ignore[reportArgumentType]
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        first = not self._stop.is_set()
-        self._stop.set()
+        first = not self._stopping
+        self._stopping = True
+        if first:
+            self._wake.send(b"\0")
         if first and self._ending:
             self._say("already stopping; once more to stop at once")
         elif first and not self._waiting:

@@ -10,6 +10,8 @@ import time
 import psutil
 import pytest
 
+from tests.patience import LIMIT_S
+
 PREAMBLE = """
 import subprocess, sys, time
 from pathlib import Path
@@ -86,6 +88,26 @@ def test_a_signal_in_steady_state_ends_the_wait_without_an_error(program):
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert output.splitlines()[-1] == "stopped"
+
+
+def test_a_signal_at_any_moment_of_the_wait_ends_it(program):
+    process = program("""
+        import os, random, signal, threading
+
+        def interrupt():
+            time.sleep(random.uniform(0, 0.003))
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def body():
+            for _ in range(40):
+                first_tick = iter([threading.Thread(target=interrupt).start])  # the wait has begun by then
+                with Lifecycle(say) as lifecycle:
+                    lifecycle.wait_until_stopped(lambda: next(first_tick, bool)(), tick_s=0)
+            say("all waits ended")
+        run(body)
+    """)
+    output, _ = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, output.splitlines()) == (0, ["all waits ended"])
 
 
 def test_a_second_signal_kills_what_will_not_end(program, tmp_path):
