@@ -107,6 +107,19 @@ async def test_a_broker_that_is_away_is_waited_for_and_whoever_has_the_snapshot_
             assert await asyncio.to_thread(published, settings, 4) == [event(n) for n in range(4)]
 
 
+async def test_the_outbox_of_a_cluster_that_is_over_ends_and_publishes_nothing_more(settings: KafkaSettings):
+    keeper = keeper_at(None)
+    outbox = EventOutbox(settings, keeper, StandingMeters())
+    running = asyncio.create_task(outbox.run())
+    keeper.advance("cam", mark(0), {}, [event(0)])
+    await until(lambda: not keeper.pending())
+    outbox.stop()
+    keeper.advance("cam", mark(1), {}, [event(1)])
+    await asyncio.wait_for(running, LIMIT_S)
+    assert keeper.pending() == {"cam": (event(1),)}
+    assert await asyncio.to_thread(published, settings, 1) == [event(0)]
+
+
 async def test_what_is_too_large_with_its_pictures_goes_without_them(settings: KafkaSettings):
     keeper = keeper_at(None)
     keeper.advance("cam", mark(1), {}, [event(0, thumbnail=b"x" * settings.max_record_bytes), event(1)])

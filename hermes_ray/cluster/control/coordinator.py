@@ -99,7 +99,7 @@ class Coordinator:
         self._succession = Succession(
             settings, cluster, self._supervisor, self._directory, clock, self._known, self._carry_through.end
         )
-        self._events = EventKeeping(settings, lambda: self._succession.is_holding)
+        self._events = EventKeeping(settings, lambda: self._succession.phase)
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
         self._has_held = asyncio.Event()
@@ -290,6 +290,7 @@ class Coordinator:
         """
         self._supervision.cancel()
         self._taking_over.cancel()
+        self._events.stop()
         return self._stored.temporary_url
 
     async def give_up(self) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import ray
 
 from hermes_ray.cluster.event_sink.actor import EventSink
-from hermes_ray.cluster.wire.calls import Actor, typed_errors
+from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.events import EVENT_SINK, EventHealth
+from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings
-from hermes_ray.errors import EventsUnavailable, HermesError, TransportError
+from hermes_ray.errors import EventsUnavailable, HermesError, TransportError, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import EventStats
 from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
@@ -24,17 +25,48 @@ _ON_THE_HEAD = {"node:__internal_head__": 0.001}
 """A resource that Ray gives the head node, and no other: that is where a SQLite file stays."""
 
 
+def start_sink(settings: Settings) -> Actor:
+    """The actor, which is created unless there is one.
+
+    Raises:
+        ValueError: the name belongs to an actor that is just coming or going.
+    """
+    actor: Any = ray.remote(EventSink)
+    named = {"name": EVENT_SINK, "namespace": settings.cluster.namespace, "lifetime": "detached"}
+    always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
+    return actor.options(**named, **always, resources=_ON_THE_HEAD).remote(settings)
+
+
+def end_sink(namespace: str) -> bool:
+    """End the actor, whoever has created it; returns whether there was one."""
+    try:
+        ray.kill(find_actor(EVENT_SINK, namespace))
+    except WorkerUnavailable:
+        return False
+    return True
+
+
 class EventKeeping:
     """The one actor that keeps events, if any are kept.
 
     Args:
         settings: the whole tree.
-        holds: whether the streams are this cluster's now: of those that share a database, one reads and delivers.
+        phase: of this cluster, now: of those that share a database, the one that holds the streams reads and delivers.
+        start: see :func:`start_sink`.
+        end: see :func:`end_sink`.
     """
 
-    def __init__(self, settings: Settings, holds: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        phase: Callable[[], TenurePhase],
+        start: Callable[[Settings], Actor] = start_sink,
+        end: Callable[[str], bool] = end_sink,
+    ) -> None:
         self._settings = settings
-        self._holds = holds
+        self._phase = phase
+        self._start = start
+        self._end = end
         self._wanted = settings.events.database is not None
         self._handle: Actor | None = None
         self._health: EventHealth | None = None
@@ -46,7 +78,7 @@ class EventKeeping:
     @property
     def missing(self) -> list[str]:
         """A line for everything that is not as it should be, for people."""
-        if not self._wanted or not self._holds():
+        if not self._wanted or self._phase() is not TenurePhase.HOLDING:
             return []
         lines = self._health.trouble if self._health is not None else (self._trouble,)
         owed = [f"events of {len(self._owed)} erased streams are still to be deleted"] if self._owed else []
@@ -93,19 +125,25 @@ class EventKeeping:
         if self._minding.done():
             self._minding.result()
 
+    def stop(self) -> None:
+        """The cluster is about to end: an actor that ends is not created again."""
+        self._minding.cancel()
+
     async def _mind(self) -> None:
         while self._wanted:
-            if self._holds():
+            if self._phase() is TenurePhase.HOLDING:
                 await self._look()
-            else:
-                self._end()
+            elif self._phase().has_let_go:
+                self._let_go()
             await asyncio.sleep(_LOOK_S)
 
-    def _end(self) -> None:
-        """Another cluster has taken over. What is read and not stored is read again there."""
-        if self._handle is not None:
-            ray.kill(self._handle)
-            self._handle = self._health = None
+    def _let_go(self) -> None:
+        """Another cluster has taken over. What is read and not stored is read again there.
+
+        A former process of the Coordinator may have created the actor, and an erasure under way does so again.
+        """
+        self._handle = self._health = None
+        if self._end(self._settings.cluster.namespace):
             log.info("another cluster keeps the events from now on")
 
     async def _look(self) -> None:
@@ -124,7 +162,7 @@ class EventKeeping:
 
     async def _tell(self, method: str, *args: object, limit_s: float) -> Any:
         try:
-            self._handle = self._handle or self._actor()
+            self._handle = self._handle or self._start(self._settings)
         except ValueError as error:  # the name belongs to an actor that is just coming or going
             raise EventsUnavailable(str(error)) from error
         try:
@@ -135,9 +173,3 @@ class EventKeeping:
         except HermesError:
             self._handle = None
             raise
-
-    def _actor(self) -> Actor:
-        actor: Any = ray.remote(EventSink)
-        named = {"name": EVENT_SINK, "namespace": self._settings.cluster.namespace, "lifetime": "detached"}
-        always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
-        return actor.options(**named, **always, resources=_ON_THE_HEAD).remote(self._settings)

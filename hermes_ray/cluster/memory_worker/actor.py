@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import ray
@@ -12,6 +12,7 @@ import ray
 from hermes_ray.cluster.memory_worker.answer_desk import AnswerDesk
 from hermes_ray.cluster.memory_worker.event_outbox import EventOutbox
 from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
+from hermes_ray.cluster.memory_worker.frame_desk import FrameDesk
 from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
 from hermes_ray.cluster.memory_worker.lifeline import Lifeline
 from hermes_ray.cluster.memory_worker.loading import LoadingEngine
@@ -25,7 +26,7 @@ from hermes_ray.cluster.memory_worker.standing_store import StandingStore
 from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.memory_worker.transfers import Transfers
-from hermes_ray.cluster.memory_worker.watched_frames import Watched, WatchedFrames
+from hermes_ray.cluster.memory_worker.watched_frames import WatchedFrames
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
@@ -41,19 +42,14 @@ from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
-from hermes_ray.errors import EngineError, HermesError, NotReady, Overloaded, SnapshotError, UnknownStream
+from hermes_ray.errors import EngineError, HermesError, NotReady, UnknownStream
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.observability.stats import EngineCounts
-
-if TYPE_CHECKING:
-    from hermes_ray.engine import StreamEngine
 
 log = get_logger(__name__)
 
 _Seen = TypeVar("_Seen")
 
-_HELD_STILL_S = 0.2
-"""As long as a memory is copied for a snapshot, about."""
 _CALLERS = 256
 """Router processes that may wait for answers at once; a question is only handed in, and holds no call open."""
 _LOOKERS = 4
@@ -109,8 +105,11 @@ class StreamMemoryActor:
         self._beside: tuple[asyncio.Task[None], ...] = ()
         self._draining = False
         self._leaving: asyncio.Task[None] | None = None
-        self._frames = WatchedFrames(self._rules, self._meters.standing, settings.kafka.max_record_bytes)
         self._events = EventOutbox(settings.kafka, self._keeper, self._meters.standing)
+        watched = WatchedFrames(self._rules, self._meters.standing, settings.kafka.max_record_bytes)
+        self._frames = FrameDesk(
+            self._hosted, self._keeper, watched, self._loading.loaded, self._meters, self._events.wake
+        )
         self._desk = AnswerDesk(self._explain)
         self._asked = RecentlyAsked()
         self._transfers = Transfers(settings.api.max_import_bytes)
@@ -283,6 +282,7 @@ class StreamMemoryActor:
     async def stand_down(self) -> None:
         """Another cluster has the memories: refuse everything, and forget all once the answers under way have ended."""
         self._fence.end()
+        self._events.stop()
         self._leaving = self._leaving or asyncio.create_task(self._leave())
 
     @ray.method(concurrency_group="ingest")
@@ -386,48 +386,12 @@ class StreamMemoryActor:
             PictureMissing: a frame without its picture shows something new; nothing was taken.
             WorkerUnavailable: the model is not loaded, or the worker not admitted, or about to end.
         """
-        return await self._ingest(batch)
-
-    async def _ingest(self, batch: FrameBatch) -> tuple[RefusedFrame, ...]:
-        engine = self._loading.loaded()
-        async with self._hosted.turn(batch.stream_id, batch.epoch):
-            cursor = self._keeper.cursor(batch.stream_id)
-            repeats = cursor.repeats(batch.mark.log, batch.positions)
-            if cursor.is_past(batch.ts_ms[repeats:], batch.clock_steps[repeats:]):
-                raise NotReady(f"stream {batch.stream_id!r} has newer frames from another partition: resume it")
-            if repeats:
-                self._meters.repeated(repeats)
-                log.info("frames sent again are skipped", stream_id=batch.stream_id, frames=repeats)
-            if repeats == len(batch.positions):
-                self._keeper.advance(batch.stream_id, batch.mark)
-                return ()
-            watched = await self._take_in(engine, batch, repeats)
-            self._keeper.advance(batch.stream_id, batch.mark, watched.triggers, watched.events)
-            if watched.events:
-                self._events.wake()
-            refused = watched.applied.refused.items()
-            return tuple(RefusedFrame(batch.positions[repeats + index], error) for index, error in refused)
+        return await self._frames.ingest(batch)
 
     @ray.method(concurrency_group="ingest")
     async def ingest_unchanged(self, batches: Sequence[FrameBatch]) -> Sequence[HermesError | None]:
-        """Apply batches without pictures, of several streams; returns when all of them can be asked about.
-
-        Nothing of it waits for anything but the engine's running step, so that no stream waits for another.
-
-        Returns:
-            Of each batch what :meth:`ingest` would raise, as a value, since the others are applied; ``Overloaded`` also
-            where somebody holds the stream's memory still.
-        """
-        return await asyncio.gather(*map(self._ingest_unchanged, batches))
-
-    async def _ingest_unchanged(self, batch: FrameBatch) -> HermesError | None:
-        if self._hosted.is_taken(batch.stream_id):
-            return Overloaded(f"stream {batch.stream_id!r} is held still", retry_after_s=_HELD_STILL_S)
-        try:
-            await self._ingest(batch)
-        except HermesError as error:
-            return error
-        return None
+        """Apply batches without pictures, of several streams; see :meth:`FrameDesk.ingest_unchanged`."""
+        return await self._frames.ingest_unchanged(batches)
 
     @ray.method(concurrency_group="ask")
     async def ask(self, caller: str, asked: Asked) -> HermesError | None:
@@ -503,23 +467,6 @@ class StreamMemoryActor:
         except EngineError as error:
             end_if_broken(error)
             raise
-
-    async def _take_in(self, engine: "StreamEngine", batch: FrameBatch, skip: int) -> Watched:
-        images, ts_ms, stream_id = batch.images[skip:], batch.ts_ms[skip:], batch.stream_id
-        watch, before = self._keeper.cursor(stream_id).watch, self._hosted.newest(stream_id)
-        try:
-            watched = await self._frames.apply(engine, stream_id, images, ts_ms, watch, before)
-        except EngineError as error:
-            end_if_broken(error)
-            raise
-        except SnapshotError as error:  # of a memory that was parked
-            await self._hosted.bring_back(batch.stream_id, error)
-            raise NotReady(f"stream {batch.stream_id!r} lost its memory and is being restored: {error}") from error
-        applied = watched.applied
-        self._meters.askable([captured_ms for index, captured_ms in enumerate(ts_ms) if index not in applied.refused])
-        if applied.stats is not None:
-            self._hosted.applied(stream_id, applied.stats)
-        return watched
 
     async def _leave(self) -> None:
         deadline_s = time.monotonic() + _LAST_ANSWERS_S

@@ -41,23 +41,30 @@ class EventOutbox:
         self._meters = meters
         self._publisher: RecordPublisher | None = None
         self._news = asyncio.Event()
+        self._is_over = False
+
+    def stop(self) -> None:
+        """Publish nothing from now on but what is on its way: another cluster has the events, and may erase them."""
+        self._is_over = True
+        self._news.set()
 
     def wake(self) -> None:
         """There are new events."""
         self._news.set()
 
     async def run(self) -> None:
-        """Publish, for ever."""
+        """Publish until stopped."""
         try:
-            while True:
+            while not self._is_over:
                 try:
                     async with asyncio.timeout(_LOOK_S):
                         await self._news.wait()
                 except TimeoutError:
                     log.debug("looking for events of restored streams")
                 self._news.clear()
-                if pending := self._keeper.pending():
+                if not self._is_over and (pending := self._keeper.pending()):
                     await self._publish(pending)
+            await asyncio.to_thread(self._disconnect)
         except Exception:
             log.exception("publishing events failed; the process ends and Ray starts another")
             os._exit(1)
@@ -65,8 +72,11 @@ class EventOutbox:
     async def _publish(self, pending: dict[str, tuple[Event, ...]]) -> None:
         try:
             sent = await asyncio.to_thread(self._send, pending)
-            for stream_id, deliveries in sent.items():
-                await self._confirm(stream_id, deliveries)
+            confirming = [self._confirm(stream_id, deliveries) for stream_id, deliveries in sent.items()]
+            # All of them, so that one stream's trouble has no event of another published again and again.
+            for outcome in await asyncio.gather(*confirming, return_exceptions=True):
+                if outcome is not None:
+                    raise outcome
         except TransportError as error:
             self._meters.unpublished()
             log.warning("events are not published yet; they wait, and are stored with their streams", error=str(error))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.engine.residency.reference import ComparedFrame, UnchangedFrame
-from hermes_ray.errors import FramesFailed, HermesError, MediaError, Overloaded
+from hermes_ray.errors import FramesFailed, HermesError, MediaError, Overloaded, PictureMissing
 from hermes_ray.observability.logs import get_logger
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class FrameApplier:
     def __init__(self) -> None:
         self._preprocessing = ThreadPoolExecutor(_PREPROCESSING_THREADS, thread_name_prefix="preprocessing")
 
-    async def apply(self, engine: "StreamEngine", stream_id: str, images: Images, ts_ms: Sequence[int]) -> Applied:
+    async def apply(
+        self, engine: "StreamEngine", stream_id: str, images: Images, ts_ms: Sequence[int], *, may_refuse: bool = True
+    ) -> Applied:
         """Apply a batch; if it fails, the rest of it frame by frame, so that only the guilty ones are left out.
 
         Args:
@@ -54,8 +56,11 @@ class FrameApplier:
             stream_id: whose.
             images: ``[height, width, 3]`` uint8 RGB each; or frames that were compared before.
             ts_ms: their capture times, ms since epoch.
+            may_refuse: nothing of the batch is in the memory yet, so all of it may be sent again.
 
         Raises:
+            PictureMissing: nothing was taken. Once something was, a frame without its picture that shows what a frame
+                shows that is left out is left out too.
             HermesError: for a reason that is none of its frames. Those before it are in the memory, unless it is lost:
                 resume the stream.
         """
@@ -66,6 +71,10 @@ class FrameApplier:
             log.error(
                 "a batch failed, its frames go on one by one", stream_id=stream_id, applied=done, error=str(error)
             )
+        except PictureMissing:
+            if may_refuse:
+                raise
+            done = 0
         result = Applied()
         for index in range(done, len(images)):
             outcome = await self._alone(engine, stream_id, images[index], ts_ms[index])
@@ -86,7 +95,7 @@ class FrameApplier:
                 return await self._send(engine, stream_id, [image], [ts_ms])
             except Overloaded as error:  # frames before it are in the memory: the batch cannot be sent again
                 await asyncio.sleep(error.retry_after_s)
-            except MediaError as error:
+            except (MediaError, PictureMissing) as error:
                 return error
             except FramesFailed as error:
                 tries += 1

@@ -114,7 +114,7 @@ class WatchedFrames:
     ) -> Applied:
         while True:
             try:
-                return await self._applier.apply(engine, stream_id, images, ts_ms)
+                return await self._applier.apply(engine, stream_id, images, ts_ms, may_refuse=may_refuse)
             except Overloaded as error:
                 if may_refuse:
                     raise

@@ -57,12 +57,12 @@ class Worker:
         self.hosted = HostedStreams("memory-0", self.fence, self.keeper, lambda: engine, Pace(None))
         self.changes = StreamChanges(self.hosted, self.fence, self.keeper, lambda: engine)
 
-    async def own(self, epoch: int, erased: StreamCursor | None = None) -> None:
-        self.fence.check("cam", epoch)
-        self.hosted.welcome("cam", erased=erased)
+    async def own(self, epoch: int, stream_id: str = "cam", erased: StreamCursor | None = None) -> None:
+        self.fence.check(stream_id, epoch)
+        self.hosted.welcome(stream_id, erased=erased)
         while True:
             try:
-                async with self.hosted.turn("cam", epoch):
+                async with self.hosted.turn(stream_id, epoch):
                     return
             except NotReady:
                 await asyncio.sleep(0.01)

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from hermes_ray import models
 from hermes_ray.cluster.memory_worker.frame_applier import FrameApplier
-from hermes_ray.config import MemorySettings
+from hermes_ray.config import MemorySettings, VideoSettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.errors import FramesFailed, UnsupportedMedia
+from hermes_ray.engine.encoding.change import small_picture
+from hermes_ray.engine.residency.reference import ComparedFrame, UnchangedFrame
+from hermes_ray.errors import FramesFailed, PictureMissing, UnsupportedMedia
 
 Preprocess = Callable[[NDArray[np.uint8]], Any]
 
@@ -73,6 +75,42 @@ async def test_frames_that_always_fail_are_refused_and_the_others_applied(adapte
     assert "injected for 5" in str(applied.refused[5])
     assert applied.stats is not None
     assert (applied.stats.frames_seen, applied.stats.as_of_ms) == (6, 7000)
+
+
+def compared(number: int) -> ComparedFrame:
+    image = np.full((48, 64, 3), number, np.uint8)
+    return ComparedFrame(small_picture(image), image)
+
+
+async def test_what_shows_the_same_as_a_refused_frame_is_refused_with_it_and_nothing_is_applied_twice(adapter):
+    video = VideoSettings(unchanged="skip", max_gap_s=60)
+    failing = encoding_without(adapter, [80], times=1000)
+    with StreamEngine(failing, MemorySettings(budget_tokens=64, slots=1), video=video) as engine:
+        batch = [
+            compared(0),
+            UnchangedFrame(0),
+            compared(80),
+            UnchangedFrame(2000),
+            compared(160),
+            UnchangedFrame(4000),
+        ]
+        applied = await FrameApplier().apply(engine, "cam", batch, [0, 1000, 2000, 3000, 4000, 5000])
+        assert {index: type(error) for index, error in applied.refused.items()} == {2: FramesFailed, 3: PictureMissing}
+        assert engine.stream_stats("cam").frames_seen == 4
+
+
+async def test_once_a_part_of_a_batch_is_in_the_memory_a_missing_picture_does_not_have_all_of_it_sent_again(adapter):
+    video = VideoSettings(unchanged="skip", max_gap_s=60)
+    with StreamEngine(adapter, MemorySettings(budget_tokens=64, slots=1), video=video) as engine:
+        applier = FrameApplier()
+        await applier.apply(engine, "cam", [compared(0)], [0])
+        rest = [UnchangedFrame(500), compared(160)], [1000, 2000]
+        with pytest.raises(PictureMissing):
+            await applier.apply(engine, "cam", *rest)
+        assert engine.stream_stats("cam").frames_seen == 1
+        applied = await applier.apply(engine, "cam", *rest, may_refuse=False)
+        assert applied.refused.keys() == {0}
+        assert engine.stream_stats("cam").frames_seen == 2
 
 
 async def test_a_failure_that_passes_costs_no_frame(adapter, start):
