@@ -8,6 +8,7 @@ import httpx
 from pydantic import ValidationError
 
 from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
+from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.errors import ApiError, ApiUnreachable, ClusterError, HermesError, InvalidRequest, Overloaded
 
 _OWN_MODULES = "hermes_ray."
@@ -30,6 +31,19 @@ def checked(response: httpx.Response) -> Any:
     # Ray Serve's proxy answers in plain text when it cannot reach the application.
     reason = f"{response.request.url} answered {response.status_code}: {response.text[:200]}"
     raise ClusterError(reason) if response.status_code == 503 else ApiUnreachable(reason)
+
+
+def picture_bytes(response: httpx.Response) -> bytes:
+    """The JPEG file of an answer.
+
+    Raises:
+        HermesError: the error that the answer stands for.
+        ApiUnreachable: that is no picture of this API.
+    """
+    if not response.is_success or response.headers.get("content-type") != PICTURE_TYPE:
+        checked(response)
+        raise ApiUnreachable(f"{response.request.url} does not answer with a picture; is it a hermes API?")
+    return response.content
 
 
 def _json(response: httpx.Response) -> Any:

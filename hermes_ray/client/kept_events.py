@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import Any, TypedDict
 from urllib.parse import quote, urlencode
 
-import httpx
-
 from hermes_ray.api.schemas.events import (
     MOST_ON_A_PAGE,
     EventListResponse,
@@ -14,9 +12,8 @@ from hermes_ray.api.schemas.events import (
     FailedDeliveryListResponse,
     FailedDeliveryResponse,
 )
-from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.client.events import Event, EventLines
-from hermes_ray.client.failures import checked, valid
+from hermes_ray.client.failures import picture_bytes, valid
 from hermes_ray.client.protocol import Call
 from hermes_ray.errors import ApiUnreachable, ClusterError, HermesError, Overloaded
 
@@ -55,7 +52,7 @@ def event(event_id: str) -> Call[EventResponse]:
 def thumbnail(event_id: str, position: int) -> Call[bytes]:
     """A picture of an event."""
     path = f"/v1/events/{quote(event_id, safe='')}/thumbnails/{position}.jpg"
-    return Call("GET", path, lambda found: found, unpack=_picture_in)
+    return Call("GET", path, lambda found: found, unpack=picture_bytes)
 
 
 def failed_deliveries() -> Call[list[FailedDeliveryResponse]]:
@@ -92,10 +89,3 @@ def _path(wanted: EventWishes, page: dict[str, Any]) -> str:
     values = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in wanted.items()}
     query = urlencode({name: value for name, value in (values | page).items() if value}, doseq=True)
     return f"/v1/events?{query}".rstrip("?")
-
-
-def _picture_in(response: httpx.Response) -> bytes:
-    if not response.is_success or response.headers.get("content-type") != PICTURE_TYPE:
-        checked(response)
-        raise ApiUnreachable(f"{response.request.url} does not answer with a picture; is it a hermes API?")
-    return response.content

@@ -14,7 +14,6 @@ from hermes_ray.api.listing.page import MOST_ON_A_PAGE
 from hermes_ray.api.openai.completions import Model, ModelList
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER, picture_path
-from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.api.schemas.questions import AnswerResponse
 from hermes_ray.api.schemas.standing_questions import StandingQuestionList, StandingQuestionResponse
 from hermes_ray.api.schemas.streams import (
@@ -24,7 +23,7 @@ from hermes_ray.api.schemas.streams import (
     StreamResponse,
 )
 from hermes_ray.api.schemas.understanding import ExamplesResponse
-from hermes_ray.client.failures import checked, valid
+from hermes_ray.client.failures import checked, picture_bytes, valid
 from hermes_ray.config import API_KEY_VARIABLE
 from hermes_ray.errors import ApiUnreachable, ConfigError
 
@@ -283,11 +282,9 @@ def _nothing(_: Any) -> None:
 
 
 def _picture_in(response: httpx.Response) -> Picture:
-    if not response.is_success or response.headers.get("content-type") != PICTURE_TYPE:
-        checked(response)
-        raise ApiUnreachable(f"{response.request.url} does not answer with a picture; is it a hermes API?")
+    picture = picture_bytes(response)
     try:
         frame, captured_ms = (int(response.headers[name]) for name in (FRAME_HEADER, CAPTURED_HEADER))
     except (KeyError, ValueError) as error:
         raise ApiUnreachable(f"{response.request.url} answers with a picture of no frame") from error
-    return Picture(frame, captured_ms, response.content)
+    return Picture(frame, captured_ms, picture)

@@ -1,9 +1,9 @@
 """An event in the words of the HTTP API, which webhooks and MQTT use too."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from hermes_ray.events.kept import KeptEvent
+from hermes_ray.rfc3339 import rfc3339
 
 
 def described(kept: KeptEvent) -> dict[str, Any]:
@@ -44,9 +44,3 @@ def thumbnail_path(event_id: str, position: int) -> str:
         position: of the moment in its evidence, from 0.
     """
     return f"/v1/events/{event_id}/thumbnails/{position}.jpg"
-
-
-def rfc3339(ms: int) -> str:
-    """Milliseconds since the Unix epoch as RFC 3339 in UTC: ``2026-01-02T03:04:05.678Z``."""
-    seconds, millis = divmod(ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"

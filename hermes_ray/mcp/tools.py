@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, Tool, ToolAnnotations
 from pydantic import ValidationError
 
-from hermes_ray.api.schemas.base import Schema, rfc3339
+from hermes_ray.api.schemas.base import Schema
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE
 from hermes_ray.client import AskParameters, AsyncHermesClient, EventWishes
 from hermes_ray.errors import ApiUnreachable, ClusterError, HermesError, Overloaded, UnknownStream
@@ -23,6 +23,7 @@ from hermes_ray.mcp.schemas import (
     Look,
     LookThroughCamera,
 )
+from hermes_ray.rfc3339 import rfc3339
 
 _ANSWER_LIMIT_S = 60.0
 """How long a tool waits for an answer, seconds: agents give up after a minute or two, and then know nothing."""

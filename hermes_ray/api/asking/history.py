@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from hermes_ray.api.schemas.base import rfc3339
 from hermes_ray.api.schemas.questions import JournalEvidence, QueryRequest
 from hermes_ray.events.contract import Events
 from hermes_ray.events.kept import KeptEvent
+from hermes_ray.rfc3339 import rfc3339
 
 _MOST_LINES = 8
 _MOST_CHARACTERS = 240

@@ -2,10 +2,11 @@
 
 from typing import Literal, Self
 
-from hermes_ray.api.schemas.base import Schema, rfc3339
+from hermes_ray.api.schemas.base import Schema
 from hermes_ray.api.schemas.questions import Evidence
 from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.engine.contracts import Answer
+from hermes_ray.rfc3339 import rfc3339
 
 
 class CompletionUsage(Schema):

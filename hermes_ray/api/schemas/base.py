@@ -1,6 +1,5 @@
-"""The base of every request and response, and how they write times."""
+"""The base of every request and response."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -34,9 +33,3 @@ class Schema(BaseModel):
         # A default in a response is still always sent; say so in the schema.
         json_schema_serialization_defaults_required=True,
     )
-
-
-def rfc3339(ms: int) -> str:
-    """Milliseconds since the Unix epoch as RFC 3339 in UTC, with milliseconds: ``2026-01-02T03:04:05.678Z``."""
-    seconds, millis = divmod(ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"

@@ -7,10 +7,11 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from hermes_ray.api.listing.cursor import read_cursor
-from hermes_ray.api.schemas.base import Schema, rfc3339
+from hermes_ray.api.schemas.base import Schema
 from hermes_ray.errors import InvalidRequest
 from hermes_ray.events.describing import described
 from hermes_ray.events.kept import EventFilter, FailedDelivery, KeptEvent
+from hermes_ray.rfc3339 import rfc3339
 
 MOST_ON_A_PAGE = 500
 ORDER = "captured"

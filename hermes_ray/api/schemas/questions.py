@@ -7,11 +7,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from hermes_ray.api.schemas.base import NUMBER, Flag, Schema, rfc3339
+from hermes_ray.api.schemas.base import NUMBER, Flag, Schema
 from hermes_ray.api.schemas.pictures import picture_path
 from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import InvalidQuestion
+from hermes_ray.rfc3339 import rfc3339
 
 MAX_TIMEOUT_S = 600.0
 """The longest that a caller may wait for one answer, seconds."""

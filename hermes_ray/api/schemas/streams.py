@@ -4,9 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from hermes_ray.api.schemas.base import Schema, rfc3339
+from hermes_ray.api.schemas.base import Schema
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
 from hermes_ray.cluster.wire.stream_state import StreamState
+from hermes_ray.rfc3339 import rfc3339
 
 
 class IngestResponse(Schema):

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from hermes_ray.api.schemas.base import rfc3339
 from hermes_ray.api.schemas.understanding import AnswerWarning
 from hermes_ray.cli.console.answers import FRAMES_SHOWN, say_facts, say_warnings
 from hermes_ray.cli.watch.moments import format_position
 from hermes_ray.engine.contracts import Answer, Question
+from hermes_ray.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine

@@ -5,10 +5,10 @@ import time
 import httpx
 import pytest
 
-from hermes_ray.api.schemas.base import rfc3339
 from hermes_ray.api.schemas.streams import StreamResponse
 from hermes_ray.cluster.wire.contracts import IngestCounts, Location, StreamStatus
 from hermes_ray.engine import StreamEngine, StreamStats
+from hermes_ray.rfc3339 import rfc3339
 from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM
 
 
