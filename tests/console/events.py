@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -41,11 +42,7 @@ def found(frame: int, stream: str = "street-1", **other: object) -> Event:
 def told(frame: int, text: str, stream: str = "street-1") -> Event:
     """A line of a journal about the minute before."""
     captured_ms = BEGIN_MS + 1000 * frame
-    said = line(frame, text, stream)
-    return Event(
-        **{name: getattr(said, name) for name in said.__slots__}
-        | {"captured_ms": captured_ms, "since_ms": captured_ms - 60_000}
-    )
+    return replace(line(frame, text, stream), captured_ms=captured_ms, since_ms=captured_ms - 60_000)
 
 
 class Kept:

@@ -41,7 +41,8 @@ export function createShell(context) {
     navigation.replaceChildren(...names.map((name) => {
       const here = name === view || (name === "cameras" && view === "camera");
       const count = name === "events" && unseen > 0 && !here // who looks at them sees which are new
-        ? h("span", { class: "count", "aria-label": words.unseen(unseen) }, words.unseenCount(unseen)) : null;
+        ? [h("span", { class: "count", "aria-hidden": "true" }, words.unseenCount(unseen)),
+          h("span", { class: "visually-hidden" }, ` ${words.unseen(unseen)}`)] : null;
       return h("a", { href: name === "cameras" ? "#/" : `#/${name}`, "aria-current": here ? "page" : null }, words[name], count);
     }));
   }
