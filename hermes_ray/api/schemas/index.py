@@ -18,5 +18,7 @@ class IndexResponse(Schema):
     """The OpenAPI document."""
     streams: str = "/v1/streams"
     """The streams that there are."""
+    events: str | None
+    """What standing questions and journals found out; null where no events are kept."""
     ready: str = "/readyz"
     """Whether questions can be answered now."""

@@ -87,14 +87,16 @@ export function createApi(key, base = new URL(".", document.baseURI).href) {
      * Server-sent events, each as `{event, data}` with parsed data, until the API ends them. EventSource cannot send a
      * key, so they are read from a fetch.
      * @param {string} path
-     * @param {{body: ?Object, signal: AbortSignal, alive: ?function()}} options with a body it is a POST; `alive` is
-     *     called whenever something comes, if only a comment.
+     * @param {{query: ?Object, body: ?Object, signal: AbortSignal, alive: ?function(), place: ?string,
+     *     placed: ?function(string)}} options with a body it is a POST; `alive` is called whenever something comes, if
+     *     only a comment; `place` is the last id that `placed` was called with, to go on behind it.
      */
-    async *events(path, { body, signal, alive } = {}) {
+    async *events(path, { query, body, signal, alive, place, placed } = {}) {
       const method = body === undefined ? "GET" : "POST";
-      const response = await request(method, path, { body, headers: { Accept: "text/event-stream" }, signal });
+      const headers = { Accept: "text/event-stream", ...(place ? { "Last-Event-ID": place } : {}) };
+      const response = await request(method, path, { query, body, headers, signal });
       try {
-        yield* readEvents(response.body, alive);
+        yield* readEvents(response.body, alive, placed);
       } catch (error) {
         throw error.name === "AbortError" ? error : new Unreachable(error);
       }

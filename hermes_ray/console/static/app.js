@@ -6,10 +6,13 @@
 //   time      times for people (time.js)    updates all streams as they change (updates.js)
 //   key       the visitor's key (key.js)    theme   light or dark (theme.js)
 //   features  what this API has beyond the least: {events: boolean}
+//   seen      the newest event that this browser has shown (events/seen.js)
 //   navigate(hash)   go to a view            report(error)   show a problem that concerns the whole page; true if taken
 
 import { createApi, Problem, Unreachable } from "./api.js";
 import { h } from "./dom.js";
+import { createSeen } from "./events/seen.js";
+import { createUnseen } from "./events/unseen.js";
 import { createKey } from "./key.js";
 import { createShell } from "./shell.js";
 import { language, text } from "./text/en.js";
@@ -41,8 +44,11 @@ const time = createTime(text.time, language);
 const updates = createUpdates(api, time);
 const theme = createTheme();
 const features = { events: false };
-const context = { api, text, time, updates, key, theme, features, navigate: (hash) => (location.hash = hash), report };
+const seen = createSeen();
+const navigate = (hash) => (location.hash = hash);
+const context = { api, text, time, updates, key, theme, features, seen, navigate, report };
 const shell = createShell(context);
+const unseen = createUnseen(context, shell.showUnseen);
 document.documentElement.lang = language;
 document.body.append(...shell.elements);
 
@@ -61,6 +67,7 @@ async function show() {
     if (mine !== turn) return; // another view was asked for meanwhile
     unmount = module.mount(root, context, params);
     shell.ready();
+    unseen.look();
   } catch (error) {
     console.error(error);
     root.replaceChildren(
@@ -82,6 +89,7 @@ async function learnFeatures() {
     const index = await api.get("");
     features.events = Boolean(index.events);
     shell.showNavigation();
+    unseen.look();
     if (features.events && routeOf(location.hash).view === "events") await show();
   } catch (error) {
     if (!(error instanceof Problem || error instanceof Unreachable)) throw error;

@@ -28,6 +28,7 @@ export function createShell(context) {
     navigation, h("div", { class: "spring" }), connection,
     keyButton, themeButton, h("a", { class: "quiet", href: "docs" }, words.documentation));
   let view = null;
+  let unseen = 0;
 
   function showTheme(current) {
     themeButton.replaceChildren(icon(ICONS[current]));
@@ -39,7 +40,10 @@ export function createShell(context) {
     const names = ["cameras", "ask", ...(features.events ? ["events"] : []), "system"];
     navigation.replaceChildren(...names.map((name) => {
       const here = name === view || (name === "cameras" && view === "camera");
-      return h("a", { href: name === "cameras" ? "#/" : `#/${name}`, "aria-current": here ? "page" : null }, words[name]);
+      const count = name === "events" && unseen > 0 && !here // who looks at them sees which are new
+        ? [h("span", { class: "count", "aria-hidden": "true" }, words.unseenCount(unseen)),
+          h("span", { class: "visually-hidden" }, ` ${words.unseen(unseen)}`)] : null;
+      return h("a", { href: name === "cameras" ? "#/" : `#/${name}`, "aria-current": here ? "page" : null }, words[name], count);
     }));
   }
 
@@ -102,6 +106,12 @@ export function createShell(context) {
     elements: [h("a", { class: "skip", href: "#content", onclick: skip }, words.skip), bar, banner, keyPanel, main],
     askForKey,
     showNavigation,
+    /** Show in the navigation how many events nobody has seen in this browser. */
+    showUnseen(count) {
+      if (count === unseen) return;
+      unseen = count;
+      showNavigation();
+    },
     /** The root of the next view, empty. */
     empty(name) {
       view = name;

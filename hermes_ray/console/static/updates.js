@@ -1,6 +1,8 @@
 // One connection for everything that changes: GET /v1/updates, kept up and read into `streams`.
 
 import { Problem, Unreachable } from "./api.js";
+import { listen } from "./listening.js";
+import { pause } from "./pause.js";
 
 const SILENCE_MS = 2500; // a comment at least comes every second
 const FIRST_PAUSE_MS = 250;
@@ -61,31 +63,11 @@ export function createUpdates(api, time) {
     if (changed.size > 0 || event === "streams") tell({ streams: changed, connection: false });
   }
 
-  async function readOnce(stopping) {
-    // A frozen API or a cut cable ends no connection; silence does.
-    const silence = new AbortController();
-    let alarm = null;
-    const wait = () => {
-      clearTimeout(alarm);
-      alarm = setTimeout(() => silence.abort(), SILENCE_MS);
-    };
-    wait();
-    try {
-      const signal = AbortSignal.any([stopping, silence.signal]);
-      for await (const event of api.events("v1/updates", { signal, alive: wait })) take(event);
-    } catch (error) {
-      if (!silence.signal.aborted || stopping.aborted) throw error;
-      throw new Unreachable(error);
-    } finally {
-      clearTimeout(alarm);
-    }
-  }
-
   async function run(stopping) {
     let pauseMs = FIRST_PAUSE_MS;
     while (!stopping.aborted) {
       try {
-        await readOnce(stopping);
+        for await (const event of listen(api, "v1/updates", SILENCE_MS, { signal: stopping })) take(event);
         pauseMs = FIRST_PAUSE_MS;
         continue; // the API ends each connection after a while, so that keys are looked at again
       } catch (error) {
@@ -147,10 +129,3 @@ function patched(object, patch) {
 }
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-
-function pause(ms, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
-}

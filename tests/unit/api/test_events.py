@@ -118,7 +118,8 @@ class Follower:
 
 async def test_events_are_found_and_shown(http, kept):
     kept.store(match(1), line(2, "A red truck leaves."), match(3, stream="yard", answer="no"))
-    found = (await http.get("/v1/events", params={"q": "red truck", "stream": "ga*"})).json()
+    path = (await http.get("/")).json()["events"]
+    found = (await http.get(path, params={"q": "red truck", "stream": "ga*"})).json()
     assert [event["frame"] for event in found["events"]] == [2, 1]
     assert found["next"] is None
     journal, first = found["events"]

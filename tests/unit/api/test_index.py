@@ -17,3 +17,4 @@ async def test_a_program_is_told_what_there_is(http: httpx.AsyncClient):
     index = response.json()
     for link in ("documentation", "openapi", "streams", "ready"):
         assert (await http.get(index[link])).status_code == 200, link
+    assert index["events"] is None  # an engine alone keeps none
