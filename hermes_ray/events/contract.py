@@ -1,5 +1,6 @@
 """What is asked of whatever keeps events. Loads no database."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from hermes_ray.errors import EventsUnavailable
@@ -40,8 +41,8 @@ class Events(Protocol):
         """Lines that a question is about; see :meth:`EventReader.journal`."""
         ...
 
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
-        """Deliveries that were given up, the newest first."""
+    async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
+        """Deliveries that were given up, the newest first; see :meth:`EventReader.failed_deliveries`."""
         ...
 
 
@@ -73,7 +74,7 @@ class NoEvents:
         """Raises."""
         raise self._refusal()
 
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+    async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Raises."""
         raise self._refusal()
 

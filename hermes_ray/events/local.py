@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -78,9 +78,9 @@ class LocalEvents:
         """See the contract."""
         return await self._run(lambda: self._reader.journal(stream_id, question, limit))
 
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+    async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """See the contract."""
-        return await self._run(lambda: self._reader.failed_deliveries(limit))
+        return await self._run(lambda: self._reader.failed_deliveries(streams, limit))
 
     async def _run(self, work: Callable[[], _Result]) -> _Result:
         if self._waiting >= _MOST_WAITING:

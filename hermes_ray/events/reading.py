@@ -91,8 +91,10 @@ class EventReader:
             UnknownEvent: there is none of that id.
         """
         query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(EVENTS.c.id == event_id)
-        with self._database.reading() as connection:
-            found = _kept(connection, connection.execute(query).all())
+        found: Sequence[KeptEvent] = ()
+        if _can_be_kept(event_id):
+            with self._database.reading() as connection:
+                found = _kept(connection, connection.execute(query).all())
         if not found:
             raise UnknownEvent(f"there is no event {event_id!r}: it never was, has expired, or was erased")
         return found[0]
@@ -109,8 +111,10 @@ class EventReader:
         """
         joined = THUMBNAILS.join(EVENTS, THUMBNAILS.c.event == EVENTS.c.sequence)
         query = sa.select(THUMBNAILS.c.jpeg).select_from(joined)
-        with self._database.reading() as connection:
-            jpeg = connection.scalar(query.where(EVENTS.c.id == event_id, THUMBNAILS.c.position == position))
+        jpeg = None
+        if _can_be_kept(event_id):
+            with self._database.reading() as connection:
+                jpeg = connection.scalar(query.where(EVENTS.c.id == event_id, THUMBNAILS.c.position == position))
         if jpeg is None:
             raise UnknownEvent(f"there is no picture {position} of event {event_id!r}")
         return jpeg
@@ -137,8 +141,13 @@ class EventReader:
             found = _kept(connection, rows)
         return sorted(found, key=lambda kept: (kept.event.captured_ms, kept.sequence))
 
-    def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
-        """Deliveries that were given up, the newest first."""
+    def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
+        """Deliveries that were given up, the newest first.
+
+        Args:
+            streams: of which events, as :class:`EventFilter` has it.
+            limit: the most.
+        """
         given_up = FAILED_DELIVERIES
         query = sa.select(given_up, *_COLUMNS).select_from(
             given_up.join(EVENTS, given_up.c.event == EVENTS.c.sequence).join(
@@ -146,6 +155,7 @@ class EventReader:
             )
         )
         with self._database.reading() as connection:
+            query = query.where(*self._conditions(connection, EventFilter(streams)))
             rows = connection.execute(query.order_by(given_up.c.failed_ms.desc()).limit(limit)).all()
             events = _kept(connection, rows)
         return [
@@ -160,7 +170,7 @@ class EventReader:
         if wanted.kinds:
             conditions.append(EVENTS.c.kind.in_(wanted.kinds))
         if wanted.rules:
-            conditions.append(EVENTS.c.rule.in_(wanted.rules))
+            conditions.append(EVENTS.c.rule.in_([rule for rule in wanted.rules if _can_be_kept(rule)]))
         if wanted.since_ms is not None:
             conditions.append(EVENTS.c.captured_ms >= wanted.since_ms)
         if wanted.until_ms is not None:
@@ -173,6 +183,11 @@ class EventReader:
 def matches(stream_id: str, patterns: Iterable[str]) -> bool:
     """Whether a stream's id matches one of these glob patterns."""
     return any(compiled(translate(pattern)).match(stream_id) for pattern in patterns)
+
+
+def _can_be_kept(text: str) -> bool:
+    # PostgreSQL refuses the character even in a comparison.
+    return "\0" not in text
 
 
 def _numbers(connection: sa.Connection, patterns: Sequence[Sequence[str]]) -> list[int]:

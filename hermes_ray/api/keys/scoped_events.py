@@ -1,5 +1,6 @@
 """Events as one caller sees them: those of their streams."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hermes_ray.api.keys.scopes import Caller
@@ -56,10 +57,9 @@ class ScopedEvents:
         """Lines of a journal; none of a stream that does not exist for this caller."""
         return await self._events.journal(stream_id, question, limit) if self._caller.sees(stream_id) else []
 
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+    async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries of events of the caller's streams that were given up."""
-        found = await self._events.failed_deliveries(limit)
-        return [failed for failed in found if self._caller.sees(failed.event.event.stream_id)]
+        return await self._events.failed_deliveries((*streams, self._caller.streams), limit)
 
     def _narrowed(self, wanted: EventFilter) -> EventFilter:
         return replace(wanted, streams=(*wanted.streams, self._caller.streams))

@@ -6,6 +6,9 @@ import json
 
 from hermes_ray.errors import InvalidRequest
 
+_MOST_VALUE = 2**53
+"""Up to there JSON numbers are exact everywhere (RFC 8259, section 6); no list is sorted by more."""
+
 Place = tuple[float | None, str]
 """Value that a stream is sorted by, and its id."""
 
@@ -31,8 +34,13 @@ def read_cursor(text: str, order: str) -> Place:
     except (ValueError, binascii.Error) as error:
         raise InvalidRequest("cursor: not a cursor; send the `next` of a former page, or none") from error
     match found:
-        case [str(made_for), None | int() | float() as value, str(stream_id)] if not isinstance(value, bool):
+        case [str(made_for), None | int() | float() as value, str(stream_id)] if _is_value(value):
             if made_for != order:
                 raise InvalidRequest(f"cursor: made for sort={made_for}; send it with the same sort")
             return value, stream_id
     raise InvalidRequest("cursor: not a cursor; send the `next` of a former page, or none")
+
+
+def _is_value(value: float | None) -> bool:
+    # Of infinity and NaN too: neither is within the bounds.
+    return value is None or (not isinstance(value, bool) and -_MOST_VALUE <= value <= _MOST_VALUE)

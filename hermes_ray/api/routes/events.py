@@ -105,5 +105,5 @@ async def get_event_thumbnail(
 )
 async def list_failed_deliveries(backend: CurrentBackend) -> FailedDeliveryListResponse:
     """Events that a webhook or broker did not take, however often it was tried. They go with their events."""
-    found = await backend.events.failed_deliveries(MOST_ON_A_PAGE)
+    found = await backend.events.failed_deliveries((), MOST_ON_A_PAGE)
     return FailedDeliveryListResponse(deliveries=[FailedDeliveryResponse.of(failed) for failed in found])

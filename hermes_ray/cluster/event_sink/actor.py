@@ -1,6 +1,6 @@
 """EventSink: keeps what is published on the events topic, and hands it to the API's routers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hermes_ray.cluster.wire.events import EventHealth
 from hermes_ray.config import Settings
@@ -66,9 +66,9 @@ class EventSink:
         """Lines of a stream's journal that a question is about."""
         return await self._events.journal(stream_id, question, limit)
 
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+    async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries that were given up."""
-        return await self._events.failed_deliveries(limit)
+        return await self._events.failed_deliveries(streams, limit)
 
     async def close(self) -> None:
         """Stop, and disconnect."""

@@ -1,6 +1,6 @@
 """How callers reach the actor that keeps events, and what it says of itself."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,9 +60,9 @@ class RemoteEvents:
         """Lines of a stream's journal that a question is about."""
         return await self._ask("journal", stream_id, question, limit)
 
-    async def failed_deliveries(self, limit: int) -> list[FailedDelivery]:
+    async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries that were given up."""
-        return await self._ask("failed_deliveries", limit)
+        return await self._ask("failed_deliveries", streams, limit)
 
     async def _ask(self, method: str, *args: object, limit_s: float = _LIMIT_S) -> Any:
         try:

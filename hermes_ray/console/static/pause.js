@@ -3,7 +3,13 @@
 /** @returns {Promise} fulfilled after so long, or as soon as the signal is aborted. */
 export function pause(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end, { once: true });
+
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end); // the signal may live as long as the page
+      resolve();
+    }
   });
 }

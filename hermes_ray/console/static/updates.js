@@ -7,6 +7,7 @@ import { pause } from "./pause.js";
 const SILENCE_MS = 2500; // a comment at least comes every second
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 2000;
+const SHORTEST_MS = 5000; // whoever ends connections sooner than that is not the API, or has no time for us
 
 /**
  * @param {Object} api
@@ -66,22 +67,29 @@ export function createUpdates(api, time) {
   async function run(stopping) {
     let pauseMs = FIRST_PAUSE_MS;
     while (!stopping.aborted) {
+      const begunMs = performance.now();
+      const lasted = () => performance.now() - begunMs >= SHORTEST_MS;
+      let leastMs = 0;
       try {
         for await (const event of listen(api, "v1/updates", SILENCE_MS, { signal: stopping })) take(event);
-        pauseMs = FIRST_PAUSE_MS;
-        continue; // the API ends each connection after a while, so that keys are looked at again
+        if (lasted()) {
+          pauseMs = FIRST_PAUSE_MS;
+          continue; // the API ends each connection after a while, so that keys are looked at again
+        }
       } catch (error) {
         if (stopping.aborted) return;
-        if (connection.phase === "live") pauseMs = FIRST_PAUSE_MS;
+        if (lasted()) pauseMs = FIRST_PAUSE_MS;
         if (error instanceof Problem && error.needsKey) {
           enter("locked", error);
           return; // until somebody gives a key: restart()
         }
-        if (error instanceof Problem) enter("unready", error);
-        else if (error instanceof Unreachable) enter("lost");
+        if (error instanceof Problem) {
+          leastMs = 1000 * (error.retryAfterS ?? 0);
+          enter("unready", error);
+        } else if (error instanceof Unreachable) enter("lost");
         else throw error;
       }
-      await pause(pauseMs * (0.5 + Math.random()), stopping);
+      await pause(Math.max(leastMs, pauseMs) * (0.5 + Math.random()), stopping);
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
   }

@@ -1,5 +1,6 @@
 """Delivers events as signed POST requests: Standard Webhooks 1.0.0 (standardwebhooks.com)."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -54,11 +55,14 @@ class Webhook:
         signed = signature_headers(_secret(self._settings.secret_file), kept.event.id, round(self._now_s()), body)
         headers = {"Content-Type": "application/json", "User-Agent": f"hermes-ray/{__version__}", **signed}
         try:
-            # Without the answer's body: it may be of any length.
-            async with self._http.stream("POST", self._settings.url, content=body, headers=headers) as response:
+            # Without the answer's body: it may be of any length. In time as a whole: httpx counts anew with each byte.
+            async with (
+                asyncio.timeout(self._settings.timeout_s),
+                self._http.stream("POST", self._settings.url, content=body, headers=headers) as response,
+            ):
                 status, asked = response.status_code, response.headers.get("retry-after", "")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise DeliveryFailed(f"{self._settings.url}: {error or type(error).__name__}") from error
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise DeliveryFailed(f"{self._settings.url}: {str(error) or type(error).__name__}") from error
         if not 200 <= status < 300:
             refused = status < 500 and status not in _TRY_AGAIN
             retry_after_s = float(asked) if asked.isascii() and asked.isdigit() else 0.0

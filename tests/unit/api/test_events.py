@@ -14,12 +14,16 @@ from typer.testing import CliRunner
 from hermes_ray.api.application import create_app
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
-from hermes_ray.api.keys.scopes import Scope
+from hermes_ray.api.keys.scoped_events import ScopedEvents
+from hermes_ray.api.keys.scopes import Caller, Scope
+from hermes_ray.api.listing.cursor import write_cursor
 from hermes_ray.cli.main import app as app_of_commands
 from hermes_ray.client import AsyncHermesClient, HermesClient
 from hermes_ray.config import EventSettings, load
 from hermes_ray.errors import UnknownEvent
 from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.delivery.progress import TargetProgress
+from hermes_ray.events.kept import EventFilter
 from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.topic_ends import TopicEnds
@@ -148,7 +152,16 @@ async def test_pages_lead_to_one_another(http, kept):
 
 
 @pytest.mark.parametrize(
-    "query", ["cursor=bm9uZQ", "since=yesterday", "until=0.5", "kind=alarm", "limit=0", "colour=red"]
+    "query",
+    [
+        "cursor=bm9uZQ",
+        "since=yesterday",
+        "until=0.5",
+        "kind=alarm",
+        "limit=0",
+        "colour=red",
+        *(f"cursor={write_cursor('captured', (value, '1'))}" for value in (1e300, 10**400, float("inf"), float("nan"))),
+    ],
 )
 async def test_wrong_wishes_are_refused(http, query):
     answer = await http.get(f"/v1/events?{query}")
@@ -226,6 +239,21 @@ async def test_events_of_foreign_streams_do_not_exist(kept, tmp_path):
     assert [event["stream"] for event in listed] == ["yard"]
     assert foreign.json()["detail"] == missing.json()["detail"].replace("'none'", repr(match(1).id))
     assert (picture.status_code, deliveries.status_code, keyless.status_code) == (404, 403, 401)
+
+
+async def test_failed_deliveries_of_others_hide_none_of_ones_own(tmp_path):
+    with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
+        database.prepare()
+        store(EventWriter(database, 1000), match(1, stream="yard"), match(2), match(3))
+        events, progress = LocalEvents(database), TargetProgress(database, "webhook:door")
+        for kept in (await events.updates("", 0, EventFilter(), 10, 0.0)).events:
+            progress.give_up(kept, 5, "status 404")
+        caller = Caller("id", "guard", frozenset({Scope.MANAGE}), ("yard",))
+        found = await ScopedEvents(events, caller).failed_deliveries((), 1)
+        of_another = await ScopedEvents(events, caller).failed_deliveries((["gate"],), 10)
+        events.close()
+    assert [failed.event.event.stream_id for failed in found] == ["yard"]
+    assert of_another == []
 
 
 async def test_the_clients_find_follow_and_show(url, kept):

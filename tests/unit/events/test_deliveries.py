@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import shutil
 import socket
@@ -155,6 +156,24 @@ async def test_each_target_is_told_what_it_wants_in_order(database, writer, rece
     assert receiver.frames == [2, 6]  # and not the one from before there was this target
 
 
+async def test_an_answer_that_never_ends_is_a_failure_in_time(secret_file):
+    async def drip(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 204 No Content\r\n")
+            while True:
+                writer.write(b"x: y\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    door = Webhook(WebhookSettings(url=url, secret_file=secret_file, timeout_s=0.2))
+    async with server, asyncio.timeout(LIMIT_S):
+        with pytest.raises(DeliveryFailed, match="TimeoutError"):
+            await door.deliver(KeptEvent(1, match(1)))
+        await door.close()
+
+
 async def test_a_restart_goes_on_where_it_was(database, writer, receiver, secret_file):
     hook = {"url": receiver.url, "secret_file": secret_file}
     async with delivering(database, webhooks={"door": hook}) as (_, events):
@@ -185,7 +204,7 @@ async def test_what_is_refused_for_good_is_written_down(database, writer, receiv
         store(writer, match(1), match(2))
         events.announce()
         await until(lambda: door.delivered == 1)
-        (failed,) = await events.failed_deliveries(10)
+        (failed,) = await events.failed_deliveries((), 10)
     assert receiver.frames == [2]
     assert (failed.target, failed.event.event.frame, failed.attempts) == ("webhook:door", 1, 5)
     assert "status 404" in failed.reason

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hermes_ray.errors import UnknownEvent
 from hermes_ray.events.kept import EventFilter
 from hermes_ray.events.reading import EventReader
 from tests.unit.events.conftest import NOW_MS, line, match, store
@@ -95,3 +96,12 @@ def test_the_journal_tells_what_a_question_is_about(reader, writer):
     assert [kept.event.frame for kept in reader.journal("gate", "Anything?", 5)] == [2, 3]
     assert [kept.event.frame for kept in reader.journal("yard", "truck", 5)] == [5]
     assert reader.journal("nowhere", "truck", 5) == []
+
+
+def test_a_name_that_no_event_can_have_is_nobodys(reader):
+    assert frames(reader, rules=["a\0b", "person"]) == [4]
+    assert frames(reader, rules=["\0"]) == []
+    with pytest.raises(UnknownEvent):
+        reader.event("\0")
+    with pytest.raises(UnknownEvent):
+        reader.picture("\0", 0)
