@@ -1,5 +1,6 @@
 """The running system under a real Prometheus: every metric exists, every panel and every alert rule has data."""
 
+import base64
 import json
 import os
 import re
@@ -27,12 +28,14 @@ from hermes_ray.config import (
     ApiSettings,
     ClusterSettings,
     EngineSettings,
+    EventSettings,
     KafkaSettings,
     MemorySettings,
     MetricsSettings,
     Settings,
     SnapshotSettings,
     VideoSettings,
+    WebhookSettings,
 )
 from hermes_ray.observability.metrics import METRICS
 from hermes_ray.transport.embedded import EmbeddedBroker
@@ -100,8 +103,11 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
+def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     unique = uuid4().hex[:8]
+    kept = tmp_path_factory.mktemp("events")
+    (kept / "secret").write_text("whsec_" + base64.b64encode(b"nobody knows that").decode())
+    nobody = WebhookSettings(url="http://127.0.0.1:9", secret_file=kept / "secret")
     return Settings(
         # Three streams for two slots, and a budget of a few frames: memories are parked and compacted.
         memory=MemorySettings(budget_tokens=64, slots=2),
@@ -116,6 +122,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
         video=VideoSettings(target_fps=4, unchanged="skip"),
         # Not in step with the scrapes, or each could come just behind a snapshot and never see one that is due.
         snapshots=SnapshotSettings(interval_s=1.3),
+        events=EventSettings(database=f"sqlite:///{kept / 'events.sqlite'}", webhooks={"nobody": nobody}),
         cluster=ClusterSettings(
             namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
         ),

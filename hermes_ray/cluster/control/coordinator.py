@@ -102,7 +102,7 @@ class Coordinator:
         self._events = EventKeeping(settings, lambda: self._succession.phase)
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
-        self._has_held = asyncio.Event()
+        self._has_held, self._has_learnt = asyncio.Event(), asyncio.Event()
         self._supervision = asyncio.create_task(self._supervise())
         self._expiring = asyncio.create_task(self._known.expire())
         owning = asyncio.create_task(self._succession.ownership.run())
@@ -324,6 +324,7 @@ class Coordinator:
         await self._has_held.wait()
         if self._succession.ownership.follows_another:
             await self._standing.load()  # which the former cluster may have changed meanwhile
+        self._has_learnt.set()
 
     async def _ask_retentions(self, worker: str) -> Mapping[str, float | None]:
         return await call(worker, self._namespace, "retentions", limit_s=_RETENTIONS_LIMIT_S)
@@ -359,12 +360,16 @@ class Coordinator:
             os._exit(1)
 
     async def _go_round(self) -> None:
+        # Where another cluster was before, no stream goes on until the workers were told what people had it ask.
+        may_go_on = not self._succession.ownership.follows_another or self._has_learnt.is_set()
         await self._supervisor.visit()
         self._heard_all.set()
+        if self._succession.is_holding:
+            self._has_held.set()
+        holds = self._succession.is_holding and may_go_on
         if self._succession.phase.has_let_go:
             self._let_go()
-        elif self._succession.is_holding:
-            self._has_held.set()
+        elif holds:
             await self._supervisor.assign()
             self._mover.go_on()
         self._events.check()
@@ -372,7 +377,7 @@ class Coordinator:
             if beside.done() and not beside.cancelled():
                 beside.result()  # nothing to expire; or what nobody expected, which ends this process
         await self._supervisor.replan()
-        is_up = self._succession.is_holding and not self._supervisor.unheard() and self._supervisor.all_up()
+        is_up = holds and not self._supervisor.unheard() and self._supervisor.all_up()
         if is_up and not self._known.are_all:
             await self._known.reclaim()
 
