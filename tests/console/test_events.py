@@ -10,10 +10,10 @@ from playwright.async_api import Browser, Page, expect
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.engine import StreamEngine
 from hermes_ray.transport.event import EventKind
-from tests.console.conftest import shown, sound_page
+from tests.console.conftest import LIMIT_MS, shown, sound_page
 from tests.console.events import Kept, found, keeping, told
 from tests.console.judging import is_wider_than_its_window, serious_findings
-from tests.console.test_states import make_keys
+from tests.console.test_states import Way, make_keys
 
 VIEW = "#/events"
 
@@ -152,6 +152,21 @@ async def test_a_key_that_may_only_read_is_told_so(browser: Browser, engine: Str
             await expect(rows(page)).to_have_count(1)
 
 
+async def test_a_lost_connection_is_said_and_nothing_is_missed(browser: Browser, kept: Kept, tmp_path: Path):
+    kept.store(found(1))
+    with Way(kept.url, tmp_path / "way.log") as way:
+        async with sound_page(browser, way.url) as page:
+            await shown(page, VIEW)
+            await expect(page.get_by_text("live: new ones")).to_be_visible()
+            way.kill()
+            await expect(page.get_by_text("not live: The API does not answer")).to_be_visible()
+            await expect(rows(page)).to_have_count(1)  # as it was known last
+            kept.store(found(2), found(3))
+            way.start()
+            await expect(rows(page)).to_have_count(3, timeout=LIMIT_MS)
+            await expect(page.get_by_text("live: new ones")).to_be_visible()
+
+
 async def test_where_none_are_kept_the_navigation_names_none(browser: Browser, url: str):
     async with sound_page(browser, url) as page:
         index = {"url": f"{url}/", "resource_type": "fetch"}
@@ -163,9 +178,8 @@ async def test_where_none_are_kept_the_navigation_names_none(browser: Browser, u
         await expect(page.get_by_role("link", name="Events")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-async def test_it_is_accessible_and_fits(browser: Browser, kept: Kept, scheme: str, width: int):
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+async def test_it_is_accessible_and_fits(browser: Browser, kept: Kept, width: int, scheme: str):
     kept.store(
         found(1), found(2, "yard", kind=EventKind.CLEAR, answer="no"), told(3, "A red truck unloads boxes. " * 4)
     )

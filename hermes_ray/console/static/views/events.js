@@ -7,9 +7,11 @@ import { follow } from "../events/follow.js";
 import { createList } from "../events/list.js";
 import { unseenOf } from "../events/seen.js";
 import { createStanding } from "../events/standing.js";
+import { pause } from "../pause.js";
 
 const PAGE = 50;
 const MOST_WAITING = 200; // beyond, the list is fetched anew
+const RETRY_MS = 3000;
 const AT_TOP_PX = 120; // somebody who has scrolled further reads, and must not lose the place
 
 export function mount(root, context, params) {
@@ -33,48 +35,67 @@ export function mount(root, context, params) {
   let waiting = [];
   let fetching = false;
   let isLoaded = false;
+  let isLive = false;
+  let wasConnected = false; // since this wish
+  let streamsShown = -1;
 
   /** Show what is wished for now. */
   function begin() {
     turn?.abort();
     turn = new AbortController();
-    [next, waiting, fetching, isLoaded] = [null, [], false, false];
+    [next, waiting, fetching, isLoaded, isLive, wasConnected] = [null, [], false, false, false, false];
     list.clear();
     showWaiting();
     notice.hidden = true;
     loading.hidden = false;
     filters.showState(text.connection.connecting);
-    const told = { connected, arrived, failed };
+    const told = { connected, arrived, failed: lost };
     follow(api, queryOf(wish), told, AbortSignal.any([turn.signal, ending.signal]));
   }
 
   function connected() {
+    const isFirst = !wasConnected;
+    [isLive, wasConnected] = [true, true];
     filters.showState(words.live);
     standing.load();
-    if (!isLoaded) fetchPage({}); // after the connection, so that no event falls between the two
+    if (isFirst) fetchPage({}); // after the connection, so that no event falls between the two
+    else showAll(); // what was said of the loss is true no more
+  }
+
+  function lost(error) {
+    isLive = false;
+    failed(error);
+    if (error.code === "overloaded" && !isLoaded) fetchPage({}); // too many follow; what is there can be read
   }
 
   async function fetchPage(place) {
     if (fetching) return;
     fetching = true;
-    const mine = turn;
+    const signal = AbortSignal.any([turn.signal, ending.signal]);
     try {
-      const signal = AbortSignal.any([mine.signal, ending.signal]);
       const page = await api.get("v1/events", { query: { ...queryOf(wish), limit: PAGE, ...place }, signal });
-      const unseen = new Set(isLoaded ? [] : unseenOf(page.events, mark).map(({ id }) => id));
-      for (const event of page.events) add(event, unseen.has(event.id) || isAfterMark(event), false);
-      next = page.next === null ? null : { cursor: page.next };
-      isLoaded = true;
-      showAll();
+      if (signal.aborted) return;
+      take(page);
     } catch (error) {
-      if (mine === turn) failed(error);
-    } finally {
-      if (mine === turn) fetching = false;
+      if (signal.aborted) return;
+      failed(error);
+      if (error.needsKey) return;
+      await pause(RETRY_MS, signal);
+      if (signal.aborted) return;
     }
-    if (mine === turn && isLoaded) list.showMore(next !== null);
+    fetching = false;
+    if (isLoaded) list.showMore(next !== null);
+    else fetchPage(place);
   }
 
-  const isAfterMark = (event) => mark !== null && event.captured_ms > mark.capturedMs;
+  function take(page) {
+    const unseen = new Set(unseenOf(page.events, mark));
+    for (const event of page.events) add(event, unseen.has(event), false);
+    next = page.next === null ? null : { cursor: page.next };
+    isLoaded = true;
+    if (isLive) filters.showState(words.live);
+    showAll();
+  }
 
   function add(event, isNew, isFresh) {
     list.add(event, { isNew, isFresh });
@@ -125,7 +146,6 @@ export function mount(root, context, params) {
   }
 
   function failed(error) {
-    if (error.name === "AbortError") return;
     if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     filters.showState(words.notLive);
     if (context.report(error)) return; // another key mounts the view anew
@@ -134,6 +154,11 @@ export function mount(root, context, params) {
     loading.hidden = true;
     notice.hidden = false;
     notice.replaceChildren(h("h2", {}, words.unavailable), h("p", {}, why), h("p", {}, words.tryingAgain));
+  }
+
+  function showStreams() {
+    streamsShown = updates.streams.size;
+    filters.showStreams([...updates.streams.keys()].sort());
   }
 
   function more() {
@@ -153,9 +178,8 @@ export function mount(root, context, params) {
     filters.search.focus();
   };
   const unsubscribe = updates.subscribe(({ streams, connection }) => {
-    if (connection || [...(streams ?? [])].some((id) => !updates.streams.has(id))) showStreams();
+    if ((connection || streams !== null) && updates.streams.size !== streamsShown) showStreams();
   });
-  const showStreams = () => filters.showStreams([...updates.streams.keys()].sort());
   window.addEventListener("scroll", scrolled, { passive: true });
   document.addEventListener("keydown", slash);
   document.addEventListener("visibilitychange", takeNote);
