@@ -197,7 +197,7 @@ def test_record_just_within_the_limit_arrives_whole(settings, consumer):
 
 
 def test_topics_are_created_once_and_never_changed(kafka_settings):
-    wanted = {kafka_settings.frames_topic: 4, kafka_settings.dead_letters_topic: 1}
+    wanted = {kafka_settings.frames_topic: 4, kafka_settings.dead_letters_topic: 1, kafka_settings.events_topic: 1}
     assert ensure_topics(kafka_settings) == wanted
     assert ensure_topics(kafka_settings.model_copy(update={"frames_partitions": 9})) == wanted
     with PartitionConsumer(kafka_settings) as consumer:
