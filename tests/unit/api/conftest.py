@@ -77,8 +77,9 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-def url(app: FastAPI) -> Iterator[str]:
-    with on_socket(app) as url:
+def url(engine: StreamEngine, settings: Settings) -> Iterator[str]:
+    # Not the application of ``http``, which starts and ends with every test and would close what watchers wait at.
+    with on_socket(app_of(EngineBackend(engine), settings)) as url:
         yield url
 
 
