@@ -123,11 +123,11 @@ def moment(option: str, text: str, now: datetime) -> datetime:
     Raises:
         ConfigError: it means none.
     """
-    if (age := _AGO.fullmatch(text)) is not None:
-        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
+        if (age := _AGO.fullmatch(text)) is not None:
+            return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ConfigError(f"{option} {text}: write an age such as 2d, 6h or 30m, or 2026-01-02T03:04:05Z") from error
     return found if found.tzinfo is not None else found.astimezone()
 

@@ -51,6 +51,7 @@ class FrameDesk:
         self._engine = engine
         self._meters = meters
         self._on_events = on_events
+        self._alone: set[asyncio.Task[HermesError | None]] = set()
 
     async def ingest(self, batch: FrameBatch) -> tuple[RefusedFrame, ...]:
         """Apply a batch; returns and raises as :meth:`StreamMemoryActor.ingest`."""
@@ -85,7 +86,10 @@ class FrameDesk:
         """
         under_way = [asyncio.create_task(self._ingest_unchanged(batch)) for batch in batches]
         if under_way:
-            await asyncio.wait(under_way, timeout=_TOGETHER_S)
+            _, alone = await asyncio.wait(under_way, timeout=_TOGETHER_S)
+            self._alone |= alone  # an event loop keeps no task alive that nobody else refers to
+            for task in alone:
+                task.add_done_callback(self._alone.discard)
         return [
             task.result() if task.done() else _held_still(batch.stream_id)
             for batch, task in zip(batches, under_way, strict=True)
