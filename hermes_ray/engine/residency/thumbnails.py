@@ -70,11 +70,6 @@ class Thumbnails:
         return self._max_bytes
 
     @property
-    def bytes_held(self) -> int:
-        """Bytes of all pictures that are here."""
-        return self._bytes
-
-    @property
     def crowded(self) -> bool:
         """Whether some have to go, or it is time to ask which are still needed."""
         return self._bytes > self._max_bytes or len(self._by_frame) > self._limit
