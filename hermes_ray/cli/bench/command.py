@@ -145,8 +145,8 @@ def events(
 ) -> None:
     """Standing questions on simulated cameras, whose truth is known: what they find, how soon, and what they cost.
 
-    First as fast as the engine goes, beside the truth; then live, with one person who asks again and again, without
-    standing questions and with them. Exit code 0 whether the bars are cleared or not.
+    First live, with one person who asks again and again, without standing questions and with them; then as fast as the
+    engine goes, beside the truth. Exit code 0 whether the bars are cleared or not.
     """
     from hermes_ray.cli.bench.events import run_events
 
