@@ -29,6 +29,6 @@ def draw(levels: Sequence[Level], path: Path) -> None:
     waits.set_title("JSON: the whole answer", fontsize=9)
     for axes in (rates, waits):
         axes.grid(alpha=0.3, which="both")
-    rates.legend(fontsize=8)
+    rates.legend(fontsize=8, loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
