@@ -122,7 +122,7 @@ class EngineSettings(_Section):
     max_step_ms: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     """How long a step of frames may take, milliseconds, and so how long a question waits for it; a step has at least
     one frame. ``auto``: as long as reading a question, for 10 s behind every question, else any time. Longer steps
-    cost less a frame."""
+    cost less a frame: where frames have waited for more than a second, the bound grows with that time."""
     cuda_graphs: Literal["auto", "off"] = "auto"
     """``auto``: on a GPU in half precision, passes of a few fixed shapes are captured at the start, compared with the
     same passes run eagerly, and repeated from then on, which takes the host's speed out of them. The start takes some

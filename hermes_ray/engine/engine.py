@@ -329,7 +329,8 @@ class StreamEngine:
         try:
             while self._commands.obey(self._has_work, self._seconds_to_deadline):
                 self._monitor.answer_steps.run(self._answers.step)
-                bound_s = self._answers.patience.bound_s(perf_counter())
+                now_s = perf_counter()
+                bound_s = self._answers.patience.bound_s(now_s, self._ingest.longest_wait_s(now_s))
                 self._monitor.frame_steps.run(partial(self._ingest.step, bound_s))
                 self._monitor.update()
         except Exception as error:

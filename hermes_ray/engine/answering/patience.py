@@ -6,6 +6,8 @@ from hermes_ray.engine.encoding.step_costs import within
 
 _LIKELY_S = 10.0
 """After a question, another one is likely for so long, seconds."""
+_LATE_S = 1.0
+"""Frames that have waited for longer are late: people would be told of the past, and a backlog would never end."""
 _NEW = 0.1
 """Share of the newest observation in what reading takes."""
 _BEHIND = 2.0
@@ -17,8 +19,8 @@ class Patience:
     """Bounds steps of frames and of background questions, so that a question does not wait much longer than it is read.
 
     Args:
-        max_step_ms: a bound for all steps; or ``auto``: as long as reading takes, while questions are likely. Without
-            any, frames are encoded in larger steps, which cost less a frame.
+        max_step_ms: a bound for all steps; or ``auto``: as long as reading takes, while questions are likely. Larger
+            steps cost less a frame, so the bound grows with the time by which frames are late.
     """
 
     def __init__(self, max_step_ms: float | Literal["auto"]) -> None:
@@ -51,11 +53,18 @@ class Patience:
             return 1
         return max(1, round(_BEHIND * self._reading_s / self._behind_s))
 
-    def bound_s(self, now_s: float) -> float | None:
-        """How long a step of frames that begins now may take, seconds; ``None`` for as long as it likes."""
+    def bound_s(self, now_s: float, waited_s: float = 0.0) -> float | None:
+        """How long a step of frames that begins now may take, seconds; ``None`` for as long as it likes.
+
+        Args:
+            now_s: ``perf_counter``.
+            waited_s: for how long the oldest of the frames has waited.
+        """
         if self._fixed_s is not None:
             return self._fixed_s
-        return self._reading_s if self.expects(now_s) else None
+        if self._reading_s is None or not self.expects(now_s):
+            return None
+        return self._reading_s * max(1.0, waited_s / _LATE_S)
 
 
 def _learned(known: float | None, new: float) -> float:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from torch import Tensor
 
@@ -22,6 +23,7 @@ class FrameBatch:
         repeats: of each, the capture time of the frame that its sender has compared it with and found the same.
         applied: the stream's state with all of them in it.
         applied_frames: how many are in the memory so far.
+        came_s: when they were handed over, ``perf_counter``.
     """
 
     pixels: list[Tensor | None]
@@ -31,6 +33,7 @@ class FrameBatch:
     repeats: list[int | None] = field(default_factory=list)
     applied: Future[StreamStats] = field(default_factory=Future)
     applied_frames: int = 0
+    came_s: float = field(default_factory=perf_counter)
 
     def fail(self, error: Exception) -> None:
         """Tell the sender that no more of them will be applied; an error that is none of ours says how many are."""

@@ -37,6 +37,11 @@ class FrameQueue:
         """How many of them are to be encoded."""
         return self._new
 
+    @property
+    def since_s(self) -> float | None:
+        """Since when the first of them waits, ``perf_counter``; ``None`` without any."""
+        return self._frames[0].batch.came_s if self._frames else None
+
     def sifted(self, batch: FrameBatch, reference: Reference | None) -> list[WaitingFrame]:
         """The frames of a batch, each with the decision about it; they do not wait yet.
 

@@ -76,6 +76,10 @@ class FrameIngest:
         """Frames that are accepted and not yet applied."""
         return sum(len(stream.waiting) for stream in self._streams.values())
 
+    def longest_wait_s(self, now_s: float) -> float:
+        """For how long the oldest frame has waited at a time of ``perf_counter``, seconds; 0 without any."""
+        return now_s - min((stream.waiting.since_s or now_s for stream in self._streams.values()), default=now_s)
+
     def streams(self) -> list[str]:
         """Streams with a memory, in the order in which they came."""
         return list(self._streams)
