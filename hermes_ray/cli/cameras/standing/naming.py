@@ -36,7 +36,8 @@ def owner_of(name: str | None, path: Path) -> str:
         name: what the user calls the file; ``None``: it is known by this machine and its path.
         path: of the file.
     """
-    full = os.fsencode(path.absolute()).decode(errors="replace")
+    # Not what a link leads to: Kubernetes brings each edit under another name behind it.
+    full = os.fsencode(path.parent.resolve() / path.name).decode(errors="replace")
     owner = f"{_MARK}{socket.gethostname()}:{full}" if name is None else f"{_MARK}{name}"
     return owner if len(owner) <= _MOST_OWNER else f"{_MARK}{sha256(owner.encode()).hexdigest()}"
 
