@@ -1,6 +1,6 @@
 """Standing questions and the journal: what is asked again and again, of which streams, and when it is told."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -106,7 +106,7 @@ class StandingDefinition(Section):
         return options
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "StandingQuestion":
+    def _fits_together(self) -> Self:
         if strangers := [option for option in self.fires if option not in self.options]:
             raise ValueError(f"fires: {strangers[0]!r} is none of the options {', '.join(self.options)}")
         if set(self.fires) == set(self.options):
