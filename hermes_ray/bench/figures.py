@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from hermes_ray.bench.machine import Machine
 
@@ -74,14 +74,41 @@ class Figure:
         }
 
 
+class Plain(Protocol):
+    """What can be said in JSON."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        ...
+
+
 def report(
-    machine: Machine, figures: Sequence[Figure], *, quick: bool, seconds: float, schema: str = SCHEMA
+    machine: Machine,
+    figures: Sequence[Figure],
+    *,
+    quick: bool,
+    seconds: float,
+    schema: str = SCHEMA,
+    plan: Plain | None = None,
+    **measured: Sequence[Plain],
 ) -> dict[str, Any]:
-    """All of one run as a JSON document."""
+    """All of one run as a JSON document.
+
+    Args:
+        machine: that it ran on.
+        figures: what came out.
+        quick: whether it did less than the figures are quoted from.
+        seconds: that it took.
+        schema: the document's name and version.
+        plan: how much it did.
+        measured: what the figures were computed from, by the name that it has in the document.
+    """
     return {
         "schema": schema,
         "quick": quick,
         "seconds": round(seconds, 1),
         "machine": asdict(machine),
         "figures": [figure.to_dict() for figure in figures],
+        **({} if plan is None else {"plan": plan.to_dict()}),
+        **{name: [each.to_dict() for each in several] for name, several in measured.items()},
     }

@@ -10,6 +10,7 @@ from hermes_ray.config.events import (
 )
 from hermes_ray.config.loading import (
     API_KEY_VARIABLE,
+    API_URL_VARIABLE,
     CONFIG_FILE_VARIABLE,
     SOURCE_VARIABLE,
     LoadedSettings,
@@ -17,7 +18,13 @@ from hermes_ray.config.loading import (
     load_with_sources,
 )
 from hermes_ray.config.references import give_to_children, referring, referring_arguments
-from hermes_ray.config.standing import JournalSettings, QuietTime, StandingQuestion, StandingSettings
+from hermes_ray.config.standing import (
+    JournalSettings,
+    QuietTime,
+    StandingDefinition,
+    StandingQuestion,
+    StandingSettings,
+)
 from hermes_ray.config.tree import (
     ENV_DELIMITER,
     ENV_PREFIX,
@@ -40,6 +47,7 @@ from hermes_ray.config.tree import (
 
 __all__ = [
     "API_KEY_VARIABLE",
+    "API_URL_VARIABLE",
     "CONFIG_FILE_VARIABLE",
     "DATABASE_PASSWORD_VARIABLE",
     "ENV_DELIMITER",
@@ -66,6 +74,7 @@ __all__ = [
     "QuietTime",
     "Settings",
     "SnapshotSettings",
+    "StandingDefinition",
     "StandingQuestion",
     "StandingSettings",
     "TargetSettings",

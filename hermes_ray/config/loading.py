@@ -24,6 +24,9 @@ SOURCE_VARIABLE = "HERMES_SOURCE"
 """Environment variable that names what ``hermes publish`` publishes; no setting, but one of ours all the same."""
 API_KEY_VARIABLE = "HERMES_API_KEY"
 """Environment variable with the API key that clients send; no setting either."""
+API_URL_VARIABLE = "HERMES_API_URL"
+"""Environment variable that names the API for the commands that ask one; no setting either."""
+_NO_SETTINGS = (CONFIG_FILE_VARIABLE, SOURCE_VARIABLE, API_KEY_VARIABLE, API_URL_VARIABLE)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _read_environment() -> Mapping[str, Any]:
         path = variable.removeprefix(ENV_PREFIX).lower().replace(ENV_DELIMITER, ".")
         if (
             variable.startswith(ENV_PREFIX)
-            and variable not in (CONFIG_FILE_VARIABLE, SOURCE_VARIABLE, API_KEY_VARIABLE)
+            and variable not in _NO_SETTINGS
             and path.split(".")[0] not in Settings.model_fields
         ):
             raise ConfigError(f"environment variable {variable}: {unknown_key(path)}")

@@ -1,6 +1,6 @@
 """Standing questions and the journal: what is asked again and again, of which streams, and when it is told."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -52,8 +52,8 @@ class QuietTime(Section):
         return self
 
 
-class StandingQuestion(Section):
-    """A question that is put to streams again and again, and when its answer is an event."""
+class StandingDefinition(Section):
+    """A question that is asked again and again, and when its answer is an event; of whom is said elsewhere."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
     """What it is called: lower-case letters, digits and ``.`` ``_`` ``-``."""
@@ -63,8 +63,6 @@ class StandingQuestion(Section):
     """What it can be answered with."""
     fires: Annotated[tuple[_Option, ...], Field(max_length=15)] = ()
     """Which of the options it waits for; empty: the first."""
-    streams: Annotated[tuple[_Glob, ...], Field(min_length=1, max_length=100)] = ("*",)
-    """Names of streams, or globs of such: ``gate-*``."""
     every_s: Annotated[float, Field(ge=0.1, le=86400, allow_inf_nan=False)] | None = None
     """How often it is asked, seconds of video; 5 where ``every_frames`` is not set either."""
     every_frames: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -108,7 +106,7 @@ class StandingQuestion(Section):
         return options
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "StandingQuestion":
+    def _fits_together(self) -> Self:
         if strangers := [option for option in self.fires if option not in self.options]:
             raise ValueError(f"fires: {strangers[0]!r} is none of the options {', '.join(self.options)}")
         if set(self.fires) == set(self.options):
@@ -118,6 +116,15 @@ class StandingQuestion(Section):
         if self.clear_at > self.fire_at:
             raise ValueError(f"clear_at: {self.clear_at:g} is above fire_at {self.fire_at:g}; give it less or the same")
         return self
+
+
+class StandingQuestion(StandingDefinition):
+    """A question that is put to streams again and again, and when its answer is an event."""
+
+    streams: Annotated[tuple[_Glob, ...], Field(min_length=1, max_length=100)] = ("*",)
+    """Names of streams, or globs of such: ``gate-*``."""
+    owner: Annotated[str, Field(min_length=1, max_length=256, pattern=r"\S")] | None = None
+    """The program that keeps it up to date, such as ``hermes cameras``; ``None``: people do."""
 
 
 class JournalSettings(Section):

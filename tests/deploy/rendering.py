@@ -35,6 +35,7 @@ EVERYTHING: dict[str, Any] = {
     "cameras": {
         "enabled": True,
         "replicas": 2,
+        "standingQuestions": True,
         "file": {"defaults": {"fps": 2}, "cameras": {"door": {"source": "rtsp://admin:${DOOR}@10.0.0.7/live"}}},
         "secretEnvironment": [{"variable": "DOOR", "name": "cameras", "key": "door"}],
         "podLabels": {"team": "video"},

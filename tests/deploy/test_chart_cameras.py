@@ -19,6 +19,7 @@ from tests.deploy.test_chart_upgrades import hashed, merged
 
 Render = Callable[..., Rendered]
 NAME = "hermes-hermes-ray-cameras"
+QUESTION = {"name": "person", "question": "is there a person ?"}
 
 
 def _with(**cameras: Any) -> dict[str, Any]:
@@ -154,10 +155,40 @@ def test_nothing_of_ray_reaches_them_and_prometheus_reads_them(render: Render) -
     assert (options["metrics_host"], options["metrics_port"]) == ("0.0.0.0", port["containerPort"])
 
 
+def test_standing_questions_reach_the_api_of_the_release(render: Render) -> None:
+    rendered = render(_with(file={"cameras": {"door": {"source": "sim://1", "standing": [QUESTION]}}}))
+    options, service = _command(_pod(rendered)), rendered.api_service
+    assert options["url"] == f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
+    assert options["owner"] == "video/hermes-hermes-ray"
+    labels = rendered.one("Deployment", f"{NAME}-0")["spec"]["template"]["metadata"]["labels"]
+    reached = [
+        rule["ports"]
+        for rule in rendered.network_policy["spec"]["ingress"]
+        for peer in rule["from"]
+        if peer.get("podSelector", {}).get("matchLabels", {None: None}).items() <= labels.items()
+    ]
+    assert [{"port": "serve"}] in reached
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"cameras": {"yard": {"source": "sim://2"}, "door": {"source": "sim://1", "standing": [QUESTION]}}},
+        {"defaults": {"standing": [QUESTION]}, "cameras": {"door": {"source": "sim://1"}}},
+    ],
+)
+def test_standing_questions_that_would_go_nowhere_are_refused(render: Render, file: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match=r"cameras\.standingQuestions: .* set it to true"):
+        render(_with(standingQuestions=False, file=file))
+    elsewhere = render(_with(standingQuestions=False, file={**file, "api": {"url": "http://elsewhere:8000"}}))
+    assert _command(_pod(elsewhere))["url"] is None
+
+
 def test_where_egress_is_bounded_names_brokers_and_cameras_are_in_reach(render: Render) -> None:
     policy = render(EVERYTHING).one("NetworkPolicy", NAME)["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    names, kafka, cameras = policy["egress"]
+    names, api, kafka, cameras = policy["egress"]
+    assert api["ports"] == [{"port": "serve"}]
     assert {port["port"] for port in names["ports"]} == {53}
     assert kafka["ports"] == [{"port": 9093}]
     assert cameras == EVERYTHING["networkPolicy"]["camerasEgress"][0]

@@ -179,6 +179,9 @@ def test_compose_publishes_the_cameras_of_its_file_and_follows_it() -> None:
     assert path.parent == Path(target)  # its directory: a file that is mounted alone stays the one it was
     file = read_cameras(DEPLOYMENTS / source / path.name)
     assert [entry.source for entry in file.cameras.values()] == ["sim://1", "sim://2"]
+    # What is asked of them goes to the service of the API.
+    assert service["environment"]["HERMES_API_URL"] == "http://hermes:8000"
+    assert "hermes" in COMPOSE["services"]
     (secrets,) = service["env_file"]
     assert secrets == {"path": f"{Path(source)}/secrets.env", "required": False}
     assert f"deployments/{secrets['path']}" in (ROOT / ".gitignore").read_text().splitlines()

@@ -3,9 +3,11 @@
 import json
 import signal
 import subprocess
+import time
 
 import pytest
 
+from hermes_ray.client import HermesClient
 from hermes_ray.transport.embedded import EmbeddedBroker
 from tests.e2e.runs import HERMES, wait_for_frames
 from tests.patience import LIMIT_S
@@ -17,9 +19,19 @@ def hermes_once(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([HERMES, *arguments], capture_output=True, text=True, timeout=120)
 
 
+def wait_for_standing_question(url: str, name: str, stream: str) -> None:
+    """Until it is the only one."""
+    end_s = time.monotonic() + LIMIT_S
+    with HermesClient(url) as client:
+        while [(q.question.name, q.question.streams) for q in client.standing_questions()] != [(name, (stream,))]:
+            assert time.monotonic() < end_s
+            time.sleep(0.1)
+
+
 def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes, tmp_path):
     cameras = tmp_path / "cameras.yaml"
-    cameras.write_text("cameras: {yard: {source: sim://6}}")
+    asked = "standing: [{name: red-car, question: is there a red car in view, every_s: 1}]"
+    cameras.write_text(f"cameras: {{yard: {{source: sim://6, {asked}}}}}")
     with EmbeddedBroker() as broker:
         brokers = ["--bootstrap", broker.bootstrap_servers]
         run = hermes(
@@ -37,6 +49,9 @@ def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes, tmp_path):
         wait_for_frames(ready["url"], "yard")
         listed = json.loads(hermes_once("streams", "--url", ready["url"], "--json").stdout)
         assert [stream["id"] for stream in listed["streams"]] == ["lobby", "yard"]
+        wait_for_standing_question(ready["url"], "yard.red-car", "yard")
+        cameras.write_text(f"cameras: {{yard: {{source: sim://6, {asked.replace('red-car', 'red-thing')}}}}}")
+        wait_for_standing_question(ready["url"], "yard.red-thing", "yard")
         answer = hermes_once("ask", "lobby", "what happened ?", "--url", ready["url"], "--max-tokens", "4")
         assert answer.returncode == 0, answer.stderr
         assert "first token after" in answer.stderr

@@ -197,6 +197,13 @@ app.kubernetes.io/part-of: {{ include "hermes.fullname" . }}-cameras
 {{- if and .enabled (ne (int $files) 1) -}}
 {{- fail "cameras.file: with cameras.enabled give the file once: as cameras.file, cameras.existingConfigMap or cameras.existingSecret" -}}
 {{- end -}}
+{{- if and .enabled (not .standingQuestions) (not (dig "api" "" .file)) -}}
+{{- range $name, $camera := merge (dict "" (dig "defaults" (dict) .file)) (dig "cameras" (dict) .file) -}}
+{{- if $camera.standing -}}
+{{- fail "cameras.standingQuestions: cameras.file has standing questions; set it to true, or name another system as cameras.file.api.url" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- $reserved := addf 0.1 (dig "cluster" "ingest_worker_cpus" 0.5 .Values.config) (ternary 0 1 .Values.memory.enabled) -}}
 {{- if gt $reserved (float64 .Values.ingest.rayCpus) -}}

@@ -2,18 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from hermes_ray.bench import figures
 from hermes_ray.bench.capacity.asker import Asker
 from hermes_ray.bench.capacity.fleet import Fleet
 from hermes_ray.bench.capacity.level import Level
 from hermes_ray.bench.capacity.plan import Plan, Unchanged
 from hermes_ray.bench.capacity.reading import Reading, read
 from hermes_ray.bench.capacity.search import next_cameras
-from hermes_ray.bench.figures import Figure
-from hermes_ray.bench.machine import Machine
 from hermes_ray.config import Settings
 from hermes_ray.errors import NotReady
 
@@ -109,11 +105,3 @@ def _rest(fleet: Fleet, asker: Asker, url: str) -> None:
         if time.monotonic() > deadline_s:
             raise NotReady(f"{waiting} frames still wait, {_REST_LIMIT_S:g} s after the last one was published")
         time.sleep(_LOOK_S)
-
-
-def report(
-    machine: Machine, plan: Plan, found: Sequence[Figure], measured: Sequence[Level], *, quick: bool, seconds: float
-) -> dict[str, Any]:
-    """All of one run as a JSON document."""
-    document = figures.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA)
-    return document | {"plan": plan.to_dict(), "levels": [level.to_dict() for level in measured]}

@@ -2,13 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
-from hermes_ray.bench import figures
 from hermes_ray.bench.events import finding, load
 from hermes_ray.bench.events.plan import Plan
 from hermes_ray.bench.figures import Figure, Progress
-from hermes_ray.bench.machine import Machine
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import StreamEngine
 
@@ -35,8 +32,3 @@ def measure(model: str, plan: Plan, told: Progress) -> Iterator[Figure]:
 
 async def _whole(part: _Part, engine: StreamEngine, plan: Plan, told: Progress) -> list[Figure]:
     return list(await part(engine, plan, told))
-
-
-def report(machine: Machine, found: list[Figure], *, quick: bool, seconds: float) -> dict[str, Any]:
-    """The JSON document."""
-    return figures.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA)

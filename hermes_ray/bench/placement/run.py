@@ -1,11 +1,8 @@
 """One run: fill, kill, upgrade, grow."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-from hermes_ray.bench import figures as documents
 from hermes_ray.bench.figures import Figure
-from hermes_ray.bench.machine import Machine
 from hermes_ray.bench.placement.plan import Plan
 from hermes_ray.bench.placement.results import figures
 from hermes_ray.bench.placement.simulation import Simulation
@@ -33,8 +30,3 @@ def simulate(plan: Plan, progress: Callable[[str], None]) -> list[Figure]:
     progress(f"{plan.added} workers join")
     grown = simulation.grow()
     return list(figures(plan, filled, kills, upgraded, grown, simulation.placement_us, simulation.decision_us))
-
-
-def report(machine: Machine, plan: Plan, found: Sequence[Figure], *, quick: bool, seconds: float) -> dict[str, Any]:
-    """All of one run as a JSON document."""
-    return documents.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA) | {"plan": plan.to_dict()}

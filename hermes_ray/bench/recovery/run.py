@@ -5,11 +5,9 @@ from contextlib import ExitStack
 from itertools import groupby
 from time import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from hermes_ray.bench import figures
 from hermes_ray.bench.figures import Bar, Figure
-from hermes_ray.bench.machine import Machine
 from hermes_ray.bench.recovery import results
 from hermes_ray.bench.recovery.cameras import Cameras
 from hermes_ray.bench.recovery.injector import FaultInjector
@@ -94,11 +92,3 @@ def all_figures(measured: Sequence[Measured]) -> list[Figure]:
     order = list(Kind)
     by_kind = groupby(sorted(measured, key=lambda each: order.index(each.fault.kind)), key=lambda each: each.fault.kind)
     return [figure for kind, faults in by_kind for figure in results.figures(kind, list(faults))]
-
-
-def report(
-    machine: Machine, plan: Plan, found: Sequence[Figure], measured: Sequence[Measured], *, quick: bool, seconds: float
-) -> dict[str, Any]:
-    """All of one run as a JSON document."""
-    document = figures.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA)
-    return document | {"plan": plan.to_dict(), "faults": [each.to_dict() for each in measured]}

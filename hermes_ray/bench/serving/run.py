@@ -4,11 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Protocol
 
-from hermes_ray.bench import figures
-from hermes_ray.bench.figures import Figure
-from hermes_ray.bench.machine import Machine
 from hermes_ray.bench.recovery.cameras import Cameras
 from hermes_ray.bench.serving.engine_alone import EngineAlone
 from hermes_ray.bench.serving.http_askers import HttpAskers
@@ -109,11 +106,3 @@ def _wait_until_filled(plan: Plan, url: str) -> None:
             if time.monotonic() > deadline_s:
                 raise NotReady(f"after {_FILL_LIMIT_S:g} s the memories have seen {seen}")
             time.sleep(_LOOK_S)
-
-
-def report(
-    machine: Machine, plan: Plan, found: Sequence[Figure], levels: Sequence[Level], *, quick: bool, seconds: float
-) -> dict[str, Any]:
-    """All of one run as a JSON document."""
-    document = figures.report(machine, found, quick=quick, seconds=seconds, schema=SCHEMA)
-    return document | {"plan": plan.to_dict(), "levels": [level.to_dict() for level in levels]}

@@ -18,6 +18,7 @@ from hermes_ray.bench.capacity.picture import draw
 from hermes_ray.bench.capacity.plan import FULL, QUICK, Plan, Unchanged
 from hermes_ray.bench.capacity.results import figures
 from hermes_ray.bench.drawing import require_matplotlib
+from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.cli.bench.figure_tables import print_figures
 from hermes_ray.cli.console.output import progress_console, result_console
@@ -65,7 +66,9 @@ def run_capacity(changes: Mapping[str, Any], *, quick: bool, picture: Path | Non
     print_figures(result_console(), machine, found, verbose=verbose)
     if picture is not None:
         draw(plan, measured, picture)
-    document = run.report(machine, plan, found, measured, quick=quick, seconds=perf_counter() - began)
+    document = report(
+        machine, found, quick=quick, seconds=perf_counter() - began, schema=run.SCHEMA, plan=plan, levels=measured
+    )
     return document | {"picture_bytes": fleet.picture_bytes}
 
 

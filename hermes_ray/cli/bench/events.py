@@ -7,7 +7,7 @@ from typing import Any
 
 from hermes_ray.bench.events import run
 from hermes_ray.bench.events.plan import FULL, QUICK
-from hermes_ray.bench.figures import Figure
+from hermes_ray.bench.figures import Figure, report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.cli.bench.figure_tables import figure_line, print_figures
 from hermes_ray.cli.console.output import progress_console, result_console
@@ -30,4 +30,4 @@ def run_events(model: str, changes: Mapping[str, Any], *, quick: bool, verbose: 
             found.append(figure)
             console.print(f"[dim]{perf_counter() - began:5.0f} s[/]  {figure_line(figure)}")
     print_figures(result_console(), machine, found, verbose=verbose)
-    return run.report(machine, found, quick=quick, seconds=perf_counter() - began)
+    return report(machine, found, quick=quick, seconds=perf_counter() - began, schema=run.SCHEMA)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.placement import run
 from hermes_ray.bench.placement.plan import FULL, QUICK
@@ -29,4 +30,4 @@ def run_placement(changes: Mapping[str, Any], *, quick: bool, verbose: bool) -> 
     with console.status("") as status:
         found = run.simulate(plan, status.update)
     print_figures(result_console(), machine, found, verbose=verbose)
-    return run.report(machine, plan, found, quick=quick, seconds=perf_counter() - began)
+    return report(machine, found, quick=quick, seconds=perf_counter() - began, schema=run.SCHEMA, plan=plan)

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from hermes_ray import config
 from hermes_ray.bench.drawing import require_matplotlib
-from hermes_ray.bench.figures import Figure
+from hermes_ray.bench.figures import Figure, report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.recovery import run
 from hermes_ray.bench.recovery.measures import Measured
@@ -63,7 +63,9 @@ def run_recovery(changes: Mapping[str, Any], *, quick: bool, picture: Path | Non
     print_figures(result_console(), machine, found, verbose=verbose)
     if picture is not None:
         draw(measured, picture)
-    return run.report(machine, plan, found, measured, quick=quick, seconds=perf_counter() - began)
+    return report(
+        machine, found, quick=quick, seconds=perf_counter() - began, schema=run.SCHEMA, plan=plan, faults=measured
+    )
 
 
 def _measure(plan: Plan, lifecycle: Lifecycle, steps: Steps) -> tuple[Sequence[Measured], Figure]:

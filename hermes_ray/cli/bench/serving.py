@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hermes_ray import config
 from hermes_ray.bench.drawing import require_matplotlib
+from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.serving import run
 from hermes_ray.bench.serving.level import Level
@@ -56,7 +57,9 @@ def run_serving(changes: Mapping[str, Any], *, quick: bool, picture: Path | None
     print_figures(result_console(), machine, found, verbose=verbose)
     if picture is not None:
         draw(levels, picture)
-    return run.report(machine, plan, found, levels, quick=quick, seconds=perf_counter() - began)
+    return report(
+        machine, found, quick=quick, seconds=perf_counter() - began, schema=run.SCHEMA, plan=plan, levels=levels
+    )
 
 
 def _measure(plan: Plan, lifecycle: Lifecycle, steps: Steps) -> list[Level]:

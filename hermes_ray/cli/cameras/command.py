@@ -13,11 +13,14 @@ from hermes_ray.cli.cameras.file import json_schema
 from hermes_ray.cli.cameras.reading import read_cameras
 from hermes_ray.cli.cameras.running import Changes, start_cameras
 from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
+from hermes_ray.cli.cameras.standing.keeper import StandingKeeper
+from hermes_ray.cli.cameras.standing.naming import owner_of
+from hermes_ray.cli.cameras.standing.places import chosen_place, over_http
 from hermes_ray.cli.console.exits import CommandFailed
-from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
+from hermes_ray.cli.console.options import ApiKeyFile, AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, result_console, write_json
 from hermes_ray.cli.running.lifecycle import Lifecycle
-from hermes_ray.config import LogSettings, Settings
+from hermes_ray.config import API_URL_VARIABLE, LogSettings, Settings
 from hermes_ray.observability.logs import configure_logs, get_logger
 from hermes_ray.video.codec import DecodeLimits
 
@@ -50,27 +53,49 @@ def run(
             help="Publish this process's share only, where N processes have the same file: 0/3, 1/3 and 2/3.",
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            envvar=API_URL_VARIABLE,
+            help="Base URL of the HTTP API, for standing questions in the file (default: the file's own api.url).",
+        ),
+    ] = None,
+    api_key_file: ApiKeyFile = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            "--owner",
+            metavar="NAME",
+            help="Whose standing questions these are; the same for all who share the file (default: this machine and "
+            "the file's path).",
+        ),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Look through every camera once, and end.")] = False,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
 ) -> None:
     """Publish all cameras until Ctrl-C, and follow the file: cameras come, go and change as it does.
 
-    A camera that fails is started again after a while, whatever the others do.
+    A camera that fails is started again after a while, whatever the others do. Standing questions in the file are made
+    through the HTTP API, and kept as the file has them.
     """
     settings = load_settings(config_file, assignments, bootstrap).settings
     share = WHOLE_FILE if shard is None else Shard.parse(shard)
+    place_of = over_http(url, api_key_file, path.absolute().parent)
+    file = read_cameras(path)  # what is wrong there is told before anything is connected
+    chosen_place(file, place_of)
     if check:
         _check(path, settings, _CHECK_S, share, as_json=False)
         return
     console = progress_console()
     configure_logs(_QUIET if console.is_terminal else settings.log)
-    file = read_cameras(path)  # what is wrong there is told before anything is connected
     if share.count > 1:
         mine = len(file.entries(share))
         log.info("publishing a share of the cameras", shard=str(share), cameras=mine, of=len(file.cameras))
     with Lifecycle(console.print) as lifecycle:
-        supervisor = start_cameras(path, settings, lifecycle, share)
+        standing = StandingKeeper(owner_of(owner, path), place_of, share)
+        supervisor = start_cameras(path, settings, lifecycle, standing, share)
         if metrics_port is not None:
             from hermes_ray.cli.cameras.metrics import serve_metrics
 
@@ -82,7 +107,9 @@ def run(
 
                 def show() -> None:
                     supervisor.tick()
-                    table = cameras_table(supervisor.statuses(), supervisor.file_error, time.time() * 1000)
+                    table = cameras_table(
+                        supervisor.statuses(), supervisor.file_error, time.time() * 1000, supervisor.standing_status()
+                    )
                     live.update(table, refresh=True)
 
                 lifecycle.wait_until_stopped(show, _TICK_S)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hermes_ray.cli.cameras.secrets import check_references
 from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
+from hermes_ray.cli.cameras.standing.naming import system_name
 from hermes_ray.cli.publish.packing import Encoding
+from hermes_ray.config import StandingDefinition
 from hermes_ray.config.section import Section
 from hermes_ray.video.framing import Framing, Region
 
@@ -47,6 +49,16 @@ class CameraDefaults(Section):
     """Yours, such as site or floor: in the metrics, as label_NAME of hermes_camera_info."""
     loop: bool = False
     """Start a file or a directory over at its end."""
+    standing: tuple[StandingDefinition, ...] = ()
+    """Standing questions that are put to this camera: a list of name, question, options, every_s and so on."""
+
+    @field_validator("standing")
+    @classmethod
+    def _names_differ(cls, standing: tuple[StandingDefinition, ...]) -> tuple[StandingDefinition, ...]:
+        names = [question.name for question in standing]
+        if doubled := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two are called {doubled[0]!r}; give each a name of its own")
+        return standing
 
     def framing(self) -> Framing:
         """What of every picture leaves the process."""
@@ -62,9 +74,27 @@ class CameraEntry(CameraDefaults):
     ${NAME} is a variable, ${file:PATH} what a file holds."""
 
     def over(self, defaults: CameraDefaults) -> "CameraEntry":
-        """Return the camera with the defaults in place of what it does not say itself; labels are joined."""
+        """Return the camera with the defaults in place of what it does not say itself.
+
+        Labels and standing questions are joined by name.
+        """
         inherited = {name: getattr(defaults, name) for name in defaults.model_fields_set - self.model_fields_set}
-        return self.model_copy(update={**inherited, "labels": {**defaults.labels, **self.labels}})
+        asked = {question.name: question for question in (*defaults.standing, *self.standing)}
+        joined = {"labels": {**defaults.labels, **self.labels}, "standing": tuple(asked.values())}
+        return self.model_copy(update=inherited | joined)
+
+    def publishes_as(self, other: "CameraEntry") -> bool:
+        """Whether what is published is the same; what is asked of it may differ."""
+        return self.model_copy(update={"standing": ()}) == other.model_copy(update={"standing": ()})
+
+
+class ApiAddress(Section):
+    """The system that standing questions are for."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
+    """Base URL of its HTTP API."""
+    key_file: Annotated[str, Field(min_length=1)] | None = None
+    """Holds the API key, which needs the scopes read and manage; by default the variable HERMES_API_KEY does."""
 
 
 class CamerasFile(Section):
@@ -74,6 +104,21 @@ class CamerasFile(Section):
     """For every camera that does not say otherwise."""
     cameras: Annotated[dict[StreamId, CameraEntry], Field(json_schema_extra=_NO_OTHER_KEYS)]
     """By stream id (1 to 128 of A-Z a-z 0-9 . _ -), the Kafka key."""
+    api: ApiAddress | None = None
+    """Where standing questions go, unless the command says so; hermes up needs none."""
+
+    @model_validator(mode="after")
+    def _questions_can_be_told_apart(self) -> "CamerasFile":
+        known: dict[str, str] = {}
+        for camera, entry in self.entries().items():
+            for question in entry.standing:
+                name = system_name(camera, question.name)
+                if (other := known.setdefault(name, camera)) != camera:
+                    raise ValueError(
+                        f"a standing question of {other} and one of {camera} would both be {name} in the system; "
+                        "rename one"
+                    )
+        return self
 
     def entries(self, shard: Shard = WHOLE_FILE) -> dict[str, CameraEntry]:
         """The cameras of a shard by stream id, defaults applied."""

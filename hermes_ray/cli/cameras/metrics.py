@@ -63,9 +63,20 @@ class CameraCollector(Collector):
             yield family
         yield _left_out(cameras)
         yield _info(cameras)
-        taken = GaugeMetricFamily("hermes_cameras_file_valid", "0 while the file has an error and an older one runs.")
-        taken.add_metric([], float(self._supervisor.file_error is None))
-        yield taken
+        standing = self._supervisor.standing_status()
+        yield _of_all(
+            "hermes_cameras_file_valid",
+            "0 while the file has an error and an older one runs.",
+            self._supervisor.file_error is None,
+        )
+        yield _of_all(
+            "hermes_cameras_standing_questions", "Standing questions of the cameras published here.", standing.wanted
+        )
+        yield _of_all(
+            "hermes_cameras_standing_questions_missing",
+            "Those of them that the system is not known to ask as the file says.",
+            standing.missing,
+        )
 
 
 def serve_metrics(supervisor: Supervisor, host: str, port: int) -> Callable[[], None]:
@@ -87,6 +98,12 @@ def serve_metrics(supervisor: Supervisor, host: str, port: int) -> Callable[[], 
         thread.join()
 
     return close
+
+
+def _of_all(name: str, text: str, value: float) -> Family:
+    family = GaugeMetricFamily(name, text)
+    family.add_metric([], float(value))
+    return family
 
 
 def _left_out(cameras: Sequence[CameraStatus]) -> Family:

@@ -6,15 +6,30 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from hermes_ray.cli.cameras.file import CameraDefaults, CameraEntry, CamerasFile
+from hermes_ray.cli.cameras.file import ApiAddress, CameraDefaults, CameraEntry, CamerasFile
+from hermes_ray.config import QuietTime, StandingDefinition
 from hermes_ray.errors import ConfigError, InvalidStreamId
 from hermes_ray.transport.message import validate_stream_id
 
 _LIKENESS = 0.6
 _HOW_TO_NAME = "no stream id; use 1 to 128 of A-Z a-z 0-9 . _ -"
 _EXAMPLE = "write, for example, cameras: {front-door: {source: sim://7}}"
+_ASKED = 'write, for example, standing: [{name: person, question: "is there a person ?"}]'
+_QUIET = 'write, for example, quiet: [{begins: "22:00", ends: "06:00"}]'
+_WRITTEN = {
+    "url": "write it as http://HOST:8000, with no user and no password",
+    "name": "use lower-case letters, digits, . _ and -, 64 at most",
+}
+_MISSING = {
+    "source": "name what to watch, such as rtsp://HOST/PATH",
+    "url": "name the HTTP API, such as http://HOST:8000",
+    "name": _ASKED,
+    "question": _ASKED,
+    "begins": _QUIET,
+    "ends": _QUIET,
+}
 
 
 def read_cameras(path: Path) -> CamerasFile:
@@ -90,29 +105,54 @@ def _repeated_keys(node: yaml.Node) -> Iterator[tuple[int, str]]:
 
 
 def _problem(root: yaml.Node, place: Sequence[int | str], kind: str, said: str) -> str:
+    field = next(iter(place[2 if place[:1] == ("cameras",) else 1 :]), None)
+    is_region = field in ("crop", "masks")
     if place and place[-1] == "[key]":
         place = place[:-1]
         said = _HOW_TO_NAME if place[:1] == ("cameras",) and len(place) == 2 else "no name; use A-Z a-z 0-9 and _"
     elif kind == "extra_forbidden":
         said = _unknown(place)
-    elif kind in ("too_long", "tuple_type") or (kind == "missing" and isinstance(place[-1], int)):
+    elif kind == "invalid_key":
+        place = place[:-1]
+        said = 'YAML takes a word such as on or yes for no name; put it in quotes, "on"'
+    elif is_region and (kind in ("too_long", "tuple_type") or (kind == "missing" and isinstance(place[-1], int))):
         place = place[:-1] if kind == "missing" else place
         said = "write four shares of the picture: [left, top, right, bottom], such as [0.5, 0, 1, 1]"
     elif kind == "missing":
-        said = "is missing"
-        said += "; name what to watch, such as rtsp://HOST/PATH" if place[-1] == "source" else f"; {_EXAMPLE}"
+        said = f"is missing; {_MISSING.get(str(place[-1]), _EXAMPLE)}"
+    elif kind == "tuple_type":
+        said = f"must be a list; {_ASKED}" if place[-1] == "standing" else "must be a list, in square brackets"
+    elif kind == "string_pattern_mismatch" and place[-1] in _WRITTEN:
+        said = _WRITTEN[str(place[-1])]
     elif kind == "string_type":
         said = "must be text; put it in quotes"
     elif kind in ("model_type", "dict_type"):
-        said = f"must hold fields; {_EXAMPLE}"
-    return f"line {_line(root, place)}: {'.'.join(map(str, place))}: {said.removeprefix('Value error, ')}"
+        said = f"must hold fields; {_ASKED if field == 'standing' else _EXAMPLE}"
+    where = f"{'.'.join(map(str, place))}: " if place else ""
+    return f"line {_line(root, place)}: {where}{said.removeprefix('Value error, ')}"
 
 
 def _unknown(place: Sequence[int | str]) -> str:
-    models = {1: CamerasFile, 2: CameraDefaults, 3: CameraEntry}
-    fields = list(models[len(place)].model_fields)
+    model = _model_at(place[:-1])
+    if model is StandingDefinition and place[-1] == "streams":
+        return "no such field; a camera's questions are put to this camera, so leave it out"
+    fields = list(model.model_fields)
     nearest = get_close_matches(str(place[-1]), fields, 1, _LIKENESS)
     return f"no such field; did you mean {nearest[0]}?" if nearest else f"no such field; there are {', '.join(fields)}"
+
+
+def _model_at(place: Sequence[int | str]) -> type[BaseModel]:
+    """What stands at a place, all of whose parts are known."""
+    if place[-2:-1] == ("quiet",):
+        return QuietTime
+    if place[-2:-1] == ("standing",):
+        return StandingDefinition
+    known: dict[tuple[int | str, ...], type[BaseModel]] = {
+        (): CamerasFile,
+        ("defaults",): CameraDefaults,
+        ("api",): ApiAddress,
+    }
+    return known.get(tuple(place), CameraEntry)
 
 
 def _line(node: yaml.Node, place: Sequence[int | str]) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from hermes_ray.cli.cameras.camera import Camera, CameraStatus, Publishing, State
 from hermes_ray.cli.cameras.file import CameraEntry
 from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
+from hermes_ray.cli.cameras.standing.keeper import StandingKeeper
 from hermes_ray.cli.cameras.supervisor import Supervisor
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import Settings
@@ -12,18 +13,21 @@ from hermes_ray.observability.logs import get_logger
 from hermes_ray.video.codec import DecodeLimits
 
 
-def start_cameras(path: Path, settings: Settings, lifecycle: Lifecycle, shard: Shard = WHOLE_FILE) -> Supervisor:
+def start_cameras(
+    path: Path, settings: Settings, lifecycle: Lifecycle, standing: StandingKeeper, shard: Shard = WHOLE_FILE
+) -> Supervisor:
     """Connect to the broker and make the cameras; they start at the supervisor's first tick.
 
     Args:
         path: the file of cameras.
         settings: where to publish, and what consumers take.
         lifecycle: ends them.
+        standing: has their standing questions asked.
         shard: which of the file's cameras are this process's.
 
     Raises:
         BrokerUnavailable: no broker answers.
-        ConfigError: see :func:`~hermes_ray.cli.cameras.reading.read_cameras`.
+        ConfigError: see :class:`Supervisor`.
     """
     from hermes_ray.transport.producer import FrameProducer
 
@@ -35,7 +39,8 @@ def start_cameras(path: Path, settings: Settings, lifecycle: Lifecycle, shard: S
     def make(name: str, entry: CameraEntry) -> Camera:
         return Camera(name, entry, shared)
 
-    supervisor = Supervisor(path, make, shard)
+    lifecycle.at_end(standing.close)
+    supervisor = Supervisor(path, make, shard, standing=standing)
     lifecycle.at_end(supervisor.close)
     return supervisor
 

@@ -8,13 +8,14 @@ from hermes_ray.cli.cameras.camera import Camera, CameraStatus
 from hermes_ray.cli.cameras.file import CameraEntry, CamerasFile
 from hermes_ray.cli.cameras.reading import parse_cameras, read_cameras
 from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
+from hermes_ray.cli.cameras.standing.keeper import StandingKeeper, StandingStatus
 from hermes_ray.errors import ConfigError
 
 _STOP_LIMIT_S = 10.0
 
 
 class Supervisor:
-    """Owner of the cameras. Call everything in one thread; only :meth:`statuses` may be called from another.
+    """Owner of the cameras. Call everything in one thread; only the statuses may be asked for in another.
 
     One thread per camera, not a process: decoding, scaling and encoding are libav's, which lets other threads run
     meanwhile, and all cameras share one connection to Kafka.
@@ -24,13 +25,15 @@ class Supervisor:
         make: makes a camera, not started.
         shard: which of the file's cameras are this process's.
         clock: seconds, only going forward.
+        standing: is told of the file's standing questions; ``None``: nobody is.
 
     Attributes:
         file_error: what is wrong with the file since it was changed; ``None`` if it is what runs.
         changes: how often a changed file was taken over.
 
     Raises:
-        ConfigError: see :func:`~hermes_ray.cli.cameras.reading.read_cameras`.
+        ConfigError: see :func:`~hermes_ray.cli.cameras.reading.read_cameras`; or it has standing questions, and nothing
+            says which system is to ask them.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Supervisor:
         make: Callable[[str, CameraEntry], Camera],
         shard: Shard = WHOLE_FILE,
         clock: Callable[[], float] = time.monotonic,
+        standing: StandingKeeper | None = None,
     ) -> None:
         self.file_error: str | None = None
         self.changes = 0
@@ -46,6 +50,7 @@ class Supervisor:
         self._make = make
         self._shard = shard
         self._clock = clock
+        self._standing = standing
         self._cameras: dict[str, Camera] = {}
         self._leaving: list[Camera] = []
         self._text = _text_of(path)
@@ -64,6 +69,10 @@ class Supervisor:
         """How every camera is, in the file's order."""
         return [camera.status() for camera in tuple(self._cameras.values())]
 
+    def standing_status(self) -> StandingStatus:
+        """How their standing questions are."""
+        return StandingStatus() if self._standing is None else self._standing.status()
+
     def close(self) -> None:
         """End all cameras and wait a few seconds for them."""
         cameras = [*self._cameras.values(), *self._leaving]
@@ -80,19 +89,20 @@ class Supervisor:
             return
         self._text = text
         try:
-            file = read_cameras(self._path) if text is None else parse_cameras(text, str(self._path))
+            self._take_over(read_cameras(self._path) if text is None else parse_cameras(text, str(self._path)))
         except ConfigError as error:
             self.file_error = str(error)
             return
         self.file_error = None
         self.changes += 1
-        self._take_over(file)
 
     def _take_over(self, file: CamerasFile) -> None:
+        if self._standing is not None:
+            self._standing.follow(file)
         former, cameras = self._cameras, {}
         for name, entry in file.entries(self._shard).items():
             kept = former.get(name)
-            cameras[name] = kept if kept is not None and kept.entry == entry else self._make(name, entry)
+            cameras[name] = kept if kept is not None and kept.entry.publishes_as(entry) else self._make(name, entry)
         self._cameras = cameras
         for name, camera in former.items():
             if cameras.get(name) is not camera:

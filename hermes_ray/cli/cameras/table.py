@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hermes_ray.cli.cameras.camera import CameraStatus, State
+from hermes_ray.cli.cameras.standing.keeper import StandingStatus
 from hermes_ray.cli.console.output import format_milliseconds
 
 _WHOLE_ID = 24
@@ -15,8 +16,13 @@ _WHOLE_ID = 24
 _COLOURS = {State.PUBLISHING: "green", State.FAILED: "red", State.AWAY: "yellow", State.NO_BROKER: "yellow"}
 
 
-def cameras_table(cameras: Sequence[CameraStatus], file_error: str | None, now_ms: float) -> RenderableType:
-    """How many are in which state, what is wrong with the file, and one row per camera.
+def cameras_table(
+    cameras: Sequence[CameraStatus],
+    file_error: str | None,
+    now_ms: float,
+    standing: StandingStatus = StandingStatus(),
+) -> RenderableType:
+    """How many are in which state, what is wrong with the file or with standing questions, and one row per camera.
 
     Those that do not publish come first: a terminal may have fewer lines than the file cameras.
 
@@ -24,6 +30,7 @@ def cameras_table(cameras: Sequence[CameraStatus], file_error: str | None, now_m
         cameras: as they are.
         file_error: what is wrong with the file, if it is.
         now_ms: the present time, ms since the Unix epoch.
+        standing: how their standing questions are.
     """
     table = Table("camera", "state", "frames", "MB", "age", "left out", "why", box=None, padding=(0, 1, 0, 0))
     for column in table.columns:
@@ -49,4 +56,8 @@ def cameras_table(cameras: Sequence[CameraStatus], file_error: str | None, now_m
     ]
     if file_error is not None:
         parts.append(f"[red]the changed file is not used, the cameras go on as before:[/] {escape(file_error)}")
+    if standing.wanted:
+        parts.append(f"standing questions: {standing.wanted - standing.missing} of {standing.wanted} are asked")
+    if standing.problem is not None:
+        parts.append(f"[red]standing questions, tried again:[/] {escape(standing.problem)}")
     return Group(*parts, *([table] if cameras else []))

@@ -1,8 +1,7 @@
 """``hermes events``: what standing questions and journals found out."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,15 +9,12 @@ from rich.table import Table
 
 from hermes_ray.cli.console.options import DEFAULT_URL, ApiKeyFile, AsJson, Url
 from hermes_ray.cli.console.output import progress_console, result_console, write_json, write_json_line
+from hermes_ray.cli.console.times import parse_moment
 from hermes_ray.cli.running.lifecycle import Lifecycle
-from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
     from hermes_ray.api.schemas.events import EventResponse
     from hermes_ray.client import EventWishes
-
-_AGO = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 events = typer.Typer(no_args_is_help=True, help="Search and follow what standing questions and journals found out.")
 
@@ -36,7 +32,8 @@ Rules = Annotated[
 def search(
     words: Annotated[str | None, typer.Argument(help="Words that must all occur; without any, all events.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Captured then or later: an age such as 2d, 6h or 30m, or RFC 3339.")
+        str | None,
+        typer.Option(help="Captured then or later: an age such as 6h or 2d, or RFC 3339 with its time zone."),
     ] = None,
     until: Annotated[str | None, typer.Option(help="Captured before; as --since.")] = None,
     stream: Streams = None,
@@ -55,9 +52,9 @@ def search(
     if words is not None:
         wanted["q"] = words
     if since is not None:
-        wanted["since"] = moment("--since", since, now)
+        wanted["since"] = parse_moment("--since", since, now, is_ahead=False)
     if until is not None:
-        wanted["until"] = moment("--until", until, now)
+        wanted["until"] = parse_moment("--until", until, now, is_ahead=False)
     with connect(url, api_key_file) as client:
         found = client.events(limit=limit, **wanted)
     if as_json:
@@ -115,21 +112,6 @@ def events_table(found: Sequence["EventResponse"]) -> Table:
     for column in table.columns:
         column.overflow = "fold"
     return table
-
-
-def moment(option: str, text: str, now: datetime) -> datetime:
-    """The moment that a text means: an age before ``now``, or RFC 3339.
-
-    Raises:
-        ConfigError: it means none.
-    """
-    try:
-        if (age := _AGO.fullmatch(text)) is not None:
-            return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"{option} {text}: write an age such as 2d, 6h or 30m, or 2026-01-02T03:04:05Z") from error
-    return found if found.tzinfo is not None else found.astimezone()
 
 
 def _wishes(stream: Sequence[str] | None, kind: Sequence[str] | None, rule: Sequence[str] | None) -> "EventWishes":

@@ -1,8 +1,7 @@
 """``hermes keys``: make, list and revoke the API's keys. Works on the file of keys; needs no running system."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from hermes_ray.cli.console.options import AsJson, Assignments, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, result_console, write_json
+from hermes_ray.cli.console.times import parse_moment
 from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 KeysFile = Annotated[Path | None, typer.Option("--file", "-f", help="File of keys (default: api.access.keys_file).")]
 
 keys = typer.Typer(help="Make, list and revoke API keys. A running system notices within a second or two.")
-
-_SPAN = re.compile(r"(\d+)([hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @keys.command()
@@ -40,7 +37,7 @@ def create(
         typer.Option("--stream", help="Glob of the streams that exist for this key; repeatable (default: all)."),
     ] = None,
     expires: Annotated[
-        str | None, typer.Option(help="When it ends: 12h, 90d, 52w, or an RFC 3339 moment (default: never).")
+        str | None, typer.Option(help="When it ends: 12h, 90d, 52w, or RFC 3339 with its time zone (default: never).")
     ] = None,
     file: KeysFile = None,
     config_file: ConfigFile = None,
@@ -54,7 +51,8 @@ def create(
     now = datetime.now(UTC)
     existing = _existing(path) if path.exists() else KeyFile()
     scopes = [_scope(text) for text in scope or ("ask", "read")]
-    key, secret = new_key(name, scopes, stream or ("*",), now, _moment(expires, now))
+    ends = None if expires is None else parse_moment("--expires", expires, now, is_ahead=True)
+    key, secret = new_key(name, scopes, stream or ("*",), now, ends)
     write_keys(path, KeyFile(keys=(*existing.keys, key)))
     if as_json:
         write_json({"secret": secret, **_shown(key)})
@@ -140,17 +138,3 @@ def _scope(text: str) -> "Scope":
         return Scope(text)
     except ValueError as error:
         raise ConfigError(f"--scope {text}: it is one of {', '.join(Scope)}") from error
-
-
-def _moment(text: str | None, now: datetime) -> datetime | None:
-    if text is None:
-        return None
-    if (span := _SPAN.fullmatch(text)) is not None:
-        return now + int(span[1]) * _UNITS[span[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"--expires {text}: write 12h, 90d, 52w, or a moment such as 2030-01-31T00:00:00Z") from error
-    if moment.tzinfo is None:
-        raise ConfigError(f"--expires {text}: say in which time zone, such as {text}Z")
-    return moment

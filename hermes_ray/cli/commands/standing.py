@@ -158,7 +158,8 @@ def _table(found: Sequence["StandingQuestionResponse"]) -> Table:
     for shown in found:
         question = shown.question
         every = f"{shown.every_s:g} s" if shown.every_s is not None else f"{question.every_frames} frames"
-        state = ", ".join(filter(None, ["muted" if question.muted else "", "in settings" if shown.in_settings else ""]))
+        known = ["muted" if question.muted else None, "in settings" if shown.in_settings else None, question.owner]
+        state = ", ".join(filter(None, known))
         cells = (question.name, question.question, " or ".join(shown.fires), " ".join(question.streams), every, state)
         table.add_row(*(cell.replace("[", r"\[") for cell in cells))
     return table

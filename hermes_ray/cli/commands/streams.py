@@ -184,7 +184,7 @@ def export_memory(
 ) -> None:
     """Write a stream's memory to a file, for `hermes streams import` here or on another system. The stream goes on."""
     from hermes_ray.cli.running.connection import connect
-    from hermes_ray.cli.running.memory_files import write_whole
+    from hermes_ray.cli.running.file_parts import write_whole
 
     target = file or Path(f"{name}.hermes-memory.safetensors")
     with connect(url, api_key_file) as client:
@@ -208,7 +208,7 @@ def import_memory(
 ) -> None:
     """Begin a stream with a memory from a file. It can be asked at once; frames that come later go on in it."""
     from hermes_ray.cli.running.connection import connect
-    from hermes_ray.cli.running.memory_files import parts_of
+    from hermes_ray.cli.running.file_parts import parts_of
 
     with connect(url, api_key_file) as client:
         done = client.import_memory(name, parts_of(file), replace=replace)

@@ -8,6 +8,9 @@ import typer
 
 from hermes_ray.cli.cameras.reading import read_cameras
 from hermes_ray.cli.cameras.running import Changes, start_cameras
+from hermes_ray.cli.cameras.standing.keeper import StandingKeeper
+from hermes_ray.cli.cameras.standing.naming import owner_of
+from hermes_ray.cli.cameras.standing.places import ClusterPlace
 from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, write_json_line
 from hermes_ray.cli.console.steps import Steps
@@ -71,7 +74,8 @@ def up(
         if cameras is None:
             lifecycle.wait_until_stopped()
         else:
-            supervisor, changes = start_cameras(cameras, settings, lifecycle), Changes()
+            standing = StandingKeeper(owner_of(None, cameras), lambda _: ClusterPlace(settings))
+            supervisor, changes = start_cameras(cameras, settings, lifecycle, standing), Changes()
             lifecycle.wait_until_stopped(lambda: changes.follow(supervisor))
         console.print("stopping")
 

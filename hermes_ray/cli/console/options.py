@@ -19,7 +19,7 @@ Assignments = Annotated[
     typer.Option("--set", "-s", metavar="PATH=VALUE", help="One setting, for example memory.slots=16. Repeatable."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; progress stays on stderr.")]
-Url = Annotated[str, typer.Option("--url", help="Base URL of the HTTP API.")]
+Url = Annotated[str, typer.Option("--url", envvar=config.API_URL_VARIABLE, help="Base URL of the HTTP API.")]
 ApiKeyFile = Annotated[
     Path | None,
     typer.Option("--api-key-file", help="File with the API key (default: the variable HERMES_API_KEY, if set)."),

@@ -1,7 +1,6 @@
 """``hermes publish``: one camera, video file or directory of pictures to Kafka."""
 
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, Confi
 from hermes_ray.cli.console.output import progress_console, write_json
 from hermes_ray.cli.publish.packing import Encoding, MessagePacker, publish_all
 from hermes_ray.cli.publish.progress import PublishProgress
-from hermes_ray.cli.publish.source import named_source
+from hermes_ray.cli.publish.source import Seconds, Source, SourceFile, named_source
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import SOURCE_VARIABLE, KafkaSettings
 from hermes_ray.errors import PublishFailed
@@ -30,24 +29,14 @@ _AHEAD_S = 5.0
 
 def publish(
     stream: Annotated[str, typer.Option("--stream", help="Stream id: A-Z a-z 0-9 . _ - (the Kafka key).")],
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            help="A video file, a directory of pictures, rtsp://HOST/PATH, http://HOST/PATH (motion JPEG, or a "
-            f"snapshot), /dev/video0, or sim://SEED; by default the variable {SOURCE_VARIABLE}.",
-            show_default=False,
-        ),
-    ] = None,
-    source_file: Annotated[
-        Path | None,
-        typer.Option("--source-file", help="Read SOURCE from this file: keeps a password out of the process list."),
-    ] = None,
+    source: Source = None,
+    source_file: SourceFile = None,
     bootstrap: Bootstrap = None,
     fps: Annotated[float, typer.Option(min=0.1, max=60, help="The most frames per second to publish.")] = 5.0,
     encoding: Annotated[Encoding, typer.Option(help="How frames travel.")] = Encoding.MP4,
     segment_seconds: Annotated[float, typer.Option(min=0.1, max=30, help="Video time per segment, at most.")] = 1.0,
     max_side: Annotated[int, typer.Option(min=32, help="Shrink larger frames to this, pixels.")] = 1280,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this much video time.")] = None,
+    seconds: Seconds = None,
     loop: Annotated[bool, typer.Option("--loop", help="Start a file over at its end.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as possible instead of in real time.")] = False,
     config_file: ConfigFile = None,

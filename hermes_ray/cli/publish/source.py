@@ -1,10 +1,27 @@
-"""Which source ``hermes publish`` publishes: how it may be named."""
+"""Which source ``hermes publish`` publishes and ``hermes watch`` shows: how it may be named."""
 
 import os
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hermes_ray.config import SOURCE_VARIABLE
 from hermes_ray.errors import ConfigError
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        help="A video file, a directory of pictures, rtsp://HOST/PATH, http://HOST/PATH (motion JPEG, or a "
+        f"snapshot), /dev/video0, or sim://SEED; by default the variable {SOURCE_VARIABLE}.",
+        show_default=False,
+    ),
+]
+SourceFile = Annotated[
+    Path | None,
+    typer.Option("--source-file", help="Read SOURCE from this file: keeps a password out of the process list."),
+]
+Seconds = Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this much video time.")]
 
 
 def named_source(argument: str | None, file: Path | None) -> str:

@@ -6,26 +6,15 @@ from typing import Annotated
 import typer
 
 from hermes_ray.cli.console.options import AsJson, Assignments, ConfigFile, load_settings
-from hermes_ray.cli.publish.source import named_source
+from hermes_ray.cli.publish.source import Seconds, Source, SourceFile, named_source
 from hermes_ray.cli.watch.moments import parse_position
 from hermes_ray.cli.watch.plan import WatchPlan, parse_speed
-from hermes_ray.config import SOURCE_VARIABLE
 from hermes_ray.observability.logs import configure_logs
 
 
 def watch(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            help="A video file, a directory of pictures, rtsp://HOST/PATH, http://HOST/PATH (motion JPEG, or a "
-            f"snapshot), /dev/video0, or sim://SEED; by default the variable {SOURCE_VARIABLE}.",
-            show_default=False,
-        ),
-    ] = None,
-    source_file: Annotated[
-        Path | None,
-        typer.Option("--source-file", help="Read SOURCE from this file: keeps a password out of the process list."),
-    ] = None,
+    source: Source = None,
+    source_file: SourceFile = None,
     question: Annotated[
         list[str] | None, typer.Option("--ask", help="Ask this instead of waiting for questions. Repeatable.")
     ] = None,
@@ -48,7 +37,7 @@ def watch(
         float | None,
         typer.Option(min=0.1, max=60, help="Frames per second that the memory sees (default: video.target_fps)."),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this much video time.")] = None,
+    seconds: Seconds = None,
     stream: Annotated[
         str | None, typer.Option("--stream", help="Name of the stream (default: that of the file).")
     ] = None,

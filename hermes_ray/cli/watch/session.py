@@ -12,8 +12,8 @@ from hermes_ray.cli.console.exits import CommandFailed
 from hermes_ray.cli.console.output import progress_console, write_json
 from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.demo.report import note_about
+from hermes_ray.cli.running.file_parts import parts_of, write_whole
 from hermes_ray.cli.running.lifecycle import Lifecycle
-from hermes_ray.cli.running.memory_files import parts_of, write_whole
 from hermes_ray.cli.watch.asking import Asker
 from hermes_ray.cli.watch.conversation import converse
 from hermes_ray.cli.watch.moments import format_position

@@ -58,7 +58,8 @@ class Definitions:
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
-        made = [question.model_dump(mode="json") for question in self.made]
+        # What is not said is left out, so that an earlier release reads what it knows of.
+        made = [question.model_dump(mode="json", exclude_none=True) for question in self.made]
         return {"version": self.version, "made": made, "muted": dict(self.muted)}
 
     @classmethod

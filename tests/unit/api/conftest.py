@@ -84,9 +84,9 @@ def url(engine: StreamEngine, settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def on_socket(app: FastAPI) -> Iterator[str]:
-    """The application on a socket: what disconnects and real clients need."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+def on_socket(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """The application on a socket: what disconnects and real clients need. Port 0 is any."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 10

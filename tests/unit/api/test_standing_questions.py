@@ -15,42 +15,16 @@ from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
 from hermes_ray.api.keys.scopes import Caller, Scope
 from hermes_ray.cli.main import app as commands
 from hermes_ray.client import AsyncHermesClient, HermesClient
-from hermes_ray.cluster.control.standing_questions import StandingQuestions
-from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
-from hermes_ray.cluster.memory_worker.standing_store import StandingStore
-from hermes_ray.cluster.wire.standing import Standing
-from hermes_ray.config import Settings, SnapshotSettings, StandingQuestion, load
+from hermes_ray.config import Settings, load
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import InvalidRequest, StandingQuestionExists, UnknownStandingQuestion
-from tests.unit.api.conftest import STREAM, app_of, in_process, on_socket
+from tests.unit.api.conftest import app_of, in_process, on_socket
+from tests.unit.api.standing_backend import StandingBackend
 from tests.unit.api.test_openapi import assert_matches
 
 PATH = "/v1/standing-questions"
 GATE = {"name": "gate", "question": "is there a person at the gate?"}
 FIXED = {"name": "fixed", "question": "is it raining?", "streams": ["yard"], "muted": True}
-
-
-class StandingBackend(EngineBackend):
-    """With the standing questions of a cluster, whose workers alone put them."""
-
-    def __init__(self, engine: StreamEngine, place: Path, settings: Settings) -> None:
-        super().__init__(engine)
-        store = StandingStore(SnapshotStore(SnapshotSettings(url=str(place))))
-        self.standing = StandingQuestions(settings, store, lambda: [STREAM], lambda: 1)
-
-    async def standing_questions(self) -> list[Standing]:
-        await self.standing.load()
-        return self.standing.all()
-
-    async def add_standing_question(self, question: StandingQuestion) -> Standing:
-        await self.standing.load()
-        return await self.standing.add(question)
-
-    async def remove_standing_question(self, name: str) -> None:
-        await self.standing.remove(name)
-
-    async def mute_standing_question(self, name: str, muted: bool) -> Standing:
-        return await self.standing.mute(name, muted)
 
 
 @pytest.fixture

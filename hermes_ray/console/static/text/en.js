@@ -272,6 +272,7 @@ export const text = {
           everyS === null ? `every ${plural(question.every_frames, "frame", "frames")}` : `every ${number(everyS)} s`,
           `waits for ${fires.join(" or ")}`,
           ...(isFixed ? ["in the settings"] : []),
+          ...(question.owner ? [`kept by ${question.owner}`] : []),
         ].join(" · "),
       mayNot: (why) => `Only a key with the scope manage may change standing questions. The API says: ${why}`,
       anew: "New standing question",

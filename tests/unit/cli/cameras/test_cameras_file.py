@@ -89,6 +89,61 @@ def test_nothing_of_a_camera_prints_its_password():
     assert "hunter2" not in repr(file) + repr(file.entries())
 
 
+def test_questions_of_the_defaults_are_put_to_every_camera_that_has_none_of_that_name():
+    file = parse_cameras(
+        """
+defaults: {standing: [{name: person, question: "is there a person ?"}]}
+cameras:
+  gate: {source: sim://1, standing: [{name: open, question: is it open, options: [open, shut]}]}
+  yard: {source: sim://2, standing: [{name: person, question: who, options: [ann, bob]}]}
+  film: {source: film.mp4}
+""",
+        "cameras.yaml",
+    )
+    asked = {camera: [(one.name, one.options) for one in entry.standing] for camera, entry in file.entries().items()}
+    assert asked == {
+        "gate": [("person", ("yes", "no")), ("open", ("open", "shut"))],
+        "yard": [("person", ("ann", "bob"))],
+        "film": [("person", ("yes", "no"))],
+    }
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("{name: p, question: q, streams: [a]}", r"standing\.0\.streams: no such field; .* leave it out"),
+        ("{name: p, question: q, evry_s: 1}", "line 4: .*did you mean every_s"),
+        ("{name: p}", r"standing\.0\.question: is missing; write"),
+        ("{name: Person!, question: q}", "use lower-case letters"),
+        ("{name: p, question: q, on: match}", 'put it in quotes, "on"'),
+        ("{name: p, question: q, options: [yes, no]}", "must be text; put it in quotes"),
+        ("{name: p, question: q, fires: [maybe]}", "'maybe' is none of the options yes, no"),
+        ("{name: p, question: q, quiet: [{begins: '22:00'}]}", r"quiet\.0\.ends: is missing; write"),
+        ("{name: p, question: q}, {name: p, question: r}", "two are called 'p'"),
+        ("person", r"standing\.0: must hold fields; write"),
+    ],
+)
+def test_a_mistake_in_a_question_is_told_with_what_to_write(question, said):
+    text = f"cameras:\n  a:\n    source: sim://1\n    standing: [{question}]\n"
+    assert re.search(said, complaint(text)), complaint(text)
+    assert "line 4" in complaint(text)
+
+
+def test_questions_that_would_have_one_name_in_the_system_are_refused():
+    one, other = (
+        "{source: sim://1, standing: [{name: b.c, question: q}]}",
+        "{source: sim://2, standing: [{name: c, question: q}]}",
+    )
+    assert "a and one of a.b would both be a.b.c" in complaint(f"cameras: {{a: {one}, a.b: {other}}}")
+
+
+@pytest.mark.parametrize("url", ["hermes:8000", "http://admin:hunter2@hermes", "ftp://hermes"])
+def test_an_address_of_the_api_that_is_none_is_refused_and_shows_no_password(url):
+    said = complaint(f"api: {{url: '{url}'}}\ncameras: {{}}")
+    assert "line 1: api.url: write it as http://HOST:8000" in said
+    assert "hunter2" not in said
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ConfigError, match="cannot read the file of cameras"):
         read_cameras(tmp_path / "gone.yaml")
@@ -142,5 +197,10 @@ def test_an_editor_accepts_what_the_command_accepts():
     schema = Draft202012Validator(json_schema())
     Draft202012Validator.check_schema(json_schema())
     assert list(schema.iter_errors(yaml.safe_load(FULL))) == []
-    for wrong in ("cameras: {a: {source: sim://1, fsp: 3}}", "cameras: {a b: {source: x}}", "cameras: {a: {fps: 1}}"):
+    for wrong in (
+        "cameras: {a: {source: sim://1, fsp: 3}}",
+        "cameras: {a b: {source: x}}",
+        "cameras: {a: {fps: 1}}",
+        "cameras: {a: {source: x, standing: [{name: p, question: q, streams: [a]}]}}",
+    ):
         assert list(schema.iter_errors(yaml.safe_load(wrong))) != []

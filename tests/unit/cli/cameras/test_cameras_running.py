@@ -137,6 +137,17 @@ def test_cameras_come_go_and_change_without_a_restart_of_the_others(run):
     assert len(running.inbox.messages["goes"]) == gone
 
 
+def test_another_standing_question_restarts_no_camera(run):
+    running = run(f"cameras: {{a: {SIM}}}")
+    running.until_published("a", 2)
+    camera = running.supervisor._cameras["a"]
+    asked = SIM.replace("}", ", standing: [{name: person, question: is there a person}]}")
+    running.path.write_text(f"cameras: {{a: {asked}}}")
+    running.until(lambda: running.supervisor.changes == 1)
+    running.until_published("a", running.status("a").frames + 3)
+    assert running.supervisor._cameras["a"] is camera
+
+
 def test_a_process_publishes_its_share_and_follows_it(run):
     running = run(f"cameras: {{front-door: {SIM}, yard: {SIM}}}", Shard(2, 3))
     running.until_published("yard", 2)

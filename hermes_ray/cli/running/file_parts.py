@@ -1,4 +1,4 @@
-"""Files of exported memories."""
+"""Files that are written as a whole or not at all, and read part by part, such as exported memories."""
 
 from collections.abc import Generator, Iterable
 from contextlib import closing

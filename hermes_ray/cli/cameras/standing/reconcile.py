@@ -1,0 +1,136 @@
+"""Makes the system ask what the file says: what is missing is made, what is no more is removed, the rest stays."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hermes_ray.cli.cameras.file import CamerasFile
+from hermes_ray.cli.cameras.sharding import Shard
+from hermes_ray.cli.cameras.standing.naming import is_of_a_file, system_name
+from hermes_ray.config import StandingDefinition, StandingQuestion
+from hermes_ray.errors import InvalidRequest, StandingQuestionExists, UnknownStandingQuestion
+
+if TYPE_CHECKING:
+    from hermes_ray.api.schemas.standing_questions import StandingQuestionResponse
+
+
+class StandingApi(Protocol):
+    """Where standing questions are made; :class:`~hermes_ray.client.HermesClient` is one."""
+
+    def standing_questions(self) -> "Sequence[StandingQuestionResponse]":
+        """Every one."""
+        ...
+
+    def add_standing_question(self, **definition: Any) -> object:
+        """Make one."""
+        ...
+
+    def mute_standing_question(self, name: str, *, muted: bool) -> object:
+        """Mute one, or unmute it."""
+        ...
+
+    def remove_standing_question(self, name: str) -> object:
+        """Remove one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a process wants of the system.
+
+    Whoever publishes a camera decides about what files ask of it. Of other cameras a process decides only about
+    questions that its own file had made, and no other process's share.
+
+    Attributes:
+        owner: who makes them.
+        questions: by their names in the system.
+        cameras: stream ids that this process publishes, or has published.
+        is_mine: whether a stream id is in this process's share of the file, were it there.
+    """
+
+    owner: str
+    questions: Mapping[str, StandingQuestion] = field(default_factory=dict)
+    cameras: frozenset[str] = frozenset()
+    is_mine: Callable[[str], bool] = lambda _: True
+
+    @classmethod
+    def of(cls, file: CamerasFile, shard: Shard, owner: str, before: frozenset[str] = frozenset()) -> "Wanted":
+        """What a file says.
+
+        Args:
+            file: the file.
+            shard: which of its cameras are this process's.
+            owner: see the attribute.
+            before: stream ids that this process has published before.
+        """
+        entries = file.entries(shard)
+        questions = {
+            system_name(camera, asked.name): _question(camera, asked, owner)
+            for camera, entry in entries.items()
+            for asked in entry.standing
+        }
+        return cls(owner, questions, before | entries.keys(), shard.holds)
+
+    def decides(self, question: StandingQuestion) -> bool:
+        """Whether a question that the system has is one to change or remove."""
+        if not is_of_a_file(question.owner) or len(question.streams) != 1:
+            return False
+        (camera,) = question.streams
+        return camera in self.cameras or (question.owner == self.owner and self.is_mine(camera))
+
+
+def bring_about(api: StandingApi, wanted: Wanted) -> dict[str, str]:
+    """Change the system's standing questions where they are not what is wanted. Again, it changes nothing.
+
+    A question that the file neither mutes nor unmutes stays muted if somebody has muted it.
+
+    Returns:
+        Why some are not as wanted, by name.
+
+    Raises:
+        HermesError: the system cannot be asked; the rest is as it was.
+    """
+    found = {shown.question.name: shown.question for shown in api.standing_questions()}
+    for name, there in found.items():
+        if wanted.decides(there) and name not in wanted.questions:
+            _remove(api, name)
+    problems: dict[str, str] = {}
+    for name, question in wanted.questions.items():
+        there = found.get(name)
+        try:
+            if there is None:
+                _add(api, question)
+            elif not wanted.decides(there):
+                problems[name] = "the system has another one of that name, which is not this file's; rename one of them"
+            elif not _same(there, question):
+                _remove(api, name)
+                _add(api, question if _says_muted(question) else question.model_copy(update={"muted": there.muted}))
+            elif _says_muted(question) and there.muted != question.muted:
+                api.mute_standing_question(name, muted=question.muted)
+        except (InvalidRequest, StandingQuestionExists, UnknownStandingQuestion) as error:
+            problems[name] = str(error)
+    return problems
+
+
+def _question(camera: str, asked: StandingDefinition, owner: str) -> StandingQuestion:
+    said = {name: getattr(asked, name) for name in asked.model_fields_set}
+    named = {"name": system_name(camera, asked.name), "streams": (camera,), "owner": owner}
+    return StandingQuestion.model_validate(said | named)
+
+
+def _same(one: StandingQuestion, other: StandingQuestion) -> bool:
+    return one.model_dump(exclude={"muted", "owner"}) == other.model_dump(exclude={"muted", "owner"})
+
+
+def _says_muted(question: StandingQuestion) -> bool:
+    return "muted" in question.model_fields_set
+
+
+def _add(api: StandingApi, question: StandingQuestion) -> None:
+    api.add_standing_question(**question.model_dump(mode="json", exclude_none=True))
+
+
+def _remove(api: StandingApi, name: str) -> None:
+    with suppress(UnknownStandingQuestion):  # somebody else did
+        api.remove_standing_question(name)
