@@ -92,6 +92,7 @@ ZERO_WITHOUT_A_FAILURE = {
     "Fullest outbox": "lasts milliseconds unless the broker is away",
     "Sink failures": "needs a broker or a database that is away",
     "Sink lag": "needs more events than the database takes",
+    "Database": "is counted every five minutes",
     "Deliveries given up": "needs a target that refuses, or is away for a day",
 }
 """Panels whose queries return data, which may be zero all the time while nothing is wrong, and why."""
