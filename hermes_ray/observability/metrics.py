@@ -453,7 +453,7 @@ _STANDING = (
     ),
     _gauge(
         "hermes_event_outbox_fill_ratio",
-        "Those of the stream that has most of them, over 100; at 1 its frames wait.",
+        "Unconfirmed events of the stream that has most, over 100; at 1 its frames wait.",
         lambda stats: (((n,), w.fullest_outbox) for n, w in stats.workers.items() if w.engine is not None),
     ),
 )
