@@ -4,7 +4,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import kafka_ingest, nodes, overview, workers
+from dashboards import events, kafka_ingest, nodes, overview, workers
 
 HERE = Path(__file__).parent
 
@@ -15,6 +15,7 @@ def files() -> dict[Path, str]:
         "overview.json": overview.dashboard(),
         "workers-and-memory.json": workers.dashboard(),
         "kafka-and-ingest.json": kafka_ingest.dashboard(),
+        "standing-and-events.json": events.dashboard(),
         "nodes-and-gpus.json": nodes.dashboard(),
     }
     return {HERE / name: JSONEncoder(sort_keys=True, indent=2).encode(board) + "\n" for name, board in built.items()}

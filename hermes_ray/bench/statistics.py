@@ -61,6 +61,17 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def grouped_interval(successes: Sequence[int], trials: Sequence[int]) -> tuple[float, float]:
+    """95 % interval of a share whose trials come in groups: groups resampled; Wilson's where that has no width.
+
+    Args:
+        successes: of each group.
+        trials: of each group, 0 or more.
+    """
+    low, high = bootstrap_interval(successes, trials)
+    return wilson_interval(sum(successes), sum(trials)) if low == high else (low, high)
+
+
 def times_ms(work: Callable[[], object], repetitions: int, *, warm_up: int = 1) -> list[float]:
     """Run something several times and return how long each run took, milliseconds; warm-up runs do not count."""
     for _ in range(warm_up):

@@ -9,7 +9,7 @@ import httpx
 
 from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
-from hermes_ray.api.schemas.events import EventResponse, FailedDeliveryResponse
+from hermes_ray.api.schemas.events import EventResponse, FailedDeliveryResponse, ResendResponse
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
 from hermes_ray.api.schemas.standing_questions import StandingQuestionResponse
@@ -241,6 +241,17 @@ class AsyncHermesClient:
     async def failed_deliveries(self) -> list[FailedDeliveryResponse]:
         """Events that a webhook or broker did not take, however often it was tried; the newest first."""
         return await self._send(kept_events.failed_deliveries())
+
+    async def resend_deliveries(
+        self, *, target: str | None = None, events: Sequence[str] | None = None
+    ) -> ResendResponse:
+        """Send events again that a webhook did not take, each once; they keep their ids.
+
+        Args:
+            target: to whom, such as ``webhook:door``; ``None``: to each that was to be told.
+            events: ids; ``None`` for all.
+        """
+        return await self._send(kept_events.resend_deliveries(target, events))
 
     async def follow_events(self, **wanted: Unpack[EventWishes]) -> AsyncGenerator[EventResponse, None]:
         """Events as they are stored, from now on, without an end.

@@ -11,6 +11,7 @@ from hermes_ray.api.schemas.events import (
     EventResponse,
     FailedDeliveryListResponse,
     FailedDeliveryResponse,
+    ResendResponse,
 )
 from hermes_ray.client.events import Event, EventLines
 from hermes_ray.client.failures import picture_bytes, valid
@@ -58,6 +59,12 @@ def thumbnail(event_id: str, position: int) -> Call[bytes]:
 def failed_deliveries() -> Call[list[FailedDeliveryResponse]]:
     """Deliveries that were given up."""
     return Call("GET", "/v1/deliveries/failed", lambda body: FailedDeliveryListResponse.model_validate(body).deliveries)
+
+
+def resend_deliveries(target: str | None, events: Sequence[str] | None) -> Call[ResendResponse]:
+    """Deliveries that were given up are sent again."""
+    body = {"target": target, "events": None if events is None else list(events)}
+    return Call("POST", "/v1/deliveries/failed/resend", ResendResponse.model_validate, body)
 
 
 def followed(wanted: EventWishes) -> str:

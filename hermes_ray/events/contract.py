@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hermes_ray.errors import EventsUnavailable
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
 
 
 class Events(Protocol):
@@ -45,6 +45,16 @@ class Events(Protocol):
         """Deliveries that were given up, the newest first; see :meth:`EventReader.failed_deliveries`."""
         ...
 
+    async def resend(self, streams: Sequence[Sequence[str]], target: str | None, event_ids: Sequence[str]) -> Resent:
+        """Send deliveries again that were given up, each once; it is off their list then, or stays for a new reason.
+
+        Args:
+            streams: of which events, as :class:`EventFilter` has it.
+            target: to whom; ``None``: to each that was to be told.
+            event_ids: of which events; empty: of all.
+        """
+        ...
+
 
 class NoEvents:
     """:class:`Events` where none are kept."""
@@ -75,6 +85,10 @@ class NoEvents:
         raise self._refusal()
 
     async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
+        """Raises."""
+        raise self._refusal()
+
+    async def resend(self, streams: Sequence[Sequence[str]], target: str | None, event_ids: Sequence[str]) -> Resent:
         """Raises."""
         raise self._refusal()
 

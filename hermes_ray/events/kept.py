@@ -88,3 +88,16 @@ class FailedDelivery:
     attempts: int
     reason: str
     failed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """What becomes of deliveries that were given up and are to be sent again.
+
+    Attributes:
+        queued: are sent, each once, when it is their turn.
+        left: are not: their target is in the settings no more, or shows the newest state alone, as MQTT does.
+    """
+
+    queued: int
+    left: int

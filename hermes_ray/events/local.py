@@ -10,12 +10,15 @@ from typing import TypeVar
 
 from hermes_ray.errors import Overloaded
 from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
 from hermes_ray.events.reading import EventReader
 
 _THREADS = 4
 _MOST_WAITING = 128
 """Requests that wait for one of them; more are refused."""
+
+_MOST_RESENT = 1000
+"""Deliveries that one request sends again."""
 
 _Result = TypeVar("_Result")
 
@@ -33,6 +36,7 @@ class LocalEvents:
         self._waiting = 0
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
+        self._senders: dict[str, Callable[[FailedDelivery], None]] = {}
 
     def close(self) -> None:
         """Take no more requests."""
@@ -81,6 +85,18 @@ class LocalEvents:
     async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """See the contract."""
         return await self._run(lambda: self._reader.failed_deliveries(streams, limit))
+
+    def sends_again(self, target: str, send: Callable[[FailedDelivery], None]) -> None:
+        """Say who sends deliveries to a target again. It is called in the event loop."""
+        self._senders[target] = send
+
+    async def resend(self, streams: Sequence[Sequence[str]], target: str | None, event_ids: Sequence[str]) -> Resent:
+        """See the contract. At most so many at once as :data:`_MOST_RESENT`, those that were given up last."""
+        found = await self._run(lambda: self._reader.failed_deliveries(streams, _MOST_RESENT, target, event_ids))
+        sent = sorted((failed for failed in found if failed.target in self._senders), key=lambda f: f.event.sequence)
+        for failed in sent:
+            self._senders[failed.target](failed)
+        return Resent(len(sent), len(found) - len(sent))
 
     async def _run(self, work: Callable[[], _Result]) -> _Result:
         if self._waiting >= _MOST_WAITING:

@@ -141,12 +141,20 @@ class EventReader:
             found = _kept(connection, rows)
         return sorted(found, key=lambda kept: (kept.event.captured_ms, kept.sequence))
 
-    def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
+    def failed_deliveries(
+        self,
+        streams: Sequence[Sequence[str]],
+        limit: int,
+        target: str | None = None,
+        event_ids: Sequence[str] = (),
+    ) -> list[FailedDelivery]:
         """Deliveries that were given up, the newest first.
 
         Args:
             streams: of which events, as :class:`EventFilter` has it.
             limit: the most.
+            target: to whom; ``None``: to anybody.
+            event_ids: of which events; empty: of all.
         """
         given_up = FAILED_DELIVERIES
         query = sa.select(given_up, *_COLUMNS).select_from(
@@ -154,6 +162,10 @@ class EventReader:
                 STREAMS, EVENTS.c.stream == STREAMS.c.number
             )
         )
+        if target is not None:
+            query = query.where(given_up.c.target == target)
+        if event_ids:
+            query = query.where(EVENTS.c.id.in_([event_id for event_id in event_ids if _can_be_kept(event_id)]))
         with self._database.reading() as connection:
             query = query.where(*self._conditions(connection, EventFilter(streams)))
             rows = connection.execute(query.order_by(given_up.c.failed_ms.desc()).limit(limit)).all()

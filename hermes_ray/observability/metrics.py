@@ -451,6 +451,11 @@ _STANDING = (
         "Events that the broker has not confirmed; at 100 of one stream its frames wait too.",
         lambda stats: (((n,), w.events_waiting) for n, w in stats.workers.items() if w.engine is not None),
     ),
+    _gauge(
+        "hermes_event_outbox_fill_ratio",
+        "Unconfirmed events of the stream that has most, over 100; at 1 its frames wait.",
+        lambda stats: (((n,), w.fullest_outbox) for n, w in stats.workers.items() if w.engine is not None),
+    ),
 )
 
 _EVENTS = (

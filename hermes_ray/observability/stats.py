@@ -215,6 +215,8 @@ class WorkerStats:
         engine: of a memory worker that is up and has loaded its model.
         snapshots: of a memory worker that is up and writes any.
         events_waiting: of a memory worker that is up: events that the broker has not confirmed.
+        fullest_outbox: of a memory worker that is up: those of the stream that has most, over the number at which its
+            frames wait.
         silent_streams: of a memory worker that is up: by length of silence in seconds, streams whose newest frame is at
             least so old.
         places: of a memory worker that is up: streams that it can hold, parked ones included; ``None``: any number.
@@ -231,6 +233,7 @@ class WorkerStats:
     engine: EngineState | None = None
     snapshots: SnapshotState | None = None
     events_waiting: int = 0
+    fullest_outbox: float = 0.0
     silent_streams: Mapping[int, int] = field(default_factory=dict)
     places: int | None = None
     draining: bool = False

@@ -1,8 +1,12 @@
-"""Events through faults: what the topic holds at the end is what an undisturbed engine finds in the same frames."""
+"""Events through faults: topic and database hold at the end what an undisturbed engine finds in the same frames."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -28,6 +32,20 @@ from tests.patience import LIMIT_S
 _QUESTION = "is there a red car in view ?"
 _PROBES = 12
 _CLOSE = 1e-4
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many events there were; none is missing, and none is there that should not be.
+
+    Attributes:
+        expected: that an undisturbed engine finds.
+        published: records in the topic; what is beyond the expected ones came again, under the same ids.
+    """
+
+    expected: int
+    published: int
 
 
 def standing(model: str) -> dict[str, Any]:
@@ -66,16 +84,17 @@ async def make(client: ClusterClient, settings: Settings, workers: Sequence[str]
     return standing.question
 
 
-async def assert_complete(settings: Settings, frames: Mapping[str, Sequence[Selected]], *made: StandingQuestion) -> int:
+async def assert_complete(
+    settings: Settings, frames: Mapping[str, Sequence[Selected]], *made: StandingQuestion
+) -> Counted:
     """No event is missing, none is there that should not be, and whatever is there again is the same by its id.
+
+    Where events are kept, the same holds for the database, which has each once.
 
     Args:
         settings: of the system, which has come to rest.
         frames: of every stream, all that sampling keeps.
         made: questions that were made before the first frame.
-
-    Returns:
-        How many events there are; repeated ones count once.
     """
     expected = await _expected(settings, frames, made)
     found = await asyncio.to_thread(_published, settings.kafka, set(expected))
@@ -87,7 +106,11 @@ async def assert_complete(settings: Settings, frames: Mapping[str, Sequence[Sele
         assert (event.stream_id, event.rule, event.kind, event.frame) == (own.stream_id, own.rule, own.kind, own.frame)
         assert (event.captured_ms, event.since_ms, event.answer) == (own.captured_ms, own.since_ms, own.answer)
         assert abs((event.probability or 0) - (own.probability or 0)) < _CLOSE
-    return len(expected)
+    if settings.events.database is not None:
+        kept = await asyncio.to_thread(_kept, Path(settings.events.database.removeprefix("sqlite:///")), set(expected))
+        told = sorted((event.id, event.stream_id, event.answer, event.captured_ms) for event in expected.values())
+        assert sorted(kept) == told
+    return Counted(len(expected), len(found))
 
 
 async def _expected(
@@ -124,6 +147,20 @@ def _published(settings: KafkaSettings, wanted: set[str]) -> list[Event]:
             assert time.monotonic() < deadline_s, f"{len(missing)} events are missing: {missing}"
     finally:
         consumer.close()
+
+
+def _kept(file: Path, wanted: set[str]) -> list[tuple[str, str, str, int]]:
+    """Id, stream, answer and capture time of every event in the database, by SQLite alone, once it has all."""
+    query = "SELECT e.id, s.id, e.answer, e.captured_ms FROM events e JOIN streams s ON e.stream = s.number"
+    deadline_s = time.monotonic() + LIMIT_S
+    with closing(sqlite3.connect(file)) as database:
+        while True:
+            rows = database.execute(query).fetchall()
+            missing = wanted - {row[0] for row in rows}
+            if not missing:
+                return rows
+            assert time.monotonic() < deadline_s, f"{len(missing)} events are not kept: {missing}"
+            time.sleep(_LOOK_S)
 
 
 def _event(found: Any) -> Event:

@@ -12,6 +12,7 @@ from ray.util import list_named_actors
 
 from hermes_ray.api.router import QueryRouter
 from hermes_ray.cluster.wire.calls import call, fetch, find_actor
+from hermes_ray.cluster.wire.events import EVENT_SINK
 from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
@@ -23,7 +24,7 @@ ROUTER = "router"
 EVERYTHING = "all at once"
 MOVE = "move"
 """A worker is drained for a moment, so that its streams move to the other."""
-KINDS = (MEMORY, INGEST, COORDINATOR, ROUTER, MOVE, EVERYTHING)
+KINDS = (MEMORY, INGEST, COORDINATOR, ROUTER, EVENT_SINK, MOVE, EVERYTHING)
 
 _ANSWER_S = 2.0
 _DRAINED_S = (1.0, 3.0)
@@ -77,7 +78,8 @@ class FaultInjector:
             INGEST: [self._chance.choice(self._ingest)],
             COORDINATOR: [COORDINATOR],
             ROUTER: [],
-            EVERYTHING: [*self._memory, *self._ingest, COORDINATOR],
+            EVENT_SINK: [EVENT_SINK],
+            EVERYTHING: [*self._memory, *self._ingest, COORDINATOR, EVENT_SINK],
         }[kind]
         handles = [find_actor(name, self._namespace) for name in names]
         return handles + (routers() if kind in (ROUTER, EVERYTHING) else [])

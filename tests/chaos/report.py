@@ -64,6 +64,8 @@ class Report:
         frames_missing: expected and not applied, over all streams.
         frames_duplicate: applied more often than expected.
         answers_compared: with those of an undisturbed engine; all were equal.
+        events: that an undisturbed engine finds; the topic and the database had all of them, and no others.
+        events_repeated: records of the topic that were there before, under the same id.
         questions: how many ended how.
         faults: what happened, in order.
     """
@@ -76,6 +78,8 @@ class Report:
     frames_missing: int
     frames_duplicate: int
     answers_compared: int = 0
+    events: int = 0
+    events_repeated: int = 0
     questions: Mapping[str, int] = field(default_factory=dict)
     faults: list[dict[str, Any]] = field(default_factory=list)
     kinds: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -54,6 +54,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path: Path) -> Setti
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
         cluster={"memory_workers": 2, "ingest_worker_cpus": 0.5},
         api={"port": 0},
+        events={"database": f"sqlite:///{tmp_path / 'events.sqlite'}"},
         standing=events.standing("hermes-tiny-random"),
     )
     ensure_topics(settings.kafka)
@@ -124,7 +125,9 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     with undisturbed(settings, len(STREAMS)) as oracle:
         report.answers_compared = oracle.assert_equal(frames, [*users.answers, *from_others])
     print(f"{report.answers_compared} answers equal those of an undisturbed engine, and so do all memories")
-    count = await events.assert_complete(settings, frames, made)
-    print(f"{count} events equal those of an undisturbed engine")
+    counted = await events.assert_complete(settings, frames, made)
+    report.events, report.events_repeated = counted.expected, counted.published - counted.expected
+    print(f"{counted.expected} events equal those of an undisturbed engine, in the topic and in the database")
+    print(f"{report.events_repeated} were published again, under the same ids; the database has each once")
     if REPORT is not None:
         await asyncio.to_thread(report.write, Path(REPORT))

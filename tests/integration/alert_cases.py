@@ -61,6 +61,7 @@ def slow(metric: str, target: str, beyond: str) -> Mapping[str, str]:
 DEAD_LETTERS, RECORDS = "hermes_dead_letters_total", ingest("hermes_records_total")
 DROPPED = "hermes_frames_dropped_total"
 LAG = "hermes_kafka_lag_records"
+OUTBOX, BEHIND = "hermes_event_outbox_fill_ratio", "hermes_event_delivery_behind_seconds"
 STILL = {
     ingest("hermes_clock_steps_total"): "0x60",
     ingest(DEAD_LETTERS, reason="implausible-time"): "0x60",
@@ -256,6 +257,51 @@ CASES = (
         "the database is away for twenty minutes",
         {of("hermes_event_sink_up"): "1x10 0x20 1x20"},
         {"15m": 0, "25m": 1, "35m": 0},
+    ),
+    Case(
+        "HermesEventsBehind",
+        "the database takes less than comes, for half an hour",
+        {of("hermes_event_sink_lag_records"): "0x10 5000x30 0x30"},
+        {"9m": 0, "18m": 0, "35m": 1, "60m": 0},
+    ),
+    Case(
+        "HermesEventsBehind",
+        "a burst now and then",
+        {of("hermes_event_sink_lag_records"): "0x5 5000x1 0x5 9000x1 0x5 5000x1 0x40"},
+        {"6m": 0, "15m": 0, "30m": 0},
+    ),
+    Case(
+        "HermesEventsUnpublished",
+        "the broker refuses them for twenty minutes",
+        {memory("hermes_events_unpublished_total"): "0x10 1+10x20 201x30", memory(OUTBOX): "0x60"},
+        {"9m": 0, "20m": 1, "50m": 0},
+    ),
+    Case(
+        "HermesEventsUnpublished",
+        "the broker does not answer, and a stream finds much",
+        {memory("hermes_events_unpublished_total"): "0x60", memory(OUTBOX): "0x10 0.02+0.1x9 1x20 0x30"},
+        {"9m": 0, "30m": 1, "55m": 0},
+    ),
+    Case(
+        "HermesDeliveryBehind",
+        "a receiver is away for half an hour, another takes everything",
+        {
+            of(BEHIND, target="webhook:door"): "0x10 60+60x30 0x20",
+            of(BEHIND, target="mqtt"): "0x60",
+        },
+        {"9m": 0, "20m": 0, "35m": 1, "55m": 0},
+    ),
+    Case(
+        "HermesDeliveriesGivenUp",
+        "two events, refused for good",
+        {of("hermes_event_deliveries_given_up_total", target="webhook:door"): "0x10 2x60"},
+        {"9m": 0, "15m": 1, "40m": 0},
+    ),
+    Case(
+        "HermesStandingQuestionsLate",
+        "half an hour",
+        slow("hermes_standing_evaluation_seconds", "10", "30"),
+        {"12m": 0, "25m": 1, "45m": 0},
     ),
     Case(
         "HermesDeadLetters",

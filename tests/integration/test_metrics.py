@@ -34,6 +34,8 @@ from hermes_ray.config import (
     MetricsSettings,
     Settings,
     SnapshotSettings,
+    StandingQuestion,
+    StandingSettings,
     VideoSettings,
     WebhookSettings,
 )
@@ -44,6 +46,7 @@ from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
 from tests.patience import LIMIT_S
+from tests.webhook_receiver import Receiver
 
 pytestmark = pytest.mark.integration
 
@@ -51,6 +54,9 @@ DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 RULES = DASHBOARDS / "rules" / "hermes.yaml"
 STREAMS = [f"cam-{n}" for n in range(3)]
 MESSAGE = {"role": "user", "content": "What is there?"}
+ALWAYS = StandingQuestion(
+    name="always", question="is there a red car in view ?", every_s=1, on="match", fire_at=0, clear_at=0
+)
 SCRAPE_INTERVAL_S = 1
 SCRAPE_LIMIT_S = 10.0  # Prometheus' own
 VARIABLES = {
@@ -82,6 +88,12 @@ ZERO_WITHOUT_A_FAILURE = {
     "Frames in flight": "lasts milliseconds unless the workers are behind",
     "Questions in the engines": "lasts milliseconds unless the workers are behind",
     "Questions by worker": "lasts milliseconds unless the workers are behind",
+    "Events pending": "lasts milliseconds unless the broker is away",
+    "Fullest outbox": "lasts milliseconds unless the broker is away",
+    "Sink failures": "needs a broker or a database that is away",
+    "Sink lag": "needs more events than the database takes",
+    "Database": "is counted every five minutes",
+    "Deliveries given up": "needs a target that refuses, or is away for a day",
 }
 """Panels whose queries return data, which may be zero all the time while nothing is wrong, and why."""
 
@@ -103,11 +115,21 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="module")
+def settings(
+    ray_cluster: None, broker: EmbeddedBroker, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
     unique = uuid4().hex[:8]
     kept = tmp_path_factory.mktemp("events")
     (kept / "secret").write_text("whsec_" + base64.b64encode(b"nobody knows that").decode())
     nobody = WebhookSettings(url="http://127.0.0.1:9", secret_file=kept / "secret")
+    somebody = WebhookSettings(url=receiver.url, secret_file=kept / "secret")
     return Settings(
         # Three streams for two slots, and a budget of a few frames: memories are parked and compacted.
         memory=MemorySettings(budget_tokens=64, slots=2),
@@ -116,13 +138,17 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path_factory: pytest
             bootstrap_servers=broker.bootstrap_servers,
             frames_topic=f"frames-{unique}",
             dead_letters_topic=f"dead-letters-{unique}",
+            events_topic=f"events-{unique}",
             frames_partitions=2,
             group_id=f"group-{unique}",
         ),
         video=VideoSettings(target_fps=4, unchanged="skip"),
         # Not in step with the scrapes, or each could come just behind a snapshot and never see one that is due.
         snapshots=SnapshotSettings(interval_s=1.3),
-        events=EventSettings(database=f"sqlite:///{kept / 'events.sqlite'}", webhooks={"nobody": nobody}),
+        events=EventSettings(
+            database=f"sqlite:///{kept / 'events.sqlite'}", webhooks={"nobody": nobody, "somebody": somebody}
+        ),
+        standing=StandingSettings(questions=(ALWAYS,)),
         cluster=ClusterSettings(
             namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
         ),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.errors import UnknownEvent
 from hermes_ray.events.contract import Events
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
 
 
 class ScopedEvents:
@@ -60,6 +60,10 @@ class ScopedEvents:
     async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries of events of the caller's streams that were given up."""
         return await self._events.failed_deliveries((*streams, self._caller.streams), limit)
+
+    async def resend(self, streams: Sequence[Sequence[str]], target: str | None, event_ids: Sequence[str]) -> Resent:
+        """Send deliveries again, of events of the caller's streams."""
+        return await self._events.resend((*streams, self._caller.streams), target, event_ids)
 
     def _narrowed(self, wanted: EventFilter) -> EventFilter:
         return replace(wanted, streams=(*wanted.streams, self._caller.streams))

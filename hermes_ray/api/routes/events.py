@@ -17,6 +17,8 @@ from hermes_ray.api.schemas.events import (
     EventResponse,
     FailedDeliveryListResponse,
     FailedDeliveryResponse,
+    ResendRequest,
+    ResendResponse,
 )
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE
 
@@ -107,3 +109,15 @@ async def list_failed_deliveries(backend: CurrentBackend) -> FailedDeliveryListR
     """Events that a webhook or broker did not take, however often it was tried. They go with their events."""
     found = await backend.events.failed_deliveries((), MOST_ON_A_PAGE)
     return FailedDeliveryListResponse(deliveries=[FailedDeliveryResponse.of(failed) for failed in found])
+
+
+@router.post(
+    "/v1/deliveries/failed/resend",
+    operation_id="resendFailedDeliveries",
+    status_code=202,
+    responses=documentation.problems(*_PROBLEMS),
+)
+async def resend_failed_deliveries(request: ResendRequest, backend: CurrentBackend) -> ResendResponse:
+    """Send events again that a webhook did not take: once, when the receiver was mended. They keep their ids."""
+    sent = await backend.events.resend((), request.target, request.events or ())
+    return ResendResponse(queued=sent.queued, left=sent.left)

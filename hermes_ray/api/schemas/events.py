@@ -193,6 +193,25 @@ class FailedDeliveryResponse(Schema):
         )
 
 
+class ResendRequest(Schema):
+    """Which of the deliveries that were given up are to be sent again; without a field all of them."""
+
+    target: Annotated[str, Field(pattern=r"^(mqtt|webhook:[A-Za-z0-9._-]{1,64})$")] | None = None
+    """Whom to: ``webhook:NAME``; null for each that was to be told."""
+    events: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]], Field(max_length=1000)] | None = None
+    """Ids of events; null for all."""
+
+
+class ResendResponse(Schema):
+    """What becomes of them."""
+
+    queued: int
+    """Are sent, each once, when it is their turn; at most 1000 by one request. Who is taken leaves the list; who is not
+    stays there with the new reason."""
+    left: int
+    """Are not sent: their target is in the settings no more, or shows only the newest state, as MQTT does."""
+
+
 class FailedDeliveryListResponse(Schema):
     """Deliveries that were given up."""
 

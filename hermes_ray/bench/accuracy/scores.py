@@ -11,7 +11,7 @@ import numpy as np
 from hermes_ray.bench.accuracy.evaluation import Outcome
 from hermes_ray.bench.accuracy.items import CATEGORIES, Category
 from hermes_ray.bench.accuracy.variants import DEFAULT, Variant
-from hermes_ray.bench.statistics import bootstrap_interval, wilson_interval
+from hermes_ray.bench.statistics import grouped_interval, wilson_interval
 
 _PAST: tuple[Category, ...] = ("recent", "distant")
 _RESAMPLES = 2000
@@ -144,10 +144,7 @@ def _score(own: Sequence[Outcome], rival: Sequence[Outcome] | None) -> Score:
     streams = sorted({outcome.seed for outcome in own})
     correct = [sum(outcome.correct for outcome in own if outcome.seed == seed) for seed in streams]
     items = [sum(outcome.seed == seed for outcome in own) for seed in streams]
-    wilson = wilson_interval(sum(correct), sum(items))
-    interval = bootstrap_interval(correct, items)
-    if interval[0] == interval[1]:
-        interval = wilson
+    wilson, interval = wilson_interval(sum(correct), sum(items)), grouped_interval(correct, items)
     ahead, ahead_interval = _ahead(own, rival) if rival else (None, None)
     return Score(sum(correct), sum(items), interval, wilson, ahead, ahead_interval)
 

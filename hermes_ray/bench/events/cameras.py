@@ -9,7 +9,7 @@ from hermes_ray.bench.accuracy.footage import TRAFFIC
 from hermes_ray.cluster.memory_worker.meters import StandingMeters
 from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
 from hermes_ray.cluster.memory_worker.watched_frames import WatchedFrames
-from hermes_ray.config import KafkaSettings, StandingQuestion, StandingSettings
+from hermes_ray.config import JournalSettings, KafkaSettings, StandingQuestion, StandingSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.standing.watch import Watch
@@ -27,12 +27,16 @@ class Watcher:
     Args:
         engine: has the streams.
         questions: none for streams that are only watched.
+        journal: what is written down of them; nothing by default.
     """
 
-    def __init__(self, engine: StreamEngine, questions: Sequence[StandingQuestion]) -> None:
+    def __init__(
+        self, engine: StreamEngine, questions: Sequence[StandingQuestion], journal: JournalSettings | None = None
+    ) -> None:
         self.engine = engine
         self.meters = StandingMeters()
-        rules = StandingRules(StandingSettings(questions=tuple(questions)), None)
+        settings = StandingSettings(questions=tuple(questions), journal=journal or JournalSettings())
+        rules = StandingRules(settings, None)
         self.frames = WatchedFrames(rules, self.meters, KafkaSettings().max_record_bytes)
 
 

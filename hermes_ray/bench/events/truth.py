@@ -1,4 +1,4 @@
-"""What standing questions should have found, and what they did."""
+"""What standing questions and searches should have found, and what they did."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,26 +18,34 @@ class Episode:
 
     def covers(self, t_s: float) -> bool:
         """Whether a match at that time is right."""
-        return self.begin_s - _EDGE_S <= t_s <= self.end_s + _EDGE_S
+        return self.meets(t_s, t_s)
+
+    def meets(self, begin_s: float, end_s: float) -> bool:
+        """Whether the thing was in view at some moment between these two."""
+        return begin_s <= self.end_s + _EDGE_S and end_s >= self.begin_s - _EDGE_S
+
+    def lasts(self, every_s: float, until_s: float) -> bool:
+        """Whether whoever looks so often until then cannot have missed it: by nobody's fault, that is."""
+        return self.end_s - self.begin_s >= 2 * every_s and self.end_s <= until_s
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How one standing question did on one camera.
+    """How one standing question did on one camera, or the search for one thing.
 
     Attributes:
-        matches: that were told.
+        matches: that were told, or lines that were found.
         right: of these, while the thing was in view.
         episodes: of the thing, as long as two evaluations at least.
-        found: of these, with a match.
-        delays_s: from the coming of the thing to the frame that the match rests on, seconds of video.
+        found: of these, with a match or a line.
+        delays_s: from the coming of the thing to the frame that the match rests on, seconds of video; none of a search.
     """
 
     matches: int
     right: int
     episodes: int
     found: int
-    delays_s: tuple[float, ...]
+    delays_s: tuple[float, ...] = ()
 
 
 def episodes(world: World, name: str, seconds: float) -> list[Episode]:
@@ -70,8 +78,27 @@ def score(truth: Sequence[Episode], matches_s: Iterable[float], seconds: float, 
             nobody's fault; what is told of them is right all the same.
     """
     told = list(matches_s)
-    fair = [one for one in truth if one.end_s - one.begin_s >= 2 * every_s and one.end_s <= seconds]
+    fair = [one for one in truth if one.lasts(every_s, seconds)]
     first = [min((t_s for t_s in told if one.covers(t_s)), default=None) for one in fair]
     delays = tuple(max(0.0, t_s - one.begin_s) for one, t_s in zip(fair, first, strict=True) if t_s is not None)
     right = sum(any(one.covers(t_s) for one in truth) for t_s in told)
     return Score(len(told), right, len(fair), len(delays), delays)
+
+
+def score_search(
+    truth: Sequence[Episode], spans_s: Sequence[tuple[float, float]], window_s: tuple[float, float], every_s: float
+) -> Score:
+    """Compare what one search has found with the truth.
+
+    Args:
+        truth: of the thing on the camera.
+        spans_s: of the lines that were found, from when to when each is about, world time.
+        window_s: the time that was searched. Episodes count that lie in it, as long as two lines at least: what others
+            leave behind may be in the next window's lines.
+        every_s: how often a line was written.
+    """
+    begin_s, end_s = window_s
+    fair = [one for one in truth if begin_s <= one.begin_s and one.lasts(every_s, end_s)]
+    right = sum(any(one.meets(*span) for one in truth) for span in spans_s)
+    found = sum(any(one.meets(*span) for span in spans_s) for one in fair)
+    return Score(len(spans_s), right, len(fair), found)

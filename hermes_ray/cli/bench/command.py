@@ -142,16 +142,18 @@ def events(
     load_seconds: Annotated[float | None, typer.Option(min=1, help="Of each round of live load (default 60).")] = None,
     json_file: JsonFile = None,
     verbose: Verbose = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
 ) -> None:
-    """Standing questions on simulated cameras, whose truth is known: what they find, how soon, and what they cost.
+    """Standing questions and journals of simulated cameras, whose truth is known: what they find, and what they cost.
 
     First live, with one person who asks again and again, without standing questions and with them; then as fast as the
-    engine goes, beside the truth. Exit code 0 whether the bars are cleared or not.
+    engine goes, beside the truth: what is told, how soon, and what a search through the journals finds afterwards. Exit
+    code 0 whether the bars are cleared or not.
     """
     from hermes_ray.cli.bench.events import run_events
 
     changes = {"cameras": cameras, "minutes": minutes, "load_seconds": load_seconds}
-    _write(run_events(model, changes, quick=quick, verbose=verbose), json_file)
+    _write(run_events(model, changes, quick=quick, picture=picture, verbose=verbose), json_file)
 
 
 @bench.command()

@@ -102,6 +102,33 @@ def failed(url: Url = DEFAULT_URL, api_key_file: ApiKeyFile = None, as_json: AsJ
     result_console().print(table if found else "no delivery was given up")
 
 
+@events.command()
+def resend(
+    event: Annotated[list[str] | None, typer.Argument(metavar="[EVENT]...", help="Ids of events.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only to this target, such as webhook:door.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that was given up.")] = False,
+    url: Url = DEFAULT_URL,
+    api_key_file: ApiKeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send events again that a webhook did not take, each once, under the same id. The key needs the scope manage."""
+    from hermes_ray.cli.running.connection import connect
+
+    if everything == bool(event or target):
+        raise ConfigError("say what to send again: ids of events, --target, or --all instead of both")
+    with connect(url, api_key_file) as client:
+        sent = client.resend_deliveries(target=target, events=event or None)
+    if as_json:
+        write_json(sent.model_dump(mode="json"))
+        return
+    console = result_console()
+    console.print(f"{sent.queued} are sent again; `hermes events failed` lists those that are not taken")
+    if sent.left:
+        console.print(f"{sent.left} are not: their target is in the settings no more, or shows the newest state alone")
+
+
 def events_table(found: Sequence["EventResponse"]) -> Table:
     """One row per event."""
     if not found:

@@ -7,7 +7,7 @@ from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError, EventsUnavailable
 from hermes_ray.events.contract import Events, NoEvents
 from hermes_ray.events.keeper import EventKeeper
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
 from hermes_ray.observability.logs import configure_logs, get_logger
 
 log = get_logger(__name__)
@@ -69,6 +69,10 @@ class EventSink:
     async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries that were given up."""
         return await self._events.failed_deliveries(streams, limit)
+
+    async def resend(self, streams: Sequence[Sequence[str]], target: str | None, event_ids: Sequence[str]) -> Resent:
+        """Send deliveries again that were given up."""
+        return await self._events.resend(streams, target, event_ids)
 
     async def close(self) -> None:
         """Stop, and disconnect."""

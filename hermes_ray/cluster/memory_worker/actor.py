@@ -26,7 +26,7 @@ from hermes_ray.cluster.memory_worker.standing_store import StandingStore
 from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.memory_worker.transfers import Transfers
-from hermes_ray.cluster.memory_worker.watched_frames import WatchedFrames
+from hermes_ray.cluster.memory_worker.watched_frames import MOST_PENDING, WatchedFrames
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
@@ -136,6 +136,7 @@ class StreamMemoryActor:
         self._fence.renew(silent_s)
         engine = self._loading.engine
         counts, state = engine.monitor() if engine is not None else (EngineCounts(), None)
+        waiting = [len(events) for events in self._keeper.pending().values()]
         return WorkerHealth(
             loaded=engine is not None,
             detail=self._detail(),
@@ -155,7 +156,8 @@ class StreamMemoryActor:
             lifeline=await self._lifeline.address(),
             asked=self._asked.streams(),
             standing=self._rules.version,
-            events_waiting=sum(map(len, self._keeper.pending().values())),
+            events_waiting=sum(waiting),
+            fullest_outbox=max(waiting, default=0) / MOST_PENDING,
         )
 
     @ray.method(concurrency_group="health")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hermes_ray.errors import EventsUnavailable, WorkerUnavailable
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
 from hermes_ray.observability.stats import EventStats
 
 EVENT_SINK = "event-sink"
@@ -63,6 +63,10 @@ class RemoteEvents:
     async def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries that were given up."""
         return await self._ask("failed_deliveries", streams, limit)
+
+    async def resend(self, streams: Sequence[Sequence[str]], target: str | None, event_ids: Sequence[str]) -> Resent:
+        """Send deliveries again that were given up."""
+        return await self._ask("resend", streams, target, event_ids)
 
     async def _ask(self, method: str, *args: object, limit_s: float = _LIMIT_S) -> Any:
         try:

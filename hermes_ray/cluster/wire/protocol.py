@@ -150,6 +150,7 @@ class WorkerHealth:
         asked: streams that were asked about in the last minutes, the last one first.
         standing: version of the standing questions that it knows.
         events_waiting: events that the broker has not confirmed.
+        fullest_outbox: those of the stream that has most, over the number at which its frames wait.
     """
 
     loaded: bool
@@ -171,6 +172,7 @@ class WorkerHealth:
     asked: tuple[str, ...] = ()
     standing: int = 0
     events_waiting: int = 0
+    fullest_outbox: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class MqttBroker:
     """
 
     give_up_after_s = _GIVE_UP_AFTER_S
+    takes_old_events = False  # what is retained is the newest
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings

@@ -8,6 +8,8 @@ from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.kept import KeptEvent
 from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, TARGETS
 
+_LONGEST_REASON = 500
+
 
 class TargetProgress:
     """The position of one target. Methods block, and raise ``EventsUnavailable``.
@@ -43,13 +45,23 @@ class TargetProgress:
             if connection.scalar(sa.select(EVENTS.c.sequence).where(EVENTS.c.sequence == kept.sequence)) is None:
                 return
             at = {"target": self._name, "event": kept.sequence}
-            said = {"attempts": attempts, "reason": reason[:500], "failed_ms": time.time_ns() // 1_000_000}
-            connection.execute(
-                FAILED_DELIVERIES.delete().where(
-                    FAILED_DELIVERIES.c.target == self._name, FAILED_DELIVERIES.c.event == kept.sequence
-                )
-            )
+            said = {"attempts": attempts, "reason": reason[:_LONGEST_REASON], "failed_ms": time.time_ns() // 1_000_000}
+            connection.execute(FAILED_DELIVERIES.delete().where(*self._failed(kept)))
             connection.execute(FAILED_DELIVERIES.insert().values(at | said))
+
+    def sent_after_all(self, kept: KeptEvent) -> None:
+        """An event that was written down as not delivered is."""
+        with self._database.writing() as connection:
+            connection.execute(FAILED_DELIVERIES.delete().where(*self._failed(kept)))
+
+    def failed_again(self, kept: KeptEvent, attempts: int, reason: str) -> None:
+        """It is still not; this is how often it was tried by now, and why it failed the last time."""
+        said = {"attempts": attempts, "reason": reason[:_LONGEST_REASON], "failed_ms": time.time_ns() // 1_000_000}
+        with self._database.writing() as connection:
+            connection.execute(FAILED_DELIVERIES.update().where(*self._failed(kept)).values(said))
+
+    def _failed(self, kept: KeptEvent) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        return FAILED_DELIVERIES.c.target == self._name, FAILED_DELIVERIES.c.event == kept.sequence
 
     def _move(self, connection: sa.Connection, sequence: int) -> None:
         connection.execute(TARGETS.update().where(TARGETS.c.name == self._name).values(sequence=sequence))

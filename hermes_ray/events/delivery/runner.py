@@ -8,7 +8,7 @@ from hermes_ray.config import TargetSettings
 from hermes_ray.errors import DeliveryFailed, HermesError, UnknownEvent
 from hermes_ray.events.delivery.progress import TargetProgress
 from hermes_ray.events.delivery.target import Target
-from hermes_ray.events.kept import EventFilter, KeptEvent
+from hermes_ray.events.kept import EventFilter, EventNews, FailedDelivery, KeptEvent
 from hermes_ray.events.local import LocalEvents
 from hermes_ray.observability.logs import get_logger
 
@@ -50,6 +50,10 @@ class TargetRunner:
         self._events = events
         self._progress = progress
         self._trying_since_s: float | None = None
+        self._again: dict[int, FailedDelivery] = {}
+        self._asked = asyncio.Event()
+        if target.takes_old_events:
+            events.sends_again(name, self._send_again)
 
     @property
     def behind_s(self) -> float:
@@ -73,7 +77,10 @@ class TargetRunner:
         database = (await self._events.updates(None, 0, self._wanted, 0, 0.0)).database
         while True:
             await self._keep()
-            news = await self._events.updates(database, at, self._wanted, _AT_ONCE, _WAIT_S)
+            await self._resend()
+            news = await self._news(database, at)
+            if news is None:
+                continue
             if news.database != database:
                 return  # which has positions of its own
             for kept in news.events:
@@ -81,6 +88,42 @@ class TargetRunner:
             if news.through != at:
                 at = news.through
                 await asyncio.to_thread(self._progress.reached, at)
+
+    async def _news(self, database: str, at: int) -> EventNews | None:
+        """What is new, after a while; ``None`` when events are to be sent again."""
+        updates = asyncio.ensure_future(self._events.updates(database, at, self._wanted, _AT_ONCE, _WAIT_S))
+        asked = asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait((updates, asked), return_when=asyncio.FIRST_COMPLETED)
+            return updates.result() if updates.done() else None
+        finally:
+            updates.cancel()
+            asked.cancel()
+
+    def _send_again(self, failed: FailedDelivery) -> None:
+        self._again[failed.event.sequence] = failed
+        self._asked.set()
+
+    async def _resend(self) -> None:
+        """Try once what was given up and is to be sent again. Where the target is away, the rest stays given up too."""
+        self._asked.clear()
+        while self._again:
+            failed = next(iter(self._again.values()))
+            if await self._is_kept(failed.event) and not await self._is_taken(failed):
+                self._again.clear()
+            self._again.pop(failed.event.sequence, None)
+
+    async def _is_taken(self, failed: FailedDelivery) -> bool:
+        """Deliver once; whether the target was there, if only to refuse it."""
+        try:
+            await self._target.deliver(failed.event)
+        except DeliveryFailed as error:
+            self._troubled(error)
+            await asyncio.to_thread(self._progress.failed_again, failed.event, failed.attempts + 1, str(error))
+            return error.refused
+        self.delivered += 1
+        await asyncio.to_thread(self._progress.sent_after_all, failed.event)
+        return True
 
     async def _keep(self) -> None:
         try:

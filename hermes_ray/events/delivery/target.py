@@ -10,6 +10,8 @@ class Target(Protocol):
 
     give_up_after_s: float
     """How long one event is tried, seconds."""
+    takes_old_events: bool
+    """Whether an event may come behind later ones: nobody takes it for how things are now."""
 
     async def keep(self) -> None:
         """Be there between events too, where that means something. Raises ``DeliveryFailed``."""

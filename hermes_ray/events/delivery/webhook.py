@@ -31,6 +31,8 @@ class Webhook:
         now_s: seconds since the Unix epoch.
     """
 
+    takes_old_events = True
+
     def __init__(self, settings: WebhookSettings, now_s: Callable[[], float] = time.time) -> None:
         self.give_up_after_s = settings.give_up_after_s
         self._settings = settings

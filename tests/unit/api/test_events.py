@@ -23,8 +23,9 @@ from hermes_ray.config import EventSettings, load
 from hermes_ray.errors import UnknownEvent
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.delivery.progress import TargetProgress
-from hermes_ray.events.kept import EventFilter
+from hermes_ray.events.kept import EventFilter, Resent
 from hermes_ray.events.local import LocalEvents
+from hermes_ray.events.reading import EventReader
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.topic_ends import TopicEnds
 from tests.unit.api.conftest import STREAM, in_process, on_socket
@@ -46,6 +47,11 @@ class Kept:
         store(self._writer, *events)
         for events in self._open:
             events.announce()
+
+    def give_up(self, target):
+        progress = TargetProgress(self._database, target)
+        for found in EventReader(self._database).after(0, EventFilter(), 100).events:
+            progress.give_up(found, 5, "status 404")
 
     def erase(self, stream_id):
         self._writer.erase(stream_id, TopicEnds(LOG, {0: 1000}), NOW_MS)
@@ -256,6 +262,20 @@ async def test_failed_deliveries_of_others_hide_none_of_ones_own(tmp_path):
     assert of_another == []
 
 
+async def test_only_deliveries_of_ones_own_streams_are_sent_again(tmp_path):
+    with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
+        database.prepare()
+        store(EventWriter(database, 1000), match(1, stream="yard"), match(2))
+        events, progress, sent = LocalEvents(database), TargetProgress(database, "webhook:door"), []
+        for kept in (await events.updates("", 0, EventFilter(), 10, 0.0)).events:
+            progress.give_up(kept, 5, "status 404")
+        events.sends_again("webhook:door", sent.append)
+        caller = Caller("id", "guard", frozenset({Scope.MANAGE}), ("yard",))
+        found = await ScopedEvents(events, caller).resend((), None, [match(1, stream="yard").id, match(2).id])
+        events.close()
+    assert (found, [failed.event.event.stream_id for failed in sent]) == (Resent(1, 0), ["yard"])
+
+
 async def test_the_clients_find_follow_and_show(url, kept):
     kept.store(match(1), match(2, stream="yard"))
     with HermesClient(url) as client:
@@ -334,6 +354,21 @@ def test_the_command_finds_events_by_words_and_age(url, kept):
     refused = hermes("search", "--since", "yesterday", "--url", url)
     assert (refused.exit_code, "--since yesterday" in refused.stderr) == (2, True)
     assert "no delivery" in hermes("failed", "--url", url).stdout
+
+
+def test_the_command_sends_again_what_it_is_told(url, kept):
+    kept.store(match(1), match(2))
+    kept.give_up("webhook:door")
+    refused = hermes("resend", "--url", url)
+    assert (refused.exit_code, "--all" in refused.stderr) == (2, True)
+    assert hermes("resend", "--all", "--target", "mqtt", "--url", url).exit_code == 2
+    sent = json.loads(hermes("resend", match(1).id, "--url", url, "--json").stdout)
+    assert sent == {"queued": 0, "left": 1}  # there is no such target in this application
+    assert json.loads(hermes("resend", "--all", "--url", url, "--json").stdout)["left"] == 2
+    assert json.loads(hermes("resend", "--target", "mqtt", "--url", url, "--json").stdout)["left"] == 0
+    assert "2 are not" in hermes("resend", "--all", "--url", url).stdout
+    wrong = httpx.post(f"{url}/v1/deliveries/failed/resend", json={"target": "door"})
+    assert (wrong.status_code, "target" in wrong.json()["detail"]) == (422, True)
 
 
 async def test_an_agent_finds_events(url, kept):

@@ -22,6 +22,7 @@ OPERATIONS = {
     "getEvent": ("get", "/v1/events/{id}"),
     "getEventThumbnail": ("get", "/v1/events/{id}/thumbnails/{position}.jpg"),
     "listFailedDeliveries": ("get", "/v1/deliveries/failed"),
+    "resendFailedDeliveries": ("post", "/v1/deliveries/failed/resend"),
     "listStreams": ("get", "/v1/streams"),
     "watchStreams": ("get", "/v1/updates"),
     "getStream": ("get", "/v1/streams/{id}"),

@@ -54,7 +54,7 @@ def test_an_unknown_policy_is_wrong_usage():
 
 
 @pytest.mark.parametrize(
-    "name", ["engine", "memory", "accuracy", "recovery", "serving", "public", "placement", "capacity"]
+    "name", ["engine", "memory", "accuracy", "recovery", "serving", "public", "placement", "capacity", "events"]
 )
 def test_published_results_keep_to_their_schema(name: str, check_schema: Callable[[str, Any], None]):
     for file in _RESULTS.glob(f"{name}*.json"):

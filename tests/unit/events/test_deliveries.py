@@ -7,10 +7,8 @@ import json
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from contextlib import asynccontextmanager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import aiomqtt
 import pytest
@@ -21,53 +19,19 @@ from hermes_ray.errors import DeliveryFailed
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.delivery import runner as running
 from hermes_ray.events.delivery.mqtt import topic_name
+from hermes_ray.events.delivery.progress import TargetProgress
 from hermes_ray.events.delivery.targets import runners
 from hermes_ray.events.delivery.webhook import Webhook
-from hermes_ray.events.kept import KeptEvent
+from hermes_ray.events.kept import EventFilter, KeptEvent, Resent
 from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.event import EventKind
 from hermes_ray.transport.topic_ends import TopicEnds
 from tests.patience import LIMIT_S
 from tests.unit.events.conftest import LOG, NOW_MS, line, match, store
+from tests.webhook_receiver import Receiver
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four ").decode()
-
-
-class Receiver:
-    """An HTTP server that keeps what it is sent, and answers as it is told."""
-
-    def __init__(self):
-        self.statuses: list[int] = []
-        self.taken: list[dict] = []
-        self.requests: list[tuple[dict, bytes]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.requests.append((dict(self.headers), body))
-                status = receiver.statuses.pop(0) if receiver.statuses else 204
-                if status < 300:
-                    receiver.taken.append(json.loads(body)["data"])
-                self.send_response(status)
-                self.send_header("location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def frames(self):
-        return [event["frame"] for event in self.taken]
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -222,6 +186,75 @@ async def test_a_target_away_for_too_long_loses_the_event_and_not_the_next(
         await until(lambda: door.given_up == 1)
         receiver.statuses.clear()
         await until(lambda: door.delivered + door.given_up == 2)
+
+
+@asynccontextmanager
+async def refused(database, writer, receiver, secret_file, frames):
+    """A webhook that has refused these frames' events for good, and is mended."""
+    receiver.statuses = [404] * 5 * len(frames)
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+        store(writer, *[match(frame) for frame in frames])
+        events.announce()
+        await until(lambda: door.given_up == len(frames))
+        receiver.requests.clear()
+        yield door, events
+
+
+async def test_what_was_given_up_is_sent_again_oldest_first_and_leaves_the_list(
+    database, writer, receiver, secret_file, quick
+):
+    async with refused(database, writer, receiver, secret_file, [1, 2, 3]) as (door, events):
+        assert await events.resend((), "webhook:door", [match(2).id]) == Resent(1, 0)
+        await until(lambda: door.delivered == 1)
+        assert await events.resend((), None, []) == Resent(2, 0)
+        await until(lambda: door.delivered == 3)
+        assert await events.failed_deliveries((), 10) == []
+        assert await events.resend((), None, []) == Resent(0, 0)
+        store(writer, match(4))
+        events.announce()
+        await until(lambda: door.delivered == 4)
+    assert receiver.frames == [2, 1, 3, 4]
+    assert [headers["webhook-id"] for headers, _ in receiver.requests[:1]] == [match(2).id]
+
+
+async def test_what_is_refused_again_stays_on_the_list_and_stops_nothing(
+    database, writer, receiver, secret_file, quick
+):
+    async with refused(database, writer, receiver, secret_file, [1, 2]) as (door, events):
+        receiver.statuses = [410]
+        await events.resend((), None, [])
+        await until(lambda: door.delivered == 1)
+        (failed,) = await events.failed_deliveries((), 10)
+    assert (failed.event.event.frame, failed.attempts) == (1, 6)
+    assert "status 410" in failed.reason
+    assert receiver.frames == [2]
+
+
+async def test_a_receiver_that_is_away_again_is_tried_once_and_told_what_is_new(
+    database, writer, receiver, secret_file, quick
+):
+    async with refused(database, writer, receiver, secret_file, [1, 2, 3]) as (door, events):
+        receiver.statuses = [503]
+        await events.resend((), None, [])
+        await until(lambda: len(receiver.requests) == 1)
+        store(writer, match(4))
+        events.announce()
+        await until(lambda: door.delivered == 1)
+        failed = await events.failed_deliveries((), 10)
+    assert receiver.frames == [4]
+    assert {one.event.event.frame: one.attempts for one in failed} == {1: 6, 2: 5, 3: 5}
+
+
+async def test_what_nobody_can_be_told_late_is_left(database, writer, secret_file):
+    store(writer, match(1), match(2))
+    settings = {"mqtt": MqttSettings(host="127.0.0.1", port=free_port())}
+    async with delivering(database, **settings) as (_, events):
+        first, second = (await events.updates("", 0, EventFilter(), 10, 0.0)).events
+        TargetProgress(database, "mqtt").give_up(first, 1, "away")
+        TargetProgress(database, "webhook:gone").give_up(second, 5, "status 404")
+        assert await events.resend((), None, []) == Resent(0, 2)
+        assert len(await events.failed_deliveries((), 10)) == 2
 
 
 async def test_an_erased_event_is_not_delivered(database, writer, receiver, secret_file, quick):
