@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def hermes_once(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HERMES, *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([HERMES, *arguments], capture_output=True, text=True, timeout=LIMIT_S)
 
 
 def test_up_publish_ask_and_a_clean_end_on_sigterm(hermes, tmp_path):

@@ -104,7 +104,7 @@ def spread(streams: dict[str, StreamStatus]) -> Counter[str]:
 async def answers(client: ClusterClient) -> dict[str, str]:
     found = {}
     for stream in STREAMS:
-        items = [item async for item in client.ask(stream, QUESTION, timeout_s=60)]
+        items = [item async for item in client.ask(stream, QUESTION, timeout_s=LIMIT_S)]
         assert isinstance(items[-1], Answer)
         found[stream] = items[-1].text
     return found
