@@ -24,11 +24,12 @@ EVERYTHING = "all at once"
 MOVE = "move"
 """A worker is drained for a moment, so that its streams move to the other."""
 KINDS = (MEMORY, INGEST, COORDINATOR, ROUTER, MOVE, EVERYTHING)
-ROUND = len(KINDS) + 1
-"""Faults of a round: each kind once, and that of memory workers twice."""
 
 _ANSWER_S = 2.0
 _DRAINED_S = (1.0, 3.0)
+
+ROUND = len(KINDS) + 1
+"""Faults of a round: each kind once, and that of memory workers twice."""
 
 
 def plan(faults: int, chance: random.Random) -> list[str]:

@@ -31,6 +31,9 @@ from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
+_SOON_S = 15.0
+"""Kafka's own limits are 30 s and more; a machine that is busy with other tests needs some for half a second's."""
+
 
 @pytest.fixture
 def settings(kafka_settings):
@@ -237,7 +240,7 @@ def test_absent_broker_is_reported_within_the_time_out(kafka_settings):
         started = time.monotonic()
         with pytest.raises(BrokerUnavailable, match=re.escape("127.0.0.1:9")):
             client(away)
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < _SOON_S
 
 
 def test_broker_that_dies_is_reported_by_everything_that_needs_an_answer(kafka_settings):
@@ -264,7 +267,7 @@ def test_broker_that_dies_is_reported_by_everything_that_needs_an_answer(kafka_s
         lost.result(LIMIT_S)
     started = time.monotonic()
     consumer.close()
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < _SOON_S
 
 
 def test_full_buffer_makes_the_sender_wait_and_then_fail(kafka_settings):
@@ -280,6 +283,6 @@ def test_full_buffer_makes_the_sender_wait_and_then_fail(kafka_settings):
     started = time.monotonic()
     with pytest.raises(PublishFailed, match="buffer full"):
         publisher.send(settings.frames_topic, **arguments)
-    assert 0.4 < time.monotonic() - started < 2.0
+    assert 0.4 < time.monotonic() - started < _SOON_S
     with pytest.raises(PublishFailed):
         publisher.close(0.1)
