@@ -9,6 +9,9 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 2)')
 # OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 
+# Tests start hundreds of Python processes: bytecode is kept also where an image's environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup demo test chaos docs lint format clean
 .DEFAULT_GOAL := help
 
