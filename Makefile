@@ -9,6 +9,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 2)')
 # OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 
+# How many of them run whole systems, which take gigabytes of memory each.
+SYSTEMS ?= 3
 # Tests start hundreds of Python processes: bytecode is kept also where an image's environment says otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -31,7 +33,7 @@ demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" fo
 	@$(BIN)/hermes demo $(ARGS)
 
 test: $(STAMP) $(JAVASCRIPT) lint ## check the code and run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
+	TEST_SYSTEMS=$(SYSTEMS) $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 $(JAVASCRIPT): tests/javascript/package.json
 	@npm install --prefix tests/javascript --no-audit --no-fund --no-package-lock --silent && touch $@ \

@@ -5,6 +5,7 @@ starve each other and take gigabytes each. Tests of parts need the cores and lit
 systems, the longest first, and all others the parts meanwhile; whoever has nothing left of its own helps out.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from xdist.workermanage import WorkerController
 _PARTS = "unit"
 _SHARING = ("console", "deploy")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
-_SYSTEMS_AT_ONCE = 3
+_SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "3"))
 _SECONDS = {
     "chaos/test_broker_outage.py": 150,
     "e2e/test_demo.py": 140,
