@@ -11,6 +11,7 @@ from uuid import uuid4
 # the models here are too small to gain from a second thread. Read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import ray
 import torch
@@ -35,6 +36,10 @@ os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")
 
 _TESTS = Path(__file__).parent
+
+# A machine that is busy with other tests is slow, and not wrong.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items):
