@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Test processes, more than cores since much of the time is waiting; 0 runs one test after the other.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 2)')
+# Test processes, two more than cores since much of the time is waiting; 0 runs one test after the other.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count(), 6) + 2)')
 # OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 

@@ -84,7 +84,7 @@ async def test_streams_go_where_there_is_room_and_come_back_without_losing_a_fra
     assert {stream: status.memory for stream, status in drained.items()} == memories
 
     # While it goes on: frames keep coming, and the drained worker is let in again.
-    await system.hermes("drain", "memory-0", "--cancel")
+    await system.worker("coordinator").drain.remote("memory-0", False)
     newest = system.publish(20)
     after = await until(client, lambda streams: reached(newest)(streams) and spread(ON_BOTH)(streams))
     assert frames_seen(after) == {system.published}
@@ -135,7 +135,7 @@ async def test_a_worker_that_hangs_loses_its_streams_and_is_refused_when_it_goes
 async def test_a_drain_ends_with_the_process_that_was_drained(system: MovingStreams):
     client = await ClusterClient.connect(system.settings)
     await until(client, spread(ON_BOTH))
-    await system.hermes("drain", "memory-0", "--json")
+    await system.worker("coordinator").drain.remote("memory-0")
     await until(client, spread({"memory-1": 6}))
 
     ray.kill(system.worker("memory-0"), no_restart=False)  # as a pod that is replaced
