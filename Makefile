@@ -4,13 +4,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Test processes, two more than cores since much of the time is waiting; 0 runs one test after the other.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count(), 6) + 2)')
+# Test processes, three more than cores since much of the time is waiting; 0 runs one test after the other.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count(), 5) + 3)')
+# How many of them run whole systems, which take 2 to 3 GB of memory each.
+SYSTEMS ?= 4
 # OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 
-# How many of them run whole systems, which take gigabytes of memory each.
-SYSTEMS ?= 3
 # Tests start hundreds of Python processes: bytecode is kept also where an image's environment says otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
