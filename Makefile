@@ -4,10 +4,15 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Test processes; 0 runs one test after the other.
-WORKERS ?= 2
+# Test processes, three more than cores since much of the time is waiting; 0 runs one test after the other.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count(), 5) + 3)')
+# How many of them run whole systems, which take 2 to 3 GB of memory each.
+SYSTEMS ?= 4
 # OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
+
+# Tests start hundreds of Python processes: bytecode is kept also where an image's environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test chaos docs lint format clean
 .DEFAULT_GOAL := help
@@ -28,7 +33,7 @@ demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" fo
 	@$(BIN)/hermes demo $(ARGS)
 
 test: $(STAMP) $(JAVASCRIPT) lint ## check the code and run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
+	TEST_SYSTEMS=$(SYSTEMS) $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 $(JAVASCRIPT): tests/javascript/package.json
 	@npm install --prefix tests/javascript --no-audit --no-fund --no-package-lock --silent && touch $@ \

@@ -11,13 +11,14 @@ from uuid import uuid4
 # the models here are too small to gain from a second thread. Read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import ray
 import torch
-from xdist.scheduler import LoadScopeScheduling
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
+from tests import scheduling
 from tests.durable_broker import BUCKET, DurableBroker
 from tests.object_store import ObjectStore
 
@@ -35,30 +36,24 @@ os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")
 
 _TESTS = Path(__file__).parent
-_WHOLE_SYSTEMS = ("chaos", "integration", "e2e", "deploy", "console")
-"""Folders of which one process runs all tests, the longest first: more systems at once would starve each other."""
+
+# A machine that is busy with other tests is slow, and not wrong.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items):
-    """Without a GPU its tests are left out. Side by side, what waits longest begins first, so that the rest can run."""
+    """Without a GPU its tests are left out."""
     if (of_gpu := [item for item in items if item.get_closest_marker("gpu")]) and not torch.cuda.is_available():
         for item in of_gpu:
             item.add_marker(pytest.mark.skip(reason="torch finds no GPU that CUDA can use"))
-    order = (*_WHOLE_SYSTEMS, "unit")
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: order.index(item.path.relative_to(_TESTS).parts[0]))
-
-
-class _ByFolderOrFile(LoadScopeScheduling):
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        folder = Path(file).relative_to("tests").parts[0]
-        return folder if folder in _WHOLE_SYSTEMS else file
+        items[:] = scheduling.in_order(items, _TESTS)
 
 
 def pytest_xdist_make_scheduler(config, log):
     """What a test process is given at once."""
-    return _ByFolderOrFile(config, log)
+    return scheduling.SystemsBesideParts(config, log)
 
 
 def pytest_unconfigure():

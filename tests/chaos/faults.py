@@ -29,6 +29,9 @@ KINDS = (MEMORY, INGEST, COORDINATOR, ROUTER, EVENT_SINK, MOVE, EVERYTHING)
 _ANSWER_S = 2.0
 _DRAINED_S = (1.0, 3.0)
 
+ROUND = len(KINDS) + 1
+"""Faults of a round: each kind once, and that of memory workers twice."""
+
 
 def plan(faults: int, chance: random.Random) -> list[str]:
     """Kinds of faults in random order, each as often as any other, give or take one; memory workers twice as often."""

@@ -168,7 +168,7 @@ async def scene(ray_cluster: None, durable_broker: DurableBroker, object_store: 
         memory={"slots": len(STREAMS)},
         engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 3, "request_timeout_s": 2.0},
-        video={"target_fps": 2.0},
+        video={"target_fps": 1.0},
         snapshots={"url": f"s3://snapshots/{uuid4().hex}", "interval_s": 1.0},
         cluster={"memory_workers": 2},
         standing=events.standing("hermes-tiny-random"),

@@ -1,8 +1,8 @@
 """Processes are killed and streams move under steady ingest and questions; nothing is lost, nothing comes twice
 and every answer and every event is as if nothing had happened.
 
-``CHAOS_FAULTS`` says how many faults there are: 20 by default, 200 are the long form (``make chaos FAULTS=200``), whose
-report goes to ``CHAOS_REPORT``.
+``CHAOS_FAULTS`` says how many faults there are: by default each kind once, and that of memory workers twice.
+``make chaos`` has 20, ``make chaos FAULTS=200`` is the long form; their report goes to ``CHAOS_REPORT``.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from hermes_ray.transport.topics import ensure_topics
 from tests.chaos import commits, events
 from tests.chaos.asking import Users
 from tests.chaos.cameras import Cameras
-from tests.chaos.faults import FaultInjector, plan
+from tests.chaos.faults import ROUND, FaultInjector, plan
 from tests.chaos.held_restart import lose_a_worker
 from tests.chaos.report import Fault, Report
 from tests.chaos.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
@@ -32,7 +32,7 @@ from tests.chaos.watching import Watch, watching
 from tests.own_cluster import own_cluster
 from tests.patience import LIMIT_S
 
-FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
+FAULTS = int(os.environ.get("CHAOS_FAULTS", ROUND))
 REPORT = os.environ.get("CHAOS_REPORT")
 STREAMS = tuple(f"cam-{number}" for number in range(8))
 ROUND_S = 0.25

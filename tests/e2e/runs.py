@@ -84,10 +84,10 @@ class Run:
 
 
 def wait_for_frames(url: str, stream_id: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LIMIT_S
     with HermesClient(url) as client:
         while time.monotonic() < deadline:
             if any(stream.id == stream_id and stream.frames_seen for stream in client.streams()):
                 return
             time.sleep(0.2)
-    raise AssertionError(f"{stream_id} has no frames after 60 s")
+    raise AssertionError(f"{stream_id} has no frames after {LIMIT_S} s")

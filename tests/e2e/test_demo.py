@@ -88,11 +88,11 @@ def test_a_running_demo_says_where_to_ask_and_ends_on_ctrl_c(hermes):
     wait_for_frames(url, "street-1")
     asked = subprocess.run(
         [HERMES, "ask", "street-1", "what is in view now ?", "--url", url, "--json", "--max-tokens", "4"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=LIMIT_S,
     )  # fmt: skip
     assert json.loads(asked.stdout)["frames_seen"] > 0, asked.stderr
     unknown = subprocess.run(
-        [HERMES, "ask", "nobody", "who?", "--url", url], capture_output=True, text=True, timeout=60
+        [HERMES, "ask", "nobody", "who?", "--url", url], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert unknown.returncode == 1
     assert "error (unknown-stream)" in unknown.stderr

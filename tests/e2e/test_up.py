@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 
 def hermes_once(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HERMES, *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([HERMES, *arguments], capture_output=True, text=True, timeout=LIMIT_S)
 
 
 def wait_for_standing_question(url: str, name: str, stream: str) -> None:

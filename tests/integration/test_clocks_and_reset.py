@@ -38,7 +38,7 @@ def settings(ray_cluster, broker, tmp_path_factory) -> Iterator[Settings]:
         cluster={"memory_workers": 1, "ingest_workers": 1},
     )
     ensure_topics(settings.kafka)
-    wait_until_ready(settings, 120)
+    wait_until_ready(settings, LIMIT_S)
     yield settings
     shutdown_cluster(settings)
 
@@ -109,7 +109,7 @@ async def test_a_stream_that_was_reset_sees_only_what_comes_after_and_the_others
     publish(settings, NOW, "cam")  # months earlier than what it had seen: it remembers no time either
     after = await having(client, "cam", last(NOW))
     assert after.memory.frames_seen == FRAMES
-    assert [item async for item in client.ask("cam", Question("What is there?", max_tokens=3), 30)]
+    assert [item async for item in client.ask("cam", Question("What is there?", max_tokens=3), LIMIT_S)]
     assert (await client.stream("other")).memory == other.memory
 
     await kill_its_owner(settings, client, "cam")

@@ -21,6 +21,7 @@ from hermes_ray.transport.dead_letters import DeadLetter
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import compression_of_frames, ensure_topics
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +50,7 @@ def consumer(settings: KafkaSettings) -> Iterator[PartitionConsumer]:
 def publish(settings: KafkaSettings, codec: str | None, value: bytes = b"v" * 2000) -> None:
     options = connection_options(settings) | {"compression_type": codec}
     with closing(KafkaProducer(**options)) as producer:
-        producer.send(settings.frames_topic, value, b"cam", [("content-type", b"image/jpeg")]).get(10)
+        producer.send(settings.frames_topic, value, b"cam", [("content-type", b"image/jpeg")]).get(LIMIT_S)
 
 
 def publish_damaged(settings: KafkaSettings, codec: str, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +62,7 @@ def publish_damaged(settings: KafkaSettings, codec: str, damage: str, monkeypatc
 
 
 def read_one(consumer: PartitionConsumer) -> Record:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + LIMIT_S
     while not (records := consumer.poll(0.2, max_records=1)):
         assert time.monotonic() < deadline
     return records[0]

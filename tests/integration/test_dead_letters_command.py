@@ -13,6 +13,7 @@ from hermes_ray.transport.dead_letters import DeadLetterWriter
 from hermes_ray.transport.publisher import RecordPublisher
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.topics import ensure_topics
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -46,7 +47,7 @@ def record(settings, offset, key=b"cam-1", value=b"not a picture", headers=(("co
 def bury(settings, *letters):
     with DeadLetterWriter(settings) as writer:
         for lost, error in letters:
-            writer.write(lost, error).result(5)
+            writer.write(lost, error).result(LIMIT_S)
 
 
 def frames(settings, count):
@@ -55,8 +56,9 @@ def frames(settings, count):
         topic = settings.frames_topic
         consumer.assign({(topic, partition): 0 for partition in consumer.partitions_for(topic)})
         found = []
-        deadline = time.monotonic() + 10
-        while any(consumer.lag().values()) and time.monotonic() < deadline:
+        deadline = time.monotonic() + LIMIT_S
+        while any(consumer.lag().values()):
+            assert time.monotonic() < deadline, found
             found += consumer.poll(0.5)
     assert len(found) == count
     return found
@@ -93,7 +95,7 @@ def test_list_can_be_narrowed_and_counts_all_that_match(hermes, settings):
 
 def test_records_of_somebody_else_are_counted_and_do_not_stop_the_list(hermes, settings):
     publisher = RecordPublisher(settings)
-    publisher.send(settings.dead_letters_topic, key=b"k", value=b"v", headers=[]).result(5)
+    publisher.send(settings.dead_letters_topic, key=b"k", value=b"v", headers=[]).result(LIMIT_S)
     publisher.close()
     bury(settings, (record(settings, 1), UndecodableMedia("x")))
     found = listed(hermes)

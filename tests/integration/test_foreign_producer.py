@@ -18,6 +18,7 @@ from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import DecodeLimits, decode, encode_jpeg
 from tests.integration.handshake_relay import HandshakeRelay
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +38,7 @@ def kcat(settings, *arguments):
     program = shutil.which("kcat")
     assert program, "this test needs kcat: apt-get install kcat (https://github.com/edenhill/kcat)"
     command = [program, "-P", "-b", settings.bootstrap_servers, "-t", settings.frames_topic, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert result.returncode == 0, f"kcat failed: {result.stderr}"
 
 
@@ -50,12 +51,11 @@ def read_records(settings, count):
     with PartitionConsumer(settings) as consumer:
         topic = settings.frames_topic
         consumer.assign({(topic, partition): 0 for partition in consumer.partitions_for(topic)})
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + LIMIT_S
+        while len(records) < count:
+            assert time.monotonic() < deadline, f"{len(records)} records arrived in {LIMIT_S} s, not {count}"
             records += consumer.poll(0.5)
-            if len(records) >= count:
-                return records
-    raise AssertionError(f"{len(records)} records arrived within 10 s, not {count}")
+    return records
 
 
 @pytest.fixture
@@ -106,7 +106,9 @@ def run_recipe(tool, settings, directory, **replaced):
     for text, other in replaced.items():
         assert text in recipe
         recipe = recipe.replace(text, other)
-    run = subprocess.run(["bash", "-c", recipe], cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(
+        ["bash", "-c", recipe], cwd=directory, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
     assert run.returncode == 0, run.stderr
 
 

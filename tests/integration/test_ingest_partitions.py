@@ -61,7 +61,7 @@ def publish(settings: Settings, stream: str, partition: int, numbers: range) -> 
             value=message.payload,
             headers=message.to_headers(),
             partition=partition,
-        ).get(10)
+        ).get(LIMIT_S)
     producer.close()
 
 
@@ -86,7 +86,7 @@ def has(frames: int, *names: str) -> Callable[[dict[str, StreamStatus]], bool]:
 
 def process_of(settings: Settings, name: str) -> int:
     handle = find_actor(name, settings.cluster.namespace)
-    return fetch(handle.__ray_call__.remote(lambda _: os.getpid()), name, timeout_s=5)
+    return fetch(handle.__ray_call__.remote(lambda _: os.getpid()), name, timeout_s=LIMIT_S)
 
 
 async def test_a_stream_that_waits_for_its_owner_holds_up_no_other(settings):

@@ -16,6 +16,7 @@ from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +50,7 @@ def reader_for(kafka: KafkaSettings, **options: object) -> PartitionReader:
 
 def read(reader: PartitionReader, consumer: PartitionConsumer, until: Callable[[list[Record]], bool]) -> list[Record]:
     records: list[Record] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + LIMIT_S
     while not until(records):
         assert time.monotonic() < deadline, records
         record = reader.read(consumer, 0.05)
@@ -192,7 +193,7 @@ def test_what_a_transactional_producer_leaves_behind_is_no_lag_and_can_be_commit
 
     records = read(reader, consumer, lambda records: len(records) == 3)
     assert [record.offset for record in records] == [0, 2, 4]  # a marker behind each
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + LIMIT_S
     while reader.next_offset(0) != 6:
         assert time.monotonic() < deadline, reader.next_offset(0)
         assert reader.read(consumer, 0.05) is None

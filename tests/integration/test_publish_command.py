@@ -16,6 +16,7 @@ from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import DecodeLimits, SegmentEncoder, decode
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
@@ -57,8 +58,9 @@ def capture_times(settings, limits: DecodeLimits | None = None) -> list[int]:
     with PartitionConsumer(settings) as consumer:
         topic = settings.frames_topic
         consumer.assign({(topic, partition): 0 for partition in consumer.partitions_for(topic)})
-        deadline = time.monotonic() + 10
-        while any(consumer.lag().values()) and time.monotonic() < deadline:
+        deadline = time.monotonic() + LIMIT_S
+        while any(consumer.lag().values()):
+            assert time.monotonic() < deadline, times
             for record in consumer.poll(0.5):
                 message = FrameMessage.from_record(record)
                 frames = decode(message.payload, message.content_type, message.ts_ms, limits or DecodeLimits())

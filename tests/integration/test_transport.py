@@ -27,8 +27,12 @@ from hermes_ray.transport.publisher import RecordPublisher
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
+from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
+
+_SOON_S = 15.0
+"""Kafka's own limits are 30 s and more; a machine that is busy with other tests needs some for half a second's."""
 
 
 @pytest.fixture
@@ -49,13 +53,14 @@ def picture(stream="cam-0", seq=0, size=1000):
 
 def publish(settings, messages):
     with FrameProducer(settings) as producer:
-        return [future.result(5) for future in [producer.send(message) for message in messages]]
+        return [future.result(LIMIT_S) for future in [producer.send(message) for message in messages]]
 
 
-def read(consumer, count, timeout_s=10.0):
-    deadline = time.monotonic() + timeout_s
+def read(consumer, count):
+    deadline = time.monotonic() + LIMIT_S
     records = []
-    while len(records) < count and time.monotonic() < deadline:
+    while len(records) < count:
+        assert time.monotonic() < deadline, records
         records += consumer.poll(0.2)
     return records
 
@@ -115,7 +120,7 @@ def test_reassignment_keeps_positions_and_drops_the_rest(settings, consumer):
     seen = read(consumer, sum(consumer.end_offsets([first, second]).values()))
     consumer.assign({first: consumer.position(first)})
     publish(settings, [picture(streams[first[1]], 1), picture(streams[second[1]], 1)])
-    later = read(consumer, 2, timeout_s=1.0)
+    later = [*read(consumer, 1), *consumer.poll(0.5)]
     assert [record.partition for record in later] == [first[1]]
     assert {(r.partition, r.offset) for r in seen}.isdisjoint((r.partition, r.offset) for r in later)
 
@@ -144,7 +149,7 @@ def test_offset_beyond_the_log_is_reported_until_the_owner_seeks(settings, consu
     consumer.seek(partition, 50)
     for _ in range(2):
         with pytest.raises(OffsetOutOfRange) as caught:
-            read(consumer, 1, timeout_s=5.0)
+            read(consumer, 1)
         assert (caught.value.offset, caught.value.beginning, caught.value.end) == (50, 0, 3)
     consumer.seek(partition, caught.value.end - 1)
     assert [record.offset for record in read(consumer, 1)] == [2]
@@ -209,7 +214,7 @@ def test_dead_letter_keeps_the_record_its_place_and_the_reason(settings, consume
     headers = (("content-type", b"image/jpeg"), ("trace", b"\xff"))
     lost = Record(settings.frames_topic, 2, 17, 1234, b"\xffkey", b"not a jpeg", headers)
     with DeadLetterWriter(settings) as writer:
-        writer.write(lost, UndecodableMedia("no start marker\nin it")).result(5)
+        writer.write(lost, UndecodableMedia("no start marker\nin it")).result(LIMIT_S)
     consumer.assign({(settings.dead_letters_topic, 0): 0})
     letter = DeadLetter.from_record(read(consumer, 1)[0])
     assert letter == DeadLetter(lost, "undecodable-media", "no start marker\nin it", 10, 10)
@@ -220,8 +225,8 @@ def test_dead_letter_of_a_huge_hostile_record_is_bounded(settings, consumer):
     headers = tuple((f"h{n}" * 5000, b"x" * 10_000) for n in range(500))
     huge = Record(settings.frames_topic, 0, 1, 0, b"k" * 100_000, b"p" * settings.max_record_bytes, headers)
     with DeadLetterWriter(settings) as writer:
-        writer.write(huge, InvalidHeader("bad" * 10_000)).result(5)
-        writer.write(Record(settings.frames_topic, 0, 2, -1, None, None), InvalidHeader("tombstone")).result(5)
+        writer.write(huge, InvalidHeader("bad" * 10_000)).result(LIMIT_S)
+        writer.write(Record(settings.frames_topic, 0, 2, -1, None, None), InvalidHeader("tombstone")).result(LIMIT_S)
     consumer.assign({(settings.dead_letters_topic, 0): 0})
     cut, tombstone = (DeadLetter.from_record(record) for record in read(consumer, 2))
     assert cut.payload_bytes == settings.max_record_bytes
@@ -235,7 +240,7 @@ def test_absent_broker_is_reported_within_the_time_out(kafka_settings):
         started = time.monotonic()
         with pytest.raises(BrokerUnavailable, match=re.escape("127.0.0.1:9")):
             client(away)
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < _SOON_S
 
 
 def test_broker_that_dies_is_reported_by_everything_that_needs_an_answer(kafka_settings):
@@ -246,7 +251,7 @@ def test_broker_that_dies_is_reported_by_everything_that_needs_an_answer(kafka_s
         ensure_topics(settings)
         publish(settings, [picture()])
         consumer, producer = PartitionConsumer(settings), FrameProducer(settings)
-        producer.send(picture()).result(5)
+        producer.send(picture()).result(LIMIT_S)
         partition = (settings.frames_topic, 0)
         consumer.assign({partition: 0})
     assert consumer.poll(0.3) == []
@@ -259,10 +264,10 @@ def test_broker_that_dies_is_reported_by_everything_that_needs_an_answer(kafka_s
     with pytest.raises(PublishFailed):
         producer.close(0.3)
     with pytest.raises(TransportError):
-        lost.result(5)
+        lost.result(LIMIT_S)
     started = time.monotonic()
     consumer.close()
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < _SOON_S
 
 
 def test_full_buffer_makes_the_sender_wait_and_then_fail(kafka_settings):
@@ -273,11 +278,11 @@ def test_full_buffer_makes_the_sender_wait_and_then_fail(kafka_settings):
         ensure_topics(settings)
         publisher = RecordPublisher(settings, max_buffer_bytes=2000)
         arguments = {"key": b"k", "value": b"x" * 1500, "headers": []}
-        publisher.send(settings.frames_topic, **arguments).result(5)
+        publisher.send(settings.frames_topic, **arguments).result(LIMIT_S)
     publisher.send(settings.frames_topic, **arguments)
     started = time.monotonic()
     with pytest.raises(PublishFailed, match="buffer full"):
         publisher.send(settings.frames_topic, **arguments)
-    assert 0.4 < time.monotonic() - started < 2.0
+    assert 0.4 < time.monotonic() - started < _SOON_S
     with pytest.raises(PublishFailed):
         publisher.close(0.1)

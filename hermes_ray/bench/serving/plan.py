@@ -55,10 +55,15 @@ class Plan:
         return MemorySettings(budget_tokens=self.budget_tokens)
 
     @property
-    def engine_askers(self) -> tuple[int, ...]:
-        """Levels at which an engine alone can be asked: it refuses more than it queues, and has no queue before it."""
+    def most_of_engine(self) -> int:
+        """How many can ask an engine alone at once: it refuses more than it queues, and has no queue before it."""
         limits = EngineSettings()
-        return tuple(count for count in self.askers if count <= limits.max_questions + limits.max_questions_waiting)
+        return limits.max_questions + limits.max_questions_waiting
+
+    @property
+    def engine_askers(self) -> tuple[int, ...]:
+        """Levels at which an engine alone can be asked."""
+        return tuple(count for count in self.askers if count <= self.most_of_engine)
 
     def settings(self, bootstrap_servers: str, snapshots: str) -> dict[str, Any]:
         """Settings of the system under test; what is not named here is left as shipped.

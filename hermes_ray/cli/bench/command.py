@@ -268,6 +268,7 @@ def recovery(
 def serving(
     quick: Annotated[bool, typer.Option("--quick", help="Few levels, a few seconds each.")] = False,
     seconds: Annotated[float | None, typer.Option(min=1, help="Of each level (default 20).")] = None,
+    askers: Annotated[list[int] | None, typer.Option(min=1, help="Only a level of so many. Repeatable.")] = None,
     json_file: JsonFile = None,
     verbose: Verbose = False,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the results (needs matplotlib).")] = None,
@@ -280,7 +281,8 @@ def serving(
     """
     from hermes_ray.cli.bench.serving import run_serving
 
-    document = run_serving({"seconds": seconds}, quick=quick, picture=picture, verbose=verbose)
+    changes = {"seconds": seconds, "askers": tuple(sorted(set(askers))) if askers else None}
+    document = run_serving(changes, quick=quick, picture=picture, verbose=verbose)
     _write(document, json_file)
 
 

@@ -25,6 +25,7 @@ from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.cli.running.system import start_system
 from hermes_ray.config import LogSettings
+from hermes_ray.errors import ConfigError
 from hermes_ray.observability.logs import configure_logs
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
@@ -40,10 +41,12 @@ def run_serving(changes: Mapping[str, Any], *, quick: bool, picture: Path | None
         verbose: print what is behind each figure too.
 
     Raises:
-        ConfigError: no matplotlib to draw with.
+        ConfigError: no matplotlib to draw with, or no level at which an engine alone can be asked.
         HermesError: the system cannot be started.
     """
     plan = replace(QUICK if quick else FULL, **{name: value for name, value in changes.items() if value is not None})
+    if not plan.engine_askers:
+        raise ConfigError(f"--askers {min(plan.askers)}: add a level of at most {plan.most_of_engine} to compare with")
     if picture is not None:
         require_matplotlib()  # now, not behind a long run
     machine, began = describe_machine(), perf_counter()

@@ -89,7 +89,7 @@ def on_socket(app: FastAPI, port: int = 0) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LIMIT_S
     while not server.started:
         assert time.monotonic() < deadline
         time.sleep(0.01)

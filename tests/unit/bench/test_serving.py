@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.serving.http_askers import HttpAskers
@@ -17,6 +18,8 @@ from hermes_ray.bench.serving.picture import draw
 from hermes_ray.bench.serving.plan import Plan
 from hermes_ray.bench.serving.results import figures
 from hermes_ray.bench.serving.run import report
+from hermes_ray.cli.main import app
+from tests.patience import LIMIT_S
 
 PLAN = Plan(askers=(1, 64, 500), seconds=10)
 
@@ -92,7 +95,7 @@ async def test_answers_refusals_and_what_is_neither_are_told_apart():
         host, port = server.sockets[0].getsockname()
         askers = HttpAskers(f"http://{host}:{port}", PLAN, streamed=False)
         asking = asyncio.create_task(askers.ask_for_ever(7))
-        await asyncio.wait_for(over.wait(), 10)
+        await asyncio.wait_for(over.wait(), LIMIT_S)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
     # One stream after the other, beginning with another for the next asker.
@@ -124,3 +127,8 @@ async def test_a_plain_connection_reads_what_httpx_reads():
             response = await connection.post("/", {})
             body = b"".join([piece async for piece in connection.body(response)])
     assert body.decode() == expected == text
+
+
+def test_levels_with_nothing_to_compare_with_are_a_wrong_option():
+    result = CliRunner().invoke(app, ["bench", "serving", "--askers", "500", "--askers", "400"])
+    assert (result.exit_code, "--askers 400: add a level of at most 72" in result.output) == (2, True)

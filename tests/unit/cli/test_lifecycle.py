@@ -85,7 +85,7 @@ def test_a_signal_in_steady_state_ends_the_wait_without_an_error(program):
     """)
     wait_for(process, "tick")
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
     assert output.splitlines()[-1] == "stopped"
 
@@ -125,7 +125,7 @@ def test_a_second_signal_kills_what_will_not_end(program, tmp_path):
     process.send_signal(signal.SIGINT)
     wait_for(process, "ending")
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=LIMIT_S) == 130
     assert not is_running(int((tmp_path / "child").read_text()))
 
 
@@ -143,7 +143,7 @@ def test_grandchildren_whose_parent_died_are_ended_too(program, tmp_path):
                 subprocess.run([sys.executable, "-c", CHILD])
         run(body)
     """)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=LIMIT_S) == 0
     assert not is_running(int((tmp_path / "grandchild").read_text()))
 
 
@@ -156,7 +156,7 @@ def test_a_child_that_was_there_before_is_left_alone(program):
         stranger.kill()
         stranger.wait()
     """)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=LIMIT_S)
     assert output.strip() == "own ended True, stranger ended False"
 
 
@@ -175,7 +175,7 @@ def test_a_signal_whose_exception_python_dropped_still_ends_start_up(program):
     """)
     wait_for(process, "finalising")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 143
+    assert process.wait(timeout=LIMIT_S) == 143
 
 
 def test_a_signal_waits_for_what_must_not_be_left_half_way(program):
@@ -191,7 +191,7 @@ def test_a_signal_waits_for_what_must_not_be_left_half_way(program):
     """)
     wait_for(process, "importing")
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
     assert output.splitlines() == ["imported"]
 
@@ -210,7 +210,7 @@ def test_cleaning_up_behind_a_signal_is_not_interrupted_by_it_again(program):
     """)
     wait_for(process, "starting")
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 143
     assert output.splitlines() == ["cleaned up"]
 
@@ -228,7 +228,7 @@ def test_a_library_that_makes_another_error_of_it_does_not_change_the_exit_code(
     """)
     wait_for(process, "starting")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 143
+    assert process.wait(timeout=LIMIT_S) == 143
 
 
 def test_one_failing_end_does_not_keep_the_rest_from_ending(program):
@@ -244,7 +244,7 @@ def test_one_failing_end_does_not_keep_the_rest_from_ending(program):
                 lifecycle.at_end(fail)
         run(body)
     """)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
     assert output.splitlines() == ["while stopping: 3 records unconfirmed", "ended"]
 
@@ -262,11 +262,11 @@ def test_a_library_that_takes_sigterm_does_not_change_the_exit_code(program):
     """)
     wait_for(process, "starting")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 143
+    assert process.wait(timeout=LIMIT_S) == 143
 
 
 def is_running(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return False

@@ -18,14 +18,14 @@ FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthChe
 
 
 def frames_or_media_error(payload, content_type):
-    began = time.monotonic()
+    began_s = time.process_time()
     try:
         for count, frame in enumerate(decode(payload, content_type, 0, LIMITS), start=1):
             assert frame.height * frame.width <= LIMITS.max_pixels
             assert count <= LIMITS.max_frames
     except MediaError as error:
         assert str(error)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began_s < 5
 
 
 @FEW

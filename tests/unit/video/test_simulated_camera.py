@@ -33,7 +33,7 @@ def test_realtime_frames_come_when_they_are_due():
     camera = SimulatedCamera(1, fps=20, width=32, height=32, realtime=True, seconds=0.5)
     began = time.monotonic()
     assert len(list(camera.frames())) == 10
-    assert 0.44 <= time.monotonic() - began < 2.0
+    assert time.monotonic() - began >= 0.44
 
 
 def test_closing_from_another_thread_ends_a_waiting_camera():
@@ -41,7 +41,7 @@ def test_closing_from_another_thread_ends_a_waiting_camera():
     threading.Timer(0.1, camera.close).start()
     began = time.monotonic()
     assert len(list(camera.frames())) == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 8, "the next frame is due after ten seconds"
 
 
 def test_an_endless_camera_can_be_read_in_part():

@@ -20,6 +20,7 @@ from hermes_ray.client import HermesClient
 from hermes_ray.config import load
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import ConfigError, Forbidden, RateLimited, Unauthorized
+from tests.patience import LIMIT_S
 from tests.unit.api.conftest import STREAM, app_of, on_socket
 from tests.unit.api.keys.conftest import MakeKey
 
@@ -105,7 +106,7 @@ def test_a_share_that_is_used_up_is_an_error_that_says_when_to_come_back(
     body = json.dumps({"question": "q", **later}).encode()
     with HermesClient(keyed_url, secret) as client, socket.create_connection(_address(keyed_url)) as waiting:
         waiting.sendall(_request(secret, len(body)) + body)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + LIMIT_S
         while not engine.stats().questions_waiting:
             assert time.monotonic() < deadline
         with pytest.raises(RateLimited, match="questions_ahead") as refused:

@@ -1,0 +1,91 @@
+"""Which test process is given what, when several run side by side.
+
+Tests of whole systems mostly wait: processes start, die and come back. Few of them at once leave the cores idle, many
+starve each other and take gigabytes each. Tests of parts need the cores and little else. So a few processes run whole
+systems, the longest first, and all others the parts meanwhile; whoever has nothing left of its own helps out.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+_PARTS = "unit"
+_SHARING = ("console", "deploy")
+"""Folders whose files share what is dear to set up: each is given out as a whole."""
+_SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "4"))
+_SECONDS = {
+    "chaos/test_broker_outage.py": 150,
+    "e2e/test_demo.py": 140,
+    "deploy": 130,
+    "console": 110,
+    "chaos/test_node_dies.py": 110,
+    "chaos/test_processes_die.py": 100,
+    "integration/test_moves.py": 110,
+    "e2e/test_first_hour.py": 100,
+    "e2e/test_bench_recovery.py": 90,
+    "integration/test_clocks_and_reset.py": 85,
+    "chaos/test_hand_over.py": 80,
+    "integration/test_api.py": 75,
+    "chaos/test_more_streams_than_slots.py": 70,
+    "integration/test_cluster.py": 65,
+    "e2e/test_bench_serving.py": 60,
+    "integration/test_metrics.py": 60,
+    "integration/test_requests_that_end_workers.py": 55,
+    "integration/test_new_coordinator.py": 50,
+    "integration/test_falling_behind.py": 50,
+    "integration/test_keys.py": 50,
+    "integration/test_partition_growth.py": 45,
+    "integration/test_ingest_partitions.py": 45,
+    "chaos/test_malformed_messages.py": 40,
+    "e2e/test_up.py": 35,
+    "chaos/test_router_dies.py": 25,
+    "unit/api/test_fuzz.py": 25,
+    "unit/api/test_many_readers.py": 20,
+    "unit/cluster/control/test_ray_address.py": 18,
+    "unit/api/keys/test_clients.py": 15,
+    "unit/engine/test_unchanged.py": 12,
+}
+"""How long what is given out as one takes on two idle cores, as far as that is long: `pytest --durations=60` tells."""
+
+
+def in_order(items: list[pytest.Item], tests: Path) -> list[pytest.Item]:
+    """Whole systems, the longest first, and behind them the parts, the longest last.
+
+    Args:
+        items: what was collected.
+        tests: the folder of all tests.
+
+    Raises:
+        UsageError: something of which the duration is noted is not there any more.
+    """
+    if gone := [name for name in _SECONDS if not (tests / name).exists()]:
+        raise pytest.UsageError(f"{__file__}: remove {', '.join(gone)}")
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        unit = _unit(item.path.relative_to(tests))
+        of_parts, seconds = Path(unit).parts[0] == _PARTS, _SECONDS.get(unit, 0)
+        return of_parts, seconds if of_parts else -seconds
+
+    return sorted(items, key=place)
+
+
+class SystemsBesideParts(LoadScopeScheduling):
+    """Gives files, and folders that share something, to test processes. The collected items are :func:`in_order`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _unit(Path(nodeid.partition("::")[0]).relative_to("tests"))
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        for_systems = max(1, min(_SYSTEMS_AT_ONCE, len(self.nodes) - 1))
+        if node in self.nodes[:-for_systems]:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
+
+
+def _unit(path: Path) -> str:
+    """What a test file is given out with: itself, or its whole folder."""
+    folder = path.parts[0]
+    return folder if folder in _SHARING else path.as_posix()
