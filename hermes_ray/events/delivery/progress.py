@@ -52,4 +52,6 @@ class TargetProgress:
             connection.execute(FAILED_DELIVERIES.insert().values(at | said))
 
     def _move(self, connection: sa.Connection, sequence: int) -> None:
-        connection.execute(TARGETS.update().where(TARGETS.c.name == self._name).values(sequence=sequence))
+        # Never back: another cluster may have taken over while a last delivery of this one was under way.
+        own = TARGETS.update().where(TARGETS.c.name == self._name, TARGETS.c.sequence < sequence)
+        connection.execute(own.values(sequence=sequence))
