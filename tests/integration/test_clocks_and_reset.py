@@ -180,6 +180,7 @@ async def test_a_memory_goes_from_one_stream_to_another_and_survives_the_death_o
     with TemporaryFile() as file:
         async for part in exported.parts:
             file.write(part)
+        await exported.close()
         assert file.tell() == exported.size
         location = await client.import_memory("copy", partial(held, file), replace=False)
         assert location.worker == "memory-0"
