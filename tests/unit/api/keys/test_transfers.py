@@ -60,11 +60,17 @@ class SlowReader:
             "asgi": {"spec_version": "2.3"},
         }
 
+        request = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
         async def receive() -> dict[str, Any]:
-            await asyncio.Event().wait()
-            return {"type": "http.disconnect"}
+            if (message := next(request, None)) is None:
+                await asyncio.Event().wait()
+                return {"type": "http.disconnect"}
+            return message
 
         async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 200
             if message.get("body"):
                 self.begun.set()
                 await asyncio.Event().wait()
