@@ -24,8 +24,7 @@ def kafka(kafka_settings: KafkaSettings) -> KafkaSettings:
 def publish(kafka: KafkaSettings, *records: tuple[bytes, int]) -> None:
     producer = KafkaProducer(**connection_options(kafka))
     for key, partition in records:
-        producer.send(kafka.frames_topic, key=key, value=b"a picture", partition=partition)
-    producer.flush(20)
+        producer.send(kafka.frames_topic, key=key, value=b"a picture", partition=partition).get(20)
     producer.close()
 
 

@@ -34,7 +34,7 @@ class Served:
             await asyncio.Event().wait()
             return {"type": "http.disconnect"}
 
-        async def sent(message: dict[str, Any]) -> None:
+        async def sent(message: Any) -> None:
             await send(message)
             self.messages.append(message)
 
