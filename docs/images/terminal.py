@@ -1,4 +1,4 @@
-"""Makes the picture of the terminal in README.md: ``python docs/images/terminal.py`` in an environment with hermes-ray.
+"""Makes the picture of the terminal in getting-started.md: ``python docs/images/terminal.py``.
 
 A terminal (tmux) runs the demo as a person would; what stands there after a while is drawn with rich and Chromium.
 Needs both programs and the font DejaVu Sans Mono.

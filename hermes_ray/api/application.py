@@ -8,7 +8,8 @@ from starlette.routing import Route
 
 import hermes_ray
 from hermes_ray.api import documentation
-from hermes_ray.api.asking.event_updates import Followers
+from hermes_ray.api.asking.event_updates import MOST_FOLLOWERS
+from hermes_ray.api.asking.listeners import Listeners
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys import installation
 from hermes_ray.api.middleware.body_limit import BodyLimit
@@ -79,7 +80,9 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
     app.state.imports = 0
-    app.state.event_followers = Followers()
+    has_keys = settings.api.access.keys_file is not None
+    app.state.event_followers = Listeners(MOST_FOLLOWERS, shared=has_keys)
+    app.state.watchers = Listeners(updates.MOST_WATCHERS, shared=has_keys)
     for module in (
         index,
         console,

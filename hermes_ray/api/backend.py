@@ -1,12 +1,12 @@
 """What the routes need from whatever holds the memories: a cluster, or one engine in this process."""
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Annotated, BinaryIO, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
-from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.memory_file import MemoryFile, Receive
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import StandingQuestion
@@ -152,18 +152,19 @@ class Backend(Protocol):
         """
         ...
 
-    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+    async def import_memory(self, stream_id: str, receive: Receive, *, replace: bool) -> Location:
         """Begin a stream with a memory that was exported; frames that are published later come into it.
 
         Args:
             stream_id: which.
-            file: the memory, in a temporary file.
+            receive: gives the memory. What can be refused without it is refused before.
             replace: a memory that the stream has may be lost.
 
         Raises:
             StreamExists: it has one, and that may not be lost.
             InvalidMemory: the file holds none, or none for this system's model and settings.
             SnapshotError: it would be lost after a restart.
+            BodyTooLarge, BodyTimeout: as ``receive`` says.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
-from hermes_ray.cluster.wire.memory_file import MemoryFile, manifest_of, parts_of_file
+from hermes_ray.cluster.wire.memory_file import MemoryFile, Receive, manifest_of, parts_of_file
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change, StreamSettings, check_possible
 from hermes_ray.cluster.wire.stream_state import state_of
@@ -174,22 +174,29 @@ class EngineBackend:
         """
         stats = await asyncio.to_thread(self._engine.stream_stats, stream_id)
         data = await asyncio.to_thread(self._engine.snapshot, stream_id, manifest_of(stats, time.time()))
-        return MemoryFile(len(data), parts_of_file(io.BytesIO(data)))
+        parts = parts_of_file(io.BytesIO(data))
+        return MemoryFile(len(data), parts, parts.aclose)
 
-    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+    async def import_memory(self, stream_id: str, receive: Receive, *, replace: bool) -> Location:
         """Begin a stream with a memory that was exported.
 
         Raises:
             StreamExists: it has a memory, and that may not be lost.
             InvalidMemory: the file holds none, or none for this engine.
         """
-        await asyncio.to_thread(self._import, stream_id, file, replace)
+        await asyncio.to_thread(self._has, stream_id, replace)
+        await asyncio.to_thread(self._import, stream_id, await receive(), replace)
         return self.HERE
 
-    def _import(self, stream_id: str, file: BinaryIO, replace: bool) -> None:
+    def _has(self, stream_id: str, replace: bool) -> bool:
+        """Whether a stream has a memory. Raises ``StreamExists`` if that may not be lost."""
         exists = stream_id in self._engine.streams()
         if exists and not replace:
             raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
+        return exists
+
+    def _import(self, stream_id: str, file: BinaryIO, replace: bool) -> None:
+        exists = self._has(stream_id, replace)
         file.seek(0)
         data = file.read()
         try:

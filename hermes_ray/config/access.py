@@ -38,3 +38,5 @@ class LimitSettings(Section):
     there are no keys all of them for everybody together."""
     questions_ahead: Annotated[int, Field(ge=1)] = 32
     """How many of them may wait for a moment that has not come (``as_of``)."""
+    transfers: Annotated[int, Field(ge=1)] = 2
+    """Exports and imports of memories at once. A memory worker takes part in four, of all callers."""

@@ -6,6 +6,9 @@ from typing import Protocol
 from hermes_ray.errors import EventsUnavailable
 from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
 
+NOT_CERTAIN = "another cluster may own the streams and do this by now; waiting until that is known"
+"""Why nothing is stored or told now, for people."""
+
 
 class Events(Protocol):
     """Events that are kept. Every method raises ``EventsUnavailable`` where what keeps them is away."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Thread
 
 from hermes_ray.config import Settings
@@ -28,12 +28,13 @@ class EventKeeper:
 
     Args:
         settings: the whole tree; ``events.database`` is not null.
+        may_act: whether to store and to deliver now; called in any thread. What is kept can be read in any case.
 
     Raises:
         ConfigError: a driver or a library is missing.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, may_act: Callable[[], bool] = lambda: True) -> None:
         url = database_url(settings.events, settings.cluster.namespace)
         if url is None:
             raise ConfigError("events.database is null")
@@ -41,9 +42,9 @@ class EventKeeper:
         self._writer = EventWriter(self._database, settings.events.max_thumbnail_bytes)
         self.events = LocalEvents(self._database)
         """What is kept."""
-        self._runners = runners(settings.events, self._database, self.events)
+        self._runners = runners(settings.events, self._database, self.events, may_act)
         self._deliveries = [asyncio.create_task(_deliver(runner)) for runner in self._runners]
-        self._loop = EventSinkLoop(settings.kafka, settings.events, self._database, self.events.announce)
+        self._loop = EventSinkLoop(settings.kafka, settings.events, self._database, self.events.announce, may_act)
         self._thread = Thread(target=self._read, name="event-sink", daemon=True)
         self._thread.start()
         log.info("events are kept", database=self._database.name, targets=[runner.name for runner in self._runners])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from hermes_ray.config import EventSettings, KafkaSettings
 from hermes_ray.errors import EventRefused, EventsUnavailable, HermesError, OffsetOutOfRange, UnreadableRecord
 from hermes_ray.events.checking import checked_event
+from hermes_ray.events.contract import NOT_CERTAIN
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.retention import EventRetention
 from hermes_ray.events.writing import Arrival, EventWriter
@@ -43,10 +44,16 @@ class EventSinkLoop:
         settings: how much is kept.
         database: need not be prepared, or reachable.
         on_news: called in this thread when there are new events.
+        may_act: whether to store anything now.
     """
 
     def __init__(
-        self, kafka: KafkaSettings, settings: EventSettings, database: EventDatabase, on_news: Callable[[], None]
+        self,
+        kafka: KafkaSettings,
+        settings: EventSettings,
+        database: EventDatabase,
+        on_news: Callable[[], None],
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         self._kafka = kafka
         self._topic = kafka.events_topic
@@ -54,6 +61,7 @@ class EventSinkLoop:
         self._writer = EventWriter(database, settings.max_thumbnail_bytes)
         self._retention = EventRetention(database, settings)
         self._on_news = on_news
+        self._may_act = may_act
         self._stopping = threading.Event()
         self._known: dict[int, int] = {}
         self._log = ""
@@ -80,6 +88,10 @@ class EventSinkLoop:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             before = self.stored
+            if not self._may_act():
+                self.trouble = NOT_CERTAIN
+                self._stopping.wait(_POLL_S)
+                continue
             try:
                 self._database.prepare()
                 credentials = CredentialFiles(self._kafka)
@@ -94,12 +106,12 @@ class EventSinkLoop:
                 self._stopping.wait(pause_s)
 
     def _serve(self, consumer: PartitionConsumer, credentials: CredentialFiles) -> None:
-        """Work until told to stop, or until there are new credentials to connect with."""
+        """Work until told to stop, or there are new credentials to connect with, or another may have taken over."""
         self._log = consumer.identity_of(self._topic)
         self._known = self._writer.positions(self._log)
         self._attach(consumer)
         due_s = 0.0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._may_act():
             if records := self._poll(consumer):
                 self._store(records)
             self.trouble = None

@@ -2,7 +2,8 @@
 
 Every frame is applied once and in order, nothing is lost, and every answer of either cluster is as if nothing had
 happened. ``CHAOS_FAULTS`` says how long: with 20 there is one hand-over, with 200 there are ten. At every third the old
-cluster dies as a whole, right after the new one has claimed.
+cluster dies as a whole, right after the new one has claimed. ``CHAOS_STORE`` says where the snapshots and generations
+are: ``files``, or ``s3`` for an object store.
 """
 
 import os
@@ -14,6 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -33,6 +35,7 @@ from tests.own_cluster import own_cluster
 from tests.patience import LIMIT_S
 
 HAND_OVERS = max(1, int(os.environ.get("CHAOS_FAULTS", "20")) // 20)
+STORE = os.environ.get("CHAOS_STORE", "files")
 STREAMS = ("cam-0", "cam-1", "cam-2", "cam-3")
 ROUND_S = 0.25
 SEED = 7
@@ -43,14 +46,23 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 120 * HAND_OVER
 
 
 @pytest.fixture
-def settings(broker: EmbeddedBroker, tmp_path: Path) -> Settings:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if STORE == "files":
+        return str(tmp_path / "snapshots")
+    assert STORE == "s3", "CHAOS_STORE: files or s3"
+    request.getfixturevalue("object_store")
+    return f"s3://snapshots/{uuid4().hex}"
+
+
+@pytest.fixture
+def settings(broker: EmbeddedBroker, store_url: str) -> Settings:
     settings = own_cluster(
         broker,
         memory={"slots": len(STREAMS)},
         engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 2},
         video={"target_fps": 1.0},
-        snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 1.0},
+        snapshots={"url": store_url, "interval_s": 1.0},
         cluster={"memory_workers": 1, "move_after_s": 10.0},
         api={"port": 0},
     )

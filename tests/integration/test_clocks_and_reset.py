@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from functools import partial
 from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -162,6 +164,14 @@ async def test_a_stream_whose_worker_is_dead_can_be_erased_and_is_not_restored(s
         await client.stream("orphan")
 
 
+async def held(file: BinaryIO) -> BinaryIO:
+    return file
+
+
+async def never() -> BinaryIO:
+    raise AssertionError("what can be refused without the file is refused before it is read")
+
+
 async def test_a_memory_goes_from_one_stream_to_another_and_survives_the_death_of_its_worker(settings: Settings):
     client = await ClusterClient.connect(settings)
     publish(settings, NOW, "source")
@@ -170,11 +180,12 @@ async def test_a_memory_goes_from_one_stream_to_another_and_survives_the_death_o
     with TemporaryFile() as file:
         async for part in exported.parts:
             file.write(part)
+        await exported.close()
         assert file.tell() == exported.size
-        location = await client.import_memory("copy", file, replace=False)
+        location = await client.import_memory("copy", partial(held, file), replace=False)
         assert location.worker == "memory-0"
         with pytest.raises(StreamExists):
-            await client.import_memory("copy", file, replace=False)
+            await client.import_memory("copy", never, replace=False)
     assert (await client.memory_map("copy")).frames == (await client.memory_map("source")).frames
     await kill_its_owner(settings, client, "copy")
     publish(settings, NOW + 60_000, "copy")
@@ -182,7 +193,7 @@ async def test_a_memory_goes_from_one_stream_to_another_and_survives_the_death_o
     with TemporaryFile() as file:
         file.write(b"no memory")
         with pytest.raises(InvalidMemory):
-            await client.import_memory("nonsense", file, replace=False)
+            await client.import_memory("nonsense", partial(held, file), replace=False)
     with pytest.raises(UnknownStream):
         await client.locate("nonsense")
 

@@ -33,9 +33,11 @@ def event(number: int, stream: str = "cam", thumbnail: bytes = b"\xff\xd8jpeg") 
 
 
 @asynccontextmanager
-async def publishing(settings: KafkaSettings, keeper: StreamKeeper) -> AsyncIterator[StandingMeters]:
+async def publishing(
+    settings: KafkaSettings, keeper: StreamKeeper, may_publish: Callable[[], bool] = lambda: True
+) -> AsyncIterator[StandingMeters]:
     meters = StandingMeters()
-    task = asyncio.create_task(EventOutbox(settings, keeper, meters).run())
+    task = asyncio.create_task(EventOutbox(settings, keeper, meters, may_publish).run())
     try:
         yield meters
     finally:
@@ -117,6 +119,24 @@ async def test_the_outbox_of_a_cluster_that_is_over_ends_and_publishes_nothing_m
     keeper.advance("cam", mark(1), {}, [event(1)])
     await asyncio.wait_for(running, LIMIT_S)
     assert keeper.pending() == {"cam": (event(1),)}
+    assert await asyncio.to_thread(published, settings, 1) == [event(0)]
+
+
+async def test_events_wait_while_another_cluster_may_have_taken_over(settings: KafkaSettings):
+    keeper = keeper_at(None)
+    looks: list[bool] = []
+    is_owner = False
+
+    def may_publish() -> bool:
+        looks.append(is_owner)
+        return is_owner
+
+    async with publishing(settings, keeper, may_publish) as meters:
+        keeper.advance("cam", mark(0), {}, [event(0)])
+        await until(lambda: len(looks) > 2)
+        assert (keeper.pending(), meters.read().published) == ({"cam": (event(0),)}, 0)
+        is_owner = True
+        await until(lambda: not keeper.pending())
     assert await asyncio.to_thread(published, settings, 1) == [event(0)]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from hermes_ray.config import ClusterSettings, EventSettings, Settings
 from hermes_ray.errors import EventsUnavailable
+from hermes_ray.events.contract import NOT_CERTAIN
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.keeper import EventKeeper
 from hermes_ray.events.kept import EventFilter, EventPage
@@ -39,11 +40,11 @@ def url(tmp_path):
 
 
 @contextmanager
-def sinking(kafka, url):
+def sinking(kafka, url, may_act=lambda: True):
     """A sink at work, and what it has stored."""
     news = threading.Event()
     with EventDatabase(url, EventSettings()) as database:
-        loop = EventSinkLoop(kafka, EventSettings(), database, news.set)
+        loop = EventSinkLoop(kafka, EventSettings(), database, news.set, may_act)
         thread = threading.Thread(target=loop.run)
         thread.start()
         try:
@@ -85,6 +86,20 @@ def test_each_event_is_kept_once_over_restarts(kafka, url):
     with sinking(kafka, url) as (loop, database):
         until(lambda: loop.stored == 1 and loop.left_out["repeated"] == 1)
         assert frames(database) == [1, 2, 3, 4]
+
+
+def test_nothing_is_stored_while_another_cluster_may_do_it(kafka, url):
+    owner = [True]
+    publish(kafka, match(1))
+    with sinking(kafka, url, lambda: owner[0]) as (loop, database):
+        until(lambda: loop.stored == 1)
+        owner[0] = False
+        until(lambda: loop.trouble == NOT_CERTAIN)
+        publish(kafka, match(2))
+        assert frames(database) == [1]  # what is kept can be read
+        owner[0] = True
+        until(lambda: loop.stored == 2)
+        assert (loop.trouble, loop.failures, frames(database)) == (None, 0, [1, 2])
 
 
 def test_what_is_no_event_is_counted_and_left_out(kafka, url):

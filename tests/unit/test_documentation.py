@@ -15,8 +15,8 @@ PAGES = sorted(
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-def test_the_engine_example_of_the_readme_runs(tmp_path):
-    example, _ = _examples_of_the_readme()
+def test_the_engine_example_runs(tmp_path):
+    example, _ = _examples()
     said = _run(example, tmp_path)
     (tokens_per_layer,) = re.findall(r"\(([\d, ]+)\)$", said)
     held = [int(tokens) for tokens in tokens_per_layer.split(",")]
@@ -24,13 +24,13 @@ def test_the_engine_example_of_the_readme_runs(tmp_path):
     assert all(0 < tokens <= 216 + 16 for tokens in held)
 
 
-def test_the_watching_example_of_the_readme_runs(tmp_path):
-    _, example = _examples_of_the_readme()
+def test_the_watching_example_runs(tmp_path):
+    _, example = _examples()
     assert _run(example, tmp_path)
 
 
-def _examples_of_the_readme() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+def _examples() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "library.md").read_text(), re.DOTALL)
 
 
 def _run(example: str, directory: Path) -> str:

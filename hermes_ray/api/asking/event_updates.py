@@ -12,12 +12,14 @@ from collections.abc import AsyncGenerator
 from sse_starlette import EventSourceResponse
 
 from hermes_ray.api.asking.answering import HEARTBEAT_S, LINE_END, json_event
+from hermes_ray.api.asking.listeners import Listeners
+from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.errors import ClusterError, InvalidRequest, Overloaded
 from hermes_ray.events.contract import Events
 from hermes_ray.events.kept import EventFilter, EventNews
 
-_MOST_FOLLOWERS = 256
+MOST_FOLLOWERS = 256
 """Of one router process."""
 _AT_ONCE = 50
 _LONGEST_S = 540.0
@@ -27,13 +29,6 @@ _PLACE = re.compile(r"([0-9a-f]{1,16})-([0-9]{1,18})")
 
 Place = tuple[str, int]
 """A database and a sequence number in it."""
-
-
-class Followers:
-    """How many follow events now, in this process."""
-
-    def __init__(self) -> None:
-        self.count = 0
 
 
 def event_place(text: str | None) -> Place | None:
@@ -55,33 +50,31 @@ class EventUpdates:
 
     Args:
         followers: of this process.
+        caller: who wants to follow.
     """
 
-    def __init__(self, followers: Followers) -> None:
+    def __init__(self, followers: Listeners, caller: Caller) -> None:
         self._followers = followers
+        self._caller = caller
 
     async def follow(self, events: Events, wanted: EventFilter, place: Place | None) -> EventSourceResponse:
         """The response that tells of events behind a place, or from now on.
 
         Raises:
-            Overloaded: too many follow already.
+            Overloaded, RateLimited: too many follow already, or too many of this caller's clients.
             EventsUnavailable: what keeps events is away. Later, while the response goes on, it is waited for.
         """
-        if self._followers.count >= _MOST_FOLLOWERS:
-            raise Overloaded(f"{_MOST_FOLLOWERS} clients follow events already", retry_after_s=10.0)
+        self._followers.require_room(self._caller)
         database, after = place or (None, 0)
         first = await events.updates(database, after, wanted, _AT_ONCE, 0.0)
         return EventSourceResponse(self._pieces(events, wanted, first), ping=round(HEARTBEAT_S), sep=LINE_END)
 
     async def _pieces(self, events: Events, wanted: EventFilter, news: EventNews) -> AsyncGenerator[bytes, None]:
-        self._followers.count += 1
-        try:
+        with self._followers.listening(self._caller):
             until_s = time.monotonic() + _LONGEST_S
             while time.monotonic() < until_s:
                 yield _piece(news)
                 news = await _next(events, wanted, news)
-        finally:
-            self._followers.count -= 1
 
 
 async def _next(events: Events, wanted: EventFilter, news: EventNews) -> EventNews:

@@ -9,7 +9,7 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import Audit
 from hermes_ray.api.keys.cross_origin import CrossOrigin
 from hermes_ray.api.keys.gate import KeyGate
-from hermes_ray.api.keys.limits import QuestionPlaces, RequestRates
+from hermes_ray.api.keys.limits import QuestionPlaces, RequestRates, TransferPlaces
 from hermes_ray.api.keys.perimeter import Perimeter, SecurityHeaders
 from hermes_ray.api.keys.scoped_backend import ScopedBackend
 from hermes_ray.api.keys.store import KeyStore
@@ -23,12 +23,13 @@ class BackendScoping:
 
     admission: Admission
     places: QuestionPlaces
+    transfers: TransferPlaces
     audit: Audit
 
     def scoped(self, backend: Backend, request: Request) -> Backend:
         """The backend for one request that came through the gate."""
         caller, request_id = request.state.caller, request_id_of(request)
-        return ScopedBackend(backend, self.admission, caller, self.places, self.audit, request_id)
+        return ScopedBackend(backend, self.admission, caller, self.places, self.transfers, self.audit, request_id)
 
 
 def install(app: FastAPI, api: ApiSettings) -> None:
@@ -39,7 +40,8 @@ def install(app: FastAPI, api: ApiSettings) -> None:
     """
     access = api.access
     audit = Audit(access)
-    app.state.scoping = BackendScoping(Admission(api), QuestionPlaces(api.limits, api.questions_per_caller), audit)
+    places = QuestionPlaces(api.limits, api.questions_per_caller)
+    app.state.scoping = BackendScoping(Admission(api), places, TransferPlaces(api.limits), audit)
     app.add_middleware(
         KeyGate,
         store=None if access.keys_file is None else KeyStore(access.keys_file),

@@ -1,4 +1,4 @@
-"""What one caller may use up: requests per second, and places for questions."""
+"""What one caller may use up: requests per second, places for questions, and memories on their way in or out."""
 
 import time
 from collections import Counter
@@ -99,3 +99,34 @@ class QuestionPlaces:
 
     def _leave(self, counts: Counter[str], caller: Caller, one: bool) -> None:
         counts[caller.id] -= one
+
+
+class TransferPlaces:
+    """How many memories each caller exports or imports at the moment: whoever reads slowly keeps no place of others.
+
+    Args:
+        limits: of each caller.
+    """
+
+    def __init__(self, limits: LimitSettings) -> None:
+        self._most = limits.transfers
+        self._taken: Counter[str] = Counter()
+
+    def take(self, caller: Caller) -> Callable[[], None]:
+        """Take a place; returns what gives it back.
+
+        Raises:
+            RateLimited: the caller has no place left.
+        """
+        if self._taken[caller.id] >= self._most:
+            raise RateLimited(
+                f"{caller} exports or imports {self._most} memories already (api.limits.transfers)", retry_after_s=5.0
+            )
+        self._taken[caller.id] += 1
+        held = [caller.id]
+
+        def give_back() -> None:
+            if held:
+                self._taken[held.pop()] -= 1
+
+        return give_back

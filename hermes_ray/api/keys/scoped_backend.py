@@ -1,18 +1,17 @@
 """The backend as one caller sees it: their streams, their sessions, their share of places."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager
 from dataclasses import replace as changed
-from typing import BinaryIO
 
 from hermes_ray.api.asking.admission import Admission
 from hermes_ray.api.backend import Backend
 from hermes_ray.api.keys.audit import ANSWERED, DONE, Audit, Entry
-from hermes_ray.api.keys.limits import QuestionPlaces
+from hermes_ray.api.keys.limits import QuestionPlaces, TransferPlaces
 from hermes_ray.api.keys.scoped_events import ScopedEvents
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
-from hermes_ray.cluster.wire.memory_file import MemoryFile
+from hermes_ray.cluster.wire.memory_file import MemoryFile, Receive
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import StandingQuestion
@@ -31,7 +30,8 @@ class ScopedBackend:
         admission: of all callers: questions wait here for their turn, and count for their caller already.
         caller: who sent the request.
         places: of all callers.
-        audit: told of questions and changes.
+        transfers: of all callers.
+        audit: told of questions, looks and changes.
         request_id: of the request.
     """
 
@@ -41,6 +41,7 @@ class ScopedBackend:
         admission: Admission,
         caller: Caller,
         places: QuestionPlaces,
+        transfers: TransferPlaces,
         audit: Audit,
         request_id: str,
     ) -> None:
@@ -48,13 +49,16 @@ class ScopedBackend:
         self._admission = admission
         self._caller = caller
         self._places = places
+        self._transfers = transfers
         self._audit = audit
         self._request_id = request_id
 
     @property
     def events(self) -> ScopedEvents:
         """Those of the caller's streams."""
-        return ScopedEvents(self._backend.events, self._caller)
+        return ScopedEvents(
+            self._backend.events, self._caller, lambda stream_id: self._looked("look-at-event", stream_id)
+        )
 
     async def readiness(self) -> Readiness:
         """See :class:`~hermes_ray.api.backend.Backend`; the same for everybody."""
@@ -127,7 +131,7 @@ class ScopedBackend:
             UnknownStream: there is none of that name for this caller.
             UnknownFrame, FrameGone, SnapshotError: as the real backend.
         """
-        with self._visible(stream_id):
+        with self._looked("look", stream_id), self._visible(stream_id):
             return await self._backend.picture(stream_id, frame)
 
     async def reset(self, stream_id: str) -> Location:
@@ -170,23 +174,31 @@ class ScopedBackend:
 
         Raises:
             UnknownStream: there is none of that name for this caller.
+            RateLimited: the caller exports or imports too many already.
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
         with self._recorded("export", stream_id) as entry, self._visible(stream_id):
-            exported = await self._backend.export(stream_id)
+            give_back = self._transfers.take(self._caller)
+            try:
+                exported = await self._backend.export(stream_id)
+            except BaseException:
+                give_back()
+                raise
             entry.outcome = DONE
-            return exported
+            return changed(exported, close=lambda: _closed(exported, give_back))
 
-    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+    async def import_memory(self, stream_id: str, receive: Receive, *, replace: bool) -> Location:
         """Begin a stream with a memory that was exported.
 
         Raises:
             UnknownStream: there may be none of that name for this caller.
+            RateLimited: the caller exports or imports too many already.
             HermesError: as the real backend.
         """
         action = "import-replacing" if replace else "import"
-        with self._recorded(action, stream_id) as entry, self._visible(stream_id):
-            location = await self._backend.import_memory(stream_id, file, replace=replace)
+        with self._recorded(action, stream_id) as entry, self._visible(stream_id), ExitStack() as place:
+            place.callback(self._transfers.take(self._caller))
+            location = await self._backend.import_memory(stream_id, receive, replace=replace)
             entry.outcome = DONE
             return location
 
@@ -273,6 +285,9 @@ class ScopedBackend:
     def _recorded(self, action: str, stream_id: str, text: str | None = None) -> AbstractContextManager[Entry]:
         return self._audit.recorded(self._caller, action, stream_id, self._request_id, text)
 
+    def _looked(self, action: str, stream_id: str) -> AbstractContextManager[None]:
+        return self._audit.looked(self._caller, action, stream_id, self._request_id)
+
     @contextmanager
     def _visible(self, stream_id: str) -> Iterator[None]:
         unknown = UnknownStream(f"no frame of stream {stream_id!r} has arrived")
@@ -282,3 +297,8 @@ class ScopedBackend:
             yield
         except UnknownStream as error:
             raise unknown from error
+
+
+async def _closed(exported: MemoryFile, give_back: Callable[[], None]) -> None:
+    give_back()
+    await exported.close()

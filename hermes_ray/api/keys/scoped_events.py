@@ -1,6 +1,7 @@
 """Events as one caller sees them: those of their streams."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from hermes_ray.api.keys.scopes import Caller
@@ -17,11 +18,18 @@ class ScopedEvents:
     Args:
         events: all of them.
         caller: who sent the request.
+        looked: takes note that somebody looks at pictures of a stream.
     """
 
-    def __init__(self, events: Events, caller: Caller) -> None:
+    def __init__(
+        self,
+        events: Events,
+        caller: Caller,
+        looked: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
         self._events = events
         self._caller = caller
+        self._looked = looked
 
     async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
         """A page of events of the caller's streams."""
@@ -50,8 +58,9 @@ class ScopedEvents:
 
     async def picture(self, event_id: str, position: int) -> bytes:
         """What a moment of its evidence looked like. Raises as :meth:`event`."""
-        await self.event(event_id)
-        return await self._events.picture(event_id, position)
+        stream_id = (await self.event(event_id)).event.stream_id
+        with self._looked(stream_id):
+            return await self._events.picture(event_id, position)
 
     async def journal(self, stream_id: str, question: str, limit: int) -> list[KeptEvent]:
         """Lines of a journal; none of a stream that does not exist for this caller."""

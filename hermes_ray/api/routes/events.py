@@ -61,7 +61,8 @@ async def list_events(
     """
     if _EVENT_STREAM in request.headers.get("accept", ""):
         place = event_place(last_event_id)
-        return await EventUpdates(request.app.state.event_followers).follow(backend.events, query.to_filter(), place)
+        updates = EventUpdates(request.app.state.event_followers, request.state.caller)
+        return await updates.follow(backend.events, query.to_filter(), place)
     page = await backend.events.find(query.to_filter(), query.limit, query.behind())
     cursor = None if page.next is None else write_cursor(ORDER, (page.next[0], str(page.next[1])))
     found = EventListResponse(events=[EventResponse.of(kept) for kept in page.events], next=cursor)

@@ -10,17 +10,17 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from hermes_ray.api import documentation
 from hermes_ray.api.asking.answering import LINE_END, json_event
+from hermes_ray.api.asking.listeners import Listeners
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
 from hermes_ray.api.updates.hub import PERIOD_S, Reading, UpdatesHub
 from hermes_ray.api.updates.merge_patch import merge_patch
-from hermes_ray.errors import Overloaded
 
 LONGEST_S = 60.0
 """After which a connection ends and the watcher comes back, seconds: keys are looked at again, watchers spread over
 replicas, and what waits in proxies for a watcher that reads nothing stays bounded."""
 
-_MOST_WATCHERS = 1000
+MOST_WATCHERS = 1000
 """At one replica."""
 _EXAMPLE = (
     'event: streams\ndata: {"now_ms":1767323046000,"streams":{"front-door":{"state":"live",...}}}\n\n'
@@ -52,8 +52,7 @@ async def watch_streams(request: Request) -> EventSourceResponse:
     It costs the system the same however many watch. Whoever reads slowly gets fewer and larger `changes`.
     """
     hub: UpdatesHub = request.app.state.updates
-    if hub.watchers >= _MOST_WATCHERS:
-        raise Overloaded(f"{_MOST_WATCHERS} watch already", retry_after_s=5.0)
+    request.app.state.watchers.require_room(request.state.caller)
     return EventSourceResponse(_events(hub, request), ping=PERIOD_S, ping_message_factory=_life_sign, sep=LINE_END)
 
 
@@ -63,6 +62,14 @@ def _life_sign() -> ServerSentEvent:
 
 
 async def _events(hub: UpdatesHub, request: Request) -> AsyncGenerator[ServerSentEvent, None]:
+    watchers: Listeners = request.app.state.watchers
+    with watchers.listening(request.state.caller):
+        async with aclosing(_told(hub, request)) as told:
+            async for event in told:
+                yield event
+
+
+async def _told(hub: UpdatesHub, request: Request) -> AsyncGenerator[ServerSentEvent, None]:
     caller: Caller = request.state.caller
     loop = asyncio.get_running_loop()
     until_s = loop.time() + LONGEST_S

@@ -22,6 +22,7 @@ from hermes_ray.cluster.control.standing_questions import StandingQuestions
 from hermes_ray.cluster.control.stored_streams import StoredStreams
 from hermes_ray.cluster.control.supervisor import Supervisor
 from hermes_ray.cluster.control.take_over import TakeOver
+from hermes_ray.cluster.control.unread_records import may_wait_unread
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
 from hermes_ray.cluster.wire.events import EVENT_SINK
@@ -68,7 +69,14 @@ class Coordinator:
             lambda: self._directory.locations,
             lambda: len(self._directory.workers_up),
         )
-        self._supervisor = Supervisor(settings, self._directory, clock, self._stored, lambda: self._standing.known)
+        self._supervisor = Supervisor(
+            settings,
+            self._directory,
+            clock,
+            self._stored,
+            lambda: self._standing.known,
+            lambda: self._succession.ownership.owned_s,
+        )
         tell_ingest = self._supervisor.tell_ingest
         self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
         take_over = TakeOver(
@@ -79,6 +87,7 @@ class Coordinator:
             self._supervisor.tell_owner,
             tell_ingest,
             is_moving=self._mover.moves,
+            may_act=lambda: self._succession.may_act,
             board=self._supervisor.board,
         )
         self._taking_over = asyncio.create_task(take_over.run())
@@ -89,6 +98,7 @@ class Coordinator:
             self._tell_to_erase,
             ray.get_runtime_context().get_node_id(),
             partial(topic_ends, settings.kafka),
+            partial(may_wait_unread, settings.kafka),
         )
         self._importer = StreamImporter(
             self._directory, self._mover.moves, self._tell_to_take_over, partial(topic_ends, settings.kafka)
@@ -289,6 +299,7 @@ class Coordinator:
             The directory of snapshots if it is of no use to a later cluster.
         """
         self._supervision.cancel()
+        self._supervisor.stop()
         self._taking_over.cancel()
         self._events.stop()
         return self._stored.temporary_url
@@ -362,6 +373,7 @@ class Coordinator:
     async def _go_round(self) -> None:
         # Where another cluster was before, no stream goes on until the workers were told what people had it ask.
         may_go_on = not self._succession.ownership.follows_another or self._has_learnt.is_set()
+        self._supervisor.hold_admissions(self._succession.is_in_doubt)
         await self._supervisor.visit()
         self._heard_all.set()
         if self._succession.is_holding:
@@ -371,13 +383,14 @@ class Coordinator:
             self._let_go()
         elif holds:
             await self._supervisor.assign()
-            self._mover.go_on()
+            if self._succession.may_act:
+                self._mover.go_on()
         self._events.check()
         for beside in self._beside:
             if beside.done() and not beside.cancelled():
                 beside.result()  # nothing to expire; or what nobody expected, which ends this process
         await self._supervisor.replan()
-        is_up = holds and not self._supervisor.unheard() and self._supervisor.all_up()
+        is_up = holds and self._succession.may_act and not self._supervisor.unheard() and self._supervisor.all_up()
         if is_up and not self._known.are_all:
             await self._known.reclaim()
 

@@ -32,6 +32,8 @@ class StreamEraser:
     Whoever owns the stream may end meanwhile, and the stream go to another or to the next process, which has read the
     memory before it was erased. So the erasure counts once nobody got the stream after it, and is repeated else.
 
+    A stream may have no owner and no snapshot yet, and records that wait to be read. They are erased too.
+
     Args:
         directory: whom what belongs to.
         stored: the snapshot store.
@@ -39,6 +41,8 @@ class StreamEraser:
         tell: calls a worker's ``erase`` with a stream, an epoch and the topic's ends, and returns its answer.
         node: id of the Coordinator's Ray node.
         ends: where the frames topic ends now; blocks, and raises ``TransportError``.
+        waits: whether records of a stream may wait unread below those ends, beside what a cursor says was erased;
+            blocks and raises the same.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class StreamEraser:
         tell: Callable[[str, str, int, TopicEnds], Awaitable[bool]],
         node: str,
         ends: Callable[[], TopicEnds],
+        waits: Callable[[str, TopicEnds, StreamCursor], bool],
     ) -> None:
         self._directory = directory
         self._stored = stored
@@ -56,6 +61,7 @@ class StreamEraser:
         self._tell = tell
         self._node = node
         self._ends = ends
+        self._waits = waits
         self._kept: dict[str, StreamCursor] = {}
         self._under_way: set[str] = set()
 
@@ -75,11 +81,27 @@ class StreamEraser:
         await self._wait_for_others(stream_id)
         self._under_way.add(stream_id)
         try:
-            if self._directory.find(stream_id) is None and not await self._stored.holds(stream_id):
+            if not await self._is_there(stream_id):
                 raise UnknownStream(f"no stream {stream_id!r}: no frame of it has come, or it was erased")
             return await self._erase(stream_id)
         finally:
             self._under_way.discard(stream_id)
+
+    async def _is_there(self, stream_id: str) -> bool:
+        if self._directory.find(stream_id) is not None or await self._stored.holds(stream_id):
+            return True
+        erased = self._kept.get(stream_id) or await self._stored.erased(stream_id)
+        topic = await self._topic_ends()
+        try:
+            return await asyncio.to_thread(self._waits, stream_id, topic, erased)
+        except TransportError as error:
+            raise NotReady(f"no broker says whether records of stream {stream_id!r} wait: {error}") from error
+
+    async def _topic_ends(self) -> TopicEnds:
+        try:
+            return await asyncio.to_thread(self._ends)
+        except TransportError as error:
+            raise NotReady(f"not erased, since no broker says what was published so far: {error}") from error
 
     async def _wait_for_others(self, stream_id: str) -> None:
         deadline_s = time.monotonic() + _MOVE_LIMIT_S
@@ -91,10 +113,7 @@ class StreamEraser:
     async def _erase(self, stream_id: str) -> Erasure:
         left_on: list[str] = []
         for _ in range(_MOST_TRIES):
-            try:
-                topic = await asyncio.to_thread(self._ends)
-            except TransportError as error:
-                raise NotReady(f"not erased, since no broker says what was published so far: {error}") from error
+            topic = await self._topic_ends()
             epoch, left = await self._erase_once(stream_id, topic)
             left_on += [what for what in left if what not in left_on]
             location = self._directory.find(stream_id)
@@ -130,5 +149,7 @@ class StreamEraser:
 
     async def _erase_stored(self, stream_id: str, topic: TopicEnds) -> tuple[int, list[str]]:
         epoch = self._directory.next_epoch()  # above that of whoever has got the stream by now
+        if not self._stored.has_store:
+            return epoch, []
         removed = await self._stored.erase(stream_id, epoch, StreamCursor().erased_up_to(*topic))
         return epoch, [] if removed else [_STORE]

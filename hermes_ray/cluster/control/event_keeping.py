@@ -7,6 +7,7 @@ from typing import Any
 import ray
 
 from hermes_ray.cluster.event_sink.actor import EventSink
+from hermes_ray.cluster.memory_worker.snapshot_store import is_shared
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.events import EVENT_SINK, EventHealth
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
@@ -34,7 +35,8 @@ def start_sink(settings: Settings) -> Actor:
     actor: Any = ray.remote(EventSink)
     named = {"name": EVENT_SINK, "namespace": settings.cluster.namespace, "lifetime": "detached"}
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
-    return actor.options(**named, **always, resources=_ON_THE_HEAD).remote(settings)
+    options = actor.options(**named, **always, resources=_ON_THE_HEAD)
+    return options.remote(settings, is_shared(settings.snapshots))
 
 
 def end_sink(namespace: str) -> bool:

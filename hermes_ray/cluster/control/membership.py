@@ -65,9 +65,11 @@ class Membership:
     async def tell(self, worker: str, method: str, *args: object) -> Any:
         """Call a worker; ``None`` if it does not answer, and then its handle is made anew at the next visit."""
         life = self.life(worker)
+        if (handle := self._handles.get(worker)) is None:  # another call has just found it away
+            return None
         try:
             with typed_errors(worker):
-                call = getattr(self._handles[worker], method).remote(*args)
+                call = getattr(handle, method).remote(*args)
                 answer = await asyncio.wait_for(call, _ANSWER_LIMIT_S)
         except HermesError as error:
             if life.was_heard:  # else its process is still starting

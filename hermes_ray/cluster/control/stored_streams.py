@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from hermes_ray.cluster.memory_worker.empty_memory import dump_empty
+from hermes_ray.cluster.memory_worker.empty_memory import dump_empty, load_empty
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore, temporary_root
 from hermes_ray.cluster.memory_worker.standing_store import StandingStore
@@ -99,6 +99,14 @@ class StoredStreams:
         names = await asyncio.to_thread(self._store.names, stream_id)
         return bool(names) and not names[0].erased
 
+    async def erased(self, stream_id: str) -> StreamCursor:
+        """Which records of a stream were erased, as far as the store says so, for one of which it holds nothing.
+
+        Raises:
+            SnapshotError: the store cannot be read.
+        """
+        return StreamCursor() if self._store is None else await asyncio.to_thread(_erased, self._store, stream_id)
+
     async def erase(self, stream_id: str, epoch: int, cursor: StreamCursor) -> bool:
         """Write down that a stream was erased, and remove its snapshots; returns whether all could be removed.
 
@@ -141,3 +149,15 @@ class StoredStreams:
             own = days_of_stream.get(stream_id, days)
             log.warning("stream has been silent for too long and is forgotten", stream_id=stream_id, days=own)
         return expired
+
+
+def _erased(store: SnapshotStore, stream_id: str) -> StreamCursor:
+    names = store.names(stream_id)
+    if not names or not names[0].erased:
+        return StreamCursor()
+    data = store.read(stream_id, names[0])
+    try:
+        return load_empty(data)
+    except SnapshotError as error:  # erasing the stream again mends that
+        log.error("what says that a stream was erased is damaged", stream_id=stream_id, error=str(error))
+        return StreamCursor()

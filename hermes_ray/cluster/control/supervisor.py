@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import ray
 
@@ -20,11 +21,19 @@ from hermes_ray.cluster.control.plan import plan_cluster
 from hermes_ray.cluster.control.readiness import broker_trouble, is_up, missing_ingest_workers, missing_memory_workers
 from hermes_ray.cluster.control.stats_board import StatsBoard
 from hermes_ray.cluster.control.stored_streams import StoredStreams
+from hermes_ray.cluster.control.visits import Visits
 from hermes_ray.cluster.control.worker_ends import WorkerEnds
 from hermes_ray.cluster.control.worker_life import WorkerState
 from hermes_ray.cluster.wire.calls import call, tell
 from hermes_ray.cluster.wire.contracts import Location, Readiness
-from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged, WorkerHealth, memory_worker_name
+from hermes_ray.cluster.wire.protocol import (
+    Assignment,
+    IngestHealth,
+    OwnersChanged,
+    Renewal,
+    WorkerHealth,
+    memory_worker_name,
+)
 from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.config import Settings
 from hermes_ray.errors import UnknownWorker
@@ -49,6 +58,7 @@ class Supervisor:
         clock: for the epochs of assignments.
         stored: knows between which workers streams can move.
         standing: what memory workers are to know of standing questions; ``None`` while that is not known.
+        owned_s: for how long no other cluster can take the streams over, seconds; ``None``: none can reach them.
     """
 
     def __init__(
@@ -58,22 +68,27 @@ class Supervisor:
         clock: EpochClock,
         stored: StoredStreams,
         standing: Callable[[], Definitions | None],
+        owned_s: Callable[[], float | None],
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._clock = clock
         self._stored = stored
         self._standing = standing
+        self._owned_s = owned_s
         self._cores = os.cpu_count() or 1
         existing = existing_memory_workers(settings.cluster.namespace)
         self._found = [memory_worker_name(index) for index in range(existing)]
         self._plan = plan_cluster(settings, ray.cluster_resources(), self._cores).grown(existing)
         self._replan_s = time.monotonic() + _REPLAN_S
         self._membership = Membership(settings.cluster.move_after_s)
+        self._visits = Visits()
+        self._heard: dict[str, WorkerHealth] = {}  # the newest answer, also of those that are away now
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
         self._brought_up = False
         self._admits = True
+        self._holds_admissions = False
         self.ends = WorkerEnds(directory, self._ended)
         self.board = StatsBoard(self._plan.memory_workers, self._plan.ingest_workers)
         log.info("starting", memory_workers=len(self._plan.memory_workers), gpus_each=self._plan.gpus_each)
@@ -122,6 +137,10 @@ class Supervisor:
     def admit_no_more(self) -> None:
         """Processes that start from now on get no streams."""
         self._admits = False
+
+    def hold_admissions(self, held: bool) -> None:
+        """Let processes that start wait: another cluster may have their streams under an epoch of its own."""
+        self._holds_admissions = held
 
     def unheard(self) -> list[str]:
         """Memory workers from before this process that have not answered it; past their lease they hold nothing."""
@@ -197,10 +216,12 @@ class Supervisor:
 
     async def visit(self) -> None:
         """Ask every worker how it is, starting those that are not there, and settle with it what it owns."""
-        await asyncio.gather(
-            *(self._visit_memory(name) for name in self._plan.memory_workers),
-            *(self._visit_ingest(name) for name in self._plan.ingest_workers),
-        )
+        memory = {name: partial(self._visit_memory, name) for name in self._plan.memory_workers}
+        await self._visits.go_round(memory | {n: partial(self._visit_ingest, n) for n in self._plan.ingest_workers})
+
+    def stop(self) -> None:
+        """The workers are about to end: start none again."""
+        self._visits.stop()
 
     async def assign(self) -> None:
         """Give every partition of the topic to an ingest worker. One that is away keeps its share until it stays away.
@@ -225,8 +246,10 @@ class Supervisor:
         life = self._membership.life(name)
         asked_s = time.monotonic()
         health: WorkerHealth | None = await self._membership.visit(
-            name, lambda: memory_worker(name, self._settings, self._plan), life.silent_s
+            name, lambda: memory_worker(name, self._settings, self._plan), self._renewal(name)
         )
+        if health is not None:
+            self._heard[name] = health
         if health is None or self.ends.is_over(name, health):
             self._memory.pop(name, None)
             self.board.silent(name)
@@ -237,6 +260,10 @@ class Supervisor:
             life.described(health.process, up=is_up(health), draining=health.draining, asked_s=asked_s)
             await self._settle(name, health)
         self._describe(name, self._memory.get(name))
+
+    def _renewal(self, name: str) -> Renewal | None:
+        health = self._heard.get(name)
+        return None if health is None else Renewal(health.process, health.told_s, self._owned_s())
 
     def _ended(self, name: str) -> None:
         """A memory worker's process has ended."""
@@ -258,11 +285,11 @@ class Supervisor:
         if health.epoch is not None:
             self._back(name)
             lost = self._directory.adopt(name, health.capacity, health.epoch, health.streams, site)
-            for stream_id, epoch in lost.items():
-                await self._membership.tell(name, "lose", stream_id, epoch)
+            # All at once: the worker's lease is renewed behind them.
+            await asyncio.gather(*(self._membership.tell(name, "lose", *one) for one in lost.items()))
             if (standing := self._standing()) is not None and standing.version > health.standing:
                 await self._membership.tell(name, "learn_standing", standing)
-        elif health.loaded and self._admits:
+        elif health.loaded and self._admits and not self._holds_admissions:
             self._back(name)
             admission = self._directory.admit(name, health.capacity, site)
             log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))

@@ -37,6 +37,7 @@ class TakeOver:
         tell_owner: tells a worker that it owns a stream. One that is not reached finds out by the first call.
         tell_ingest: tells the ingest workers of other owners. One that is not reached finds out by a refusal.
         is_moving: whether a stream is just being moved.
+        may_act: whether the streams are this cluster's for certain.
         board: counts what became of the streams.
     """
 
@@ -49,6 +50,7 @@ class TakeOver:
         tell_owner: Callable[[str, Location], Awaitable[None]],
         tell_ingest: Callable[[OwnersChanged], Awaitable[None]],
         is_moving: Callable[[str], bool],
+        may_act: Callable[[], bool],
         board: StatsBoard,
     ) -> None:
         self._after_s = settings.take_over_after_s
@@ -58,6 +60,7 @@ class TakeOver:
         self._tell_owner = tell_owner
         self._tell_ingest = tell_ingest
         self._is_moving = is_moving
+        self._may_act = may_act
         self._board = board
         self._waiting: dict[str, str] = {}  # by worker, why streams wait, as it was logged
 
@@ -92,6 +95,8 @@ class TakeOver:
             return {}, ()
         if self._after_s is None:
             return {}, ("cluster.take_over_after_s is null",)
+        if not self._may_act():
+            return {}, ("another cluster may own them",)
         if self._ends.age_s(worker) < self._after_s:
             return {}, ()
         why_not = [f"{len(end.suspected)} may be why the process ended"] if end.suspected else []

@@ -1,8 +1,12 @@
 """EventSink: keeps what is published on the events topic, and hands it to the API's routers."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
+from hermes_ray.cluster.event_sink.owner_lease import OwnerLease
+from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.events import EventHealth
+from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError, EventsUnavailable
 from hermes_ray.events.contract import Events, NoEvents
@@ -12,6 +16,8 @@ from hermes_ray.observability.logs import configure_logs, get_logger
 
 log = get_logger(__name__)
 
+_ANSWER_LIMIT_S = 5.0
+
 
 class EventSink:
     """The actor around an :class:`EventKeeper`. Made into an async Ray actor by the Coordinator.
@@ -20,14 +26,18 @@ class EventSink:
 
     Args:
         settings: the whole tree.
+        shared_store: another cluster may use the same snapshot store, so the Coordinator knows who may deliver.
     """
 
-    async def __init__(self, settings: Settings) -> None:
+    async def __init__(self, settings: Settings, shared_store: bool) -> None:
         configure_logs(settings.log, actor="event-sink")
+        self._namespace = settings.cluster.namespace
+        lease = OwnerLease(self._ask if shared_store else None)
+        self._leasing = asyncio.create_task(lease.keep())
         self._keeper: EventKeeper | None = None
         self._refusal = ""
         try:
-            self._keeper = EventKeeper(settings)
+            self._keeper = EventKeeper(settings, lambda: lease.is_valid)
         except ConfigError as error:  # of this node alone, it may be; the system goes on without events
             log.error("no events are kept", error=str(error))
             self._refusal = str(error)
@@ -76,8 +86,12 @@ class EventSink:
 
     async def close(self) -> None:
         """Stop, and disconnect."""
+        self._leasing.cancel()
         if self._keeper is not None:
             await self._keeper.close()
+
+    async def _ask(self) -> float:
+        return await call(COORDINATOR, self._namespace, "commits_for_s", limit_s=_ANSWER_LIMIT_S)
 
     @property
     def _events(self) -> Events:

@@ -34,6 +34,7 @@ from hermes_ray.cluster.wire.protocol import (
     Durability,
     FrameBatch,
     RefusedFrame,
+    Renewal,
     Resumption,
     StreamReport,
     WorkerHealth,
@@ -105,7 +106,9 @@ class StreamMemoryActor:
         self._beside: tuple[asyncio.Task[None], ...] = ()
         self._draining = False
         self._leaving: asyncio.Task[None] | None = None
-        self._events = EventOutbox(settings.kafka, self._keeper, self._meters.standing)
+        self._events = EventOutbox(
+            settings.kafka, self._keeper, self._meters.standing, may_publish=lambda: self._fence.owns_streams
+        )
         watched = WatchedFrames(self._rules, self._meters.standing, settings.kafka.max_record_bytes)
         self._frames = FrameDesk(
             self._hosted, self._keeper, watched, self._loading.loaded, self._meters, self._events.wake
@@ -118,6 +121,7 @@ class StreamMemoryActor:
     def concurrency_groups(settings: Settings) -> dict[str, int]:
         """How many calls of each kind run at once."""
         return {
+            "lease": 16,
             "health": 16,
             "ask": _CALLERS,
             "ingest": 256,
@@ -126,14 +130,15 @@ class StreamMemoryActor:
             "transfer": _TRANSFERS,
         }
 
-    @ray.method(concurrency_group="health")
-    async def health(self, silent_s: float = 0.0) -> WorkerHealth:
-        """What the worker is doing and has done.
+    @ray.method(concurrency_group="lease")
+    async def health(self, renewal: Renewal | None = None) -> WorkerHealth:
+        """What the worker is doing and has done. In a group of its own: the worker's lease waits behind nothing else.
 
         Args:
-            silent_s: since when the Coordinator has had no answer from this worker, seconds.
+            renewal: of the lease; ``None`` until the Coordinator has heard of this worker.
         """
-        self._fence.renew(silent_s)
+        if renewal is not None and renewal.process == self._process:
+            self._fence.renew(renewal)
         engine = self._loading.engine
         counts, state = engine.monitor() if engine is not None else (EngineCounts(), None)
         waiting = [len(events) for events in self._keeper.pending().values()]
@@ -158,9 +163,10 @@ class StreamMemoryActor:
             standing=self._rules.version,
             events_waiting=sum(waiting),
             fullest_outbox=max(waiting, default=0) / MOST_PENDING,
+            told_s=self._fence.clock_s(),
         )
 
-    @ray.method(concurrency_group="health")
+    @ray.method(concurrency_group="lease")
     async def lifeline(self) -> tuple[str, tuple[str, int] | None]:
         """A name of this process, and the address that answers as long as it lives; ``None`` without one."""
         return self._process, await self._lifeline.address()
@@ -173,7 +179,7 @@ class StreamMemoryActor:
         self._fence.admit(admission)
         log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
         self._frames_loop = asyncio.get_running_loop()
-        tasks = (self._hosted.keep_snapshots, self._events.run)
+        tasks = (self._hosted.keep_snapshots, self._events.run, self._transfers.keep_tidy)
         self._beside = self._beside or tuple(asyncio.create_task(run()) for run in tasks)
         for stream_id in sorted(admission.streams):
             self._hosted.welcome(stream_id)
@@ -235,8 +241,14 @@ class StreamMemoryActor:
     @ray.method(concurrency_group="ingest")
     async def export(self, stream_id: str, epoch: int) -> tuple[str, int]:
         """Begin to export a memory; returns the transfer's name and size. Raises as :meth:`StreamChanges.export`."""
-        data = await self._changes.export(stream_id, epoch)
-        return self._transfers.begin(data), len(data)
+        transfer = self._transfers.begin()  # or a memory would be copied for nothing
+        try:
+            data = await self._changes.export(stream_id, epoch)
+        except BaseException:
+            self._transfers.end(transfer)
+            raise
+        self._transfers.fill(transfer, data)
+        return transfer, len(data)
 
     @ray.method(concurrency_group="ingest")
     async def take_over(
@@ -364,7 +376,7 @@ class StreamMemoryActor:
         """
         return await self._looked(stream_id, epoch, lambda: self._loading.loaded().picture(stream_id, frame))
 
-    @ray.method(concurrency_group="health")
+    @ray.method(concurrency_group="look")
     async def engine_stats(self) -> EngineStats:
         """State of the engine; waits for its running step.
 

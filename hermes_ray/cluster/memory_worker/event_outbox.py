@@ -1,11 +1,14 @@
 """Publishes the events that streams of one worker have found, each until the broker has confirmed it.
 
 An event waits in its stream's cursor (a transactional outbox): it is stored with the memory that it rests on, before
-the frames that caused it count as safe. Whoever restores that snapshot publishes it again, under the same id.
+the frames that caused it count as safe. Whoever restores that snapshot publishes it again, under the same id. So events
+may wait, and do, while another cluster may have taken over: it publishes what is found from then on, unless people have
+erased the stream there.
 """
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -33,12 +36,20 @@ class EventOutbox:
         settings: where to publish.
         keeper: has the cursors.
         meters: told of what was published.
+        may_publish: whether the streams are this cluster's for certain, now.
     """
 
-    def __init__(self, settings: KafkaSettings, keeper: StreamKeeper, meters: StandingMeters) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        keeper: StreamKeeper,
+        meters: StandingMeters,
+        may_publish: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._settings = settings
         self._keeper = keeper
         self._meters = meters
+        self._may_publish = may_publish
         self._publisher: RecordPublisher | None = None
         self._news = asyncio.Event()
         self._is_over = False
@@ -62,7 +73,7 @@ class EventOutbox:
                 except TimeoutError:
                     log.debug("looking for events of restored streams")
                 self._news.clear()
-                if not self._is_over and (pending := self._keeper.pending()):
+                if not self._is_over and self._may_publish() and (pending := self._keeper.pending()):
                     await self._publish(pending)
             await asyncio.to_thread(self._disconnect)
         except Exception:

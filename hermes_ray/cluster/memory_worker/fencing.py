@@ -1,10 +1,11 @@
 """Refuses callers whose picture of who owns what is out of date, and stops a worker that nobody hears any more."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 
-from hermes_ray.cluster.wire.protocol import Admission
+from hermes_ray.cluster.wire.protocol import Admission, Renewal
 from hermes_ray.errors import StaleEpoch, TakenOver, WorkerUnavailable
 
 LEASE_SHARE = 0.8
@@ -21,6 +22,9 @@ class Fence:
     The Coordinator gives the streams of a worker away that was silent for longer than a lease. That worker may be alive
     and merely cut off; so it stops by itself as soon as its lease is over, until it is told what it has lost.
 
+    A lease counts from when the worker gave an answer that the Coordinator has heard, by the worker's own clock. So it
+    is no longer for a renewal that was slow on its way, or waited behind others.
+
     Args:
         lease_s: how long the worker goes on without the Coordinator having heard it, seconds.
         now_s: a clock that only grows, seconds.
@@ -32,6 +36,7 @@ class Fence:
         self._lock = Lock()
         self._own: int | None = None
         self._lease_until_s = now_s() + lease_s
+        self._owned_until_s = now_s()
         self._streams: dict[str, int] = {}
         self._left: dict[str, int] = {}
         self._over = False
@@ -42,15 +47,24 @@ class Fence:
             self._own = admission.epoch
             self._streams.update(dict.fromkeys(admission.streams, admission.epoch))
 
-    def renew(self, silent_s: float) -> None:
-        """The Coordinator asks how the worker is.
+    def clock_s(self) -> float:
+        """The clock by which leases count, seconds."""
+        return self._now_s()
 
-        Args:
-            silent_s: since when it has had no answer, seconds. Not zero where questions arrive and answers do not: the
-                lease then runs out although the worker hears the Coordinator.
+    def renew(self, renewal: Renewal) -> None:
+        """The Coordinator has heard an answer of this process, whenever it says so; older ones change nothing.
+
+        Where its questions arrive and the answers do not, the lease runs out although the worker hears it.
         """
+        owned_s = math.inf if renewal.owned_s is None else renewal.owned_s
         with self._lock:
-            self._lease_until_s = self._now_s() - silent_s + self._lease_s
+            self._lease_until_s = max(self._lease_until_s, renewal.told_s + self._lease_s)
+            self._owned_until_s = renewal.told_s + owned_s
+
+    @property
+    def owns_streams(self) -> bool:
+        """Whether no other cluster can have taken over, as far as the Coordinator knew of late."""
+        return not self._over and self._now_s() < self._owned_until_s
 
     def check(self, stream_id: str, epoch: int) -> None:
         """Let a call pass, and remember its epoch.

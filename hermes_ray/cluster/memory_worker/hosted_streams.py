@@ -5,6 +5,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,8 @@ _SNAPSHOT_ROUND_S = 0.5
 _RECOVERY_RETRY_S = 1.0
 _RECOVERING_S = 0.5
 """When to ask again about a stream that is being restored."""
+_RESTORES = 8
+"""Streams that are read from the store at once, in threads of their own: a store that hangs has no others waiting."""
 
 
 class _Shot(NamedTuple):
@@ -75,8 +78,14 @@ class HostedStreams:
         self._recovering: dict[str, asyncio.Task[None]] = {}
         self._reports: dict[str, StreamReport] = {}
         self._in_order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Per stream, who changes what the store has of it. Taken before a turn, and never waited for by the rounds of
+        # snapshots, so that what hangs with one stream holds up no other.
+        self._in_store: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         # One stream at a time is written, so that the device and the store are never busy with more than one.
+        # Taken behind a stream's own lock and before its turn; whoever has a turn never waits for it.
         self._storing = asyncio.Lock()
+        self._restorers = ThreadPoolExecutor(_RESTORES, thread_name_prefix="restoring")
+        self._losing: set[str] = set()
         self._closing = False
 
     @property
@@ -180,7 +189,9 @@ class HostedStreams:
             StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`.
             SnapshotError, EngineError: there can be no snapshot now; the stream stays.
         """
-        async with self._storing, self.turn(stream_id, epoch):
+        self._fence.check(stream_id, epoch)
+        self._require_ready(stream_id)
+        async with self._in_store[stream_id], self._storing, self.turn(stream_id, epoch):
             if stream_id in self._keeper.changed() and (shot := await self._take(stream_id)):
                 await self._save(shot)
             stored = self._keeper.age_s(stream_id) is not None
@@ -211,18 +222,22 @@ class HostedStreams:
 
     @asynccontextmanager
     async def at_rest(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
-        """As :meth:`turn`, and no snapshot is written meanwhile. Raises the same."""
-        async with self._storing, self.turn(stream_id, epoch):
+        """As :meth:`turn`, and no snapshot of the stream is written meanwhile. Raises the same."""
+        self._fence.check(stream_id, epoch)
+        self._require_ready(stream_id)
+        async with self._in_store[stream_id], self.turn(stream_id, epoch):
             yield
 
     @asynccontextmanager
     async def alone(self, stream_id: str) -> AsyncIterator[None]:
-        """Hold a stream still, whoever owns it and in whatever state it is; no snapshot is written meanwhile.
+        """Hold a stream still, whoever owns it and in whatever state it is; no snapshot of it is written meanwhile.
+
+        Waits for as long as the stream is being restored.
 
         Raises:
             WorkerUnavailable: the worker is about to end.
         """
-        async with self._storing, self._in_order[stream_id]:
+        async with self._in_store[stream_id], self._in_order[stream_id]:
             if self._closing:
                 raise WorkerUnavailable(f"{self._name} is about to end", retry_after_s=1.0)
             yield
@@ -250,18 +265,33 @@ class HostedStreams:
     async def lose(self, stream_id: str, epoch: int) -> None:
         """A stream was given to another worker, or erased, while this one was out of touch: forget it, writing nothing.
 
+        The Coordinator says so until it is done; a second call returns at once.
+
         Args:
             stream_id: which.
             epoch: of the new owner, or of the erasure.
         """
-        async with self._storing, self._in_order[stream_id]:
-            if self._fence.streams.get(stream_id, epoch) < epoch:
-                log.warning("stream is owned elsewhere by now", stream_id=stream_id, epoch=epoch)
-                await self.forget(stream_id, epoch - 1)
-            elif self._since.get(stream_id, epoch) < epoch:
-                log.warning("stream came back before its former memory had gone", stream_id=stream_id, epoch=epoch)
-                await self.clear(stream_id)
-                self.welcome(stream_id, stored=True)
+        if stream_id in self._losing:
+            return
+        self._losing.add(stream_id)
+        try:
+            if stream_id in self._recovering and self._fence.streams.get(stream_id, epoch) < epoch:
+                self._fence.release(stream_id, epoch - 1)  # or what restores it might go on for ever, and hold its turn
+            async with self._in_store[stream_id], self._in_order[stream_id]:
+                await self._lose(stream_id, epoch)
+        finally:
+            self._losing.discard(stream_id)
+
+    async def _lose(self, stream_id: str, epoch: int) -> None:
+        if self._fence.streams.get(stream_id, epoch) < epoch:
+            log.warning("stream is owned elsewhere by now", stream_id=stream_id, epoch=epoch)
+            await self.forget(stream_id, epoch - 1)
+        elif self._since.get(stream_id, epoch) < epoch:
+            log.warning("stream came back before its former memory had gone", stream_id=stream_id, epoch=epoch)
+            await self.clear(stream_id)
+            self.welcome(stream_id, stored=True)
+        elif stream_id not in self._fence.streams:
+            await self.clear(stream_id)  # what was just being restored
 
     async def bring_back(self, stream_id: str, cause: HermesError) -> None:
         """A stream's memory is lost: restore it from its snapshot. The caller holds its turn.
@@ -293,10 +323,11 @@ class HostedStreams:
             How many streams have a memory that the store did not take.
         """
         self._closing = True
-        async with self._storing:  # behind whoever changes a stream just now
-            pass
-        for stream_id in self._keeper.changed():
-            await self._write_snapshot(stream_id)
+        await self._write_changed()
+        for changing in [lock for lock in self._in_store.values() if lock.locked()]:
+            async with changing:  # behind whoever changes a stream just now
+                pass
+        await self._write_changed()
         return len(self._keeper.changed())
 
     async def leave(self) -> None:
@@ -327,8 +358,7 @@ class HostedStreams:
     async def _restore(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> bool:
         engine = self._engine()
         try:
-            await asyncio.to_thread(self._before_restoring)
-            if await asyncio.to_thread(self._keeper.restore, engine, stream_id, stored, erased):
+            if await self._restored(engine, stream_id, stored, erased):
                 self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
         except HermesError as error:
             end_if_broken(error)
@@ -336,27 +366,48 @@ class HostedStreams:
             return False
         return True
 
+    async def _restored(
+        self, engine: "StreamEngine", stream_id: str, stored: bool, erased: StreamCursor | None
+    ) -> bool:
+        def restore() -> bool:
+            self._before_restoring()
+            return self._keeper.restore(engine, stream_id, stored, erased)
+
+        return await asyncio.get_running_loop().run_in_executor(self._restorers, restore)
+
     def _require_ready(self, stream_id: str) -> None:
         if stream_id not in self._ready:
             self.welcome(stream_id)
             raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
 
+    async def _write_changed(self) -> None:
+        for stream_id in self._keeper.changed():
+            await self._write_snapshot(stream_id)
+
     async def _write_snapshot(self, stream_id: str) -> int:
         """Write a snapshot if there can be one now; returns its size in bytes."""
         shot = None
         async with self._storing:
-            try:
-                async with self._in_order[stream_id]:  # between two batches, so that memory and cursor agree
-                    shot = await self._take(stream_id)
-                if shot is not None:
-                    await self._save(shot)
-            except EngineError as error:
-                end_if_broken(error)
-                log.error("no snapshot", stream_id=stream_id, error=str(error))
-                self._keeper.postpone(stream_id)
-            except SnapshotError as error:
-                log.error("snapshot not stored, trying again; Kafka's committed offset waits", error=str(error))
+            if self._in_store[stream_id].locked() or stream_id in self._recovering:
+                return 0  # its turn comes again
+            async with self._in_store[stream_id]:
+                shot = await self._store(stream_id)
         return 0 if shot is None else len(shot.data)
+
+    async def _store(self, stream_id: str) -> _Shot | None:
+        shot = None
+        try:
+            async with self._in_order[stream_id]:  # between two batches, so that memory and cursor agree
+                shot = await self._take(stream_id)
+            if shot is not None:
+                await self._save(shot)
+        except EngineError as error:
+            end_if_broken(error)
+            log.error("no snapshot", stream_id=stream_id, error=str(error))
+            self._keeper.postpone(stream_id)
+        except SnapshotError as error:
+            log.error("snapshot not stored, trying again; Kafka's committed offset waits", error=str(error))
+        return shot
 
     async def _take(self, stream_id: str) -> _Shot | None:
         epoch = self._fence.streams.get(stream_id)

@@ -119,7 +119,7 @@ class StreamChanges:
         self._fence.check(stream_id, epoch)
         engine = self._engine()
         if stream_id in self._hosted.restoring():
-            # That may last for as long as the store is away, and no snapshot of any stream would be written meanwhile.
+            # That may last for as long as the store is away, longer than anybody waits for an import.
             raise NotReady(f"stream {stream_id!r} is being restored", retry_after_s=1.0)
         async with self._hosted.alone(stream_id):
             self._fence.check(stream_id, epoch)

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, BinaryIO, Self
+from functools import partial
+from typing import Any, Self
 
 from hermes_ray.cluster.wire.answer_channels import AnswerChannels
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.contracts import Erasure, IngestCounts, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.events import RemoteEvents
-from hermes_ray.cluster.wire.memory_file import MemoryFile, end, parts_of, parts_of_file, send
+from hermes_ray.cluster.wire.memory_file import MemoryFile, Receive, end, parts_of, parts_of_file, send
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView, StreamReport
 from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.shared_call import SharedCall
@@ -21,7 +22,16 @@ from hermes_ray.cluster.wire.stream_statuses import StreamStatuses, Survey, figu
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
-from hermes_ray.errors import EngineFailed, HermesError, NotReady, StaleEpoch, TakenOver, WorkerUnavailable
+from hermes_ray.errors import (
+    EngineFailed,
+    HermesError,
+    NotReady,
+    StaleEpoch,
+    StreamExists,
+    TakenOver,
+    UnknownStream,
+    WorkerUnavailable,
+)
 from hermes_ray.events.contract import Events
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import StreamFigures, SystemStats
@@ -293,9 +303,10 @@ class ClusterClient:
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
         location, (transfer, size) = await self._look(stream_id, "export", limit_s=_TRANSFER_LIMIT_S)
-        return MemoryFile(size, parts_of(self._call, location.worker, transfer, size))
+        parts = parts_of(self._call, location.worker, transfer, size)
+        return MemoryFile(size, parts, partial(end, self._call, location.worker, transfer))
 
-    async def import_memory(self, stream_id: str, file: BinaryIO, *, replace: bool) -> Location:
+    async def import_memory(self, stream_id: str, receive: Receive, *, replace: bool) -> Location:
         """Begin a stream with a memory that was exported; what is published from now on comes into it.
 
         Raises:
@@ -304,7 +315,11 @@ class ClusterClient:
             NoFreeSlot, Overloaded, NotReady, WorkerUnavailable: not now.
             SnapshotError: the snapshot store did not take it.
         """
-        worker = await self._call(COORDINATOR, "choose_for_import", stream_id)
+        await self._call(COORDINATOR, "choose_for_import", stream_id)  # or a gigabyte would be received for nothing
+        if not replace:
+            await self._require_no_memory(stream_id)
+        file = await receive()
+        worker = await self._call(COORDINATOR, "choose_for_import", stream_id)  # minutes later, maybe
         transfer = await send(self._call, worker, parts_of_file(file))
         try:
             where = (stream_id, worker, transfer, replace)
@@ -312,6 +327,13 @@ class ClusterClient:
         finally:
             await end(self._call, worker, transfer)
         return self._locations[stream_id]
+
+    async def _require_no_memory(self, stream_id: str) -> None:
+        try:
+            await self._look(stream_id, "report")
+        except (UnknownStream, NotReady):
+            return
+        raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
 
     async def ask(
         self,

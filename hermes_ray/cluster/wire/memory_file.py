@@ -16,6 +16,9 @@ log = get_logger(__name__)
 PART_BYTES = 4 * 1024 * 1024
 """What a router holds of a memory at any moment."""
 
+Receive = Callable[[], Awaitable[BinaryIO]]
+"""Gives a memory in a temporary file, as soon as all of it is there. Called once nothing else speaks against it."""
+
 CallWorker = Callable[..., Awaitable[Any]]
 """Calls a method of a worker, by names, with arguments."""
 
@@ -27,10 +30,12 @@ class MemoryFile:
     Attributes:
         size: bytes.
         parts: all of them, in order; to be closed.
+        close: to be called at the end, also if no part was asked for.
     """
 
     size: int
     parts: AsyncGenerator[bytes, None]
+    close: Callable[[], Awaitable[None]]
 
 
 def manifest_of(stats: StreamStats, now_s: float) -> Mapping[str, Any]:
@@ -52,12 +57,9 @@ def manifest_of(stats: StreamStats, now_s: float) -> Mapping[str, Any]:
 
 
 async def parts_of(call: CallWorker, worker: str, transfer: str, size: int) -> AsyncGenerator[bytes, None]:
-    """What a worker exports, part by part; leaving early ends it."""
-    try:
-        for start in range(0, size, PART_BYTES):
-            yield await call(worker, "read_transfer", transfer, start, PART_BYTES)
-    finally:
-        await end(call, worker, transfer)
+    """What a worker exports, part by part; the transfer is the caller's to end."""
+    for start in range(0, size, PART_BYTES):
+        yield await call(worker, "read_transfer", transfer, start, PART_BYTES)
 
 
 async def send(call: CallWorker, worker: str, parts: AsyncGenerator[bytes, None]) -> str:

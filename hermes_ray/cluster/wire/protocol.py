@@ -126,6 +126,21 @@ class Admission:
     standing: Definitions | None = None
 
 
+class Renewal(NamedTuple):
+    """What a memory worker may rely on, told with every question how it is.
+
+    Attributes:
+        process: whose answer was the newest that the Coordinator has heard of that worker.
+        told_s: when that process gave it, by its own clock, seconds.
+        owned_s: for how long from when this is said no other cluster can take the streams over, seconds; ``None``: none
+            can reach them.
+    """
+
+    process: str
+    told_s: float
+    owned_s: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerHealth:
     """What a memory worker says of itself.
@@ -151,6 +166,7 @@ class WorkerHealth:
         standing: version of the standing questions that it knows.
         events_waiting: events that the broker has not confirmed.
         fullest_outbox: those of the stream that has most, over the number at which its frames wait.
+        told_s: when it said so, by a clock of its process that only grows, seconds.
     """
 
     loaded: bool
@@ -173,6 +189,7 @@ class WorkerHealth:
     standing: int = 0
     events_waiting: int = 0
     fullest_outbox: float = 0.0
+    told_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

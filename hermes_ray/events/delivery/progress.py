@@ -64,4 +64,6 @@ class TargetProgress:
         return FAILED_DELIVERIES.c.target == self._name, FAILED_DELIVERIES.c.event == kept.sequence
 
     def _move(self, connection: sa.Connection, sequence: int) -> None:
-        connection.execute(TARGETS.update().where(TARGETS.c.name == self._name).values(sequence=sequence))
+        # Never back: another cluster may have taken over while a last delivery of this one was under way.
+        own = TARGETS.update().where(TARGETS.c.name == self._name, TARGETS.c.sequence < sequence)
+        connection.execute(own.values(sequence=sequence))

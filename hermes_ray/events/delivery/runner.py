@@ -3,9 +3,11 @@
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 from hermes_ray.config import TargetSettings
 from hermes_ray.errors import DeliveryFailed, HermesError, UnknownEvent
+from hermes_ray.events.contract import NOT_CERTAIN
 from hermes_ray.events.delivery.progress import TargetProgress
 from hermes_ray.events.delivery.target import Target
 from hermes_ray.events.kept import EventFilter, EventNews, FailedDelivery, KeptEvent
@@ -20,6 +22,7 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 300.0
 _MOST_PATIENCE_S = 900.0
 """The longest that a target may ask to wait."""
+_LOOK_S = 0.5
 _MOST_REFUSALS = 5
 """Of one event: what is refused so often was not a moment's trouble."""
 
@@ -33,10 +36,17 @@ class TargetRunner:
         settings: of which events.
         events: where they come from.
         progress: remembers how far the target is.
+        may_act: whether to tell anybody now. What comes meanwhile waits.
     """
 
     def __init__(
-        self, name: str, target: Target, settings: TargetSettings, events: LocalEvents, progress: TargetProgress
+        self,
+        name: str,
+        target: Target,
+        settings: TargetSettings,
+        events: LocalEvents,
+        progress: TargetProgress,
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name = name
         self.trouble: str | None = None
@@ -49,6 +59,7 @@ class TargetRunner:
         self._wanted = EventFilter((settings.streams,), settings.kinds, settings.rules or ())
         self._events = events
         self._progress = progress
+        self._may_act = may_act
         self._trying_since_s: float | None = None
         self._again: dict[int, FailedDelivery] = {}
         self._asked = asyncio.Event()
@@ -73,9 +84,12 @@ class TargetRunner:
             await self._target.close()
 
     async def _follow(self) -> None:
+        while not self._may_act():
+            self.trouble = NOT_CERTAIN
+            await asyncio.sleep(_LOOK_S)
         at = await asyncio.to_thread(self._progress.begin)
         database = (await self._events.updates(None, 0, self._wanted, 0, 0.0)).database
-        while True:
+        while self._may_act():
             await self._keep()
             await self._resend()
             news = await self._news(database, at)
@@ -85,6 +99,8 @@ class TargetRunner:
                 return  # which has positions of its own
             for kept in news.events:
                 await self._deliver(kept)
+                if not self._may_act():
+                    return
             if news.through != at:
                 at = news.through
                 await asyncio.to_thread(self._progress.reached, at)
@@ -136,7 +152,7 @@ class TargetRunner:
         self._trying_since_s = time.monotonic()
         attempts, refusals, pause_s = 0, 0, _FIRST_PAUSE_S
         try:
-            while await self._is_kept(kept):
+            while self._may_act() and await self._is_kept(kept):
                 attempts += 1
                 try:
                     await self._target.deliver(kept)

@@ -1,5 +1,7 @@
 """The targets that settings name."""
 
+from collections.abc import Callable
+
 from hermes_ray.config import EventSettings, TargetSettings
 from hermes_ray.errors import ConfigError
 from hermes_ray.events.database import EventDatabase
@@ -10,14 +12,19 @@ from hermes_ray.events.delivery.webhook import Webhook
 from hermes_ray.events.local import LocalEvents
 
 
-def runners(settings: EventSettings, database: EventDatabase, events: LocalEvents) -> list[TargetRunner]:
-    """One for each target.
+def runners(
+    settings: EventSettings,
+    database: EventDatabase,
+    events: LocalEvents,
+    may_act: Callable[[], bool] = lambda: True,
+) -> list[TargetRunner]:
+    """One for each target, which tells it of nothing while ``may_act`` says so.
 
     Raises:
         ConfigError: what a target needs is not installed.
     """
     found = [
-        _runner(f"webhook:{name}", Webhook(webhook), webhook, database, events)
+        _runner(f"webhook:{name}", Webhook(webhook), webhook, database, events, may_act)
         for name, webhook in settings.webhooks.items()
     ]
     if settings.mqtt is not None:
@@ -25,11 +32,16 @@ def runners(settings: EventSettings, database: EventDatabase, events: LocalEvent
             from hermes_ray.events.delivery.mqtt import MqttBroker
         except ModuleNotFoundError as error:
             raise ConfigError(f"events.mqtt: {error}; install hermes-ray[mqtt]") from error
-        found.append(_runner("mqtt", MqttBroker(settings.mqtt), settings.mqtt, database, events))
+        found.append(_runner("mqtt", MqttBroker(settings.mqtt), settings.mqtt, database, events, may_act))
     return found
 
 
 def _runner(
-    name: str, target: Target, settings: TargetSettings, database: EventDatabase, events: LocalEvents
+    name: str,
+    target: Target,
+    settings: TargetSettings,
+    database: EventDatabase,
+    events: LocalEvents,
+    may_act: Callable[[], bool],
 ) -> TargetRunner:
-    return TargetRunner(name, target, settings, events, TargetProgress(database, name))
+    return TargetRunner(name, target, settings, events, TargetProgress(database, name), may_act)

@@ -31,6 +31,12 @@ def only_one_stream_is_left(engine: StreamEngine) -> Iterator[None]:
             engine.drop(stream)
 
 
+async def unread() -> AsyncIterator[bytes]:
+    """A body of which nothing is to be asked for."""
+    raise AssertionError("the body was read")
+    yield b""
+
+
 async def exported(http: httpx.AsyncClient) -> bytes:
     response = await http.get(f"/v1/streams/{STREAM}/export")
     assert response.status_code == 200
@@ -127,6 +133,11 @@ async def test_a_body_that_is_too_large_or_stops_is_refused_and_leaves_nothing(e
             assert response.status_code == status
             assert response.headers["content-type"] == "application/problem+json"
         assert http._transport.app.state.imports == 0
+
+
+async def test_what_can_be_refused_without_the_file_is_refused_before_it_is_read(http: httpx.AsyncClient):
+    response = await http.post(f"/v1/streams/{STREAM}/import", content=unread())
+    assert (response.status_code, response.json()["code"]) == (409, "stream-exists")
 
 
 async def test_both_python_clients(url: str, engine: StreamEngine, tmp_path: Path):

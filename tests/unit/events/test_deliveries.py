@@ -16,6 +16,7 @@ import standardwebhooks
 
 from hermes_ray.config import EventSettings, MqttSettings, WebhookSettings
 from hermes_ray.errors import DeliveryFailed
+from hermes_ray.events.contract import NOT_CERTAIN
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.delivery import runner as running
 from hermes_ray.events.delivery.mqtt import topic_name
@@ -68,10 +69,10 @@ def writer(database):
 
 
 @asynccontextmanager
-async def delivering(database, **settings):
+async def delivering(database, may_act=lambda: True, **settings):
     """The runners of these settings, at work."""
     events = LocalEvents(database)
-    found = runners(EventSettings(**settings), database, events)
+    found = runners(EventSettings(**settings), database, events, may_act)
     tasks = [asyncio.create_task(one.run()) for one in found]
     try:
         await until(lambda: all(known(database, one.name) for one in found))
@@ -148,6 +149,51 @@ async def test_a_restart_goes_on_where_it_was(database, writer, receiver, secret
     async with delivering(database, webhooks={"door": hook}):
         await until(lambda: len(receiver.taken) >= 3)
     assert list(dict.fromkeys(receiver.frames)) == [1, 2, 3]
+
+
+async def test_nobody_is_told_while_another_cluster_may_do_it(
+    database, writer, receiver, secret_file, quick, monkeypatch
+):
+    monkeypatch.setattr(running, "_LOOK_S", 0.01)
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    owner = [True]
+    async with delivering(database, lambda: owner[0], webhooks={"door": hook}) as ((door,), events):
+        store(writer, match(1))
+        events.announce()
+        await until(lambda: receiver.frames == [1])
+        owner[0] = False
+        store(writer, match(2), match(3), match(4))
+        events.announce()
+        await until(lambda: door.trouble == NOT_CERTAIN)
+        # The other one has told of two, and then ends.
+        TargetProgress(database, "webhook:door").reached(3)
+        TargetProgress(database, "webhook:door").reached(2)  # what this one had under way
+        assert receiver.frames == [1]
+        owner[0] = True
+        await until(lambda: door.delivered == 2)
+    assert receiver.frames == [1, 4]
+    assert door.trouble is None
+
+
+async def test_a_delivery_that_is_tried_again_and_again_ends_with_the_claim(
+    database, writer, receiver, secret_file, quick, monkeypatch
+):
+    monkeypatch.setattr(running, "_LOOK_S", 0.01)
+    receiver.statuses = [503] * 1_000
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    owner = [True]
+    async with delivering(database, lambda: owner[0], webhooks={"door": hook}) as ((door,), events):
+        store(writer, match(1))
+        events.announce()
+        await until(lambda: len(receiver.requests) > 2)
+        owner[0] = False
+        await until(lambda: door.trouble == NOT_CERTAIN)
+        tried = len(receiver.requests)
+        receiver.statuses = []
+        owner[0] = True
+        await until(lambda: door.delivered == 1)
+    assert len(receiver.requests) == tried + 1
+    assert door.given_up == 0
 
 
 async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, secret_file, quick):

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from hermes_ray.cluster.control.generations.generation_store import GenerationStore
 from hermes_ray.cluster.control.generations.tenure import Tenure, Terms
@@ -52,6 +54,8 @@ class Ownership:
         self._has_let_go = has_let_go
         self._terms = terms_of(settings)
         self._beat_s = min(_MOST_BEAT_S, settings.cluster.move_after_s / _BEATS)
+        # Signs of life wait for nobody else's calls.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="generation")
         self._trouble = ""
         self._followed = False
         self._tenure: Tenure | None = None
@@ -81,11 +85,25 @@ class Ownership:
     @property
     def detail(self) -> str | None:
         """What keeps this cluster from working, or will, for people; ``None`` if nothing does."""
-        if self._tenure is None or (self.phase is TenurePhase.HOLDING and not self._trouble):
+        if self._tenure is None:
             return None
+        if self.phase is TenurePhase.HOLDING and not self.is_certain:
+            trouble = self._trouble or "the snapshot store does not answer"
+            return f"another cluster may own the streams by now, so nothing is committed, told or moved: {trouble}"
         if self.phase is TenurePhase.HOLDING:
-            return f"offsets are committed for {self._tenure.commits_for_s():.0f} s more: {self._trouble}"
+            left_s = self._tenure.commits_for_s()
+            return f"the streams are this cluster's for {left_s:.0f} s more: {self._trouble}" if self._trouble else None
         return "; ".join(filter(None, (self._tenure.detail, self._trouble)))
+
+    @property
+    def owned_s(self) -> float | None:
+        """For how long no other cluster can take the streams over, seconds; ``None``: none can reach them."""
+        return None if self._tenure is None else self._tenure.commits_for_s()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the streams are this cluster's, and no other can have taken over while the store was out of reach."""
+        return self._tenure is None or self._tenure.commits_for_s() > 0
 
     def commits_for_s(self) -> float:
         """For how long commits may begin, seconds."""
@@ -113,7 +131,8 @@ class Ownership:
         began_s = time.monotonic()
         trouble = ""
         try:
-            await asyncio.to_thread(tenure.step, can_serve=can_serve, serves=serves, has_let_go=has_let_go)
+            step = partial(tenure.step, can_serve=can_serve, serves=serves, has_let_go=has_let_go)
+            await asyncio.get_running_loop().run_in_executor(self._thread, step)
         except SnapshotError as error:
             trouble = str(error)
         if trouble and trouble != self._trouble:

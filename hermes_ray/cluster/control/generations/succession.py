@@ -68,16 +68,27 @@ class Succession:
             self._holding_since_s = time.monotonic()
         return self.phase is TenurePhase.HOLDING
 
+    @property
+    def may_act(self) -> bool:
+        """Whether the streams are this cluster's for certain, now: what it gives a new epoch is nobody else's."""
+        return self.is_holding and self.ownership.is_certain
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether this cluster had the streams, and another may have taken over without its knowing."""
+        return self.phase is TenurePhase.HOLDING and not self.ownership.is_certain
+
     def require_holding(self) -> None:
-        """Let nothing be changed that is another cluster's.
+        """Let nothing be changed that is another cluster's, or may be.
 
         Raises:
             TakenOver: another cluster has the streams, or is about to.
-            NotReady: this one does not have them yet.
+            NotReady: this one does not have them yet; or it was cut off from the snapshot store for so long that
+                another one may.
         """
         if self.phase.has_let_go:
             raise TakenOver(str(self.ownership.detail))
-        if self.phase is not TenurePhase.HOLDING:
+        if not self.may_act:
             raise NotReady(str(self.ownership.detail))
 
     def require_placing(self) -> None:

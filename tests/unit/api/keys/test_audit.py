@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from hermes_ray.api.keys.audit import Audit
+from hermes_ray.api.keys.scopes import Caller
+from hermes_ray.config import AccessSettings
 from tests.unit.api.conftest import STREAM
 from tests.unit.api.keys.conftest import MakeKey, Serve, bearer
 
@@ -59,3 +62,34 @@ async def test_refusals_are_written_without_what_was_presented(serve: Serve, mak
     assert (unknown["action"], unknown["key"], unknown["outcome"]) == ("refused", None, "unauthorized")
     assert (forbidden["key_name"], forbidden["outcome"], forbidden["path"]) == ("reader", "forbidden", PATH)
     assert "wrong" not in str(lines)
+
+
+async def test_looks_are_one_line_for_each_key_stream_and_minute(serve: Serve, make_key: MakeKey):
+    guard, wall = make_key("read", name="guard", streams=("front-*",)), make_key("read", name="wall")
+    paths = [f"/v1/streams/{STREAM}/latest.jpg", *(f"/v1/streams/{STREAM}/frames/{frame}.jpg" for frame in range(3))]
+    async with serve() as http:
+        with capture_logs() as lines:
+            for _ in range(3):
+                for path in (*paths, "/v1/streams/back-door/latest.jpg"):
+                    for secret in (guard, wall):
+                        await http.get(path, headers=bearer(secret))
+    looks = audited(lines)
+    assert {line["action"] for line in looks} == {"look"}
+    said = [(line["key_name"], line["stream_id"], line["outcome"]) for line in looks]
+    expected = {(name, STREAM, "done") for name in ("guard", "wall")}
+    expected |= {(name, "back-door", "unknown-stream") for name in ("guard", "wall")}
+    assert set(said) == expected
+    assert len(said) <= 2 * len(expected)  # a minute may have ended meanwhile
+
+
+def test_every_minute_has_lines_of_its_own() -> None:
+    now_s = [600.0]
+    audit = Audit(AccessSettings(), lambda: now_s[0])
+    caller = Caller("id", "guard", frozenset(), ("*",))
+    with capture_logs() as lines:
+        for _ in range(5):
+            for stream in ("yard", "gate"):
+                with audit.looked(caller, "look", stream, "r-1"):
+                    pass
+            now_s[0] += 30
+    assert [line["stream_id"] for line in audited(lines)] == ["yard", "gate"] * 3

@@ -13,6 +13,7 @@ from hermes_ray.cluster.memory_worker.empty_memory import load_empty
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
 from hermes_ray.cluster.wire.contracts import Erasure, Location
+from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.config import SnapshotSettings
 from hermes_ray.errors import (
     BrokerUnavailable,
@@ -54,7 +55,13 @@ class Scene:
         self.moving = False
         self.ends: TopicEnds | Exception = ENDS
         stored = StoredStreams(self.settings)
-        self.eraser = StreamEraser(self.directory, stored, lambda stream: self.moving, tell, NODE, self.topic_ends)
+        self.waiting: set[str] = set()
+        self.eraser = StreamEraser(
+            self.directory, stored, lambda stream: self.moving, tell, NODE, self.topic_ends, self.waits
+        )
+
+    def waits(self, stream_id: str, topic: TopicEnds, known: StreamCursor) -> bool:
+        return stream_id in self.waiting and known.erased != topic.ends
 
     def topic_ends(self) -> TopicEnds:
         if isinstance(self.ends, Exception):
@@ -138,6 +145,31 @@ async def test_a_stream_that_nobody_could_place_yet_is_erased_in_the_store(tmp_p
     for unknown in ("held", "nobody"):
         with pytest.raises(UnknownStream):
             await scene.eraser.erase(unknown)
+
+
+@pytest.mark.parametrize("has_store", [True, False])
+async def test_a_stream_of_which_nothing_is_read_yet_is_erased_once(tmp_path, has_store):
+    scene = Scene(tmp_path, answering(True), url="" if has_store else None)
+    scene.waiting.add("waiting")
+    assert await scene.eraser.erase("waiting") == Erasure()
+    if has_store:
+        (name,) = scene.store.names("waiting")
+        assert load_empty(scene.store.read("waiting", name)).erased == ENDS.ends
+        assert name.epoch < scene.directory.place("waiting").epoch  # its owner finds what is written there
+        scene.directory.forget("waiting")
+    else:
+        beginning = scene.eraser.beginning("waiting")
+        assert beginning is not None
+        assert beginning.erased == ENDS.ends
+    with pytest.raises(UnknownStream):
+        await scene.eraser.erase("waiting")
+
+
+async def test_whether_anything_waits_is_not_known_without_a_broker(tmp_path):
+    scene = Scene(tmp_path, answering(True))
+    scene.ends = BrokerUnavailable("nobody there")
+    with pytest.raises(NotReady, match="nobody there"):
+        await scene.eraser.erase("nobody")
 
 
 async def test_without_a_store_the_coordinator_keeps_how_the_stream_begins(tmp_path):

@@ -50,6 +50,7 @@ class Control:
         self.board = StatsBoard(WORKERS, ())
         self.ends = WorkerEnds(self.directory, self._down)
         self.moving: set[str] = set()
+        self.is_owner = True
         self.owners: dict[str, str] = {}
         self.news: list[OwnersChanged] = []
         for worker in WORKERS:
@@ -65,6 +66,7 @@ class Control:
             self._tell_owner,
             self._tell_ingest,
             is_moving=self.moving.__contains__,
+            may_act=lambda: self.is_owner,
             board=self.board,
         )
 
@@ -198,3 +200,14 @@ async def test_when_the_other_worker_ends_too_what_it_had_taken_over_waits_for_i
         await until(lambda: len(control.news) == 2)
     assert control.of("memory-0") == ["cam-1", "cam-3", "cam-5"]
     assert control.of("memory-1") == ["cam-0", "cam-2", "cam-4"]
+
+
+async def test_nobody_gets_a_stream_under_a_new_epoch_while_another_cluster_may_own_it():
+    control = Control()
+    control.is_owner = False
+    async with control.running():
+        control.end()
+        await rounds_pass(control)
+        assert control.of("memory-0") == ["cam-0", "cam-2", "cam-4"]
+        control.is_owner = True  # it was not so
+        await until(lambda: not control.of("memory-0"))

@@ -43,15 +43,15 @@ def store_at(place: Path | str) -> SnapshotStore:
     return SnapshotStore(SnapshotSettings(url=str(place)))
 
 
-def keeper_at(place: Path | str | None) -> StreamKeeper:
-    return StreamKeeper(None if place is None else store_at(place), interval_s=10)
+def keeper_at(place: Path | str | None, interval_s: float = 10.0) -> StreamKeeper:
+    return StreamKeeper(None if place is None else store_at(place), interval_s)
 
 
 class Worker:
     """A memory worker without its actor: what hosts streams, over a real engine and store."""
 
-    def __init__(self, engine: StreamEngine, place: Path | str | None, epoch: int) -> None:
-        self.keeper = keeper_at(place)
+    def __init__(self, engine: StreamEngine, place: Path | str | None, epoch: int, interval_s: float = 10.0) -> None:
+        self.keeper = keeper_at(place, interval_s)
         self.fence = Fence(lease_s=3600)
         self.fence.admit(Admission(epoch, frozenset()))
         self.hosted = HostedStreams("memory-0", self.fence, self.keeper, lambda: engine, Pace(None))

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from hermes_ray import models
-from hermes_ray.cluster.memory_worker.transfers import Transfers
 from hermes_ray.cluster.wire.protocol import FramePosition
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.errors import InvalidMemory, Overloaded, SnapshotError, StreamExists, WorkerUnavailable
+from hermes_ray.errors import InvalidMemory, SnapshotError, StreamExists
 from tests.patience import LIMIT_S
 from tests.unit.cluster.memory_worker.faulty_store import FaultyFileSystem, ForeignError, on
 from tests.unit.cluster.memory_worker.test_erasure import ENDS, Worker, keeper_at, store_at
@@ -94,45 +93,6 @@ async def test_an_exported_memory_names_no_place_in_kafka(tmp_path, engine):
     extra = await asyncio.to_thread(engine.restore, "copy", data)
     assert extra.keys() == {"manifest"}
     assert engine.stream_stats("copy").frames_seen == 1
-
-
-class HandClock:
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-def test_parts_come_together_and_repeated_ones_count_once():
-    transfers = Transfers(most_bytes=10)
-    name = transfers.begin()
-    for start, part in [(0, b"abc"), (3, b"def"), (3, b"def"), (6, b"g")]:
-        transfers.write(name, start, part)
-    assert transfers.read(name, 2, 3) == b"cde"
-    with pytest.raises(WorkerUnavailable):
-        transfers.write(name, 8, b"x")
-    with pytest.raises(InvalidMemory):
-        transfers.write(name, 7, b"hijk")
-    assert transfers.take(name) == b"abcdefg"
-    with pytest.raises(WorkerUnavailable):
-        transfers.take(name)
-
-
-def test_transfers_have_a_bound_and_those_that_nobody_asks_for_end():
-    clock = HandClock()
-    transfers = Transfers(most_bytes=10, now_s=clock)
-    names = [transfers.begin(b"x") for _ in range(4)]
-    with pytest.raises(Overloaded):
-        transfers.begin()
-    transfers.end(names[0])
-    transfers.begin()
-    clock.now_s = 50
-    transfers.read(names[1], 0, 1)
-    clock.now_s = 100
-    transfers.begin()
-    assert transfers.read(names[1], 0, 1) == b"x"
-    with pytest.raises(WorkerUnavailable):
-        transfers.read(names[2], 0, 1)
 
 
 async def test_frames_that_have_the_stream_placed_during_an_import_change_nothing_of_it(tmp_path, engine, memory):
