@@ -74,7 +74,9 @@ class PatchSieve:
         _, height, width = group.pixels[0].shape
         rows, columns = self._adapter.grid(tuple(group.pixels[0].shape))
         places, elapsed_ms = rows * columns, group.elapsed_ms[0]
-        if group.pixels[0].is_floating_point():  # normalised, of a snapshot of an earlier release
+        if any(
+            pixels.is_floating_point() for pixels in group.pixels
+        ):  # normalised, of a snapshot of an earlier release
             return SiftedGroup(group, places, None, None)
         small = [_small(pixels, rows, columns) for pixels in group.pixels]
         whole = Scene(small[-1].cells, height, width, elapsed_ms)

@@ -53,6 +53,7 @@ class MemoryWriter:
         slab: the memories.
         encoder: the decoder's passes over it.
         probes: those that ride on a pass before a compaction.
+        thins_out: whether blocks may lack tokens (``memory.unchanged_patches``).
 
     Raises:
         ConfigError: budget and model do not fit together.
@@ -63,11 +64,12 @@ class MemoryWriter:
         with torch.inference_mode():
             self._prefix = adapter.prefix()
         self.budget = settings.budget_tokens
+        self.thins_out = settings.unchanged_patches == "drop"
         self._thumbnail_bytes = settings.thumbnail_bytes
         slack = int(settings.budget_tokens * settings.compaction_slack)
         prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
-        if settings.unchanged_patches == "drop" and self.budget - slack < headroom:
+        if self.thins_out and self.budget - slack < headroom:
             raise ConfigError(
                 f"memory.unchanged_patches is drop, and a compaction leaves {self.budget - slack} tokens, too few for "
                 f"a whole block of {adapter.name} ({headroom}); raise memory.budget_tokens"
@@ -106,7 +108,7 @@ class MemoryWriter:
             self.slab, adapter.rotary, self.policy, self.probes, rule, budget=self.budget, keep=keep
         )
         self._most_reach = shape.max_positions - text_tokens - headroom
-        if settings.unchanged_patches == "drop" and rule.mode == "eager":
+        if self.thins_out and rule.mode == "eager":
             # No further than whole frames would come within the budget, but for what makes compactions rare.
             self._most_reach = min(self._most_reach, prefix + self.budget + slack)
         # Memories of the other form are foreign, as those of another model are.
