@@ -107,10 +107,11 @@ class MemoryWriter:
         self._compactor = Compactor(
             self.slab, adapter.rotary, self.policy, self.probes, rule, budget=self.budget, keep=keep
         )
-        self._most_reach = shape.max_positions - text_tokens - headroom
-        if self.thins_out and rule.mode == "eager":
-            # No further than whole frames would come within the budget, but for what makes compactions rare.
+        self._most_reach: float = shape.max_positions - text_tokens - headroom
+        if self.thins_out and rule.mode == "eager":  # as far as whole frames get, and what makes compactions rare
             self._most_reach = min(self._most_reach, prefix + self.budget + slack)
+        elif not self.thins_out and rule.mode != "eager":  # how far it is is not known, and the rule's limit will do
+            self._most_reach = float("inf")
         # Memories of the other form are foreign, as those of another model are.
         self.fingerprint = fingerprint(adapter.decoder) + ("-rotated-keys" if self.slab.keys_rotated else "")
         self.residency = Residency(
