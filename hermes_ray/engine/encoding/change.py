@@ -121,10 +121,27 @@ def news(reference: NDArray[np.uint16], picture: SmallPicture) -> NDArray[np.boo
     return np.pad(inner, border, mode="edge")
 
 
+def in_the_light_of(reference: NDArray[np.uint16], cells: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The regions of a picture as they would be in the light of another one, so that parts of both fit together.
+
+    Args:
+        reference: ``[rows, columns, 3]``, 64ths of a level.
+        cells: of the same shape.
+    """
+    before, now = reference / _SCALE, cells / _SCALE
+    levels = (now + _DARK) / _light(before, now) - _DARK
+    return np.clip(levels * _SCALE + 0.5, 0, 255 * _SCALE).astype(np.uint16)
+
+
+def _light(before: _Levels, now: _Levels) -> _Levels:
+    """By which factor every row and colour is brighter, ``[rows, 1, 3]``."""
+    return _median((now + _DARK) / (before + _DARK), axis=1)
+
+
 def _changed(before: _Levels, now: _Levels, pixels: int, tremble: float) -> NDArray[np.bool_]:
     """Which means of two by two regions are news, ``[rows - 1, columns - 1]``; all where light or noise say so."""
     everywhere = np.ones((before.shape[0] - 1, before.shape[1] - 1), dtype=np.bool_)
-    light = _median((now + _DARK) / (before + _DARK), axis=1)
+    light = _light(before, now)
     if light.max() > _MOST_LIGHT or light.min() < 1 / _MOST_LIGHT:
         return everywhere
     expected = np.minimum((before + _DARK) * light - _DARK, 255.0)

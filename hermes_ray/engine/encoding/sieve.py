@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from hermes_ray.engine.encoding.change import GRID, news, small_picture
+from hermes_ray.engine.encoding.change import GRID, in_the_light_of, news, small_picture
 from hermes_ray.engine.residency.reference import SmallPicture
 from hermes_ray.engine.residency.scene import Scene
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
@@ -93,7 +93,7 @@ class PatchSieve:
         if new.all():
             return SiftedGroup(group, places, None, whole)
         renewed = new.repeat(tall, axis=0).repeat(wide, axis=1)[..., None]
-        merged = np.where(renewed, whole.cells, scene.cells)
+        merged = np.where(renewed, in_the_light_of(scene.cells, whole.cells), scene.cells)
         shown = tuple(int(place) for place in np.flatnonzero(new))
         return SiftedGroup(group, places, shown, Scene(merged, height, width, scene.whole_ms))
 
