@@ -93,6 +93,11 @@ class MemorySettings(_Section):
     recent_frames: Annotated[int, Field(ge=0)] = 4
     """Newest frames that ``hermes`` never evicts, and all that ``recent_only`` keeps. Frames that were left out as
     unchanged (``video.unchanged``) count: they show what the one before them shows."""
+    unchanged_patches: Literal["keep", "drop"] = "keep"
+    """What becomes of tokens whose place in the picture shows what the newest encoded token of that place shows:
+    ``keep`` encodes them, ``drop`` leaves them out of the decoder, and frames without any news out of the vision tower
+    too. Every ``video.max_gap_s`` a frame is encoded whole. ``hermes``, ``paper`` and ``reference`` then keep the
+    newest token of every place; other policies may forget what stands still until the next whole frame."""
     positions: Literal["lazy", "eager"] | None = None
     """When cached tokens are re-numbered: at every compaction (``eager``), or only near the model's position limit
     (``lazy``: layer by layer; ``paper`` and ``reference`` all layers together). By default eager; lazy for those two
@@ -206,7 +211,8 @@ class VideoSettings(_Section):
     those with something new in them. Memories, times and counts move on with every frame either way."""
     max_gap_s: Annotated[float, Field(gt=0)] = 10.0
     """With ``skip``, a frame that was captured so long after the newest encoded one is encoded whatever it shows,
-    seconds. Slow changes of light that nobody would call news are seen at least so often."""
+    seconds. Slow changes of light that nobody would call news are seen at least so often. With
+    ``memory.unchanged_patches: drop`` likewise a whole frame behind the newest whole one."""
     when_behind: Literal["lag", "shed"] = "lag"
     """What becomes of a live stream that falls behind by more than ``max_lag_s``: ``lag`` keeps every frame and lets it
     wait; ``shed`` lowers the stream's frame rate until it has caught up."""

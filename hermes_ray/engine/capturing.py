@@ -96,6 +96,7 @@ def capture_passes(
             slots,
             writer.probes,
             most_frames=most_frames,
+            thinned=writer.thins_out,
             capture=capturing.capture,
             kernels=capturing.kernels,
             counts=counts,

@@ -141,7 +141,10 @@ class StreamStats:
 
     Attributes:
         frames_seen: frames applied since the stream began.
-        frames_unchanged: those of them that were not encoded, because they showed nothing new (``video.unchanged``).
+        frames_unchanged: those of them that were not encoded, because they showed nothing new (``video.unchanged``,
+            ``memory.unchanged_patches``).
+        tokens_left_out: tokens that were not encoded, because their place showed nothing new
+            (``memory.unchanged_patches``); those of frames that ``video.unchanged`` left out apart.
         as_of_ms: capture time of the newest applied frame; ``None`` before the first.
         kv_tokens_per_layer: cached tokens in each decoder layer, prefix included.
         kv_prefix: protected tokens before the first frame (system prompt and template).
@@ -161,6 +164,7 @@ class StreamStats:
     compactions: int
     frames_unchanged: int = 0
     oldest_ms: int | None = None
+    tokens_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

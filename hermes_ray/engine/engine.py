@@ -22,6 +22,7 @@ from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
 from hermes_ray.engine.encoding.preparing import FramePreparation, Picture, ThumbnailMaker
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.sieve import PatchSieve
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.monitoring import EngineMonitor
@@ -78,13 +79,16 @@ class StreamEngine:
         self.adapter = adapter
         text_tokens = self._settings.max_question_tokens + self._settings.max_answer_tokens
         self._writer = MemoryWriter(adapter, self._memory_settings, text_tokens)
-        detector = _detector(video or VideoSettings())
+        video = video or VideoSettings()
+        detector = _detector(video)
         self._preparation = FramePreparation(
             adapter,
             thumbnail if self._memory_settings.thumbnail_bytes else None,
             compared=detector is not None,
         )
-        self._ingest = FrameIngest(adapter, self._writer, FrameScheduler(self._settings.max_frames_per_step), detector)
+        sieve = PatchSieve(adapter, video.max_gap_s) if self._memory_settings.unchanged_patches == "drop" else None
+        scheduler = FrameScheduler(self._settings.max_frames_per_step)
+        self._ingest = FrameIngest(adapter, self._writer, scheduler, detector, sieve)
         self._answers = AnswerBatch(adapter, self._writer, self._ingest, self._settings)
         passes = PassCounts()
         capturing = capturing or default_capturing(self._settings, self._writer.slab)

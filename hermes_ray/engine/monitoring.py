@@ -92,6 +92,7 @@ class EngineMonitor:
         counts = EngineCounts(
             frames_applied=self._ingest.frames_applied,
             frames_unchanged=self._ingest.frames_unchanged,
+            tokens_left_out=self._ingest.tokens_left_out,
             answers=self._answers.answered,
             prompt_tokens=tokens.prompt_tokens,
             answer_tokens=tokens.answer_tokens,

@@ -34,6 +34,11 @@ class PositionRule:
     first: int
     limit: int
 
+    def reach(self, tokens: int) -> int:
+        """Below which position all of a layer's are once it was compacted to so many visual tokens."""
+        ranked = self.first + tokens
+        return ranked if self.mode == "eager" else max(ranked, self.limit)
+
 
 def position_mode(settings: MemorySettings, axes: int) -> PositionMode:
     """When to re-number: as set, or else as suits policy and model.

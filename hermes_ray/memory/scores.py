@@ -45,7 +45,12 @@ def value_norm(view: MemoryView) -> Tensor:
 
 
 def relevance(
-    attention: Tensor, view: MemoryView, value_weight: float, novelty_weight: float, frame_tokens: int | None = None
+    attention: Tensor,
+    view: MemoryView,
+    value_weight: float,
+    novelty_weight: float,
+    frame_tokens: int | None = None,
+    shown: Tensor | None = None,
 ) -> Tensor:
     """What a token is worth apart from its age: how much it is looked at, how much it brings, and how new it is.
 
@@ -58,6 +63,7 @@ def relevance(
         value_weight: share of the norm against attention, 0 to 1.
         novelty_weight: share of novelty against both, 0 to 1. With both weights 0 it is HERMES as published.
         frame_tokens: the most tokens of one frame; see :func:`redundancy`.
+        shown: [rows, N] bool, tokens that show what is seen now wherever they stand; ``None`` where recent frames do.
 
     Returns:
         [rows, N] float64 in [0, 1].
@@ -67,7 +73,10 @@ def relevance(
         parts.append(value_norm(view))
         weights.append(value_weight)
     if novelty_weight:
-        parts.append(-redundancy(view, in_recent_frames(view), frame_tokens))
+        recent = in_recent_frames(view)
+        if shown is not None:
+            recent = recent | shown
+        parts.append(-redundancy(view, recent, frame_tokens, scattered=shown is not None))
         weights.append(novelty_weight)
     worth, *others = normalised(torch.stack(parts)).unbind()
     for other, weight in zip(others, weights, strict=True):

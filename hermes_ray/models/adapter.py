@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 
 import numpy as np
 import torch
@@ -61,6 +62,9 @@ class VisualBlock:
         deepstack: ``[levels, tokens, hidden]``, what is added to the output of decoder layer 0, 1 ... (DeepStack,
             arXiv 2406.04334); ``None`` for nothing.
         numbers: of its frames in their stream, ascending; none if they follow those before without a gap.
+        shows_from: index of the first token that shows a part of the picture; those follow one another row by row. What
+            else there is, is text that belongs to the frames.
+        left_out: tokens that the frames have besides, which show nothing new (:meth:`showing`).
     """
 
     embeds: Tensor
@@ -70,11 +74,38 @@ class VisualBlock:
     patches: Tensor | None = None
     deepstack: Tensor | None = None
     numbers: tuple[int, ...] = ()
+    shows_from: int = 0
+    left_out: int = 0
 
     @property
     def tokens(self) -> int:
-        """Tokens of the block."""
+        """Tokens that the decoder takes."""
         return self.embeds.shape[0]
+
+    @property
+    def places(self) -> int:
+        """Tokens of the frames, those included that were left out: so many positions the block takes, at most."""
+        return self.tokens + self.left_out
+
+    def showing(self, shown: Sequence[int], places: int) -> "VisualBlock":
+        """The same block without the tokens of some places, all others at their positions.
+
+        Args:
+            shown: numbers of the places in the picture that stay, ascending. The last place must be among them: behind
+                it lies the position of what follows.
+            places: that the picture has.
+        """
+        begin, end = self.shows_from, self.shows_from + places
+        kept = [*range(begin), *(begin + place for place in shown), *range(end, self.tokens)]
+        index = to_device(torch.tensor(kept), self.embeds.device)
+        return replace(
+            self,
+            embeds=self.embeds[index],
+            offsets=index.int()[:, None] if self.offsets is None else self.offsets[index],
+            patches=index.int() if self.patches is None else self.patches[index],
+            deepstack=None if self.deepstack is None else self.deepstack[:, index],
+            left_out=self.tokens - len(kept),
+        )
 
 
 class ModelAdapter(ABC):
@@ -145,6 +176,14 @@ class ModelAdapter(ABC):
         """
         return False
 
+    def grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Rows and columns of the tokens that show a frame whose pixels :meth:`preprocess` gave this shape.
+
+        Here every frame is a square of as many tokens as a block has.
+        """
+        side = isqrt(self.max_tokens_per_block)
+        return side, side
+
     @abstractmethod
     def encode(self, groups: Sequence[FrameGroup]) -> list[VisualBlock]:
         """Run the vision tower and projector over groups of frames, in one batch.
@@ -174,7 +213,7 @@ class ModelAdapter(ABC):
         """Positions of a block's tokens behind a memory.
 
         Here the block begins behind the largest position of any axis. No family may advance any axis by more than
-        the block has tokens: that bound keeps an endless stream within the model's positions.
+        the block has places: that bound keeps an endless stream within the model's positions.
 
         Args:
             block: the block.

@@ -50,14 +50,14 @@ class Qwen25VLAdapter(QwenVLAdapter):
     def place(self, block: VisualBlock, largest: Tensor, previous_ms: int | None) -> Tensor:
         """Rows and columns from the video's start; time from each layer's newest, onwards by capture time.
 
-        A gap counts for at most as many positions as the block has tokens (:meth:`ModelAdapter.place`): with 256 tokens
+        A gap counts for at most as many positions as the block has places (:meth:`ModelAdapter.place`): with 256 tokens
         per pair and 2 positions per second, a gap of more than two minutes looks like two minutes.
         """
         assert block.offsets is not None
         placed = (self._video_begins + block.offsets).expand(largest.shape[0], -1, -1).clone()
         if previous_ms is not None:
             step = self._ticks(block.elapsed_ms) - self._ticks(previous_ms)
-            placed[..., 0] = largest[:, :1] + min(max(step, 0), block.tokens)
+            placed[..., 0] = largest[:, :1] + min(max(step, 0), block.places)
         return placed
 
     def _ticks(self, elapsed_ms: int) -> int:

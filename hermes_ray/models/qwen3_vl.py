@@ -73,6 +73,7 @@ class Qwen3VLAdapter(QwenVLAdapter):
             offsets=torch.cat((text[:, None].expand(-1, 3), places, end.expand(1, 3))),
             patches=torch.cat((text + visual, torch.arange(visual, device=self.device), text[-1:] + visual + 1)).int(),
             deepstack=deepstack,
+            shows_from=before,
         )
 
     def _stamp(self, seconds: float) -> Tensor:

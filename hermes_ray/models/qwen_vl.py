@@ -151,9 +151,13 @@ class QwenVLAdapter(ModelAdapter):
         """As :meth:`question`, without the question."""
         return self.embed_text(self._chat.behind_video(""))
 
+    def grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """A frame keeps its shape: as many rows and columns as it has whole tokens."""
+        return shape[1] // self._limits.factor, shape[2] // self._limits.factor
+
     def places(self, group: FrameGroup) -> Tensor:
         """Time, row and column of each visual token of a group: ``[rows * columns, 3]`` int32, time 0."""
-        rows, columns = (side // self._merge for side in self._grid(group))
+        rows, columns = self.grid(tuple(group.pixels[0].shape))
         row = torch.arange(rows, dtype=torch.int32, device=self.device).repeat_interleave(columns)
         column = torch.arange(columns, dtype=torch.int32, device=self.device).repeat(rows)
         return torch.stack((torch.zeros_like(row), row, column), dim=1)

@@ -272,8 +272,13 @@ _MEMORY = (
     ),
     _counter(
         "hermes_frames_unchanged_total",
-        "Frames of these that showed nothing new and were not encoded (video.unchanged).",
+        "Frames of these that showed nothing new and were not encoded (video.unchanged, memory.unchanged_patches).",
         _memory(lambda c: c.engine.frames_unchanged),
+    ),
+    _counter(
+        "hermes_tokens_left_out_total",
+        "Tokens of frames that were not encoded, as their place showed nothing new (memory.unchanged_patches).",
+        _memory(lambda c: c.engine.tokens_left_out),
     ),
     _counter(
         "hermes_frames_repeated_total",

@@ -17,6 +17,7 @@ class EngineCounts:
     Attributes:
         frames_applied: frames that memories have seen.
         frames_unchanged: those of them that were not encoded, because they showed nothing new.
+        tokens_left_out: tokens of frames that were not encoded, because their place showed nothing new.
         frame_step: encoding one batch of frames, over all streams.
         vision: the vision tower's part of such a step.
         frames_per_step: frames of such a batch.
@@ -31,6 +32,7 @@ class EngineCounts:
 
     frames_applied: int = 0
     frames_unchanged: int = 0
+    tokens_left_out: int = 0
     answers: int = 0
     prompt_tokens: int = 0
     answer_tokens: int = 0

@@ -54,7 +54,10 @@ class StreamResponse(Schema):
     frames_seen: int
     """Frames applied since the stream began."""
     frames_unchanged: int
-    """Frames of these that showed nothing new and were not encoded (``video.unchanged``)."""
+    """Frames of these that showed nothing new and were not encoded (``video.unchanged``,
+    ``memory.unchanged_patches``)."""
+    tokens_left_out: int = 0
+    """Tokens of frames that were not encoded, because their place showed nothing new (``memory.unchanged_patches``)."""
     as_of: str | None
     """Capture time of the newest frame in the memory, RFC 3339; null before the first."""
     as_of_ms: int | None
@@ -106,6 +109,7 @@ class StreamResponse(Schema):
             state=status.state,
             frames_seen=memory.frames_seen,
             frames_unchanged=memory.frames_unchanged,
+            tokens_left_out=memory.tokens_left_out,
             as_of=None if memory.as_of_ms is None else rfc3339(memory.as_of_ms),
             as_of_ms=memory.as_of_ms,
             oldest_ms=memory.oldest_ms,

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
@@ -39,7 +39,9 @@ class Outcome:
         correct: whether the answer has exactly the right words.
         cached_tokens: visual tokens per layer that the policy held when it was asked.
         frames: that had come until then; 0 where a journal of an older release does not say.
-        encoded: of those, frames that were encoded.
+        encoded: of those, frames of which anything was encoded.
+        tokens: that these frames would have become whole; 0 where an older journal does not say.
+        encoded_tokens: of those, tokens that were encoded.
     """
 
     policy: str
@@ -52,6 +54,8 @@ class Outcome:
     cached_tokens: int
     frames: int = 0
     encoded: int = 0
+    tokens: int = 0
+    encoded_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -89,6 +93,11 @@ class EncodedStream:
         """How many of the frames up to and with this one are encoded."""
         return sum(number <= frame for block in self.blocks for number in block.numbers)
 
+    def tokens(self, frame: int) -> tuple[int, int]:
+        """Tokens that the frames up to and with this one would have become whole, and those that they have become."""
+        whole = self.blocks[0].places * (frame + 1) // len(self.blocks[0].numbers)
+        return whole, sum(block.tokens for block in self.blocks[: self.until(frame)])
+
     def between(self, start: int, end: int, *, highlights: bool) -> list[VisualBlock]:
         """Blocks ``start`` to ``end``; of highlights those that show something and the newest few."""
         if not highlights:
@@ -112,11 +121,12 @@ def encode_stream(adapter: ModelAdapter, stream: EvaluationStream) -> EncodedStr
         for number in footage.encoded(film, stream.times_s)
     ]
     groups, _ = group_frames(pictures, adapter.frames_per_block)
+    new = [group for group in footage.sifted(adapter, groups) if group.is_new]
     blocks: list[VisualBlock] = []
-    for first in range(0, len(groups), _GROUPS_PER_VISION_BATCH):
-        batch = groups[first : first + _GROUPS_PER_VISION_BATCH]
-        encoded = zip(adapter.encode(batch), batch, strict=True)
-        blocks += [replace(block, numbers=group.numbers) for block, group in encoded]
+    for first in range(0, len(new), _GROUPS_PER_VISION_BATCH):
+        batch = new[first : first + _GROUPS_PER_VISION_BATCH]
+        encoded = zip(adapter.encode([group.frames for group in batch]), batch, strict=True)
+        blocks += [group.thinned(block) for block, group in encoded]
     return EncodedStream(stream, tuple(blocks), perf_counter() - began_s)
 
 
@@ -183,6 +193,7 @@ def _ask(
     numbered = [(number, item) for number, item in enumerate(stream.items) if item.frame == frame]
     # What goes on beyond the longest right answer and its end is wrong anyhow.
     longest = max(len(adapter.tokenizer(item.question.answer)["input_ids"]) for _, item in numbered)
+    tokens, encoded_tokens = encoded.tokens(frame)
     answers = memory.answer([(name, item.question.text) for _, item in numbered], max_tokens=longest + 1)
     return [
         Outcome(
@@ -196,6 +207,8 @@ def _ask(
             cached_tokens=memory.tokens(name),
             frames=frame + 1,
             encoded=encoded.encoded(frame),
+            tokens=tokens,
+            encoded_tokens=encoded_tokens,
         )
         for (number, item), answer in zip(numbered, answers, strict=True)
     ]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from typing import Any
@@ -58,10 +58,14 @@ def evaluation_streams(plan: Plan) -> list[EvaluationStream]:
 
 
 def plan_variants(plan: Plan, adapter: ModelAdapter) -> list[Variant]:
-    """The policies and budgets of a plan, for a model's size of frames."""
+    """The policies and budgets of a plan, for a model's size of frames; without peers where frames lose tokens."""
     frame_tokens = adapter.max_tokens_per_block
     blocks = plan.frames // adapter.frames_per_block
-    return variants(plan.budgets_percent, blocks * frame_tokens, frame_tokens, plan.policies)
+    found = variants(plan.budgets_percent, blocks * frame_tokens, frame_tokens, plan.policies)
+    if plan.footage.patches == "keep":
+        return found
+    dropping = {"unchanged_patches": plan.footage.patches}
+    return [replace(one, settings={**one.settings, **dropping}) for one in found if not one.is_peer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ def subject(plan: Plan, adapter: ModelAdapter) -> dict[str, Any]:
     """Everything beside streams and policies that decides the outcomes of a plan, for its journal."""
     size = {name: getattr(plan, name) for name in ("frames", "moments", "per_category")}
     if plan.footage != USUAL:  # journals of the usual footage do not say so
-        size["footage"] = asdict(plan.footage)
+        size["footage"] = plan.footage.to_dict()
     return {"schema": SCHEMA, **size, "weights": fingerprint(adapter.decoder)}
 
 

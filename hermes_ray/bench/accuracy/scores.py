@@ -74,8 +74,9 @@ class Result:
         past: of the recent and the distant past together.
         tasks: per task: correct answers and items.
         mean_cached_tokens: visual tokens per layer held when questions were asked.
-        encoded_share: of the frames that had come until then, those that were encoded, and so of their tokens; not a
-            number where an older journal does not say.
+        encoded_share: of the frames that had come until then, those of which anything was encoded; not a number where
+            an older journal does not say.
+        token_share: the same of their tokens.
     """
 
     variant: Variant
@@ -84,6 +85,7 @@ class Result:
     tasks: Mapping[str, tuple[int, int]]
     mean_cached_tokens: float
     encoded_share: float
+    token_share: float
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -94,6 +96,7 @@ class Result:
             "same_budget": self.variant.same_budget,
             "mean_cached_tokens": self.mean_cached_tokens,
             "encoded_share": None if math.isnan(self.encoded_share) else self.encoded_share,
+            "token_share": None if math.isnan(self.token_share) else self.token_share,
             "categories": {category: score.to_dict() for category, score in self.scores.items()},
             "past": self.past.to_dict(),
             "tasks": {
@@ -133,6 +136,7 @@ def _result(variant: Variant, own: Sequence[Outcome], rival: Sequence[Outcome] |
         tasks,
         float(np.mean([outcome.cached_tokens for outcome in own])),
         sum(outcome.encoded for outcome in own) / (sum(outcome.frames for outcome in own) or float("nan")),
+        sum(outcome.encoded_tokens for outcome in own) / (sum(outcome.tokens for outcome in own) or float("nan")),
     )
 
 

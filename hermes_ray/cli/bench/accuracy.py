@@ -16,6 +16,7 @@ from hermes_ray.bench.accuracy.picture import draw
 from hermes_ray.bench.accuracy.scores import results
 from hermes_ray.bench.accuracy.variants import Variant, policy_names
 from hermes_ray.bench.machine import describe_machine
+from hermes_ray.bench.peers.streams import PEERS
 from hermes_ray.cli.bench.progress import count_progress
 from hermes_ray.cli.bench.score_tables import print_footage, print_scores
 from hermes_ray.cli.console.output import result_console
@@ -43,7 +44,7 @@ def run_accuracy(
         MissingWeights: no such model.
     """
     Condition.named(footage.condition)  # before anything is loaded
-    plan = replace(_plan(model, changes, quick=quick), footage=footage)
+    plan = _plan(model, changes, footage, quick=quick)
     machine, began = describe_machine(), perf_counter()
     streams = accuracy.evaluation_streams(plan)
     adapter = accuracy.load_model(plan)
@@ -77,10 +78,12 @@ def run_accuracy(
     return accuracy.report(machine, plan, streams, found, quick=quick, seconds=perf_counter() - began, speeds=speeds)
 
 
-def _plan(model: str, changes: Mapping[str, Any], *, quick: bool) -> accuracy.Plan:
+def _plan(model: str, changes: Mapping[str, Any], footage: Footage, *, quick: bool) -> accuracy.Plan:
     plan = accuracy.Plan(model, **(_QUICK if quick else {}))
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items() if value}
     unknown = set(given.get("policies", ())) - set(policy_names())
     if unknown:
         raise ConfigError(f"--policy: no policy {', '.join(sorted(unknown))}; there are {', '.join(policy_names())}")
-    return replace(plan, **given)
+    if footage.patches == "drop" and (peers := set(given.get("policies", ())) & set(PEERS)):
+        raise ConfigError(f"--unchanged-patches drop: {', '.join(sorted(peers))} take whole frames only")
+    return replace(plan, **given, footage=footage)

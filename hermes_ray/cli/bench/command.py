@@ -106,6 +106,9 @@ def accuracy(
     unchanged: Annotated[
         Literal["keep", "skip"], typer.Option(help="Frames that show nothing new, as video.unchanged.")
     ] = "keep",
+    unchanged_patches: Annotated[
+        Literal["keep", "drop"], typer.Option(help="Tokens that show nothing new, as memory.unchanged_patches.")
+    ] = "keep",
     max_gap: Annotated[
         float, typer.Option("--max-gap-s", min=0.1, help="Encoded so often whatever they show, as video.max_gap_s.")
     ] = 10.0,
@@ -126,7 +129,7 @@ def accuracy(
     from hermes_ray.cli.bench.accuracy import run_accuracy
 
     changes = {"streams": streams, "frames": frames, "budgets_percent": budget, "policies": policy}
-    filmed = Footage(footage, condition, unchanged, max_gap)
+    filmed = Footage(footage, condition, unchanged, max_gap, unchanged_patches)
     document = run_accuracy(
         model, changes, filmed, quick=quick, workers=workers, picture=picture, resume=resume, verbose=verbose
     )

@@ -37,9 +37,11 @@ def print_footage(
     console: Console, footage: Footage, found: Sequence[Result], speeds: Mapping[tuple[str, float], Stopwatch]
 ) -> None:
     """Print what was filmed, how much of it was encoded, and how fast it was watched."""
-    shares = [result.encoded_share for result in found if result.variant.same_budget]
-    encoded = f", {100 * shares[0]:.0f} % of frames and tokens encoded" if shares else ""
-    console.print(f"{footage.traffic} footage, {footage.condition}, unchanged frames: {footage.unchanged}{encoded}")
+    shares = [(result.encoded_share, result.token_share) for result in found if result.variant.same_budget]
+    filmed = f"{footage.traffic} footage, {footage.condition}, unchanged frames: {footage.unchanged}"
+    console.print(f"{filmed}, patches: {footage.patches}")
+    for frames, tokens in shares[:1]:
+        console.print(f"{100 * frames:.0f} % of frames and {100 * tokens:.0f} % of tokens encoded")
     table = _table("watched, without rendering and questions", "policy", "budget", "frames/s")
     for (policy, percent), watched in speeds.items():
         table.add_row(policy, f"{percent:.3g} %", f"{watched.frames / watched.seconds:.0f}")

@@ -17,9 +17,10 @@ def note_applied(memory: StreamMemory, frames: Sequence[WaitingFrame]) -> int:
     """
     for number, frame in enumerate(frames, start=memory.frames_seen):
         if frame.is_new:
-            memory.captured.extend(number, [frame.ts_ms])
             memory.reference = reference_of(frame)
-    unchanged = sum(not frame.is_new for frame in frames)
+        if frame.is_encoded:
+            memory.captured.extend(number, [frame.ts_ms])
+    unchanged = sum(not frame.is_encoded for frame in frames)
     memory.frames_seen += len(frames)
     memory.unchanged += unchanged
     return unchanged

@@ -63,14 +63,16 @@ class ChangeDetector:
         return differs(reference.cells, picture)
 
 
-def small_picture(image: NDArray[np.uint8]) -> SmallPicture:
+def small_picture(image: NDArray[np.uint8], rows: int = GRID, columns: int = GRID) -> SmallPicture:
     """Average a picture over its regions; under half a millisecond for 640 x 360 pixels.
 
     Args:
         image: ``[height, width, 3]`` uint8 RGB, any size.
+        rows: regions from top to bottom; fewer if the picture has fewer pixels.
+        columns: regions from left to right, likewise.
     """
     height, width = image.shape[:2]
-    rows, columns = min(GRID, height), min(GRID, width)
+    rows, columns = min(rows, height), min(columns, width)
     tops, lefts = np.arange(rows + 1) * height // rows, np.arange(columns + 1) * width // columns
     # Much faster than ``add.reduceat`` over the rows, and exact: a region has at most 257 of them in 16 bits.
     narrow = np.uint16 if height <= 257 * rows else np.uint32
@@ -96,31 +98,69 @@ def small_picture_of(regions: NDArray[np.uint16], pixels: int) -> SmallPicture:
 
 def differs(reference: NDArray[np.uint16], picture: SmallPicture) -> bool:
     """Whether a picture shows something that the reference does not, or no longer shows something that it does."""
-    if reference.shape != picture.cells.shape or min(reference.shape[:2]) < 2:
-        return True
+    return bool(news(reference, picture).any())
+
+
+def news(reference: NDArray[np.uint16], picture: SmallPicture) -> NDArray[np.bool_]:
+    """Where a picture shows something else than the reference: ``[rows, columns]`` of its regions.
+
+    Of a shaken picture the outermost regions are as those beside them: what they show has left the other picture.
+    """
+    rows, columns, _ = picture.cells.shape
+    if reference.shape != picture.cells.shape or min(rows, columns) < 2:
+        return np.ones((rows, columns), dtype=np.bool_)
     before, now = reference / _SCALE, picture.cells / _SCALE
-    changed = _share_changed(before, now, picture.pixels, _TREMBLE)
-    if changed < _LEAST_SHAKEN:
-        return changed > 0
+    changed = _changed(before, now, picture.pixels, _TREMBLE)
+    if changed.mean() < _LEAST_SHAKEN:
+        return _of_any(changed)
     aligned = shaken_apart(before, now)
-    return aligned is None or _share_changed(*aligned, picture.pixels, _TREMBLE_SHAKEN) > 0
+    if aligned is None:
+        return _of_any(changed)
+    inner = _of_any(_changed(*aligned, picture.pixels, _TREMBLE_SHAKEN))
+    border = (rows - inner.shape[0]) // 2
+    return np.pad(inner, border, mode="edge")
 
 
-def _share_changed(before: _Levels, now: _Levels, pixels: int, tremble: float) -> float:
-    """In how much of the picture there is news; 1 where light or noise alone say so."""
-    light = _median((now + _DARK) / (before + _DARK), axis=1)
+def in_the_light_of(reference: NDArray[np.uint16], cells: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The regions of a picture as they would be in the light of another one, so that parts of both fit together.
+
+    Args:
+        reference: ``[rows, columns, 3]``, 64ths of a level.
+        cells: of the same shape.
+    """
+    before, now = reference / _SCALE, cells / _SCALE
+    levels = (now + _DARK) / _light(before, now) - _DARK
+    return np.clip(levels * _SCALE + 0.5, 0, 255 * _SCALE).astype(np.uint16)
+
+
+def _light(before: _Levels, now: _Levels) -> _Levels:
+    """By which factor every row and colour is brighter, ``[rows, 1, 3]``."""
+    return _median((now + _DARK) / (before + _DARK), axis=1)
+
+
+def _changed(before: _Levels, now: _Levels, pixels: int, tremble: float) -> NDArray[np.bool_]:
+    """Which means of two by two regions are news, ``[rows - 1, columns - 1]``; all where light or noise say so."""
+    everywhere = np.ones((before.shape[0] - 1, before.shape[1] - 1), dtype=np.bool_)
+    light = _light(before, now)
     if light.max() > _MOST_LIGHT or light.min() < 1 / _MOST_LIGHT:
-        return 1.0
+        return everywhere
     expected = np.minimum((before + _DARK) * light - _DARK, 255.0)
     expected, difference = _luma_chroma(_of_four(expected)), np.abs(_luma_chroma(_of_four(now - expected)))
     sigma = _MAD_TO_SIGMA * _median(difference.reshape(1, -1, 3), axis=1)
     most = 0.5 + _MOST_PIXEL_NOISE * np.sqrt(2.0 / (4 * pixels))
     if (sigma > most).any():
-        return 1.0
+        return everywhere
     beyond = difference - np.maximum(_SIGMAS * sigma, _LEAST_LEVELS)
     if not (beyond > 0).any():
-        return 0.0
-    return float((beyond > tremble * _contrast(expected)).any(axis=2).mean())
+        return ~everywhere
+    return (beyond > tremble * _contrast(expected)).any(axis=2)
+
+
+def _of_any(windows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The regions of two by two, ``[rows, columns]``, of which there are one fewer each way."""
+    wide = np.pad(windows, 1)
+    down = wide[:-1] | wide[1:]
+    return down[:, :-1] | down[:, 1:]
 
 
 def _median(levels: _Levels, axis: int) -> _Levels:

@@ -26,7 +26,7 @@ this, moving them costs more than starting operations, and on a GPU the copies t
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A memory that exceeds its budget.
+    """A memory that exceeds its budget, or whose positions have to be closed up.
 
     Attributes:
         memory: in a slot.
@@ -46,17 +46,27 @@ class Compactor:
         policy: decides what stays.
         probes: for a policy whose attention does not come from the encoding pass.
         rule: when positions are re-numbered.
-        keep: visual tokens that a layer holds afterwards.
+        budget: visual tokens that a layer may hold; within it nothing is evicted.
+        keep: visual tokens that a layer holds after an eviction.
     """
 
     def __init__(
-        self, slab: KVSlab, rotary: RotaryTable, policy: Policy, probes: ProbeSet, rule: PositionRule, keep: int
+        self,
+        slab: KVSlab,
+        rotary: RotaryTable,
+        policy: Policy,
+        probes: ProbeSet,
+        rule: PositionRule,
+        *,
+        budget: int,
+        keep: int,
     ) -> None:
         self._slab = slab
         self._rotary = rotary
         self._policy = policy
         self._probes = probes
         self._rule = rule
+        self._budget = budget
         self._keep = keep
         self.seconds = Meter(SECONDS)
 
@@ -78,10 +88,13 @@ class Compactor:
         started_s = perf_counter()
         slots = [slot_of(due.memory) for due in group]
         view = self._slab.views(slots)
-        kept = compact(self._bare(view), self._policy, self._attention(group), self._keep, self._rule, len(group))
+        exceeds = view.tokens > self._budget
+        keep, attention = (self._keep, self._attention(group)) if exceeds else (view.tokens, None)
+        kept = compact(self._bare(view), self._policy, attention, keep, self._rule, len(group))
         self._slab.replace_all(slots, self._as_in_slab(kept))
         for due, slot in zip(group, slots, strict=True):
             due.memory.tokens = self._slab.visual_tokens(slot)
+            due.memory.reach = self._rule.reach(due.memory.tokens)
             due.memory.compactions += 1
         each_s = (perf_counter() - started_s) / len(group)
         for _ in group:

@@ -5,21 +5,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.residency.capture_times import CaptureTimes
 from hermes_ray.engine.residency.reference import Reference
+from hermes_ray.engine.residency.scene import Scene
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels, slot_of
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory.snapshot import Snapshot
-from hermes_ray.memory.view import copied
+from hermes_ray.memory.view import MemoryView, copied
 from hermes_ray.models import ModelAdapter
 
 _STREAM = "stream"
 _CALLER = "caller"
 CAPTURED_FRAMES, CAPTURED_MS = "captured.frames", "captured.ms"
-REFERENCE = "reference"
+REFERENCE, SCENE = "reference", "scene"
 
 
 def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mapping[str, Any]) -> Snapshot:
@@ -40,12 +42,15 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
         "held_back_numbers": [frame.number for frame in memory.held_back],
         "frames_seen": memory.frames_seen,
         "unchanged": memory.unchanged,
+        "tokens_left_out": memory.tokens_left_out,
+        "reach": memory.reach,
+        "scene": None if memory.scene is None else [memory.scene.height, memory.scene.width, memory.scene.whole_ms],
         "reference_ms": None if memory.reference is None else memory.reference.ts_ms,
     }
     view = copied(writer.slab.view(slot_of(memory)), "cpu")
     memory.captured.keep(view, memory.frames)
     memory.keep_thumbnails(view)
-    reference = {} if memory.reference is None else {REFERENCE: _as_tensor(memory.reference)}
+    compared = {REFERENCE: memory.reference, SCENE: memory.scene}
     return Snapshot(
         view=view,
         policy=writer.policy.name,
@@ -57,7 +62,7 @@ def cut(memory: StreamMemory, as_of_ms: int, writer: MemoryWriter, extra: Mappin
             CAPTURED_FRAMES: torch.tensor(memory.captured.frames, dtype=torch.int64),
             CAPTURED_MS: torch.tensor(memory.captured.ms, dtype=torch.int64),
             **memory.thumbnails.to_tensors(),
-            **reference,
+            **{name: _as_tensor(known.cells) for name, known in compared.items() if known is not None},
         },
     )
 
@@ -95,13 +100,16 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter, adapte
     memory.held_back = _held_back(snapshot, state, adapter)
     memory.frames_seen = state.get("frames_seen", memory.frames + len(memory.held_back))
     memory.unchanged = state.get("unchanged", 0)
+    memory.tokens_left_out = state.get("tokens_left_out", 0)
+    memory.reach = state["reach"] if "reach" in state else _reach(snapshot.view, writer.slab.prefix)
     memory.captured = _captured(snapshot)
     newest = memory.held_back[-1].number if memory.held_back else memory.frames - 1
     memory.thumbnails.load(snapshot.attached, snapshot.view, newest)
     memory.keep_thumbnails(snapshot.view)
     if REFERENCE in snapshot.attached:
-        cells = snapshot.attached[REFERENCE].numpy().astype(np.uint16)
-        memory.reference = Reference(cells, state["reference_ms"])
+        memory.reference = Reference(_cells(snapshot.attached[REFERENCE]), state["reference_ms"])
+    if SCENE in snapshot.attached:
+        memory.scene = Scene(_cells(snapshot.attached[SCENE]), *state["scene"])
     return state["as_of_ms"]
 
 
@@ -127,9 +135,18 @@ def _held_back(snapshot: Snapshot, state: Mapping[str, Any], adapter: ModelAdapt
     )
 
 
-def _as_tensor(reference: Reference) -> Tensor:
-    """Its cells need 14 bits; not every reader of safetensors knows unsigned numbers of 16."""
-    return torch.from_numpy(reference.cells.astype(np.int16))
+def _as_tensor(cells: NDArray[np.uint16]) -> Tensor:
+    """They need 14 bits; not every reader of safetensors knows unsigned numbers of 16."""
+    return torch.from_numpy(cells.astype(np.int16))
+
+
+def _cells(tensor: Tensor) -> NDArray[np.uint16]:
+    return tensor.numpy().astype(np.uint16)
+
+
+def _reach(view: MemoryView, prefix: int) -> int:
+    """Where an earlier release did not say how far positions go."""
+    return int(view.positions.max()) + 1 if view.tokens else prefix
 
 
 def _captured(snapshot: Snapshot) -> CaptureTimes:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.encoding.cuts import CAPTURED_FRAMES, CAPTURED_MS, REFERENCE, fitted
+from hermes_ray.engine.encoding.cuts import CAPTURED_FRAMES, CAPTURED_MS, REFERENCE, SCENE, fitted
 from hermes_ray.engine.encoding.soundness import expect, moments, whole, within
 from hermes_ray.engine.residency import thumbnails
 from hermes_ray.errors import SnapshotError, UnsupportedMedia
@@ -39,11 +39,14 @@ def check_state(found: Snapshot, adapter: ModelAdapter) -> None:
     behind = held_back[-1] + 1 if held_back else found.next_frame
     seen = whole("frames_seen", state.get("frames_seen", behind), MOST_FRAMES)
     whole("unchanged", state.get("unchanged", 0), seen)
+    whole("tokens_left_out", state.get("tokens_left_out", 0))
+    whole("reach", state.get("reach", 0))
     if seen < behind:
         raise SnapshotError(f"frames_seen is {seen}, and frame {behind - 1} is among them")
     _check_captured(found.attached, seen)
     _check_thumbnails(found.attached, seen)
     _check_reference(found.attached, state)
+    _check_scene(found.attached, state)
     if not isinstance(found.extra["caller"], dict):
         raise SnapshotError("what the file says of itself makes no sense")
 
@@ -121,10 +124,20 @@ def _check_thumbnails(attached: Mapping[str, Tensor], seen: int) -> None:
 
 
 def _check_reference(attached: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    if REFERENCE not in attached:
-        return
-    cells = attached[REFERENCE]
+    if REFERENCE in attached:
+        _check_cells(REFERENCE, attached[REFERENCE])
+        whole("reference_ms", state["reference_ms"])
+
+
+def _check_scene(attached: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    if SCENE in attached:
+        _check_cells(SCENE, attached[SCENE])
+        height, width, whole_ms = state["scene"]
+        for number in (height, width, whole_ms):
+            whole(SCENE, number)
+
+
+def _check_cells(name: str, cells: Tensor) -> None:
     rows, columns = cells.shape[:2] if cells.ndim == 3 else (0, 0)
-    expect(REFERENCE, cells, (rows, columns, 3), torch.int16)
-    within(REFERENCE, cells, 0, _MOST_LEVEL)
-    whole("reference_ms", state["reference_ms"])
+    expect(name, cells, (rows, columns, 3), torch.int16)
+    within(name, cells, 0, _MOST_LEVEL)

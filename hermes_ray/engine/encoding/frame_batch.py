@@ -50,6 +50,7 @@ class WaitingFrame:
     Attributes:
         pixels: preprocessed; ``None`` if it shows what the frame before it shows, and so is not to be encoded.
         small: how it is compared with others; ``None`` where none is.
+        is_left_out: its step found that no place of it shows anything new (:class:`PatchSieve`).
     """
 
     pixels: Tensor | None
@@ -57,8 +58,14 @@ class WaitingFrame:
     thumbnail: bytes | None
     batch: FrameBatch
     small: SmallPicture | None = None
+    is_left_out: bool = False
 
     @property
     def is_new(self) -> bool:
-        """Whether it is to be encoded."""
+        """Whether it is to be encoded, as far as it was known when it came."""
         return self.pixels is not None
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether anything of it is encoded or held back."""
+        return self.is_new and not self.is_left_out

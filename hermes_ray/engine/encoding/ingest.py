@@ -1,7 +1,7 @@
 """The frames that wait for the engine, and the steps that bring them into their memories."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -18,13 +18,15 @@ from hermes_ray.engine.encoding.grouping import complete_groups, group_waiting
 from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory, note_thumbnails, picture_of
 from hermes_ray.engine.encoding.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.sieve import PatchSieve, SiftedGroup
+from hermes_ray.engine.encoding.sifting import note_sifted, sift
 from hermes_ray.engine.encoding.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.errors import EngineError, HermesError, SnapshotError, UnknownStream
 from hermes_ray.memory.snapshot import Snapshot
-from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
+from hermes_ray.models import ModelAdapter, VisualBlock
 from hermes_ray.observability.distribution import SECONDS, Meter
 from hermes_ray.observability.logs import get_logger
 
@@ -47,11 +49,13 @@ class FrameIngest:
         writer: of the memories.
         scheduler: plans steps.
         detector: finds the frames that show nothing new, which are not encoded; ``None`` encodes all.
+        sieve: finds the tokens of frames that show nothing new; ``None`` encodes all.
 
     Attributes:
         vision: turns frames into tokens; the adapter itself, until there are captured passes.
         frames_applied: frames that memories have seen.
         frames_unchanged: those of them that were not encoded.
+        tokens_left_out: tokens of frames that were not encoded, because their place showed nothing new.
         vision_seconds: of each pass of the vision tower.
     """
 
@@ -61,14 +65,16 @@ class FrameIngest:
         writer: MemoryWriter,
         scheduler: FrameScheduler,
         detector: ChangeDetector | None = None,
+        sieve: PatchSieve | None = None,
     ) -> None:
         self._adapter = adapter
         self.vision: Vision = adapter
         self._writer = writer
         self._scheduler = scheduler
         self._detector = detector
+        self._sieve = sieve
         self._streams: dict[str, _Stream] = {}
-        self.frames_applied = self.frames_unchanged = 0
+        self.frames_applied = self.frames_unchanged = self.tokens_left_out = 0
         self.vision_seconds = Meter(SECONDS)
 
     @property
@@ -122,12 +128,18 @@ class FrameIngest:
         groups = {name: group_waiting(self._streams[name].memory, frames, together) for name, frames in taken.items()}
         begins = {name: beginnings(groups[name], self._streams[name].memory.held_back) for name in taken}
         try:
-            failed = self._encode({name: complete for name, complete in groups.items() if complete})
+            sifted = {
+                name: sift(self._sieve, self._streams[name].memory, complete, taken[name])
+                for name, complete in groups.items()
+            }
+            new = {name: [group for group in some if group.is_new] for name, some in sifted.items()}
+            failed = self._encode({name: some for name, some in new.items() if some})
         except Exception:
             for name, frames in taken.items():  # so that those who sent them are told how the engine ends
                 self._streams[name].waiting.put_back(frames)
             raise
         for name, frames in taken.items():
+            self.tokens_left_out += note_sifted(self._streams[name].memory, sifted[name], failed=name in failed)
             if name in failed:
                 done = before[name].recover(self._streams[name].memory)
                 self._confirm(name, frames[:done], begins[name])
@@ -174,6 +186,7 @@ class FrameIngest:
             stream_id=stream_id,
             frames_seen=stream.memory.frames_seen,
             frames_unchanged=stream.memory.unchanged,
+            tokens_left_out=stream.memory.tokens_left_out,
             as_of_ms=stream.as_of_ms,
             kv_tokens_per_layer=(prefix + stream.memory.tokens,) * self._writer.slab.shape.layers,
             kv_prefix=prefix,
@@ -276,7 +289,7 @@ class FrameIngest:
             ahead += [frame.pixels for frame in stream.waiting if frame.pixels is not None]
             self._writer.check_room(stream.memory, complete_groups([*ahead, *pixels], self._adapter.frames_per_block))
 
-    def _encode(self, groups: dict[str, list[FrameGroup]]) -> dict[str, Exception]:
+    def _encode(self, groups: dict[str, list[SiftedGroup]]) -> dict[str, Exception]:
         """Vision tower over the groups of all streams at once, then the decoder. Returns the streams that failed."""
         if not groups:
             return {}
@@ -284,11 +297,9 @@ class FrameIngest:
 
         def look(names: Sequence[str]) -> None:
             started_s = perf_counter()
-            encoded = iter(self.vision.encode([group for name in names for group in groups[name]]))
+            encoded = iter(self.vision.encode([group.frames for name in names for group in groups[name]]))
             self.vision_seconds.observe(perf_counter() - started_s)
-            blocks.update(
-                {name: [replace(next(encoded), numbers=group.numbers) for group in groups[name]] for name in names}
-            )
+            blocks.update({name: [group.thinned(next(encoded)) for group in groups[name]] for name in names})
             for name in names:
                 self._streams[name].block_tokens = blocks[name][-1].tokens
 

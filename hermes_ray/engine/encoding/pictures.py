@@ -28,7 +28,7 @@ def note_thumbnails(memory: StreamMemory, frames: Sequence[WaitingFrame], begins
     """
     thumbnails = memory.thumbnails
     for number, frame in enumerate(frames, start=memory.frames_seen):
-        if frame.is_new:
+        if frame.is_encoded:
             group = begins[bisect_right(begins, number) - 1]
             thumbnails.add(number, Thumbnail(group, number, frame.ts_ms, frame.thumbnail))
         else:

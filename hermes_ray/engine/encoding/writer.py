@@ -41,6 +41,9 @@ class MemoryWriter:
     compaction is shared by the frames that fill the slack. This depends on the stream's own tokens alone, never on
     timing or on what else is in the batch: the same frames always give the same memory.
 
+    Tokens that show nothing new leave gaps in the positions (:meth:`VisualBlock.showing`). A memory of few tokens with
+    many gaps is compacted without evicting anything, which re-numbers it, before it runs out of positions.
+
     Args:
         adapter: the model.
         settings: policy, budget and slots.
@@ -50,6 +53,7 @@ class MemoryWriter:
         slab: the memories.
         encoder: the decoder's passes over it.
         probes: those that ride on a pass before a compaction.
+        thins_out: whether blocks may lack tokens (``memory.unchanged_patches``).
 
     Raises:
         ConfigError: budget and model do not fit together.
@@ -60,10 +64,16 @@ class MemoryWriter:
         with torch.inference_mode():
             self._prefix = adapter.prefix()
         self.budget = settings.budget_tokens
+        self.thins_out = settings.unchanged_patches == "drop"
         self._thumbnail_bytes = settings.thumbnail_bytes
         slack = int(settings.budget_tokens * settings.compaction_slack)
         prefix, headroom = self._prefix.shape[0], adapter.max_tokens_per_block
         self._check(adapter, prefix + self.budget + headroom + text_tokens)
+        if self.thins_out and self.budget - slack < headroom:
+            raise ConfigError(
+                f"memory.unchanged_patches is drop, and a compaction leaves {self.budget - slack} tokens, too few for "
+                f"a whole block of {adapter.name} ({headroom}); raise memory.budget_tokens"
+            )
         self.policy: Policy = build(
             settings,
             shape.layers,
@@ -94,7 +104,14 @@ class MemoryWriter:
         self._adapter = adapter
         self.encoder = Encoder(adapter.decoder, adapter.rotary, self.slab)
         keep = max(1, self.budget - slack)
-        self._compactor = Compactor(self.slab, adapter.rotary, self.policy, self.probes, rule, keep)
+        self._compactor = Compactor(
+            self.slab, adapter.rotary, self.policy, self.probes, rule, budget=self.budget, keep=keep
+        )
+        self._most_reach: float = shape.max_positions - text_tokens - headroom
+        if self.thins_out and rule.mode == "eager":  # as far as whole frames get, and what makes compactions rare
+            self._most_reach = min(self._most_reach, prefix + self.budget + slack)
+        elif not self.thins_out and rule.mode != "eager":  # how far it is is not known, and the rule's limit will do
+            self._most_reach = float("inf")
         # Memories of the other form are foreign, as those of another model are.
         self.fingerprint = fingerprint(adapter.decoder) + ("-rotated-keys" if self.slab.keys_rotated else "")
         self.residency = Residency(
@@ -121,7 +138,7 @@ class MemoryWriter:
         Raises:
             NoFreeSlot: every slot is taken, and none of the memories in them can be parked.
         """
-        memory = StreamMemory(name, thumbnails=Thumbnails(self._thumbnail_bytes))
+        memory = StreamMemory(name, reach=self.slab.prefix, thumbnails=Thumbnails(self._thumbnail_bytes))
         self.residency.bring([memory])
         return memory
 
@@ -187,7 +204,7 @@ class MemoryWriter:
         return block, self._adapter.place(block, largest, memory.newest_block_ms)
 
     def _pass(self, pending: Sequence[_Pending]) -> dict[str, Exception]:
-        """One batched pass: of every stream, the blocks up to the first that exceeds its budget. Returns failures."""
+        """One batched pass: of every stream, the blocks up to the first that makes it due. Returns failures."""
         before = {item.memory.name: (item.memory.state, list(item.blocks)) for item in pending}
         full: list[Due] = []
 
@@ -211,23 +228,26 @@ class MemoryWriter:
         """Encode into the slots; returns the memories to compact, with what their probes observed."""
         self.residency.bring([item.memory for item in items])
         largest = self.slab.largest_positions([slot_of(item.memory) for item in items])
-        rows, exceeding = [], []
+        rows = []
         for index, item in enumerate(items):
             blocks, exceeds = self._take(item)
             rows.append(self._row(item.memory, blocks, largest[:, index], exceeds))
-            exceeding.append(exceeds)
         observed = self.encoder.run(rows)
         for item in items:
             item.memory.tokens = self.slab.visual_tokens(slot_of(item.memory))
-        return [Due(item.memory, seen) for item, seen, full in zip(items, observed, exceeding, strict=True) if full]
+        return [Due(item.memory, seen) for item, seen in zip(items, observed, strict=True) if self._is_due(item.memory)]
+
+    def _is_due(self, memory: StreamMemory) -> bool:
+        return memory.tokens > self.budget or memory.reach > self._most_reach
 
     def _take(self, item: _Pending) -> tuple[list[VisualBlock], bool]:
-        held = item.memory.tokens
+        """The next blocks up to the one that makes the memory due, and whether it exceeds the budget then."""
+        held, reach = item.memory.tokens, item.memory.reach
         taken: list[VisualBlock] = []
-        while item.blocks and held <= self.budget:
+        while item.blocks and (not taken or (held <= self.budget and reach <= self._most_reach)):
             block = item.blocks.pop(0)
             taken.append(block)
-            held += block.tokens
+            held, reach = held + block.tokens, reach + block.places
         return taken, held > self.budget
 
     def _row(self, memory: StreamMemory, blocks: Sequence[VisualBlock], largest: Tensor, probed: bool) -> EncodeRow:
@@ -242,6 +262,7 @@ class MemoryWriter:
             patches.append(_patches(block))
             memory.frames = numbers[-1] + 1
             memory.newest_block_ms = block.elapsed_ms
+            memory.reach += block.places
         embeds, placed = torch.cat([block.embeds for block in blocks]), torch.cat(positions, dim=1)
         spans = ()
         if probed and self.probes.rides_along:

@@ -15,6 +15,21 @@ def block_buckets(most: int) -> list[int]:
     return sorted({min(size, most) for size in [*sizes, most]})
 
 
+def frame_shapes(most: int, slots: int, block: int, *, thinned: bool) -> list[tuple[int, int]]:
+    """Rows and tokens of captured passes over frames, from few to many tokens.
+
+    Args:
+        most: frames of a step.
+        slots: memories; each frame of a pass may be of another one.
+        block: tokens of a whole frame.
+        thinned: frames may lose tokens; then there are passes for as many frames of a quarter of their tokens too.
+    """
+    shapes = [(min(frames, slots), frames * block) for frames in block_buckets(most)]
+    if thinned:
+        shapes += [(rows, tokens // 4) for rows, tokens in shapes if rows > 1]
+    return sorted(shapes, key=lambda shape: (shape[1], shape[0]))
+
+
 def seat_buckets(seats: int) -> list[int]:
     """Numbers of answers that get their next token in one captured pass.
 

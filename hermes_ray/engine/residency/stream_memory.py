@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hermes_ray.engine.residency.capture_times import CaptureTimes
 from hermes_ray.engine.residency.reference import Reference
+from hermes_ray.engine.residency.scene import Scene
 from hermes_ray.engine.residency.thumbnails import Thumbnails
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import VisualBlock
@@ -42,12 +43,16 @@ class StreamMemory:
             frame's number.
         frames_seen: frames of the stream so far: encoded, held back, or left out because they showed nothing new.
         unchanged: how many of them were left out.
+        tokens_left_out: tokens of frames that were left out because they show nothing new; those of frames that were
+            left out before the model saw them apart.
+        reach: all its positions are below this one (:meth:`PositionRule.reach`).
         compactions: how often it was compacted.
         started_ms: capture time of the first frame, ms since epoch; ``None`` before it.
         newest_block_ms: when the newest encoded group began, ms since ``started_ms``; ``None`` before the first.
         captured: when the frames that it may still hold were captured.
         thumbnails: pictures of those frames, for people.
         reference: the newest frame that is encoded or held back, if the next ones are compared with it.
+        scene: what it shows of each place, if the places of the next frames are compared with it.
         held_back: frames whose group is not complete.
         previewed: the frames held back when a question last came, and the block they made; on the device, so it is
             forgotten when the memory is parked.
@@ -59,12 +64,15 @@ class StreamMemory:
     frames: int = 0
     frames_seen: int = 0
     unchanged: int = 0
+    tokens_left_out: int = 0
+    reach: int = 0
     compactions: int = 0
     started_ms: int | None = None
     newest_block_ms: int | None = None
     captured: CaptureTimes = field(default_factory=CaptureTimes, repr=False, compare=False)
     thumbnails: Thumbnails = field(default_factory=lambda: Thumbnails(0), repr=False, compare=False)
     reference: Reference | None = field(default=None, repr=False, compare=False)
+    scene: Scene | None = field(default=None, repr=False, compare=False)
     held_back: tuple[TimedPixels, ...] = ()
     previewed: tuple[tuple[TimedPixels, ...], VisualBlock] | None = None
     _self: object = field(default_factory=object, repr=False, compare=False)
@@ -85,11 +93,12 @@ class StreamMemory:
     @property
     def state(self) -> "MemoryState":
         """How far it is. Going back is possible until it is compacted."""
-        return MemoryState(self.tokens, self.frames, self.newest_block_ms)
+        return MemoryState(self.tokens, self.frames, self.newest_block_ms, self.reach)
 
     def go_back(self, state: "MemoryState") -> None:
         """Be as far as it was; the slab has to follow."""
         self.tokens, self.frames, self.newest_block_ms = state.tokens, state.frames, state.newest_block_ms
+        self.reach = state.reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +106,13 @@ class MemoryState:
     """How far a memory is, to go back to.
 
     Attributes:
-        tokens, frames, newest_block_ms: those of :class:`StreamMemory`.
+        tokens, frames, newest_block_ms, reach: those of :class:`StreamMemory`.
     """
 
     tokens: int
     frames: int
     newest_block_ms: int | None
+    reach: int
 
 
 def slot_of(memory: StreamMemory) -> int:

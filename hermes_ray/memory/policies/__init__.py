@@ -35,7 +35,13 @@ def build(
     """
     match settings.policy:
         case "hermes" | "paper" | "reference":
-            return Hermes(hermes_parameters(settings, k_end), tiers.layout(layers), settings.policy, frame_tokens)
+            return Hermes(
+                hermes_parameters(settings, k_end),
+                tiers.layout(layers),
+                settings.policy,
+                frame_tokens,
+                protects_scene=settings.unchanged_patches == "drop",
+            )
         case "full":
             return Full()
         case "recent_only":

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.memory import scores, summary, tiers
+from hermes_ray.memory.novelty import newest_of_places
 from hermes_ray.memory.policies.base import Probe, ranking
 from hermes_ray.memory.policies.presets import LLAVA_K_END, HermesParameters
 from hermes_ray.memory.transfer import to_device
@@ -22,12 +23,15 @@ class Hermes:
         name: the preset's name, or a variant's.
         frame_tokens: the most tokens of one frame. Without it a memory's patches are looked at, and the device waited
             for.
+        protects_scene: the newest token of every place in the picture stays, as those of the newest frames do. For
+            memories that tokens which show nothing new were left out of: what stands still is in none of these.
     """
 
     parameters: HermesParameters
     tiers: tiers.TierLayout
     name: str = "hermes"
     frame_tokens: int | None = None
+    protects_scene: bool = False
 
     @property
     def joint(self) -> bool:
@@ -55,9 +59,12 @@ class Hermes:
 
     def _priorities(self, view: MemoryView, attention: Tensor, streams: int) -> Tensor:
         """What is kept first, [rows, N] float64: scores in [0, 1], protected tokens above, absorbed ones below."""
-        priorities = self._scores(view, attention, streams)
+        shown = newest_of_places(view, self.frame_tokens) if self.protects_scene else None
+        priorities = self._scores(view, attention, streams, shown)
         newest = view.frames.unflatten(0, (-1, streams)).amax(dim=(0, 2)).repeat(self.tiers.layers)[:, None]
         recent = (view.frames > newest - self.parameters.recent_frames) & (view.frames >= 0)
+        if shown is not None:
+            recent |= shown
         index = torch.arange(view.tokens, device=view.device, dtype=priorities.dtype)
         priorities = torch.where(recent, 2.0 + index, priorities)
         if self.parameters.summary == "counted":
@@ -65,11 +72,11 @@ class Hermes:
             priorities = priorities.masked_fill(view.frames == SUMMARY, -1.0)
         return priorities
 
-    def _scores(self, view: MemoryView, attention: Tensor, streams: int) -> Tensor:
+    def _scores(self, view: MemoryView, attention: Tensor, streams: int, shown: Tensor | None) -> Tensor:
         """Smoothed importance, [rows, N] float64."""
         p = self.parameters
         decay, weight, strength = self._schedules(streams, view.device)
-        relevant = scores.relevance(attention, view, p.value_weight, p.novelty_weight, self.frame_tokens)
+        relevant = scores.relevance(attention, view, p.value_weight, p.novelty_weight, self.frame_tokens, shown)
         raw = scores.importance(relevant, decay, weight)
         match p.smoothing:
             case "none":

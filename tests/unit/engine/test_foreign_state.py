@@ -32,7 +32,7 @@ def pairing(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
 
 
 def engine_of(adapter: ModelAdapter) -> StreamEngine:
-    memory = MemorySettings(policy="sink_window", budget_tokens=200, slots=2)
+    memory = MemorySettings(policy="sink_window", budget_tokens=200, slots=2, unchanged_patches="drop")
     video = VideoSettings(unchanged="skip", max_gap_s=3600)
     return StreamEngine(adapter, memory, thumbnail=thumbnail_maker(64), video=video)
 
@@ -137,6 +137,13 @@ FORGERIES = {
     "a reference of another kind": attached("reference", lambda cells: cells.bfloat16()),
     "a reference of no time": state(reference_ms=None),
     "a reference of a time that is a text": state(reference_ms="now"),
+    "a scene without colours": attached("scene", lambda cells: cells[..., 0]),
+    "a scene that is brighter than white": attached("scene", lambda cells: cells * 0 + 20_000),
+    "a scene of no size and time": state(scene=None),
+    "a scene of a size that is a text": state(scene=["large", 48, 0]),
+    "a scene of too few numbers": state(scene=[32, 48]),
+    "tokens left out that are none": state(tokens_left_out=-1),
+    "positions that go nowhere": state(reach="far"),
 }
 
 

@@ -27,15 +27,20 @@ STREAMS = ("cam", "other", "third")
 ENGINE = EngineSettings(max_frames_per_step=8, max_questions=8, max_question_tokens=64, max_answer_tokens=16)
 
 
-def engine_of(adapter: ModelAdapter, *, graphs: bool, keys: str = "unrotated") -> StreamEngine:
-    memory = MemorySettings(budget_tokens=100, slots=3, keys=keys)
+def engine_of(adapter: ModelAdapter, *, graphs: bool, budget_tokens: int = 100, **settings: Any) -> StreamEngine:
+    memory = MemorySettings(budget_tokens=budget_tokens, slots=3, **settings)
     return StreamEngine(adapter, memory, ENGINE, capturing=WITHOUT_A_GPU if graphs else None)
 
 
-def watch(engine: StreamEngine) -> None:
-    """Streams that begin one after the other, in steps of different sizes, compacted more than once."""
+def watch(engine: StreamEngine, *, still: bool = False) -> None:
+    """Streams that begin one after the other, in steps of different sizes, compacted more than once.
+
+    If they are ``still``, all frames but for one place are the first one.
+    """
     for begin, stream in enumerate(STREAMS):
         frames = pictures(30, seed=begin)
+        for frame in frames if still else ():
+            frame[:, 24:], frame[24:] = frames[0][:, 24:], frames[0][24:]
         for first, count in ((0, 1), (1, 2), (3, 9), (12, 18)):
             engine.ingest(
                 stream, frames[first : first + count], range(first * 500, (first + count) * 500, 500)
@@ -58,11 +63,16 @@ def ask(engine: StreamEngine) -> list[Answer]:
     ]
 
 
-@pytest.mark.parametrize("keys", ["unrotated", "rotated"])
-def test_memories_and_answers_are_those_of_eager_passes(adapter: ModelAdapter, keys: str) -> None:
-    with engine_of(adapter, graphs=False, keys=keys) as eager, engine_of(adapter, graphs=True, keys=keys) as graphs:
+@pytest.mark.parametrize(
+    "settings",
+    [{"keys": "unrotated"}, {"keys": "rotated"}, {"unchanged_patches": "drop", "budget_tokens": 30}],
+    ids=["unrotated", "rotated", "thinned"],
+)
+def test_memories_and_answers_are_those_of_eager_passes(adapter: ModelAdapter, settings: dict[str, Any]) -> None:
+    with engine_of(adapter, graphs=False, **settings) as eager, engine_of(adapter, graphs=True, **settings) as graphs:
         for engine in (eager, graphs):
-            watch(engine)
+            watch(engine, still="unchanged_patches" in settings)
+            assert engine.stream_stats("cam").tokens_left_out == (29 * 7 if "unchanged_patches" in settings else 0)
         for stream in STREAMS:
             expected, actual = (
                 load(engine.snapshot(stream), engine._writer.fingerprint).view for engine in (eager, graphs)

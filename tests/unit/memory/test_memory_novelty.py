@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from memory_streams import Stream, concatenate
 
-from hermes_ray.memory.novelty import in_recent_frames, redundancy
+from hermes_ray.memory.novelty import in_recent_frames, newest_of_places, redundancy
 from hermes_ray.memory.policies.hermes import Hermes
 from hermes_ray.memory.policies.presets import ABLATIONS, HERMES
 from hermes_ray.memory.tiers import layout
@@ -77,3 +78,44 @@ def test_a_visit_that_nothing_else_tells_apart_outlives_the_background(view):
 def _keeps_the_visit(view: MemoryView) -> torch.Tensor:
     """In which layers: [layers] bool."""
     return ((view.frames == VISIT[0]) & (view.patches == VISIT[1])).any(dim=1)
+
+
+def thinned(layers: int = 10) -> MemoryView:
+    """A memory that tokens are missing from, other ones in every layer, with a summary in front."""
+    stream = Stream(layers=layers)
+    seen = stream.watch(stream.empty(), 12)
+    chance = torch.Generator().manual_seed(7)
+    held = torch.stack([torch.randperm(seen.tokens, generator=chance)[:40].sort().values for _ in range(layers)])
+    view = seen.gather(held)
+    view.frames[:, 0], view.patches[:, 0] = SUMMARY, SUMMARY
+    return view
+
+
+@pytest.mark.parametrize("frame_tokens", [None, 6, 50])
+def test_the_newest_token_of_every_place_is_found(frame_tokens):
+    view = thinned()
+    found = newest_of_places(view, frame_tokens)
+    for layer in range(view.rows):
+        newest = {patch: index for index, patch in enumerate(view.patches[layer].tolist()) if patch >= 0}
+        assert found[layer].nonzero().flatten().tolist() == sorted(newest.values())
+
+
+def test_where_frames_lose_tokens_what_is_seen_now_may_stand_anywhere():
+    view = thinned()
+    shown = newest_of_places(view)
+    keys, patches = view.keys.double().numpy(), view.patches.numpy()
+    cosines = redundancy(view, shown, scattered=True)
+    for layer in range(view.rows):
+        for token in range(view.tokens):
+            anchors = [i for i in range(view.tokens) if shown[layer, i] and patches[layer, i] == patches[layer, token]]
+            expected = np.mean(
+                [
+                    keys[layer, head, token]
+                    @ keys[layer, head, anchor]
+                    / (np.linalg.norm(keys[layer, head, token]) * np.linalg.norm(keys[layer, head, anchor]))
+                    for anchor in anchors
+                    for head in range(keys.shape[1])
+                ]
+                or [0.0]
+            )
+            assert float(cosines[layer, token]) == pytest.approx(float(expected), abs=1e-6)

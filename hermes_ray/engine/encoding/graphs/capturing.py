@@ -14,7 +14,7 @@ from hermes_ray.engine.encoding.graphs.probes import ProbePass
 from hermes_ray.engine.encoding.graphs.vision import VisionGraphs, VisionPass
 from hermes_ray.engine.encoding.probing import ProbeSet
 from hermes_ray.engine.encoding.rows import EncodeRow
-from hermes_ray.engine.graphs.buckets import block_buckets
+from hermes_ray.engine.graphs.buckets import block_buckets, frame_shapes
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.matching import check
@@ -36,6 +36,7 @@ def capture_frames(
     probes: ProbeSet,
     *,
     most_frames: int,
+    thinned: bool,
     capture: Capture,
     kernels: Kernels,
     counts: PassCounts,
@@ -50,6 +51,7 @@ def capture_frames(
         slots: those with memories to compare with; what they hold changes.
         probes: those of the memory policy.
         most_frames: of a step.
+        thinned: frames may lose tokens.
         capture: makes passes repeatable.
         kernels: attention over sequences of any lengths.
         counts: where the passes are counted once they are used.
@@ -59,22 +61,22 @@ def capture_frames(
         GraphMismatch: a pass computes something else than the eager one.
     """
     block = adapter.max_tokens_per_block
-    sizes = block_buckets(most_frames)
-    gathered = GatheredSlots(slab, adapter.rotary, min(sizes[-1], slab.shape.slots))
+    shapes = frame_shapes(most_frames, slab.shape.slots, block, thinned=thinned)
+    gathered = GatheredSlots(slab, adapter.rotary, max(rows for rows, _ in shapes))
     passes = list[FramePass]()
-    for blocks in sizes:
-        on_progress(name := f"the decoder over {blocks} frames")
+    for most_rows, tokens in shapes:
+        on_progress(name := f"the decoder over {tokens} tokens of frames of {most_rows} streams")
         one = FramePass(
             adapter.decoder,
             adapter.rotary,
             slab,
             gathered,
-            rows=min(blocks, slab.shape.slots),
-            tokens=blocks * block,
+            rows=most_rows,
+            tokens=tokens,
             kernels=kernels,
             capture=capture,
         )
-        rows = _rows(adapter, slab, slots[: one.rows], blocks * block - 1)
+        rows = _rows(adapter, slab, slots[: one.rows], tokens - 1)
         chosen = FrameGraphs([one], (), PassCounts()), None
         check(name, *(_written(encoder, slab, rows, graphs)[0] for graphs in chosen), dtype=slab.keys.dtype)
         passes.append(one)
