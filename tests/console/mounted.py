@@ -1,4 +1,4 @@
-"""A reverse proxy that mounts an API at a path of its own: nginx's ``location /cameras/ { proxy_pass http://api/; }``."""
+"""A reverse proxy that mounts an API at a path: nginx's ``location /cameras/ { proxy_pass http://api/; }``."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
