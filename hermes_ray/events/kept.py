@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from hermes_ray.transport.event import Event, EventKind
 
+LONGEST_HEADLINE = 160
+"""Characters of an answer that are said where there is one line for it; a line of a journal may be far longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptEvent:
@@ -79,7 +82,7 @@ class EventHeadline:
         id: of the event.
         kind: what it is.
         rule: name of the standing question, or ``journal``.
-        answer: what was answered, all of it.
+        answer: what was answered; at most LONGEST_HEADLINE characters, of which the last is then an ellipsis.
         probability: of that answer among its options, 0 to 1; ``None`` for free text.
         captured_ms: the time of the event, ms since epoch.
     """

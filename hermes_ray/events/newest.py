@@ -1,10 +1,11 @@
 """The newest event of each stream, by one seek in an index for each, however many events there are."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
-from hermes_ray.events.kept import EventHeadline
+from hermes_ray.events.kept import LONGEST_HEADLINE, EventHeadline
 from hermes_ray.events.tables import EVENTS, STREAMS
 from hermes_ray.transport.event import EventKind
 
@@ -16,16 +17,17 @@ def headlines(connection: sa.Connection) -> Mapping[str, EventHeadline]:
         EVENTS.c.id,
         EVENTS.c.kind,
         EVENTS.c.rule,
-        EVENTS.c.answer,
+        sa.func.substr(EVENTS.c.answer, 1, LONGEST_HEADLINE + 1).label("answer"),
         EVENTS.c.probability,
         EVENTS.c.captured_ms,
     ).select_from(EVENTS.join(STREAMS, EVENTS.c.stream == STREAMS.c.number))
-    return {
-        row.stream_id: EventHeadline(
-            row.id, EventKind(row.kind), row.rule, row.answer, row.probability, row.captured_ms
-        )
-        for row in connection.execute(query.where(EVENTS.c.sequence.in_(_newest_sequences())))
-    }
+    rows = connection.execute(query.where(EVENTS.c.sequence.in_(_newest_sequences())))
+    return {row.stream_id: _headline(row) for row in rows}
+
+
+def _headline(row: Any) -> EventHeadline:
+    answer = row.answer if len(row.answer) <= LONGEST_HEADLINE else f"{row.answer[: LONGEST_HEADLINE - 1]}\u2026"
+    return EventHeadline(row.id, EventKind(row.kind), row.rule, answer, row.probability, row.captured_ms)
 
 
 def _newest_sequences() -> sa.Select[tuple[int]]:

@@ -75,14 +75,14 @@ def events_of(now_ms: int) -> Iterator[Event]:
 
 
 @contextmanager
-def keeping(backend: StagedBackend, settings: Settings, now_ms: int) -> Iterator[FastAPI]:
+def keeping(backend: StagedBackend, settings: Settings) -> Iterator[FastAPI]:
     """The application over a backend that keeps those events."""
     with (
         tempfile.TemporaryDirectory() as folder,
         EventDatabase(f"sqlite:///{folder}/events.sqlite", settings.events) as database,
     ):
         database.prepare()
-        store(EventWriter(database, 0), *events_of(now_ms))
+        store(EventWriter(database, 0), *events_of(round(time.time() * 1000)))
 
         @asynccontextmanager
         async def open_backend() -> AsyncIterator[StagedBackend]:
@@ -121,7 +121,7 @@ def main() -> None:
         backend.changes["school-lane"] = {"lag_ms": 42_300.0, "state": StreamState.BEHIND}
         backend.changes["station-front"] = {}
         settings = Settings(api=ApiSettings(access=AccessSettings(audit="off")))
-        with keeping(backend, settings, now_ms) as app, on_socket(app) as url:
+        with keeping(backend, settings) as app, on_socket(app) as url:
             asyncio.run(take(url, Path(sys.argv[1])))
 
 

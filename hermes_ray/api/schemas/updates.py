@@ -9,10 +9,7 @@ from hermes_ray.api.schemas.base import Schema
 from hermes_ray.api.schemas.events import EventKindName
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.cluster.wire.stream_state import StreamState
-from hermes_ray.events.kept import EventHeadline
-
-_MOST_CHARACTERS = 160
-"""Of an answer: a line of a journal may be long, and here is place for a line of a card."""
+from hermes_ray.events.kept import LONGEST_HEADLINE, EventHeadline
 
 
 class EventsState(StrEnum):
@@ -37,7 +34,7 @@ class NewestEvent(Schema):
     """As in the list of events."""
     rule: str
     """Name of the standing question, or ``journal``."""
-    answer: Annotated[str, Field(max_length=_MOST_CHARACTERS)]
+    answer: Annotated[str, Field(max_length=LONGEST_HEADLINE)]
     """What was answered; of a long text the beginning, which then ends in an ellipsis."""
     probability: float | None = None
     """Of that answer among the options; absent for free text."""
@@ -46,13 +43,12 @@ class NewestEvent(Schema):
 
     @classmethod
     def of(cls, event: EventHeadline) -> Self:
-        """In few bytes."""
-        answer = event.answer
+        """As the database has it."""
         return cls(
             id=event.id,
             kind=event.kind.value,
             rule=event.rule,
-            answer=answer if len(answer) <= _MOST_CHARACTERS else f"{answer[: _MOST_CHARACTERS - 1]}\u2026",
+            answer=event.answer,
             probability=event.probability,
             captured_ms=event.captured_ms,
         )
