@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hermes_ray.transport.event import Event, EventKind
 
 LONGEST_HEADLINE = 160
-"""Characters of an answer that are said where there is one line for it; a line of a journal may be far longer."""
+"""Characters of a text that are said where there is one line for it; a line of a journal may be far longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ class EventHeadline:
         id: of the event.
         kind: what it is.
         rule: name of the standing question, or ``journal``.
-        answer: what was answered; at most LONGEST_HEADLINE characters, of which the last is then an ellipsis.
+        answer: what was answered; at most LONGEST_HEADLINE characters, as ``rule``. Where there are more, the last one
+            is an ellipsis.
         probability: of that answer among its options, 0 to 1; ``None`` for free text.
         captured_ms: the time of the event, ms since epoch.
     """

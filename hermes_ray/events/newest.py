@@ -16,8 +16,7 @@ def headlines(connection: sa.Connection) -> Mapping[str, EventHeadline]:
         STREAMS.c.id.label("stream_id"),
         EVENTS.c.id,
         EVENTS.c.kind,
-        EVENTS.c.rule,
-        sa.func.substr(EVENTS.c.answer, 1, LONGEST_HEADLINE + 1).label("answer"),
+        *(sa.func.substr(text, 1, LONGEST_HEADLINE + 1).label(text.name) for text in (EVENTS.c.rule, EVENTS.c.answer)),
         EVENTS.c.probability,
         EVENTS.c.captured_ms,
     ).select_from(EVENTS.join(STREAMS, EVENTS.c.stream == STREAMS.c.number))
@@ -26,8 +25,12 @@ def headlines(connection: sa.Connection) -> Mapping[str, EventHeadline]:
 
 
 def _headline(row: Any) -> EventHeadline:
-    answer = row.answer if len(row.answer) <= LONGEST_HEADLINE else f"{row.answer[: LONGEST_HEADLINE - 1]}\u2026"
-    return EventHeadline(row.id, EventKind(row.kind), row.rule, answer, row.probability, row.captured_ms)
+    rule, answer = _clipped(row.rule), _clipped(row.answer)
+    return EventHeadline(row.id, EventKind(row.kind), rule, answer, row.probability, row.captured_ms)
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST_HEADLINE else f"{text[: LONGEST_HEADLINE - 1]}\u2026"
 
 
 def _newest_sequences() -> sa.Select[tuple[int]]:
