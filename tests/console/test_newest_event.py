@@ -33,7 +33,8 @@ async def page(browser: Browser, kept: Kept) -> AsyncIterator[Page]:
 
 def line_of(page: Page, stream: str) -> Locator:
     """The line of the newest event on a camera's card."""
-    return page.locator(".camera-cell").filter(has=page.get_by_role("link", name=stream)).locator(".newest-event")
+    name = page.locator(".name").get_by_text(stream, exact=True)
+    return page.locator(".camera-cell").filter(has=name).locator(".newest-event")
 
 
 async def test_the_card_says_what_was_found_last_and_leads_to_all_of_it(page: Page, kept: Kept):
@@ -61,6 +62,22 @@ async def test_a_camera_says_it_above_its_picture_too(page: Page, kept: Kept):
     await expect(line).to_contain_text("truck: yes")
     await line.click()
     await expect(page).to_have_url(re.compile(r"#/events\?stream=yard$"))
+    await page.go_back()
+    with kept.away():
+        await expect(line).to_contain_text("events cannot be read now")
+        await expect(line).to_contain_text("truck: yes")
+
+
+async def test_a_long_name_gives_way_to_the_answer(page: Page, kept: Kept):
+    kept.store(
+        found(NOW, rule="a-person-or-a-dog-at-the-gate-of-the-north-yard"), told(NOW, "Nothing happens. " * 9, "yard")
+    )
+    await shown(page, "")
+    await expect(line_of(page, "yard")).to_contain_text("Nothing happens.")
+    is_whole = "(part) => part.scrollWidth <= part.clientWidth"
+    for stream, whole, cut in (("street-1", ".newest-said", ".newest-rule"), ("yard", ".newest-rule", ".newest-said")):
+        assert await line_of(page, stream).locator(whole).evaluate(is_whole)
+        assert not await line_of(page, stream).locator(cut).evaluate(is_whole)
 
 
 async def test_cameras_with_the_newest_events_come_first_where_that_is_wanted(page: Page, kept: Kept):
@@ -84,7 +101,7 @@ async def test_the_lines_cost_no_request_of_their_own(page: Page, kept: Kept):
 
 async def test_a_database_that_is_away_is_said_and_what_was_known_stays(page: Page, kept: Kept):
     kept.store(found(NOW - 60))
-    trouble = page.get_by_text("Events cannot be read now")
+    trouble = page.locator(".no-events")
     await shown(page, "")
     await expect(line_of(page, "street-1")).to_contain_text("truck: yes")
     await expect(trouble).to_be_hidden()

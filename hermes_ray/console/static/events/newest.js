@@ -13,9 +13,12 @@ const FRESH_MS = 60_000; // so new that somebody may want to look at once
 export function createNewest(id, { text, time, updates }) {
   const words = text.events.newest;
   const dot = h("span", { class: "dot", hidden: true });
+  const rule = h("span", { class: "newest-rule" }); // of its own: a long name gives way to the answer
   const said = h("span", { class: "newest-said" });
   const ago = h("span", { class: "newest-ago" });
-  const element = h("a", { class: "newest-event", hidden: updates.events === "off" }, dot, said, ago);
+  const old = h("span", { class: "newest-old" });
+  const element = h("a", { class: "newest-event", hidden: updates.events === "off" }, dot,
+    h("span", { class: "newest-words" }, rule, said), ago, old);
   const path = `#/events?${new URLSearchParams({ stream: id })}`;
 
   function className(event) {
@@ -31,11 +34,14 @@ export function createNewest(id, { text, time, updates }) {
       if (element.className !== name) element.className = name;
       element.hidden = updates.events === "off";
       dot.hidden = event === undefined;
+      setText(rule, event === undefined ? "" : words.rule(event));
       setText(said, event === undefined ? words.none[updates.events] ?? "" : words.said(event));
       setText(ago, event === undefined ? "" : time.ago(event.captured_ms));
+      const isOld = event !== undefined && updates.events === "unavailable";
+      setText(old, isOld ? words.old : "");
       if (event === undefined) element.removeAttribute("href"); // there is nothing to go to
       else if (!element.hasAttribute("href")) element.setAttribute("href", path);
-      const title = event === undefined ? "" : words.explained(id, event, time, updates.events === "unavailable");
+      const title = event === undefined ? "" : words.explained(id, event, time, isOld);
       if (element.title !== title) element.title = title;
     },
   };

@@ -233,12 +233,14 @@ export const text = {
     kind: { match: "matched", clear: "ended", journal: "journal" },
     newest: {
       none: { current: "no event yet", unavailable: "events not reachable", pending: "" },
-      said: ({ kind, rule, answer }) => `${rule}${kind === "clear" ? " ended" : ""}: ${answer || text.events.nothingSaid}`,
+      rule: ({ rule }) => rule,
+      said: ({ kind, answer }) => `${kind === "clear" ? " ended" : ""}: ${answer || text.events.nothingSaid}`,
+      old: "events cannot be read now",
       explained: (id, event, time, isOld) =>
         [
-          `${text.events.newest.said(event)}${event.probability === undefined ? "" : `, ${text.events.share(event.probability)}`}`,
+          `${text.events.newest.rule(event)}${text.events.newest.said(event)}${event.probability === undefined ? "" : `, ${text.events.share(event.probability)}`}`,
           time.full(event.captured_ms),
-          isOld ? "events cannot be read now; this is the newest known" : `newest event of ${id}; opens all of them`,
+          isOld ? `${text.events.newest.old}; this is the newest known` : `newest event of ${id}; opens all of them`,
         ].join("\n"),
     },
     isNew: "new",
