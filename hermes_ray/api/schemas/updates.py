@@ -113,7 +113,7 @@ class StreamsEvent(Schema):
     now_ms: int
     """The API's clock, milliseconds since the Unix epoch."""
     events: EventsState
-    """What ``newest_event`` of the streams is worth."""
+    """Whether events are read, and so what ``newest_event`` of the streams is worth."""
     streams: dict[str, StreamUpdate]
     """By id."""
 
@@ -124,7 +124,7 @@ class ChangesEvent(Schema):
     now_ms: int
     """The API's clock, milliseconds since the Unix epoch."""
     events: EventsState
-    """What ``newest_event`` of the streams is worth."""
+    """Whether events are read, and so what ``newest_event`` of the streams is worth."""
     streams: Annotated[
         dict[str, dict[str, Any] | None],
         Field(description="A JSON merge patch (RFC 7396) to ``streams``: null removes, a stream or a member of it."),
