@@ -10,7 +10,7 @@ import hermes_ray
 from hermes_ray.api import documentation
 from hermes_ray.api.asking.event_updates import MOST_FOLLOWERS
 from hermes_ray.api.asking.listeners import Listeners
-from hermes_ray.api.backend import Backend
+from hermes_ray.api.backend import Backend, kept_events
 from hermes_ray.api.keys import installation
 from hermes_ray.api.middleware.body_limit import BodyLimit
 from hermes_ray.api.middleware.request_id import RequestId
@@ -60,7 +60,7 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_backend() as backend, app.state.question_problems.reported(backend):
             app.state.backend = backend
-            app.state.updates = UpdatesHub(backend.list_streams)
+            app.state.updates = UpdatesHub(backend.list_streams, kept_events(settings, backend))
             try:
                 yield
             finally:

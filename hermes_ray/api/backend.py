@@ -9,9 +9,9 @@ from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, Stre
 from hermes_ray.cluster.wire.memory_file import MemoryFile, Receive
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
-from hermes_ray.config import StandingQuestion
+from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
-from hermes_ray.events.contract import Events
+from hermes_ray.events.contract import Events, NoEvents
 from hermes_ray.observability.stats import SystemStats
 
 
@@ -228,6 +228,16 @@ class Backend(Protocol):
                 QuestionTimeout, WorkerUnavailable and so on).
         """
         ...
+
+
+def kept_events(settings: Settings, backend: Backend) -> Events | None:
+    """Everybody's events; ``None`` where none are kept, which is no failure.
+
+    Args:
+        settings: say whether there is a database.
+        backend: has them.
+    """
+    return None if settings.events.database is None or isinstance(backend.events, NoEvents) else backend.events
 
 
 def current_backend(request: Request) -> Backend:

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hermes_ray.errors import EventsUnavailable
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
 
 NOT_CERTAIN = "another cluster may own the streams and do this by now; waiting until that is known"
 """Why nothing is stored or told now, for people."""
+
+NewestPlace = tuple[str, int]
+"""``database`` and ``through`` of a :class:`NewestEvents`."""
 
 
 class Events(Protocol):
@@ -29,6 +32,17 @@ class Events(Protocol):
             wanted: which events.
             limit: the most.
             wait_s: how long to wait for something, seconds.
+        """
+        ...
+
+    async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
+        """The newest event of every stream that has any.
+
+        Args:
+            known: place of the answer before; ``None``: there was none.
+
+        Returns:
+            ``None`` if nothing was stored since. What was deleted since shows only in an answer without ``known``.
         """
         ...
 
@@ -72,6 +86,10 @@ class NoEvents:
     async def updates(
         self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
     ) -> EventNews:
+        """Raises."""
+        raise self._refusal()
+
+    async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
         """Raises."""
         raise self._refusal()
 

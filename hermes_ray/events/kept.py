@@ -1,9 +1,12 @@
 """What is read from the events' database, as plain values that pickle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hermes_ray.transport.event import Event
+from hermes_ray.transport.event import Event, EventKind
+
+LONGEST_HEADLINE = 160
+"""Characters of a text that are said where there is one line for it; a line of a journal may be far longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,43 @@ class EventNews:
     database: str
     events: Sequence[KeptEvent]
     through: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventHeadline:
+    """What is said of an event where there is one line for it.
+
+    Attributes:
+        id: of the event.
+        kind: what it is.
+        rule: name of the standing question, or ``journal``.
+        answer: what was answered; at most LONGEST_HEADLINE characters, as ``rule``. Where there are more, the last one
+            is an ellipsis.
+        probability: of that answer among its options, 0 to 1; ``None`` for free text.
+        captured_ms: the time of the event, ms since epoch.
+    """
+
+    id: str
+    kind: EventKind
+    rule: str
+    answer: str
+    probability: float | None
+    captured_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewestEvents:
+    """The newest event of every stream that has any.
+
+    Attributes:
+        database: identifies the database that was read.
+        through: sequence number of the event that was stored last, 0 without any.
+        by_stream: by stream id; newest by capture time, and of several of the same moment the one stored last.
+    """
+
+    database: str
+    through: int
+    by_stream: Mapping[str, EventHeadline]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 from hermes_ray.errors import Overloaded
+from hermes_ray.events.contract import NewestPlace
 from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
 from hermes_ray.events.reading import EventReader
 
 _THREADS = 4
@@ -69,6 +70,10 @@ class LocalEvents:
             after = found.through
             with suppress(TimeoutError):
                 await asyncio.wait_for(news.wait(), left_s)
+
+    async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
+        """See the contract."""
+        return await self._run(lambda: self._reader.newest_by_stream(known))
 
     async def event(self, event_id: str) -> KeptEvent:
         """See the contract."""

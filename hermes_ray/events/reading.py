@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from hermes_ray.errors import UnknownEvent
-from hermes_ray.events import words
+from hermes_ray.events import newest, words
 from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents
 from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, IDENTITY, STREAMS, THUMBNAILS
 from hermes_ray.transport.event import Event, EventEvidence, EventKind
 
@@ -83,6 +83,19 @@ class EventReader:
         """Where the list ends now."""
         with self._database.reading() as connection:
             return EventNews(_identity(connection), (), _newest(connection))
+
+    def newest_by_stream(self, known: tuple[str, int] | None) -> NewestEvents | None:
+        """The newest event of every stream that has any.
+
+        Args:
+            known: database and sequence number of the answer before; ``None``: there was none.
+
+        Returns:
+            ``None`` if nothing was stored since.
+        """
+        with self._database.reading() as connection:
+            place = _identity(connection), _newest(connection)
+            return None if place == known else NewestEvents(*place, newest.headlines(connection))
 
     def event(self, event_id: str) -> KeptEvent:
         """One event.

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
@@ -21,6 +21,7 @@ STREAMS = ("street-1", "street-2", "yard")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 LIMIT_MS = 60_000
 """For what must come in a browser; a busy machine is slow, and not wrong."""
+expect.set_options(timeout=LIMIT_MS)
 
 
 def program() -> str:

@@ -1,6 +1,7 @@
 """A database of events, and the API and the console over it."""
 
 import io
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -53,7 +54,8 @@ class Kept:
         backend: it is over.
     """
 
-    def __init__(self, database: EventDatabase, backend: StandingBackend) -> None:
+    def __init__(self, file: Path, database: EventDatabase, backend: StandingBackend) -> None:
+        self._file = file
         self._writer = EventWriter(database, MAX_PICTURE_BYTES)
         self._database = database
         self._open: list[LocalEvents] = []
@@ -65,6 +67,19 @@ class Kept:
         store(self._writer, *events, now_ms=round(time.time() * 1000))
         for reader in self._open:
             reader.announce()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """While this lasts no reading of the database succeeds."""
+        self._change("ALTER TABLE identity RENAME TO elsewhere")
+        yield
+        self._change("ALTER TABLE elsewhere RENAME TO identity")
+
+    def _change(self, statement: str) -> None:
+        connection = sqlite3.connect(self._file, timeout=30)
+        with connection:
+            connection.execute(statement)
+        connection.close()
 
     @asynccontextmanager
     async def open(self):
@@ -86,8 +101,9 @@ def keeping(engine: StreamEngine, place: Path, **access: object) -> Iterator[Kep
             "api": {"access": {"audit": "off", **access}, "limits": {"requests_per_s": 1e6, "burst": 10**6}},
         }
     )
-    with EventDatabase(f"sqlite:///{place}/events.sqlite", settings.events) as database:
+    file = place / "events.sqlite"
+    with EventDatabase(f"sqlite:///{file}", settings.events) as database:
         database.prepare()
-        kept = Kept(database, StandingBackend(engine, place / "store", settings))
+        kept = Kept(file, database, StandingBackend(engine, place / "store", settings))
         with on_socket(create_app(kept.open, settings)) as kept.url:
             yield kept

@@ -3,17 +3,28 @@
 import asyncio
 import random
 import sys
+import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from playwright.async_api import async_playwright
+from fastapi import FastAPI
+from playwright.async_api import async_playwright, expect
 
+from hermes_ray.api.application import create_app
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
+from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.local import LocalEvents
+from hermes_ray.events.writing import EventWriter
+from hermes_ray.transport.event import Event, EventKind
 from tests.console.conftest import FLAGS, program, shown, sound_page
 from tests.console.footage import film, remembering
 from tests.console.staged import StagedBackend
-from tests.unit.api.conftest import app_of, on_socket
+from tests.unit.api.conftest import on_socket
+from tests.unit.events.conftest import line, match, store
 
 FRAMES = 90
 """At world time 44.5 s something passes each of these cameras."""
@@ -35,6 +46,51 @@ CAMERAS = {
     "station-front": 25,
 }
 """Seed of each camera's world."""
+MATCH, CLEAR = EventKind.MATCH, EventKind.CLEAR
+FOUND = {
+    "bridge-east": (CLEAR, "wrong-way", 5_400),
+    "bridge-west": (MATCH, "wrong-way", 61_000),
+    "bus-lane-1": (MATCH, "car-in-lane", 190),
+    "crossing-north": (MATCH, "red-van", 41),
+    "crossing-south": (MATCH, "red-van", 2_300),
+    "depot-gate": (MATCH, "gate-open", 7_900),
+    "loading-dock-1": (MATCH, "truck-at-dock", 12),
+    "loading-dock-2": (MATCH, "truck-at-dock", 840),
+    "playground": (MATCH, "dog", 19_000),
+    "station-front": (CLEAR, "crowd", 800),
+}
+"""The newest event of a standing question, and how many seconds ago."""
+JOURNALS = {"car-park": ("Two cars leave, one after the other.", 300), "square": ("A cyclist crosses.", 1_500)}
+"""The newest line of a journal, and how many seconds ago."""
+
+
+def events_of(now_ms: int) -> Iterator[Event]:
+    """What the cards are to show."""
+    for camera, (kind, rule, ago_s) in FOUND.items():
+        answer = "no" if kind is CLEAR else "yes"
+        captured_ms = now_ms - 1000 * ago_s
+        yield match(1, camera, rule, answer, kind=kind, captured_ms=captured_ms, evidence=())
+    for camera, (text, ago_s) in JOURNALS.items():
+        yield replace(line(1, text, camera), captured_ms=now_ms - 1000 * ago_s)
+
+
+@contextmanager
+def keeping(backend: StagedBackend, settings: Settings) -> Iterator[FastAPI]:
+    """The application over a backend that keeps those events."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EventDatabase(f"sqlite:///{folder}/events.sqlite", settings.events) as database,
+    ):
+        database.prepare()
+        store(EventWriter(database, 0), *events_of(round(time.time() * 1000)))
+
+        @asynccontextmanager
+        async def open_backend() -> AsyncIterator[StagedBackend]:
+            backend.events = events = LocalEvents(database)
+            yield backend
+            events.close()
+
+        yield create_app(open_backend, settings)
 
 
 async def take(url: str, target: Path) -> None:
@@ -47,6 +103,7 @@ async def take(url: str, target: Path) -> None:
             await page.wait_for_function(
                 "() => [...document.querySelectorAll('a.camera img')].every((image) => image.naturalWidth > 0)"
             )
+            await expect(page.locator(".newest-event[href]")).to_have_count(len(FOUND) + len(JOURNALS))
             await page.screenshot(path=target)
         await browser.close()
 
@@ -64,7 +121,7 @@ def main() -> None:
         backend.changes["school-lane"] = {"lag_ms": 42_300.0, "state": StreamState.BEHIND}
         backend.changes["station-front"] = {}
         settings = Settings(api=ApiSettings(access=AccessSettings(audit="off")))
-        with on_socket(app_of(backend, settings)) as url:
+        with keeping(backend, settings) as app, on_socket(app) as url:
             asyncio.run(take(url, Path(sys.argv[1])))
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.errors import UnknownEvent
-from hermes_ray.events.contract import Events
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
+from hermes_ray.events.contract import Events, NewestPlace
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
 
 
 class ScopedEvents:
@@ -40,6 +40,15 @@ class ScopedEvents:
     ) -> EventNews:
         """What was stored of the caller's streams behind a sequence number."""
         return await self._events.updates(database, after, self._narrowed(wanted), limit, wait_s)
+
+    async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
+        """The newest event of each of the caller's streams."""
+        newest = await self._events.newest_by_stream(known)
+        if newest is None:
+            return None
+        return replace(
+            newest, by_stream={name: one for name, one in newest.by_stream.items() if self._caller.sees(name)}
+        )
 
     async def event(self, event_id: str) -> KeptEvent:
         """One event.

@@ -7,9 +7,9 @@ from starlette.responses import JSONResponse, Response
 
 import hermes_ray
 from hermes_ray.api import documentation
+from hermes_ray.api.backend import kept_events
 from hermes_ray.api.routes.console import console_page
 from hermes_ray.api.schemas.index import IndexResponse
-from hermes_ray.events.contract import NoEvents
 
 _VARIES = {"Vary": "Accept"}
 """A cache must not hand a program the browser's answer."""
@@ -32,11 +32,7 @@ async def index(
     """Where to go from here. A browser is shown the console."""
     if "text/html" in request.headers.get("accept", ""):
         return console_page(if_none_match, _VARIES)
-    events = "/v1/events" if _keeps_events(request) else None
+    state = request.app.state
+    events = None if kept_events(state.settings, state.backend) is None else "/v1/events"
     told = IndexResponse(version=hermes_ray.__version__, events=events)
     return JSONResponse(told.model_dump(), headers=_VARIES)
-
-
-def _keeps_events(request: Request) -> bool:
-    state = request.app.state
-    return state.settings.events.database is not None and not isinstance(state.backend.events, NoEvents)

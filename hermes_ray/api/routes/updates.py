@@ -23,8 +23,8 @@ replicas, and what waits in proxies for a watcher that reads nothing stays bound
 MOST_WATCHERS = 1000
 """At one replica."""
 _EXAMPLE = (
-    'event: streams\ndata: {"now_ms":1767323046000,"streams":{"front-door":{"state":"live",...}}}\n\n'
-    'event: changes\ndata: {"now_ms":1767323047000,"streams":{"front-door":{"frames_seen":1204}}}\n\n'
+    'event: streams\ndata: {"now_ms":1767323046000,"events":"current","streams":{"dock":{"state":"live",...}}}\n\n'
+    'event: changes\ndata: {"now_ms":1767323047000,"events":"current","streams":{"dock":{"frames_seen":1204}}}\n\n'
 )
 
 router = APIRouter(prefix="/v1", tags=["streams"])
@@ -82,7 +82,8 @@ async def _told(hub: UpdatesHub, request: Request) -> AsyncGenerator[ServerSentE
             else:
                 seen = _visible(reading, caller)
                 patch = seen if sent is None else merge_patch(sent, seen)
-                yield json_event({"now_ms": reading.now_ms, "streams": patch}, "streams" if sent is None else "changes")
+                told = {"now_ms": reading.now_ms, "events": reading.events, "streams": patch}
+                yield json_event(told, "streams" if sent is None else "changes")
                 sent = seen
             if loop.time() > until_s:
                 return

@@ -1,12 +1,57 @@
 """What ``GET /v1/updates`` says of streams: the members that a watcher needs all the time, and few bytes of each."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import Field
 
 from hermes_ray.api.schemas.base import Schema
+from hermes_ray.api.schemas.events import EventKindName
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.cluster.wire.stream_state import StreamState
+from hermes_ray.events.kept import LONGEST_HEADLINE, EventHeadline
+
+
+class EventsState(StrEnum):
+    """What ``newest_event`` of the streams is worth."""
+
+    CURRENT = "current"
+    """A stream without one has no event."""
+    PENDING = "pending"
+    """Events are being read for the first time; nothing is known yet."""
+    UNAVAILABLE = "unavailable"
+    """What keeps events does not answer. What is told was true when it did."""
+    OFF = "off"
+    """No events are kept (`events.database`)."""
+
+
+class NewestEvent(Schema):
+    """The newest event of a stream, in a line."""
+
+    id: str
+    """As in the list of events."""
+    kind: EventKindName
+    """As in the list of events."""
+    rule: str
+    """Name of the standing question, or ``journal``."""
+    answer: Annotated[str, Field(max_length=LONGEST_HEADLINE)]
+    """What was answered; of a long text the beginning, which then ends in an ellipsis."""
+    probability: float | None = None
+    """Of that answer among the options; absent for free text."""
+    captured_ms: int
+    """The time of the event, milliseconds since the Unix epoch."""
+
+    @classmethod
+    def of(cls, event: EventHeadline) -> Self:
+        """As the database has it."""
+        return cls(
+            id=event.id,
+            kind=event.kind.value,
+            rule=event.rule,
+            answer=event.answer,
+            probability=event.probability,
+            captured_ms=event.captured_ms,
+        )
 
 
 class StreamUpdate(Schema):
@@ -34,10 +79,13 @@ class StreamUpdate(Schema):
     """Records that could not be used, since the ingest worker started; absent while no ingest worker has reported."""
     labels: dict[str, str] | None = None
     """What was set with `PATCH`, by name; absent if nothing was."""
+    newest_event: NewestEvent | None = None
+    """What standing questions and journals found out last, by capture time; absent if nothing, or if that is not known:
+    ``events`` of the message says."""
 
     @classmethod
-    def of(cls, status: StreamStatus) -> Self:
-        """What is said of a stream in that state."""
+    def of(cls, status: StreamStatus, event: EventHeadline | None = None) -> Self:
+        """What is said of a stream in that state, whose newest event is that one."""
         memory = status.memory
         return cls(
             state=status.state,
@@ -51,6 +99,7 @@ class StreamUpdate(Schema):
             lag_ms=None if status.lag_ms is None else round(status.lag_ms),
             dead_letters=None if status.ingest is None else status.ingest.dead_letters,
             labels=dict(status.settings.labels) or None,
+            newest_event=None if event is None else NewestEvent.of(event),
         )
 
     def members(self) -> dict[str, Any]:
@@ -63,6 +112,8 @@ class StreamsEvent(Schema):
 
     now_ms: int
     """The API's clock, milliseconds since the Unix epoch."""
+    events: EventsState
+    """Whether events are read, and so what ``newest_event`` of the streams is worth."""
     streams: dict[str, StreamUpdate]
     """By id."""
 
@@ -72,6 +123,8 @@ class ChangesEvent(Schema):
 
     now_ms: int
     """The API's clock, milliseconds since the Unix epoch."""
+    events: EventsState
+    """Whether events are read, and so what ``newest_event`` of the streams is worth."""
     streams: Annotated[
         dict[str, dict[str, Any] | None],
         Field(description="A JSON merge patch (RFC 7396) to ``streams``: null removes, a stream or a member of it."),

@@ -1,4 +1,4 @@
-"""One reading of the streams a second, shared by all who watch."""
+"""One reading of the streams and their newest events a second, shared by all who watch."""
 
 import asyncio
 import time
@@ -7,9 +7,12 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
-from hermes_ray.api.schemas.updates import StreamUpdate
+from hermes_ray.api.schemas.updates import EventsState, StreamUpdate
+from hermes_ray.api.updates.newest_events import NewestEventsReader
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.errors import HermesError
+from hermes_ray.events.contract import Events
+from hermes_ray.events.kept import EventHeadline
 
 PERIOD_S = 1.0
 """Between two readings, seconds."""
@@ -21,11 +24,13 @@ class Reading:
 
     Attributes:
         now_ms: when it was read, milliseconds since the Unix epoch.
+        events: what the streams' newest events are worth.
         streams: by id what is said of each.
         error: why nothing could be read; ``streams`` are then those of the reading before.
     """
 
     now_ms: int
+    events: EventsState
     streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     error: HermesError | None = None
 
@@ -37,11 +42,18 @@ class UpdatesHub:
 
     Args:
         read: lists the streams of everybody.
+        events: of everybody; ``None``: none are kept.
         period_s: between two readings, seconds.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[Sequence[StreamStatus]]], period_s: float = PERIOD_S) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Sequence[StreamStatus]]],
+        events: Events | None,
+        period_s: float = PERIOD_S,
+    ) -> None:
         self._read = read
+        self._newest_events = NewestEventsReader(events, period_s)
         self._period_s = period_s
         self._watchers = 0
         self._reader: asyncio.Task[None] | None = None
@@ -90,37 +102,46 @@ class UpdatesHub:
         self._tell()
 
     async def _keep_reading(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            while True:
-                began_s = loop.time()
-                self._newest = await self._reading()
-                self._tell()
-                await asyncio.sleep(max(0.0, began_s + self._period_s - loop.time()))
+            async with asyncio.TaskGroup() as tasks:  # events that are slow to come hold no stream up
+                tasks.create_task(self._newest_events.keep_reading())
+                tasks.create_task(self._keep_reading_streams())
         finally:
             if self._reader is asyncio.current_task():  # nobody has ended it
                 self._reader = None
                 self._tell()
+
+    async def _keep_reading_streams(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began_s = loop.time()
+            self._newest = await self._reading()
+            self._tell()
+            await asyncio.sleep(max(0.0, began_s + self._period_s - loop.time()))
 
     async def _reading(self) -> Reading:
         before = {} if self._newest is None else self._newest.streams
         try:
             statuses = await self._read()
         except HermesError as error:
-            return Reading(_now_ms(), before, error)
-        return Reading(_now_ms(), await asyncio.to_thread(_said, statuses, before))
+            return Reading(_now_ms(), self._newest_events.state, before, error)
+        state, events = self._newest_events.state, self._newest_events.by_stream
+        return Reading(_now_ms(), state, await asyncio.to_thread(_said, statuses, events, before))
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
 
-def _said(statuses: Sequence[StreamStatus], before: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+def _said(
+    statuses: Sequence[StreamStatus], events: Mapping[str, EventHeadline], before: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Mapping[str, Any]]:
     """What is said of each stream; the same object as before where that has not changed, which is quick to find out."""
     found: dict[str, Mapping[str, Any]] = {}
     for status in statuses:
-        was, members = before.get(status.stream_id), StreamUpdate.of(status).members()
-        found[status.stream_id] = was if was == members and was is not None else members
+        name = status.stream_id
+        was, members = before.get(name), StreamUpdate.of(status, events.get(name)).members()
+        found[name] = was if was == members and was is not None else members
     return found
 
 

@@ -9,9 +9,9 @@ from hermes_ray.cluster.wire.events import EventHealth
 from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError, EventsUnavailable
-from hermes_ray.events.contract import Events, NoEvents
+from hermes_ray.events.contract import Events, NewestPlace, NoEvents
 from hermes_ray.events.keeper import EventKeeper
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
 from hermes_ray.observability.logs import configure_logs, get_logger
 
 log = get_logger(__name__)
@@ -63,6 +63,10 @@ class EventSink:
     ) -> EventNews:
         """What was stored behind a sequence number; waits for it for a while."""
         return await self._events.updates(database, after, wanted, limit, wait_s)
+
+    async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
+        """The newest event of every stream."""
+        return await self._events.newest_by_stream(known)
 
     async def event(self, event_id: str) -> KeptEvent:
         """One event."""

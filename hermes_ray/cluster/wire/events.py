@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hermes_ray.errors import EventsUnavailable, WorkerUnavailable
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, Resent
+from hermes_ray.events.contract import NewestPlace
+from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
 from hermes_ray.observability.stats import EventStats
 
 EVENT_SINK = "event-sink"
@@ -47,6 +48,10 @@ class RemoteEvents:
     ) -> EventNews:
         """What was stored behind a sequence number; waits for it for a while."""
         return await self._ask("updates", database, after, wanted, limit, wait_s, limit_s=wait_s + _LIMIT_S)
+
+    async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
+        """The newest event of every stream."""
+        return await self._ask("newest_by_stream", known)
 
     async def event(self, event_id: str) -> KeptEvent:
         """One event."""

@@ -54,6 +54,7 @@ document.body.append(...shell.elements);
 
 let unmount = null;
 let turn = 0;
+let areLearnt = false;
 
 async function show() {
   const mine = ++turn;
@@ -87,6 +88,8 @@ function report(error) {
 async function learnFeatures() {
   try {
     const index = await api.get("");
+    if (areLearnt) return;
+    areLearnt = true;
     features.events = Boolean(index.events);
     shell.showNavigation();
     unseen.look();
@@ -97,6 +100,7 @@ async function learnFeatures() {
 }
 
 window.addEventListener("hashchange", show);
+updates.subscribe(({ connection }) => connection && !areLearnt && updates.connection.phase === "live" && learnFeatures());
 updates.start();
 show();
 learnFeatures();

@@ -1,8 +1,8 @@
 // The visitor's API key. It lives as long as the tab does, and nowhere else.
 
-import { storageOf } from "./storage.js";
+import { ofThisSystem, storageOf } from "./storage.js";
 
-const NAME = "hermes.key";
+const NAME = ofThisSystem("hermes.key");
 
 /** Where the key is kept: `current` (a string or null), `use(key)` and `forget()`. */
 export function createKey(storage = storageOf("sessionStorage")) {

@@ -14,16 +14,19 @@ const SHORTEST_MS = 5000; // whoever ends connections sooner than that is not th
  * @param {Object} time told the API's clock.
  * @returns {{
  *   streams: Map<string, Object>, // by id: what an update says of a stream; replaced when it changes, never mutated
+ *   events: "pending"|"current"|"unavailable"|"off", // what `newest_event` of the streams is worth, as the API says it
  *   connection: {phase: "connecting"|"live"|"lost"|"locked"|"unready", sinceMs: number, problem: ?Problem},
- *   subscribe: function(function({streams: ?Set<string>, connection: boolean})): function(), // returns the way out
+ *   subscribe: function(function({streams: ?Set<string>, events: boolean, connection: boolean})): function(), // returns the way out
  *   start: function(), stop: function(), restart: function()
- * }} A subscriber is told which streams changed, came or went (null: none), and whether the connection's phase did.
+ * }} A subscriber is told which streams changed, came or went (null: none), and whether `events` or the connection's
+ *   phase did.
  *   lost: nobody answers, `streams` is what was known last. locked: a key is needed. unready: the API answers, but the
  *   system behind it cannot; `problem` says why.
  */
 export function createUpdates(api, time) {
   const subscribers = new Set();
   let streams = new Map();
+  let events = "pending";
   let connection = { phase: "connecting", sinceMs: Date.now(), problem: null };
   let running = null;
 
@@ -34,7 +37,7 @@ export function createUpdates(api, time) {
   function enter(phase, problem = null) {
     if (connection.phase === phase && connection.problem?.message === problem?.message) return;
     connection = { phase, sinceMs: Date.now(), problem };
-    tell({ streams: null, connection: true });
+    tell({ streams: null, events: false, connection: true });
   }
 
   function replaceAll(data) {
@@ -60,8 +63,10 @@ export function createUpdates(api, time) {
     if (event !== "streams" && event !== "changes") return; // of a newer API
     time.tell(data.now_ms);
     const changed = event === "streams" ? replaceAll(data) : merge(data);
+    const isOther = data.events !== events;
+    events = data.events;
     enter("live");
-    if (changed.size > 0 || event === "streams") tell({ streams: changed, connection: false });
+    if (changed.size > 0 || event === "streams" || isOther) tell({ streams: changed, events: isOther, connection: false });
   }
 
   async function run(stopping) {
@@ -98,6 +103,9 @@ export function createUpdates(api, time) {
     get streams() {
       return streams;
     },
+    get events() {
+      return events;
+    },
     get connection() {
       return connection;
     },
@@ -117,8 +125,9 @@ export function createUpdates(api, time) {
       updates.stop();
       const gone = new Set(streams.keys());
       streams = new Map();
+      events = "pending";
       enter("connecting");
-      tell({ streams: gone, connection: false });
+      tell({ streams: gone, events: true, connection: false });
       updates.start();
     },
   };

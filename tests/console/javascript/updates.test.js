@@ -35,3 +35,26 @@ test("a server that says when to come again is not asked before half of that tim
   });
   assert.equal(count, 1);
 });
+
+test("what newest events are worth is told when it changes, also where no stream has", async () => {
+  const told = [];
+  let ended;
+  const end = new Promise((resolve) => (ended = resolve));
+  const api = {
+    async *events() {
+      yield { event: "streams", data: { now_ms: 0, events: "pending", streams: { dock: { state: "live" } } } };
+      yield { event: "changes", data: { now_ms: 1, events: "current", streams: { dock: { newest_event: { id: "a" } } } } };
+      yield { event: "changes", data: { now_ms: 2, events: "unavailable", streams: {} } };
+      yield { event: "changes", data: { now_ms: 3, events: "unavailable", streams: {} } };
+      yield { event: "changes", data: { now_ms: 4, events: "current", streams: { dock: { newest_event: null } } } };
+      ended();
+      await new Promise(() => {});
+    },
+  };
+  const updates = createUpdates(api, { tell() {} });
+  updates.subscribe(({ events }) => events && told.push([updates.events, updates.streams.get("dock").newest_event?.id]));
+  updates.start();
+  await end;
+  updates.stop();
+  assert.deepEqual(told, [["current", "a"], ["unavailable", "a"], ["current", undefined]]);
+});

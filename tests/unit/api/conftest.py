@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from hermes_ray.api.application import create_app
 from hermes_ray.api.backend import Backend
@@ -84,7 +85,7 @@ def url(engine: StreamEngine, settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def on_socket(app: FastAPI, port: int = 0) -> Iterator[str]:
+def on_socket(app: ASGIApp, port: int = 0) -> Iterator[str]:
     """The application on a socket: what disconnects and real clients need. Port 0 is any."""
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)

@@ -50,7 +50,7 @@ class System:
 
 async def test_all_watchers_share_one_reading_and_none_is_made_for_nobody():
     system = System()
-    hub = UpdatesHub(system.list_streams, PERIOD_S)
+    hub = UpdatesHub(system.list_streams, None, PERIOD_S)
     await asyncio.sleep(3 * PERIOD_S)
     assert system.looked == 0
     watching = [hub.readings() for _ in range(50)]
@@ -67,7 +67,7 @@ async def test_all_watchers_share_one_reading_and_none_is_made_for_nobody():
 
 async def test_a_slow_watcher_gets_the_newest_and_holds_nobody_up():
     system = System()
-    hub = UpdatesHub(system.list_streams, PERIOD_S)
+    hub = UpdatesHub(system.list_streams, None, PERIOD_S)
     async with aclosing(hub.readings()) as slow, aclosing(hub.readings()) as quick:
         await anext(slow)
         while system.frames["dock"] < 20:
@@ -79,7 +79,7 @@ async def test_a_slow_watcher_gets_the_newest_and_holds_nobody_up():
 
 async def test_what_cannot_be_read_is_told_and_what_was_known_stays():
     system = System()
-    hub = UpdatesHub(system.list_streams, PERIOD_S)
+    hub = UpdatesHub(system.list_streams, None, PERIOD_S)
     async with aclosing(hub.readings()) as readings:
         known = await anext(readings)
         system.error = NotReady("waiting for: memory-0")
@@ -92,7 +92,7 @@ async def test_what_cannot_be_read_is_told_and_what_was_known_stays():
 
 
 async def test_a_closed_hub_ends_its_watchers():
-    hub = UpdatesHub(System().list_streams, period_s=3600)
+    hub = UpdatesHub(System().list_streams, None, period_s=3600)
     async with aclosing(hub.readings()) as readings:
         await anext(readings)
         waiting = asyncio.ensure_future(anext(readings, None))
@@ -104,7 +104,7 @@ async def test_a_closed_hub_ends_its_watchers():
 
 async def test_after_a_defect_watchers_may_come_again():
     system = System()
-    hub = UpdatesHub(system.list_streams, PERIOD_S)
+    hub = UpdatesHub(system.list_streams, None, PERIOD_S)
     system.frames = {"dock": "many"}  # type: ignore[dict-item]
     assert [reading async for reading in hub.readings()] == []
     system.frames = {"dock": 1}

@@ -1,13 +1,15 @@
-// A camera in one line: its name, its state, what is set for it, and how it fares.
+// A camera in one line: its name, its state, what is set for it, how it fares, and its newest event.
 
 import { h, setText } from "../dom.js";
+import { createNewest } from "../events/newest.js";
 
 /**
  * @param {Object} context as the views have it.
  * @param {string} stream
  * @returns {{element: HTMLElement, show: function(Object)}} `show` takes what an update says of the stream.
  */
-export function createHead({ text, time }, stream) {
+export function createHead(context, stream) {
+  const { text, time } = context;
   const words = text.camera;
   const state = h("span", { class: "camera-state" });
   const labels = h("span", { class: "camera-labels" });
@@ -17,7 +19,8 @@ export function createHead({ text, time }, stream) {
     facts.append(h("div", {}, h("dt", {}, word), value));
     return [name, value];
   });
-  const element = h("header", { class: "camera-head" }, h("h1", {}, stream), state, labels, facts);
+  const newest = createNewest(stream, context);
+  const element = h("header", { class: "camera-head" }, h("h1", {}, stream), state, labels, newest.element, facts);
 
   function valueOf(name, status) {
     switch (name) {
@@ -32,6 +35,7 @@ export function createHead({ text, time }, stream) {
   return {
     element,
     show(status) {
+      newest.show(status);
       state.className = `camera-state state-${status.state}`;
       state.replaceChildren(h("span", { class: "dot" }), words.state(status, time));
       labels.replaceChildren(...Object.entries(status.labels ?? {}).map(([name, value]) =>

@@ -1,8 +1,8 @@
 // The newest event that this browser has shown, kept over visits.
 
-import { storageOf } from "../storage.js";
+import { ofThisSystem, storageOf } from "../storage.js";
 
-const NAME = "hermes.events.seen";
+const NAME = ofThisSystem("hermes.events.seen");
 
 /** @returns {{mark: function(): ?{id: string, capturedMs: number}, take: function(Object)}} `take` an event that is shown. */
 export function createSeen(storage = storageOf("localStorage")) {

@@ -76,10 +76,13 @@ export const text = {
     title: "Cameras",
     total: (shown, all) => (all === null ? "" : shown === all ? number(all) : `${number(shown)} of ${number(all)}`),
     lede: "Each camera has a memory of fixed size. Open one to see what it still knows of its past, and ask it.",
+    noEvents: "Events cannot be read now: there may be newer ones than those shown.",
     search: "Name or label",
     sort: "Order",
     byState: "Only these states",
-    sorts: { name: "By name", trouble: "Trouble first", lag: "Largest lag first", newest: "Newest frame first" },
+    sorts: {
+      name: "By name", trouble: "Trouble first", lag: "Largest lag first", newest: "Newest frame first", event: "Newest event first",
+    },
     states: { live: "live", silent: "silent", behind: "behind", moving: "moving", restoring: "restoring", failed: "failed" },
     state: (stream, time) =>
       ({
@@ -228,6 +231,18 @@ export const text = {
     byKind: "Only these kinds",
     kinds: { match: "Matches", clear: "Ends", journal: "Journal" },
     kind: { match: "matched", clear: "ended", journal: "journal" },
+    newest: {
+      none: { current: "no event yet", unavailable: "events not reachable", pending: "" },
+      rule: ({ rule }) => rule,
+      said: ({ kind, answer }) => `${kind === "clear" ? " ended" : ""}: ${answer || text.events.nothingSaid}`,
+      old: "events cannot be read now",
+      explained: (id, event, time, isOld) =>
+        [
+          `${text.events.newest.rule(event)}${text.events.newest.said(event)}${event.probability === undefined ? "" : `, ${text.events.share(event.probability)}`}`,
+          time.full(event.captured_ms),
+          isOld ? `${text.events.newest.old}; this is the newest known` : `newest event of ${id}; opens all of them`,
+        ].join("\n"),
+    },
     isNew: "new",
     nothingSaid: "(no words)",
     probability: "Probability of this answer among the options",

@@ -73,7 +73,7 @@ export function mount(root, context, { id }) {
     view?.tick(status);
   }
 
-  const unsubscribe = updates.subscribe(({ streams, connection }) => (connection || streams?.has(id)) && show());
+  const unsubscribe = updates.subscribe(({ streams, events, connection }) => (connection || events || streams?.has(id)) && show());
   const ticking = setInterval(tick, TICK_MS);
   document.addEventListener("visibilitychange", show);
   show();

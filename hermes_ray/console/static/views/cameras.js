@@ -21,7 +21,8 @@ export function mount(root, context, params) {
   const grid = h("div", { class: "grid", "aria-label": words.title, onkeydown: (event) => moveFocus(event, grid) });
   const place = h("div", {});
   const observer = new IntersectionObserver(crossed, { rootMargin: AHEAD });
-  root.append(toolbar.element, h("p", { class: "soft lede" }, words.lede), place);
+  const noEvents = h("p", { class: "no-events", role: "status", hidden: true }, words.noEvents);
+  root.append(toolbar.element, h("p", { class: "soft lede" }, words.lede), noEvents, place);
 
   function crossed(entries) {
     for (const { target, isIntersecting } of entries) {
@@ -79,6 +80,12 @@ export function mount(root, context, params) {
     for (const id of seen) refresh(id);
   }
 
+  function showEvents() {
+    toolbar.showEvents(updates.events !== "off");
+    noEvents.hidden = updates.events !== "unavailable";
+    seen.forEach(refresh);
+  }
+
   /** Whether it is known which streams there are. */
   function isKnown() {
     return updates.connection.phase === "live" || updates.streams.size > 0;
@@ -94,7 +101,7 @@ export function mount(root, context, params) {
         h("p", {}, h("code", {}, words.noneCommand)));
     }
     return h("div", { class: "grid loading", "aria-busy": "true", "aria-label": text.connection.connecting },
-      Array.from({ length: 8 }, () => h("div", { class: "camera" }, h("div", { class: "picture" }))));
+      Array.from({ length: 8 }, () => h("div", { class: "camera-cell" }, h("div", { class: "camera" }, h("div", { class: "picture" })))));
   }
 
   function pictureFailed(id, error) {
@@ -102,11 +109,12 @@ export function mount(root, context, params) {
     if (error !== null) context.report(error);
   }
 
-  const unsubscribe = updates.subscribe(({ streams, connection }) => {
+  const unsubscribe = updates.subscribe(({ streams, events, connection }) => {
     if (connection) {
       pictures.again();
       arrange();
     }
+    if (events) showEvents();
     if (streams === null) return;
     let rearrange = false;
     for (const id of streams) {
@@ -125,6 +133,7 @@ export function mount(root, context, params) {
     toolbar.search.focus();
   };
   document.addEventListener("keydown", slash);
+  showEvents();
   arrange();
 
   return () => {

@@ -1,7 +1,7 @@
 // Which cameras are shown, and what comes first.
 
 export const STATES = ["live", "silent", "behind", "moving", "restoring", "failed"];
-export const SORTS = ["name", "trouble", "lag", "newest"];
+export const SORTS = ["name", "trouble", "lag", "newest", "event"];
 
 const TROUBLE = { failed: 0, behind: 1, restoring: 2, moving: 3, silent: 4, live: 5 };
 const names = new Intl.Collator(undefined, { numeric: true });
@@ -36,5 +36,6 @@ function compare(sort, a, b) {
   if (sort === "trouble") return (TROUBLE[a.state] ?? 0) - (TROUBLE[b.state] ?? 0);
   if (sort === "lag") return (b.lag_ms ?? -1) - (a.lag_ms ?? -1);
   if (sort === "newest") return (b.as_of_ms ?? -1) - (a.as_of_ms ?? -1);
+  if (sort === "event") return (b.newest_event?.captured_ms ?? -1) - (a.newest_event?.captured_ms ?? -1);
   return 0;
 }

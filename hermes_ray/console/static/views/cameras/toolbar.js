@@ -61,6 +61,10 @@ export function createToolbar(text, wish, changed) {
       });
       setText(total, words.total(shown, all));
     },
+    /** Whether there is an order by events. */
+    showEvents(areKept) {
+      sort.querySelector("[value=event]").hidden = !areKept;
+    },
     /** Ask for everything. */
     clear() {
       search.value = "";
