@@ -11,6 +11,7 @@ from hermes_ray.cli.console.options import DEFAULT_URL, ApiKeyFile, AsJson, Url
 from hermes_ray.cli.console.output import progress_console, result_console, write_json, write_json_line
 from hermes_ray.cli.console.times import parse_moment
 from hermes_ray.cli.running.lifecycle import Lifecycle
+from hermes_ray.errors import ConfigError
 
 if TYPE_CHECKING:
     from hermes_ray.api.schemas.events import EventResponse
