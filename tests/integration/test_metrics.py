@@ -124,7 +124,11 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, tmp_path_factory: pytest
         snapshots=SnapshotSettings(interval_s=1.3),
         events=EventSettings(database=f"sqlite:///{kept / 'events.sqlite'}", webhooks={"nobody": nobody}),
         cluster=ClusterSettings(
-            namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
+            namespace=f"hermes-{unique}",
+            memory_workers=1,
+            memory_worker_cpus=0.5,
+            torch_threads=1,
+            ingest_worker_cpus=0.2,
         ),
         metrics=MetricsSettings(per_stream=True),
         api=ApiSettings(port=0),
