@@ -87,7 +87,7 @@ class StreamMover:
             log.info("stream moves", stream_id=stream_id, source=move.source, target=move.target, epoch=location.epoch)
             try:
                 await self._call(move.target, "own", stream_id, location.epoch, stored)
-            finally:  # also where the target finds out by its first call: what is sent to a source that hangs is not refused
+            finally:  # a target that was not reached finds out by the first call, and a source that hangs refuses none
                 if not self._answers(move.source):
                     await self._tell_ingest(OwnersChanged(move.source, {stream_id: location}, ended=False))
         except HermesError as error:
