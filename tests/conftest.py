@@ -8,8 +8,10 @@ from pathlib import Path
 from uuid import uuid4
 
 # Tests run beside one another's child processes on few cores, where OpenMP's spinning threads slow each other down;
-# the models here are too small to gain from a second thread. Read when torch is first imported.
+# the models here are too small to gain from a second thread. Where a worker has several, they sleep while they wait.
+# Read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import hypothesis
 import pytest

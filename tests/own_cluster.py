@@ -28,7 +28,7 @@ def own_cluster(broker: EmbeddedBroker, **sections: Mapping[str, Any]) -> Settin
             "request_timeout_s": 5.0,
         },
         "events": {"database": None},  # a process less
-        "cluster": {"namespace": f"test-{unique}", "memory_worker_cpus": 0.5},
+        "cluster": {"namespace": f"test-{unique}", "memory_worker_cpus": 0.5, "torch_threads": 1},
     }
     for section, values in sections.items():
         own[section] = {**own.get(section, {}), **values}

@@ -17,13 +17,13 @@ _SHARING = ("console", "deploy")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "4"))
 _SECONDS = {
+    "integration/test_moves.py": 260,
     "chaos/test_broker_outage.py": 150,
     "e2e/test_demo.py": 140,
     "deploy": 130,
     "console": 110,
     "chaos/test_node_dies.py": 110,
     "chaos/test_processes_die.py": 100,
-    "integration/test_moves.py": 110,
     "e2e/test_first_hour.py": 100,
     "e2e/test_bench_recovery.py": 90,
     "integration/test_clocks_and_reset.py": 85,
@@ -34,7 +34,6 @@ _SECONDS = {
     "e2e/test_bench_serving.py": 60,
     "integration/test_metrics.py": 60,
     "integration/test_requests_that_end_workers.py": 55,
-    "integration/test_new_coordinator.py": 50,
     "integration/test_falling_behind.py": 50,
     "integration/test_keys.py": 50,
     "integration/test_partition_growth.py": 45,

@@ -50,7 +50,7 @@ def settings(
         kafka={"frames_partitions": 4},
         video={"target_fps": 2.0},
         snapshots={"url": str(tmp_path / "snapshots"), "interval_s": 2.0},
-        cluster={"memory_workers": 1, "torch_threads": 1},
+        cluster={"memory_workers": 1},
     )
     ensure_topics(settings.kafka)
     wait_until_ready(settings, LIMIT_S)

@@ -43,7 +43,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Iterator[httpx.Client]:
     handle = server.start(settings)
-    with httpx.Client(base_url=handle.url, timeout=LIMIT_S) as client:
+    with httpx.Client(base_url=handle.url, timeout=20) as client:
         yield client
     server.stop()
     shutdown_cluster(settings)
@@ -63,7 +63,7 @@ def kill_router() -> None:
     assert routers
     for router in routers:
         replica = ray.get_actor(router["name"], namespace=router["namespace"])
-        pid: Any = ray.get(replica.__ray_call__.remote(lambda _: os.getpid()), timeout=LIMIT_S)
+        pid: Any = ray.get(replica.__ray_call__.remote(lambda _: os.getpid()), timeout=10)
         os.kill(pid, signal.SIGKILL)
 
 

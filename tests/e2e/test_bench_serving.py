@@ -15,8 +15,8 @@ _SCHEMA = Path(__file__).parents[2] / "benchmarks" / "serving.schema.json"
 
 def test_five_hundred_askers_are_answered_or_refused_in_our_words(hermes, tmp_path):
     file = tmp_path / "serving.json"
-    levels = ("--askers", "8", "--askers", "500", "--seconds", "1")
-    run = hermes("bench", "serving", "--quick", *levels, "--json", str(file))
+    plan = ("--askers", "8", "--askers", "500", "--seconds", "1")
+    run = hermes("bench", "serving", "--quick", *plan, "--json", str(file))
     table = run.finish(LIMIT_S)
     assert run.process.returncode == 0, run.errors
     assert run.survivors() == []

@@ -62,7 +62,11 @@ def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
             group_id=f"group-{unique}",
         ),
         cluster=ClusterSettings(
-            namespace=f"hermes-{unique}", memory_workers=2, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
+            namespace=f"hermes-{unique}",
+            memory_workers=2,
+            memory_worker_cpus=0.5,
+            torch_threads=1,
+            ingest_worker_cpus=0.2,
         ),
         api=ApiSettings(port=0, max_body_bytes=BODY_LIMIT),
     )

@@ -78,7 +78,11 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, keys_file: Path) -> Sett
             group_id=f"group-{unique}",
         ),
         cluster=ClusterSettings(
-            namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
+            namespace=f"hermes-{unique}",
+            memory_workers=1,
+            memory_worker_cpus=0.5,
+            torch_threads=1,
+            ingest_worker_cpus=0.2,
         ),
         # On the network, as in a pod: with keys it may be.
         api=ApiSettings(

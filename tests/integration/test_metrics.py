@@ -150,7 +150,11 @@ def settings(
         ),
         standing=StandingSettings(questions=(ALWAYS,)),
         cluster=ClusterSettings(
-            namespace=f"hermes-{unique}", memory_workers=1, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
+            namespace=f"hermes-{unique}",
+            memory_workers=1,
+            memory_worker_cpus=0.5,
+            torch_threads=1,
+            ingest_worker_cpus=0.2,
         ),
         metrics=MetricsSettings(per_stream=True),
         api=ApiSettings(port=0),

@@ -85,9 +85,11 @@ class StreamMover:
                 raise NotReady(f"stream {stream_id!r} was erased, or placed anew, meanwhile")
             location = self._directory.move(stream_id, move.target)
             log.info("stream moves", stream_id=stream_id, source=move.source, target=move.target, epoch=location.epoch)
-            await self._call(move.target, "own", stream_id, location.epoch, stored)
-            if not self._answers(move.source):
-                await self._tell_ingest(OwnersChanged(move.source, {stream_id: location}, ended=False))
+            try:
+                await self._call(move.target, "own", stream_id, location.epoch, stored)
+            finally:  # a target that was not reached finds out by the first call, and a source that hangs refuses none
+                if not self._answers(move.source):
+                    await self._tell_ingest(OwnersChanged(move.source, {stream_id: location}, ended=False))
         except HermesError as error:
             log.warning("stream cannot move yet", stream_id=stream_id, source=move.source, error=str(error))
             self._not_before_s = time.monotonic() + _PAUSE_AFTER_FAILURE_S
