@@ -22,6 +22,7 @@ from hermes_ray.api.schemas.events import (
 )
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE
 
+_OF_BODIES = ("malformed-json", "body-timeout", "body-too-large", "unsupported-content-type")
 _PROBLEMS = ("invalid-request", "events-unavailable", "overloaded")
 _EXAMPLE = 'id: 1f2e3d4c-7041\n\nid: 1f2e3d4c-7042\nevent: event\ndata: {"id":"3f6a0c...","kind":"match", ...}\n\n'
 _EVENT_STREAM = "text/event-stream"
@@ -116,7 +117,7 @@ async def list_failed_deliveries(backend: CurrentBackend) -> FailedDeliveryListR
     "/v1/deliveries/failed/resend",
     operation_id="resendFailedDeliveries",
     status_code=202,
-    responses=documentation.problems(*_PROBLEMS),
+    responses=documentation.problems(*_OF_BODIES, *_PROBLEMS),
 )
 async def resend_failed_deliveries(request: ResendRequest, backend: CurrentBackend) -> ResendResponse:
     """Send events again that a webhook did not take: once, when the receiver was mended. They keep their ids."""

@@ -48,7 +48,7 @@ def _draw_shares(axes: Any, figures: Mapping[str, Figure]) -> None:
         label = f"{figure.value:.1f} % of {figure.detail['of']}"
         axes.annotate(label, (figure.value, place), (0, 7), textcoords="offset points", ha="center", fontsize=8)
     axes.set_yticks(range(len(known)), [_SHARES[name] for name in known], fontsize=9)
-    axes.set(ylim=(len(known) - 0.5, -0.7), xlim=(0, 103), xlabel="percent, with the 95 % interval")
+    axes.set(ylim=(len(known) - 0.5, -0.7), xlim=(0, 108), xlabel="percent, with the 95 % interval")
     axes.grid(alpha=0.3)
 
 
@@ -77,10 +77,10 @@ def _draw_waits(axes: Any, figures: Mapping[str, Figure]) -> None:
         values = [figures[name].detail[f"{kind}_{quantile}_ms"] for name, quantile in rows]
         places = [row + (number - 0.5) * _HEIGHT for row in range(len(rows))]
         bars = axes.barh(places, values, height=0.9 * _HEIGHT, color=colour, label=f"{kind} standing questions")
-        axes.bar_label(bars, fmt="%.3g", fontsize=8, padding=2)
+        axes.bar_label(bars, fmt="{:,.0f}", fontsize=8, padding=2)
     axes.set_yticks(range(len(rows)), [f"{_WAITS[name]}, {_QUANTILES[q]}" for name, q in rows], fontsize=8)
     axes.invert_yaxis()
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     axes.set(xlabel="ms")
     axes.set_title("what live cameras and people wait", fontsize=9)
     axes.grid(alpha=0.3, axis="x")

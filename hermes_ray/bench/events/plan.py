@@ -26,7 +26,7 @@ class Plan:
     """
 
     cameras: int = 20
-    minutes: float = 60.0
+    minutes: float = 20.0
     fps: float = 1.0
     every_s: float = 2.0
     window_minutes: float = 10.0

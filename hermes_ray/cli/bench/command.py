@@ -141,7 +141,7 @@ def events(
     model: Annotated[str, typer.Option(help="Directory, hub name or bundled name.")] = "hermes-tiny",
     quick: Annotated[bool, typer.Option("--quick", help="Few cameras, minutes of video.")] = False,
     cameras: Annotated[int | None, typer.Option(min=1, help="Simulated cameras (default 20).")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="Of video of each camera (default 60).")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Of video of each camera (default 20).")] = None,
     load_seconds: Annotated[float | None, typer.Option(min=1, help="Of each round of live load (default 60).")] = None,
     json_file: JsonFile = None,
     verbose: Verbose = False,

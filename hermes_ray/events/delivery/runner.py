@@ -137,8 +137,8 @@ class TargetRunner:
             self._troubled(error)
             await asyncio.to_thread(self._progress.failed_again, failed.event, failed.attempts + 1, str(error))
             return error.refused
-        self.delivered += 1
         await asyncio.to_thread(self._progress.sent_after_all, failed.event)
+        self.delivered += 1
         return True
 
     async def _keep(self) -> None:
@@ -182,9 +182,9 @@ class TargetRunner:
         return True
 
     async def _give_up(self, kept: KeptEvent, attempts: int, error: DeliveryFailed) -> None:
-        self.given_up += 1
         log.error("delivery given up", target=self.name, event_id=kept.event.id, attempts=attempts, error=str(error))
         await asyncio.to_thread(self._progress.give_up, kept, attempts, str(error))
+        self.given_up += 1
 
     def _troubled(self, error: HermesError) -> None:
         if self.trouble != str(error):

@@ -170,6 +170,15 @@ def test_a_camera_that_left_the_file_while_nothing_ran_is_forgotten_by_the_same_
     after.until(lambda: asked(url).keys() == {"dock.person"})
 
 
+def test_the_last_question_goes_although_the_address_goes_with_it(url: str, start: Start):
+    kept = start(None)
+    kept.follow(f"api: {{url: '{url}'}}\ncameras: {{gate: {{source: sim://1, standing: [{PERSON}]}}}}")
+    kept.until_asked()
+    assert "gate.person" in asked(url)
+    kept.follow("cameras: {gate: {source: sim://1}}")
+    kept.until(lambda: not asked(url))
+
+
 def test_each_shard_looks_after_its_own_cameras(url: str, start: Start):
     names = [f"camera-{number}" for number in range(6)]
     cameras = ", ".join(f"{name}: {{source: sim://1, standing: [{PERSON}]}}" for name in names)

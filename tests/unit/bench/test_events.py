@@ -45,7 +45,9 @@ def test_lines_that_a_search_finds_are_held_against_episodes_in_its_window():
 def line(stream: str, second: int, text: str) -> Event:
     number = event_id(EventKind.JOURNAL, JOURNAL, stream, second)
     kind, at_ms = EventKind.JOURNAL, 1000 * second
-    return Event(number, kind, stream, JOURNAL, "what is in view now ?", text, second, at_ms, since_ms=at_ms - 2000)
+    return Event(
+        number, kind, stream, JOURNAL, "what is in view now ?", text, second, at_ms, since_ms=max(0, at_ms - 2000)
+    )
 
 
 def test_a_search_finds_every_line_with_the_words_of_its_camera_and_window_and_no_other(tmp_path):

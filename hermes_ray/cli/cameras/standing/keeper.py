@@ -83,6 +83,10 @@ class StandingKeeper:
         place = chosen_place(file, self._place_of)
         with self._changed:
             self._wanted = Wanted.of(file, self._shard, self._owner, self._wanted.cameras)
+            if place is None and self._task is not None:
+                place = (
+                    self._task.place
+                )  # with its last question the file has lost the address, and that one still goes
             self._task = None if place is None else _Task(place, self._wanted)
             self._backoff.reset()
             self._changed.notify()

@@ -91,17 +91,18 @@ def bring_about(api: StandingApi, wanted: Wanted) -> dict[str, str]:
     Raises:
         HermesError: the system cannot be asked; the rest is as it was.
     """
-    found = {shown.question.name: shown.question for shown in api.standing_questions()}
-    for name, there in found.items():
-        if wanted.decides(there) and name not in wanted.questions:
-            _remove(api, name)
+    shown = api.standing_questions()
+    found = {one.question.name: one.question for one in shown}
+    decided = {one.question.name for one in shown if not one.in_settings and wanted.decides(one.question)}
+    for name in decided - wanted.questions.keys():
+        _remove(api, name)
     problems: dict[str, str] = {}
     for name, question in wanted.questions.items():
         there = found.get(name)
         try:
             if there is None:
                 _add(api, question)
-            elif not wanted.decides(there):
+            elif name not in decided:
                 problems[name] = "the system has another one of that name, which is not this file's; rename one of them"
             elif not _same(there, question):
                 _remove(api, name)
