@@ -16,8 +16,8 @@ log = get_logger(__name__)
 
 _AT_ONCE = 20
 _WAIT_S = 30.0
-_FIRST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 300.0
+PAUSES_S = (1.0, 300.0)
+"""Between two tries of one event: the first pause, and the longest."""
 _MOST_PATIENCE_S = 900.0
 """The longest that a target may ask to wait."""
 _MOST_REFUSALS = 5
@@ -33,10 +33,17 @@ class TargetRunner:
         settings: of which events.
         events: where they come from.
         progress: remembers how far the target is.
+        pauses_s: between two tries of one event, the first and the longest, seconds.
     """
 
     def __init__(
-        self, name: str, target: Target, settings: TargetSettings, events: LocalEvents, progress: TargetProgress
+        self,
+        name: str,
+        target: Target,
+        settings: TargetSettings,
+        events: LocalEvents,
+        progress: TargetProgress,
+        pauses_s: tuple[float, float] = PAUSES_S,
     ) -> None:
         self.name = name
         self.trouble: str | None = None
@@ -49,6 +56,7 @@ class TargetRunner:
         self._wanted = EventFilter((settings.streams,), settings.kinds, settings.rules or ())
         self._events = events
         self._progress = progress
+        self._first_pause_s, self._longest_pause_s = pauses_s
         self._trying_since_s: float | None = None
 
     @property
@@ -64,7 +72,7 @@ class TargetRunner:
                     await self._follow()
                 except HermesError as error:  # of the database
                     self._troubled(error)
-                    await asyncio.sleep(_FIRST_PAUSE_S)
+                    await asyncio.sleep(self._first_pause_s)
         finally:
             await self._target.close()
 
@@ -91,7 +99,7 @@ class TargetRunner:
 
     async def _deliver(self, kept: KeptEvent) -> None:
         self._trying_since_s = time.monotonic()
-        attempts, refusals, pause_s = 0, 0, _FIRST_PAUSE_S
+        attempts, refusals, pause_s = 0, 0, self._first_pause_s
         try:
             while await self._is_kept(kept):
                 attempts += 1
@@ -105,7 +113,7 @@ class TargetRunner:
                         return
                     asked_s = min(error.retry_after_s, _MOST_PATIENCE_S)
                     await asyncio.sleep(max(asked_s, pause_s * random.uniform(0.5, 1.0)))  # noqa: S311 - no secret
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    pause_s = min(2 * pause_s, self._longest_pause_s)
                 else:
                     self.delivered += 1
                     self.trouble = None

@@ -4,20 +4,31 @@ from hermes_ray.config import EventSettings, TargetSettings
 from hermes_ray.errors import ConfigError
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.delivery.progress import TargetProgress
-from hermes_ray.events.delivery.runner import TargetRunner
+from hermes_ray.events.delivery.runner import PAUSES_S, TargetRunner
 from hermes_ray.events.delivery.target import Target
 from hermes_ray.events.delivery.webhook import Webhook
 from hermes_ray.events.local import LocalEvents
 
 
-def runners(settings: EventSettings, database: EventDatabase, events: LocalEvents) -> list[TargetRunner]:
+def runners(
+    settings: EventSettings,
+    database: EventDatabase,
+    events: LocalEvents,
+    pauses_s: tuple[float, float] = PAUSES_S,
+) -> list[TargetRunner]:
     """One for each target.
+
+    Args:
+        settings: name the targets.
+        database: prepared; remembers how far each target is.
+        events: that they are told of.
+        pauses_s: see :class:`TargetRunner`.
 
     Raises:
         ConfigError: what a target needs is not installed.
     """
     found = [
-        _runner(f"webhook:{name}", Webhook(webhook), webhook, database, events)
+        _runner(f"webhook:{name}", Webhook(webhook), webhook, database, events, pauses_s)
         for name, webhook in settings.webhooks.items()
     ]
     if settings.mqtt is not None:
@@ -25,11 +36,16 @@ def runners(settings: EventSettings, database: EventDatabase, events: LocalEvent
             from hermes_ray.events.delivery.mqtt import MqttBroker
         except ModuleNotFoundError as error:
             raise ConfigError(f"events.mqtt: {error}; install hermes-ray[mqtt]") from error
-        found.append(_runner("mqtt", MqttBroker(settings.mqtt), settings.mqtt, database, events))
+        found.append(_runner("mqtt", MqttBroker(settings.mqtt), settings.mqtt, database, events, pauses_s))
     return found
 
 
 def _runner(
-    name: str, target: Target, settings: TargetSettings, database: EventDatabase, events: LocalEvents
+    name: str,
+    target: Target,
+    settings: TargetSettings,
+    database: EventDatabase,
+    events: LocalEvents,
+    pauses_s: tuple[float, float],
 ) -> TargetRunner:
-    return TargetRunner(name, target, settings, events, TargetProgress(database, name))
+    return TargetRunner(name, target, settings, events, TargetProgress(database, name), pauses_s)

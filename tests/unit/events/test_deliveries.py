@@ -19,7 +19,6 @@ import standardwebhooks
 from hermes_ray.config import EventSettings, MqttSettings, WebhookSettings
 from hermes_ray.errors import DeliveryFailed
 from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.delivery import runner as running
 from hermes_ray.events.delivery.mqtt import topic_name
 from hermes_ray.events.delivery.targets import runners
 from hermes_ray.events.delivery.webhook import Webhook
@@ -31,6 +30,8 @@ from hermes_ray.transport.topic_ends import TopicEnds
 from tests.patience import LIMIT_S
 from tests.unit.events.conftest import LOG, NOW_MS, line, match, store
 
+SHORT_PAUSES_S = (0.01, 0.02)
+"""Between tries."""
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four ").decode()
 
 
@@ -85,13 +86,6 @@ def secret_file(tmp_path):
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Pauses between tries as short as a test wants them."""
-    monkeypatch.setattr(running, "_FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(running, "_LONGEST_PAUSE_S", 0.02)
-
-
-@pytest.fixture
 def database(tmp_path):
     with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
         database.prepare()
@@ -107,7 +101,7 @@ def writer(database):
 async def delivering(database, **settings):
     """The runners of these settings, at work."""
     events = LocalEvents(database)
-    found = runners(EventSettings(**settings), database, events)
+    found = runners(EventSettings(**settings), database, events, SHORT_PAUSES_S)
     tasks = [asyncio.create_task(one.run()) for one in found]
     try:
         await until(lambda: all(known(database, one.name) for one in found))
@@ -186,7 +180,7 @@ async def test_a_restart_goes_on_where_it_was(database, writer, receiver, secret
     assert list(dict.fromkeys(receiver.frames)) == [1, 2, 3]
 
 
-async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, secret_file, quick):
+async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, secret_file):
     receiver.statuses = [503, 500, 429, 204]
     hook = {"url": receiver.url, "secret_file": secret_file}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -197,7 +191,7 @@ async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, 
     assert [headers["webhook-id"] for headers, _ in receiver.requests[:4]] == [match(1).id] * 4
 
 
-async def test_what_is_refused_for_good_is_written_down(database, writer, receiver, secret_file, quick):
+async def test_what_is_refused_for_good_is_written_down(database, writer, receiver, secret_file):
     receiver.statuses = [302, 410, 400, 401, 404]
     hook = {"url": receiver.url, "secret_file": secret_file}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -211,9 +205,7 @@ async def test_what_is_refused_for_good_is_written_down(database, writer, receiv
     assert {headers["Host"] for headers, _ in receiver.requests} == {receiver.url.split("/")[2]}  # nobody was followed
 
 
-async def test_a_target_away_for_too_long_loses_the_event_and_not_the_next(
-    database, writer, receiver, secret_file, quick
-):
+async def test_a_target_away_for_too_long_loses_the_event_and_not_the_next(database, writer, receiver, secret_file):
     receiver.statuses = [503] * 2000
     hook = {"url": receiver.url, "secret_file": secret_file, "give_up_after_s": 0.05}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -224,7 +216,7 @@ async def test_a_target_away_for_too_long_loses_the_event_and_not_the_next(
         await until(lambda: door.delivered + door.given_up == 2)
 
 
-async def test_an_erased_event_is_not_delivered(database, writer, receiver, secret_file, quick):
+async def test_an_erased_event_is_not_delivered(database, writer, receiver, secret_file):
     receiver.statuses = [503] * 100_000
     hook = {"url": receiver.url, "secret_file": secret_file}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -309,7 +301,7 @@ async def listening(port, *topics):
             task.cancel()
 
 
-async def test_home_assistant_is_told_of_things_and_their_state(database, writer, tmp_path, quick):
+async def test_home_assistant_is_told_of_things_and_their_state(database, writer, tmp_path):
     port = free_port()
     (tmp_path / "password").write_text("open-sesame\n")
     settings = MqttSettings(
@@ -340,7 +332,7 @@ async def test_home_assistant_is_told_of_things_and_their_state(database, writer
             await until(lambda: heard.get("hermes/status") == "offline")
 
 
-async def test_a_broker_that_comes_back_is_told_the_rest(database, writer, tmp_path, quick):
+async def test_a_broker_that_comes_back_is_told_the_rest(database, writer, tmp_path):
     port = free_port()
     (tmp_path / "password").write_text("open-sesame\n")
     settings = MqttSettings(host="127.0.0.1", port=port, username="hermes", password_file=tmp_path / "password")
