@@ -38,3 +38,8 @@ class LimitSettings(Section):
     there are no keys all of them for everybody together."""
     questions_ahead: Annotated[int, Field(ge=1)] = 32
     """How many of them may wait for a moment that has not come (``as_of``)."""
+    followers: Annotated[int, Field(ge=1)] = 64
+    """Connections that follow events, at once; of 256 for everybody. Callers without a key count by address."""
+    watchers: Annotated[int, Field(ge=1)] = 250
+    """Connections that watch streams (``/v1/updates``, each open console has one), at once; of 1000 for everybody.
+    Callers without a key count by address."""
