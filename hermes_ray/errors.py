@@ -16,6 +16,7 @@
     ├── TransportError
     │   ├── BrokerUnavailable     no broker answers
     │   ├── PublishFailed         the broker did not confirm a record
+    │   │   └── RecordRefused     and never will: too large for its topic, or not permitted
     │   ├── OffsetOutOfRange      the partition does not hold that offset (any more)
     │   └── UnreadableRecord      a record that the Kafka client cannot parse; skip it
     ├── SourceError               a video source cannot be opened or read
@@ -161,6 +162,20 @@ class PublishFailed(TransportError):
     def __init__(self, message: str, *, retriable: bool = False) -> None:
         super().__init__(message)
         self.retriable = retriable
+
+
+class RecordRefused(PublishFailed):
+    """The broker does not take a record, however often it is sent: too large for its topic, damaged, or not permitted.
+
+    Attributes:
+        too_large: a smaller one may be taken.
+    """
+
+    code = "record-refused"
+
+    def __init__(self, message: str, *, too_large: bool = False) -> None:
+        super().__init__(message)
+        self.too_large = too_large
 
 
 class OffsetOutOfRange(TransportError):

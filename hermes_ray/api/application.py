@@ -8,10 +8,9 @@ from starlette.routing import Route
 
 import hermes_ray
 from hermes_ray.api import documentation
-from hermes_ray.api.asking.event_updates import MOST_FOLLOWERS
-from hermes_ray.api.asking.listeners import Listeners
 from hermes_ray.api.backend import Backend, kept_events
 from hermes_ray.api.keys import installation
+from hermes_ray.api.keys.connections import ConnectionPlaces
 from hermes_ray.api.middleware.body_limit import BodyLimit
 from hermes_ray.api.middleware.request_id import RequestId
 from hermes_ray.api.problems import problem_json
@@ -40,6 +39,11 @@ from hermes_ray.api.updates.hub import UpdatesHub
 from hermes_ray.config import Settings
 from hermes_ray.mcp.endpoint import PATH as MCP_PATH
 from hermes_ray.mcp.endpoint import McpEndpoint
+
+_MOST_FOLLOWERS = 256
+"""Connections of one router process that follow events."""
+_MOST_WATCHERS = 1000
+"""Connections of one router process that watch streams; all of them read the same."""
 
 BackendFactory = Callable[[], AbstractAsyncContextManager[Backend]]
 
@@ -80,9 +84,9 @@ def create_app(open_backend: BackendFactory, settings: Settings, *, behind_serve
     app.state.settings = settings
     app.state.question_problems = QuestionProblems()
     app.state.imports = 0
-    has_keys = settings.api.access.keys_file is not None
-    app.state.event_followers = Listeners(MOST_FOLLOWERS, shared=has_keys)
-    app.state.watchers = Listeners(updates.MOST_WATCHERS, shared=has_keys)
+    limits = settings.api.limits
+    app.state.followers = ConnectionPlaces("follow events", _MOST_FOLLOWERS, limits.followers, "api.limits.followers")
+    app.state.watchers = ConnectionPlaces("watch streams", _MOST_WATCHERS, limits.watchers, "api.limits.watchers")
     for module in (
         index,
         console,

@@ -251,6 +251,10 @@ class HermesClient:
         """Events as they are stored, from now on, without an end.
 
         A connection that ends is made anew, and goes on behind the last event: none is left out, none comes twice.
+
+        Raises:
+            Unauthorized, Forbidden: the key was revoked, has expired, or has other rights by now.
+            RateLimited: the key has as many such connections already as it may.
         """
         lines = EventLines()
         path, timeout = kept_events.followed(wanted), httpx.Timeout(FOLLOW_SILENCE_S, connect=CONNECT_TIMEOUT_S)

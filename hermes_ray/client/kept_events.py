@@ -1,5 +1,6 @@
 """Calls about events: what each sends, and what its answer is. Does no I/O."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypedDict
@@ -14,7 +15,7 @@ from hermes_ray.api.schemas.events import (
     ResendResponse,
 )
 from hermes_ray.client.events import Event, EventLines
-from hermes_ray.client.failures import picture_bytes, valid
+from hermes_ray.client.failures import error_of, picture_bytes, valid
 from hermes_ray.client.protocol import Call
 from hermes_ray.errors import ApiUnreachable, ClusterError, HermesError, Overloaded
 
@@ -81,8 +82,11 @@ def followed_event(event: Event) -> EventResponse:
     """What a server-sent event says.
 
     Raises:
+        HermesError: the server's problem, as its own class.
         ApiUnreachable: it has a form that this client does not know.
     """
+    if event.name == "problem":
+        raise error_of(json.loads(event.data))
     with valid():
         return EventResponse.model_validate_json(event.data)
 

@@ -40,3 +40,8 @@ class LimitSettings(Section):
     """How many of them may wait for a moment that has not come (``as_of``)."""
     transfers: Annotated[int, Field(ge=1)] = 2
     """Exports and imports of memories at once. A memory worker takes part in four, of all callers."""
+    followers: Annotated[int, Field(ge=1)] = 64
+    """Connections that follow events, at once; of 256 for everybody. Callers without a key count by address."""
+    watchers: Annotated[int, Field(ge=1)] = 250
+    """Connections that watch streams (``/v1/updates``, each open console has one), at once; of 1000 for everybody.
+    Callers without a key count by address."""

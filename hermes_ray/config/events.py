@@ -87,6 +87,8 @@ class EventSettings(Section):
     """How long events are kept, days; ``null`` for ever."""
     max_bytes: Annotated[int, Field(ge=1024 * 1024)] | None = 8 * 1024**3
     """The most bytes of events and their pictures. Beyond it, first go the oldest pictures, then the oldest events."""
+    sweep_every_s: Annotated[float, Field(ge=1)] = 300.0
+    """How often what is too old is let go of, seconds; what is beyond ``max_bytes`` goes at once."""
     max_thumbnail_bytes: Annotated[int, Field(ge=0)] = 64 * 1024
     """The largest picture that is kept with an event; of a larger one only its frame's number."""
     webhooks: dict[_Name, WebhookSettings] = {}  # noqa: RUF012 - pydantic copies it

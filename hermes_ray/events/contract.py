@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hermes_ray.errors import EventsUnavailable
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
+from hermes_ray.events.kept import (
+    EventFilter,
+    FailedDelivery,
+    FollowedEvents,
+    KeptEvent,
+    ListedEvents,
+    NewestEvents,
+    Resent,
+)
 
 NOT_CERTAIN = "another cluster may own the streams and do this by now; waiting until that is known"
 """Why nothing is stored or told now, for people."""
@@ -16,22 +24,31 @@ NewestPlace = tuple[str, int]
 class Events(Protocol):
     """Events that are kept. Every method raises ``EventsUnavailable`` where what keeps them is away."""
 
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
-        """A page of events; see :meth:`EventReader.find`."""
-        ...
-
-    async def updates(
-        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
-    ) -> EventNews:
-        """What was stored behind a sequence number, oldest first; waits for it for a while.
+    async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
+        """A page of events, newest first.
 
         Args:
-            database: that the number is of; ``None``: none is known, so this is where the list ends now. Of another
-                database everything is new.
-            after: the number.
+            wanted: which.
+            limit: the most on the page.
+            cursor: ``next`` of the page before; ``None`` for the first page.
+
+        Raises:
+            InvalidRequest: that is no cursor.
+        """
+        ...
+
+    async def follow(self, place: str | None, wanted: EventFilter, limit: int, wait_s: float) -> FollowedEvents:
+        """What was stored behind a place, oldest first; waits for it for a while.
+
+        Args:
+            place: from a former call. ``None``: none is known, so this is where the list ends now. Behind one of
+                another database everything is new.
             wanted: which events.
             limit: the most.
             wait_s: how long to wait for something, seconds.
+
+        Raises:
+            InvalidRequest: that is no place.
         """
         ...
 
@@ -79,13 +96,11 @@ class NoEvents:
     def __init__(self, why: str = "no events are kept: events.database is null") -> None:
         self._why = why
 
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+    async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         """Raises ``EventsUnavailable``, as all do here."""
         raise self._refusal()
 
-    async def updates(
-        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
-    ) -> EventNews:
+    async def follow(self, place: str | None, wanted: EventFilter, limit: int, wait_s: float) -> FollowedEvents:
         """Raises."""
         raise self._refusal()
 

@@ -79,8 +79,11 @@ class EventDatabase:
         """Close the connections."""
         self._engine.dispose()
 
-    def prepare(self) -> None:
+    def prepare(self, revision: str = "head") -> None:
         """Make the tables, or bring those of an older release up to date.
+
+        Args:
+            revision: of the migrations, up to which.
 
         Raises:
             EventsUnavailable: it cannot be reached, or is of a newer release.
@@ -95,10 +98,11 @@ class EventDatabase:
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         with self._transaction("BEGIN IMMEDIATE") as connection:
             if not self.is_sqlite:
+                connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # a step may go over all events
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_OF_MIGRATIONS)))
             config.attributes["connection"] = connection
             try:
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
             except CommandError as error:
                 raise EventsUnavailable(
                     f"{self.name} was written by another release of hermes-ray: {error}", retry_after_s=_RETRY_AFTER_S

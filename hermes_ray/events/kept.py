@@ -60,6 +60,19 @@ class EventPage:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedEvents:
+    """A part of a list, for callers who may not know how many events there are of others.
+
+    Attributes:
+        events: newest first.
+        next: cursor of the next page, see :mod:`hermes_ray.events.places`; ``None`` for the last page.
+    """
+
+    events: Sequence[KeptEvent]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventNews:
     """What was stored since.
 
@@ -109,6 +122,19 @@ class NewestEvents:
     database: str
     through: int
     by_stream: Mapping[str, EventHeadline]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedEvents:
+    """What was stored since, for callers who may not know how many events there are of others.
+
+    Attributes:
+        events: each behind the text of its place, see :mod:`hermes_ray.events.places`; oldest first.
+        place: up to where everything that is wanted is in ``events`` or was before.
+    """
+
+    events: Sequence[tuple[str, KeptEvent]]
+    place: str
 
 
 @dataclass(frozen=True, slots=True)

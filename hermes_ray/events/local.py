@@ -11,7 +11,16 @@ from typing import TypeVar
 from hermes_ray.errors import Overloaded
 from hermes_ray.events.contract import NewestPlace
 from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
+from hermes_ray.events.kept import (
+    EventFilter,
+    EventNews,
+    FailedDelivery,
+    FollowedEvents,
+    KeptEvent,
+    ListedEvents,
+    NewestEvents,
+    Resent,
+)
 from hermes_ray.events.reading import EventReader
 
 _THREADS = 4
@@ -48,14 +57,33 @@ class LocalEvents:
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._wake)
 
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+    async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         """See the contract."""
-        return await self._run(lambda: self._reader.find(wanted, limit, behind))
+        return await self._run(partial(self._find, wanted, limit, cursor))
+
+    async def follow(self, place: str | None, wanted: EventFilter, limit: int, wait_s: float) -> FollowedEvents:
+        """See the contract."""
+        places = await self._run(self._reader.places)
+        database, after = (None, 0) if place is None else places.read_followed(place)
+        news = await self.updates(database, after, wanted, limit, wait_s)
+        if news.database != places.database:  # it was replaced while somebody waited
+            places = await self._run(self._reader.places)
+        events = [(places.followed(kept.sequence), kept) for kept in news.events]
+        return FollowedEvents(events, places.followed(news.through))
 
     async def updates(
         self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
     ) -> EventNews:
-        """See the contract."""
+        """What was stored behind a sequence number, oldest first, for this process alone; waits for it for a while.
+
+        Args:
+            database: that the number is of; ``None``: none is known, so this is where the list ends now. Of another
+                database everything is new.
+            after: the number.
+            wanted: which events.
+            limit: the most.
+            wait_s: how long to wait for something, seconds.
+        """
         if database is None:
             return await self._run(self._reader.newest)
         until_s = time.monotonic() + wait_s
@@ -102,6 +130,11 @@ class LocalEvents:
         for failed in sent:
             self._senders[failed.target](failed)
         return Resent(len(sent), len(found) - len(sent))
+
+    def _find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
+        places = self._reader.places()
+        page = self._reader.find(wanted, limit, None if cursor is None else places.read_page_end(cursor))
+        return ListedEvents(page.events, None if page.next is None else places.page_end(*page.next))
 
     async def _run(self, work: Callable[[], _Result]) -> _Result:
         if self._waiting >= _MOST_WAITING:

@@ -12,6 +12,7 @@ from hermes_ray.errors import UnknownEvent
 from hermes_ray.events import newest, words
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents
+from hermes_ray.events.places import Places
 from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, IDENTITY, STREAMS, THUMBNAILS
 from hermes_ray.transport.event import Event, EventEvidence, EventKind
 
@@ -78,6 +79,12 @@ class EventReader:
             events = _kept(connection, rows)
             through = events[-1].sequence if len(events) == limit else max(newest, sequence)
             return EventNews(_identity(connection), events, through)
+
+    def places(self) -> Places:
+        """Writes places of this database as texts, and reads them."""
+        with self._database.reading() as connection:
+            row = connection.execute(sa.select(IDENTITY.c.database, IDENTITY.c.secret)).one()
+            return Places(row.database, bytes(row.secret))
 
     def newest(self) -> EventNews:
         """Where the list ends now."""

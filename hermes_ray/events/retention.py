@@ -1,14 +1,20 @@
 """Lets go of events that are too old, and of what is beyond the bytes that may be kept."""
 
+from itertools import accumulate
+
 import sqlalchemy as sa
 
 from hermes_ray.config import EventSettings
 from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.sizes import picture_bytes_of
 from hermes_ray.events.tables import ERASURES, EVENTS, STREAMS, THUMBNAILS
 
 _DAY_MS = 86_400_000
 _AT_ONCE = 500
 """Events that one transaction lets go of: writers wait for it."""
+_SLACK = 32
+"""When there are too many bytes, this part of those that may be kept goes too: else each further event would be too
+much again."""
 _ERASURES_KEPT_MS = 400 * _DAY_MS
 """Longer than any topic keeps its records."""
 
@@ -28,6 +34,10 @@ class EventRetention:
         self._days = settings.retention_days
         self._max_bytes = settings.max_bytes
 
+    def is_beyond(self, kept_bytes: int) -> bool:
+        """Whether so many bytes are too many."""
+        return self._max_bytes is not None and kept_bytes > self._max_bytes
+
     def sweep(self, now_ms: int) -> int:
         """Let go of what is too much.
 
@@ -45,12 +55,17 @@ class EventRetention:
             while self._delete(EVENTS.c.stored_ms < before):
                 pass
         left = self._bytes()
-        while self._max_bytes is not None and left > self._max_bytes:
-            if not self._drop_pictures(left - self._max_bytes) and not self._delete(sa.true()):
-                break
-            left = self._bytes()
+        if self._max_bytes is not None and self.is_beyond(left):
+            left = self._shrink(left, self._max_bytes - self._max_bytes // _SLACK)
         self._forget_names(now_ms)
         self._database.reclaim()
+        return left
+
+    def _shrink(self, left: int, most: int) -> int:
+        while left > most:
+            if not self._drop_pictures(left - most) and not self._delete_oldest(left - most):
+                break
+            left = self._bytes()
         return left
 
     def _bytes(self) -> int:
@@ -62,11 +77,23 @@ class EventRetention:
         with self._database.writing() as connection:
             return connection.execute(EVENTS.delete().where(EVENTS.c.sequence.in_(oldest))).rowcount
 
+    def _delete_oldest(self, too_much: int) -> int:
+        """Let go of the oldest events, about as many bytes as are too much; returns how many."""
+        with self._database.writing() as connection:
+            oldest = connection.execute(
+                sa.select(EVENTS.c.sequence, EVENTS.c.size).order_by(EVENTS.c.sequence).limit(_AT_ONCE)
+            ).all()
+            before = accumulate((row.size for row in oldest), initial=0)
+            going = [row.sequence for row, gone in zip(oldest, before, strict=False) if gone < too_much]
+            connection.execute(EVENTS.delete().where(EVENTS.c.sequence.in_(going)))
+            return len(going)
+
     def _drop_pictures(self, too_much: int) -> int:
         """Let go of the oldest events' pictures, about as many bytes as are too much; returns of how many events."""
+        taken = picture_bytes_of(THUMBNAILS.c.jpeg, sqlite=self._database.is_sqlite)
         with self._database.writing() as connection:
             sizes = connection.execute(
-                sa.select(THUMBNAILS.c.event, sa.func.sum(sa.func.length(THUMBNAILS.c.jpeg)).label("size"))
+                sa.select(THUMBNAILS.c.event, sa.func.sum(taken).label("size"))
                 .group_by(THUMBNAILS.c.event)
                 .order_by(THUMBNAILS.c.event)
                 .limit(_AT_ONCE)

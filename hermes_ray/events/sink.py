@@ -31,7 +31,6 @@ _POLL_S = 0.25
 _MOST_AT_ONCE = 200
 """Events of one transaction."""
 _HOUSEKEEPING_S = 2.0
-_SWEEP_S = 300.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 
@@ -65,6 +64,7 @@ class EventSinkLoop:
         self._stopping = threading.Event()
         self._known: dict[int, int] = {}
         self._log = ""
+        self._sweep_every_s = settings.sweep_every_s
         self._sweep_due_s = 0.0
         self.trouble: str | None = "starting"
         """Why events are not being stored now, for people."""
@@ -77,7 +77,7 @@ class EventSinkLoop:
         self.lag_records: int | None = None
         """Records that wait, a few seconds old."""
         self.kept_bytes: int | None = None
-        """Of events and their pictures, a few minutes old."""
+        """Of events and their pictures, without what was erased in the last few minutes."""
 
     def stop(self) -> None:
         """End :meth:`run` soon."""
@@ -169,6 +169,9 @@ class EventSinkLoop:
         self.left_out["erased"] += done.erased
         if done.stored:
             self._on_news()
+            if self.kept_bytes is not None:
+                self.kept_bytes += done.added_bytes
+                self._sweep_if_due()
 
     def _arrival(self, record: Record) -> Arrival | None:
         try:
@@ -187,6 +190,10 @@ class EventSinkLoop:
         self._attach(consumer)
         self.lag_records = sum(consumer.lag().values())
         consumer.commit({(self._topic, part): offset for part, offset in self._known.items()})
-        if time.monotonic() >= self._sweep_due_s:
+        self._sweep_if_due()
+
+    def _sweep_if_due(self) -> None:
+        """Let go of what is too much: from time to time, and as soon as there are too many bytes."""
+        if time.monotonic() >= self._sweep_due_s or self._retention.is_beyond(self.kept_bytes or 0):
             self.kept_bytes = self._retention.sweep(time.time_ns() // 1_000_000)
-            self._sweep_due_s = time.monotonic() + _SWEEP_S
+            self._sweep_due_s = time.monotonic() + self._sweep_every_s

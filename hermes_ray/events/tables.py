@@ -23,7 +23,12 @@ METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite counts up only what is declared INTEGER."""
 
-IDENTITY = Table("identity", METADATA, Column("database", String(16), primary_key=True))
+IDENTITY = Table(
+    "identity",
+    METADATA,
+    Column("database", String(16), primary_key=True),
+    Column("secret", LargeBinary),  # seals places, see places.py
+)
 """One row. Tells a database from another that was made later; writers lock it, one after the other."""
 
 STREAMS = Table(

@@ -1,19 +1,17 @@
 """Writes events into the database, each once, in the same transaction as the position in Kafka that they came from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from hermes_ray.events.checking import evidence_json, words_of
 from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.sizes import event_bytes, picture_bytes
 from hermes_ray.events.tables import ERASURES, EVENTS, POSITIONS, STREAMS, THUMBNAILS
 from hermes_ray.transport.event import Event
 from hermes_ray.transport.topic_ends import TopicEnds
-
-_OVERHEAD_BYTES = 256
-"""Of a row and its places in indexes, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,14 @@ class Stored:
         stored: new events.
         repeated: events whose id was known.
         erased: events of streams that were erased after they had been published.
+        added_bytes: of the new events, as ``events.max_bytes`` counts them.
         moved: somebody else has written further positions meanwhile, so nothing was stored: read them again.
     """
 
     stored: int = 0
     repeated: int = 0
     erased: int = 0
+    added_bytes: int = field(default=0, compare=False)
     moved: bool = False
 
 
@@ -100,11 +100,12 @@ class EventWriter:
             kept = [a for a in arrivals if a.place >= ends.get((a.event.stream_id, a.part), 0)]
             new = _new(connection, kept)
             numbers = _stream_numbers(connection, {arrival.event.stream_id for arrival in new})
-            for arrival in new:
-                self._insert(connection, log, arrival, numbers[arrival.event.stream_id], now_ms)
+            added_bytes = sum(
+                self._insert(connection, log, arrival, numbers[arrival.event.stream_id], now_ms) for arrival in new
+            )
             for part, offset in positions.items():
                 _set_position(connection, log, part, offset, fresh=part not in known)
-        return Stored(len(new), len(kept) - len(new), len(arrivals) - len(kept))
+        return Stored(len(new), len(kept) - len(new), len(arrivals) - len(kept), added_bytes)
 
     def erase(self, stream_id: str, topic: TopicEnds, now_ms: int) -> int:
         """Delete a stream's events; those that were published before the ends of the topic never come back.
@@ -145,7 +146,8 @@ class EventWriter:
         self._database.reclaim()
         return deleted.rowcount
 
-    def _insert(self, connection: sa.Connection, log: str, arrival: Arrival, number: int, now_ms: int) -> None:
+    def _insert(self, connection: sa.Connection, log: str, arrival: Arrival, number: int, now_ms: int) -> int:
+        """Store an event; returns its size in bytes."""
         event = arrival.event
         pictures = [
             (position, moment.thumbnail)
@@ -153,8 +155,9 @@ class EventWriter:
             if moment.thumbnail and len(moment.thumbnail) <= self._max_thumbnail_bytes
         ]
         words, evidence = words_of(event), evidence_json(event)
-        texts = (event.rule, event.question, event.answer, words, evidence)
-        size = _OVERHEAD_BYTES + sum(len(text.encode()) for text in texts) + sum(len(jpeg) for _, jpeg in pictures)
+        sqlite = self._database.is_sqlite
+        size = event_bytes(event, words, evidence, log, sqlite=sqlite)
+        size += sum(picture_bytes(len(jpeg), sqlite=sqlite) for _, jpeg in pictures)
         row = {
             "id": event.id,
             "stream": number,
@@ -179,6 +182,7 @@ class EventWriter:
         if pictures:
             rows = [{"event": sequence, "position": position, "jpeg": jpeg} for position, jpeg in pictures]
             connection.execute(THUMBNAILS.insert(), rows)
+        return size
 
 
 def _positions(connection: sa.Connection, log: str) -> dict[int, int]:

@@ -451,6 +451,11 @@ _STANDING = (
         "Times that the broker did not take events; they stay with their streams and are sent again.",
         _memory(lambda c: c.standing.unpublished),
     ),
+    _counter(
+        "hermes_events_refused_total",
+        "Events that the broker refuses for good, so that they became dead letters.",
+        _memory(lambda c: c.standing.refused),
+    ),
     _gauge(
         "hermes_events_waiting",
         "Events that the broker has not confirmed; at 100 of one stream its frames wait too.",

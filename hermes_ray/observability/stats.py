@@ -117,6 +117,7 @@ class StandingCounts:
         published: confirmed by the broker; a repeated one counts again.
         unpublished: times that a broker did not take events; they are sent again.
         evaluation: from the moment that something is due until it is answered, seconds: frames of that stream wait.
+        refused: events that the broker refuses for good; they are dead letters.
     """
 
     evaluations: Mapping[str, int] = field(default_factory=dict)
@@ -124,6 +125,7 @@ class StandingCounts:
     published: int = 0
     unpublished: int = 0
     evaluation: Distribution = NOTHING
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

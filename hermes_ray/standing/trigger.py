@@ -19,9 +19,11 @@ class Trigger:
         encoded: frames that had shown something new by then.
         asked_ms: capture time of the newest frame when it was asked last, ms since epoch; a span of the journal begins
             there.
+        frame: number of that frame, from 0.
         matching: whether it matches, by hysteresis.
         told: a match was told and has not been cleared since.
         matched_ms: capture time at the last match that was told, ms since epoch; ``None`` before the first.
+        question: as it was asked, while ``told``: whoever clears the match may not have the rule any more.
     """
 
     period: int
@@ -30,6 +32,8 @@ class Trigger:
     matching: bool = False
     told: bool = False
     matched_ms: int | None = None
+    frame: int = 0
+    question: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -88,10 +92,12 @@ def judge(
         kind = EventKind.CLEAR
     speaking = question.firing if matching else [o for o in question.options if o not in question.firing]
     answer = max(speaking, key=probabilities.__getitem__)
+    told = matching and (trigger.told or kind is EventKind.MATCH)
     after = replace(
         trigger,
         matching=matching,
-        told=matching and (trigger.told or kind is EventKind.MATCH),
+        told=told,
+        question=question.question if told else "",
         matched_ms=captured_ms if kind is EventKind.MATCH else trigger.matched_ms,
     )
     return after, Verdict(kind, answer, probabilities[answer])

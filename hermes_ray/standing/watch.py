@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from hermes_ray.standing.rule import Moment, Rule
 from hermes_ray.standing.trigger import Trigger
+from hermes_ray.standing.withdrawal import withdrawn
 from hermes_ray.transport.event import JOURNAL, Event
 
 
@@ -31,9 +32,13 @@ class Watch:
         gone = frozenset(ids)
         return replace(self, pending=tuple(event for event in self.pending if event.id not in gone))
 
-    def begun_anew(self) -> Self:
-        """For a memory that has forgotten everything; what was found before is still to be told."""
-        return replace(self, triggers={})
+    def begun_anew(self, stream_id: str) -> Self:
+        """For a memory that has forgotten everything: no match holds on, and what was found before is still to be told.
+
+        Args:
+            stream_id: whose memory.
+        """
+        return self.found({}, withdrawn(stream_id, self.triggers, ()))
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -89,7 +94,7 @@ def due_at(rules: Sequence[Rule], triggers: Mapping[str, Trigger], moment: Momen
     """What is to be asked at a moment. The journal begins to count with the first frame, and asks nothing there.
 
     Args:
-        rules: those that watch the stream. Triggers of others are forgotten.
+        rules: those that watch the stream. Triggers of others are forgotten; see :func:`withdrawn`.
         triggers: where they are.
         moment: what the memory has seen.
     """
@@ -113,7 +118,13 @@ def due_at(rules: Sequence[Rule], triggers: Mapping[str, Trigger], moment: Momen
             after[rule.name] = replace(known, period=period)
             continue
         asked.append((rule, known))
-        after[rule.name] = replace(known, period=period, encoded=moment.encoded, asked_ms=moment.captured_ms)
+        after[rule.name] = replace(
+            known,
+            period=period,
+            encoded=moment.encoded,
+            asked_ms=moment.captured_ms,
+            frame=moment.frames - 1,
+        )
     return Due(tuple(asked), skipped, after)
 
 

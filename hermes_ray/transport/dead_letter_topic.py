@@ -132,8 +132,16 @@ def _read_all(consumer: PartitionConsumer, settings: KafkaSettings) -> Iterator[
         yield from records
 
 
+def target_of(settings: KafkaSettings, stored: StoredLetter) -> str:
+    """The topic that a letter's record is published to again: an event's own, for all others that of frames."""
+    is_event = stored.letter.record.topic == settings.events_topic
+    return settings.events_topic if is_event else settings.frames_topic
+
+
 class Republisher:
-    """Publishes the records of dead letters to the frames topic again, as they were, each confirmed by the broker.
+    """Publishes the records of dead letters again, as they were, each confirmed by the broker.
+
+    Events go to the topic of events, everything else to that of frames.
 
     Key, value, headers and timestamp are the original's; the one header more is :data:`REPUBLISHED_FROM`.
 
@@ -145,7 +153,7 @@ class Republisher:
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._topic = settings.frames_topic
+        self._settings = settings
         self._publisher = RecordPublisher(settings)
 
     def send(self, stored: StoredLetter) -> Future[Delivery]:
@@ -160,7 +168,7 @@ class Republisher:
         record = stored.letter.record
         headers = [(name, value or b"") for name, value in record.headers if name != REPUBLISHED_FROM]
         return self._publisher.send(
-            self._topic,
+            target_of(self._settings, stored),
             key=record.key,
             value=record.value,
             headers=[*headers, (REPUBLISHED_FROM, str(stored.id).encode())],

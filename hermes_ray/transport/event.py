@@ -7,7 +7,8 @@
     headers  hermes-event-version   "1"
              hermes-event-id        the event's id: who keeps events drops one whose id is known
 
-An event is published at least once: after a crash it may come again, with the same id and the same content.
+An event is published at least once: after a crash it may come again, with the same id and the same content. Of a
+``clear`` without an answer the frame and its time may then be others: nobody asked at a certain frame.
 """
 
 import base64
@@ -66,7 +67,8 @@ class Event:
         id: 32 hexadecimal digits, see :func:`event_id`.
         rule: name of the standing question, or :data:`JOURNAL`.
         question: as it was asked.
-        answer: for a question with options, one of them; otherwise free text.
+        answer: for a question with options, one of them; otherwise free text. Empty for a ``clear`` of a question
+            that is not asked any more.
         probability: of that answer among its options, 0 to 1; ``None`` for free text.
         frame: number of the newest frame in the memory that was asked, from 0.
         captured_ms: when that frame was captured, ms since epoch: the time of the event.

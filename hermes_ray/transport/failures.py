@@ -3,10 +3,24 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kafka.errors import KafkaError, RetriableError  # pyright: ignore[reportAttributeAccessIssue] - stubs of 2.x
+from kafka.errors import (
+    AuthorizationError,  # pyright: ignore[reportAttributeAccessIssue] - stubs of 2.x
+    InvalidRecordError,  # pyright: ignore[reportAttributeAccessIssue]
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    RetriableError,  # pyright: ignore[reportAttributeAccessIssue]
+)
 
 from hermes_ray.config import KafkaSettings
-from hermes_ray.errors import BrokerUnavailable, TransportError
+from hermes_ray.errors import BrokerUnavailable, PublishFailed, RecordRefused, TransportError
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+_REFUSALS = (*_TOO_LARGE, AuthorizationError, InvalidRecordError, InvalidTopicError, PolicyViolationError)
+"""Errors of the broker (Kafka protocol, "Error Codes") that are of the record or of whoever sends it, and that no time
+mends. Others are of the connection, of the producer's state or of the broker's."""
 
 
 @contextmanager
@@ -30,6 +44,23 @@ def translated(doing: str, settings: KafkaSettings) -> Iterator[None]:
         ) from error
     except KafkaError as error:
         raise TransportError(f"{doing}: {describe(error)}") from error
+
+
+def not_published(said: str, error: BaseException) -> PublishFailed:
+    """The typed error for a record that was not taken.
+
+    Args:
+        said: what is said of it.
+        error: of the Kafka client.
+    """
+    if isinstance(error, _REFUSALS):
+        return RecordRefused(said, too_large=isinstance(error, _TOO_LARGE))
+    return PublishFailed(said, retriable=isinstance(error, RetriableError))
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether an error of the Kafka client says that a record is never taken."""
+    return isinstance(error, _REFUSALS)
 
 
 def describe(error: BaseException) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError, RetriableError  # pyright: ignore[reportAttributeAccessIssue] - stubs of 2.x
+from kafka.errors import KafkaTimeoutError
 
 from hermes_ray.config import KafkaSettings
-from hermes_ray.errors import MediaTooLarge, PublishFailed
-from hermes_ray.transport.failures import describe, translated
+from hermes_ray.errors import MediaTooLarge, PublishFailed, TransportError
+from hermes_ray.transport.failures import describe, is_refusal, not_published, translated
 from hermes_ray.transport.security import connection_options
 
 _REQUESTS_PER_DELIVERY = 3
@@ -89,6 +89,7 @@ class RecordPublisher:
 
         Raises:
             MediaTooLarge: key, value and headers together exceed ``max_record_bytes``.
+            RecordRefused: nothing may be written to the topic.
             PublishFailed: the buffer stayed full, or the topic does not exist.
             BrokerUnavailable: no broker told where the topic lives.
         """
@@ -99,8 +100,11 @@ class RecordPublisher:
         try:
             with translated(f"publishing to {topic}", self._settings):
                 sent = self._kafka.send(topic, value, key, list(headers), timestamp_ms=timestamp_ms)
-        except BaseException:
+        except BaseException as error:
             self._release(size, failed=False)
+            if isinstance(error, TransportError) and is_refusal(error.__cause__):
+                assert error.__cause__ is not None, "is_refusal"
+                raise not_published(str(error), error.__cause__) from error
             raise
         sent.add_callback(self._confirm, delivery, size)
         sent.add_errback(self._fail, delivery, size)
@@ -165,7 +169,7 @@ class RecordPublisher:
     def _fail(self, delivery: Future[Delivery], size: int, error: Exception) -> None:
         self._release(size, failed=True)
         said = f"the broker did not confirm the record: {describe(error)}"
-        delivery.set_exception(PublishFailed(said, retriable=isinstance(error, RetriableError)))
+        delivery.set_exception(not_published(said, error))
 
 
 def check_record_size(

@@ -14,10 +14,11 @@ from hermes_ray.errors import EventsUnavailable
 from hermes_ray.events.contract import NOT_CERTAIN
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.keeper import EventKeeper
-from hermes_ray.events.kept import EventFilter, EventPage
+from hermes_ray.events.kept import EventFilter, ListedEvents
 from hermes_ray.events.reading import EventReader
 from hermes_ray.events.sink import EventSinkLoop
 from hermes_ray.events.writing import EventWriter
+from hermes_ray.transport.event import EventEvidence
 from hermes_ray.transport.publisher import RecordPublisher
 from hermes_ray.transport.topic_ends import topic_ends
 from hermes_ray.transport.topics import ensure_topics
@@ -40,11 +41,11 @@ def url(tmp_path):
 
 
 @contextmanager
-def sinking(kafka, url, may_act=lambda: True):
+def sinking(kafka, url, may_act=lambda: True, **settings):
     """A sink at work, and what it has stored."""
-    news = threading.Event()
-    with EventDatabase(url, EventSettings()) as database:
-        loop = EventSinkLoop(kafka, EventSettings(), database, news.set, may_act)
+    news, events = threading.Event(), EventSettings(**settings)
+    with EventDatabase(url, events) as database:
+        loop = EventSinkLoop(kafka, events, database, news.set, may_act)
         thread = threading.Thread(target=loop.run)
         thread.start()
         try:
@@ -137,6 +138,21 @@ def test_what_is_no_event_is_counted_and_left_out(kafka, url):
         assert EventReader(database).event(odd.id).event.answer == "a\N{REPLACEMENT CHARACTER}b ? c"
 
 
+def test_too_many_bytes_go_at_once_and_not_at_the_next_round(kafka, url):
+    most = {"max_bytes": 1024 * 1024, "max_thumbnail_bytes": 100_000, "sweep_every_s": 86_400}
+    with sinking(kafka, url, **most) as (loop, database):
+        until(lambda: loop.kept_bytes == 0)
+        publish(kafka, *[match(n, evidence=(EventEvidence(n, 0.5, NOW_MS, bytes(90_000)),)) for n in range(30)])
+        until(lambda: loop.stored == 30)
+        assert frames(database) == list(range(30))
+        assert 0.8 * most["max_bytes"] < loop.kept_bytes <= most["max_bytes"]
+        with_pictures = [
+            kept.event.frame for kept in EventReader(database).find(EventFilter(), 99).events if kept.pictures
+        ]
+        assert with_pictures == list(range(29, 29 - len(with_pictures), -1))
+        assert 5 < len(with_pictures) < 12
+
+
 def test_erased_events_on_the_way_do_not_come(kafka, url):
     publish(kafka, match(1))
     with sinking(kafka, url) as (loop, database):
@@ -174,12 +190,10 @@ async def test_the_keeper_stores_tells_and_erases(kafka):
                 break
             assert time.monotonic() < deadline, keeper.trouble
             await asyncio.sleep(0.05)
-        place = await keeper.events.updates(None, 0, EventFilter(), 10, 0.0)
-        following = asyncio.create_task(
-            keeper.events.updates(place.database, place.through, EventFilter(), 10, LIMIT_S)
-        )
+        now = await keeper.events.follow(None, EventFilter(), 10, 0.0)
+        following = asyncio.create_task(keeper.events.follow(now.place, EventFilter(), 10, LIMIT_S))
         publish(kafka, match(3))
-        assert [kept.event.frame for kept in (await following).events] == [3]
+        assert [kept.event.frame for _, kept in (await following).events] == [3]
         ends = topic_ends(kafka, kafka.events_topic)
         assert await keeper.erase("gate", ends.log, ends.ends) == 2
         assert [kept.event.frame for kept in (await found(keeper)).events] == [2]
@@ -192,7 +206,7 @@ async def found(keeper):
     try:
         return await keeper.events.find(EventFilter(), 10, None)
     except EventsUnavailable:  # its tables are being made
-        return EventPage((), None)
+        return ListedEvents((), None)
 
 
 @pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)")

@@ -1,5 +1,7 @@
 """The gate before every route: who calls, whether they may, and whether they come too often."""
 
+from functools import partial
+
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -7,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hermes_ray.api.keys.audit import Audit
 from hermes_ray.api.keys.limits import RequestRates
+from hermes_ray.api.keys.passage import Passage
 from hermes_ray.api.keys.perimeter import is_local
 from hermes_ray.api.keys.scopes import ANYBODY, NOBODY, Caller, needed_scope
 from hermes_ray.api.keys.scopes import Scope as KeyScope
@@ -18,8 +21,9 @@ _REALM = 'Bearer realm="hermes"'
 
 
 class KeyGate:
-    """Lets requests through that may pass, and leaves the :class:`Caller` in ``request.state.caller``.
+    """Lets requests through that may pass.
 
+    Leaves the :class:`Caller` in ``request.state.caller``, and in ``request.state.passage`` how the request came in.
     Runs before the body is read, so a caller without a key cannot make the server read anything.
 
     Args:
@@ -57,6 +61,7 @@ class KeyGate:
             await self._refusal(scope, caller, needed, error)(scope, receive, send)
             return
         scope["state"]["caller"] = caller
+        scope["state"]["passage"] = Passage(caller, _peer(scope), partial(self._check_again, scope, caller))
         await self._app(scope, receive, send)
 
     def _caller(self, scope: Scope) -> Caller:
@@ -72,6 +77,11 @@ class KeyGate:
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthorized("an API key is needed: send it as Authorization: Bearer KEY")
         return self._store.authenticate(secret.strip())
+
+    def _check_again(self, scope: Scope, caller: Caller) -> None:
+        """Raise ``Unauthorized`` or ``Forbidden`` unless the caller may do now what it might when it came."""
+        if caller is not NOBODY and self._caller(scope) != caller:
+            raise Forbidden(f"{caller} has other rights by now: send the request again to go on with those")
 
     def _refusal(self, scope: Scope, caller: Caller, needed: KeyScope | None, error: HermesError) -> Response:
         if caller is NOBODY:

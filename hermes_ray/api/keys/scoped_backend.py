@@ -210,10 +210,14 @@ class ScopedBackend:
         """Make a standing question about the caller's streams.
 
         Raises:
-            InvalidRequest: it would watch streams that do not exist for this caller.
+            InvalidRequest: it would watch streams that do not exist for this caller, or its name may be another's.
             HermesError: as the real backend.
         """
         with self._recorded("add-standing-question", question.name, question.question) as entry:
+            if not self._caller.may_name(question.name):
+                raise InvalidRequest(
+                    f"name: a key of certain streams begins it with one of them and a dot: STREAM.{question.name}"
+                )
             if not self._is_own(question):
                 raise InvalidRequest(f"streams: this key may watch {', '.join(self._caller.streams)} and nothing else")
             standing = await self._backend.add_standing_question(question)

@@ -7,7 +7,15 @@ from dataclasses import replace
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.errors import UnknownEvent
 from hermes_ray.events.contract import Events, NewestPlace
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
+from hermes_ray.events.kept import (
+    EventFilter,
+    FailedDelivery,
+    FollowedEvents,
+    KeptEvent,
+    ListedEvents,
+    NewestEvents,
+    Resent,
+)
 
 
 class ScopedEvents:
@@ -31,15 +39,13 @@ class ScopedEvents:
         self._caller = caller
         self._looked = looked
 
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+    async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         """A page of events of the caller's streams."""
-        return await self._events.find(self._narrowed(wanted), limit, behind)
+        return await self._events.find(self._narrowed(wanted), limit, cursor)
 
-    async def updates(
-        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
-    ) -> EventNews:
-        """What was stored of the caller's streams behind a sequence number."""
-        return await self._events.updates(database, after, self._narrowed(wanted), limit, wait_s)
+    async def follow(self, place: str | None, wanted: EventFilter, limit: int, wait_s: float) -> FollowedEvents:
+        """What was stored of the caller's streams behind a place."""
+        return await self._events.follow(place, self._narrowed(wanted), limit, wait_s)
 
     async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
         """The newest event of each of the caller's streams."""

@@ -93,6 +93,17 @@ class Caller:
             for own in self.streams
         )
 
+    def may_name(self, name: str) -> bool:
+        """Whether the caller may give something a name that must be the only one of all callers.
+
+        Whoever sees all streams may give any. Others begin it with the name of one of their streams and a dot, as
+        ``gate.truck``: so that a name is taken says nothing of what others have. Names have lower-case letters alone.
+        """
+        if self.sees_all("*"):
+            return True
+        begins = (name[:at] for at, letter in enumerate(name) if letter == ".")
+        return any(fnmatchcase(begin, pattern.lower()) for begin in begins for pattern in self.streams)
+
     def __str__(self) -> str:
         return f"key {self.name!r} ({self.id})" if self.id else "a caller without a key"
 

@@ -6,12 +6,10 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
-from hermes_ray.api.asking.event_updates import EventUpdates, event_place
+from hermes_ray.api.asking.event_updates import EventUpdates
 from hermes_ray.api.backend import CurrentBackend
-from hermes_ray.api.listing.cursor import write_cursor
 from hermes_ray.api.schemas.events import (
     MOST_ON_A_PAGE,
-    ORDER,
     EventListQuery,
     EventListResponse,
     EventResponse,
@@ -24,7 +22,9 @@ from hermes_ray.api.schemas.pictures import MEDIA_TYPE
 
 _OF_BODIES = ("malformed-json", "body-timeout", "body-too-large", "unsupported-content-type")
 _PROBLEMS = ("invalid-request", "events-unavailable", "overloaded")
-_EXAMPLE = 'id: 1f2e3d4c-7041\n\nid: 1f2e3d4c-7042\nevent: event\ndata: {"id":"3f6a0c...","kind":"match", ...}\n\n'
+_EXAMPLE = (
+    'id: 1f2e3d4c-Rk9u...\n\nid: 1f2e3d4c-c2Vh...\nevent: event\ndata: {"id":"3f6a0c...","kind":"match", ...}\n\n'
+)
 _EVENT_STREAM = "text/event-stream"
 _MOST_ID = 64
 
@@ -41,9 +41,10 @@ EventId = Annotated[str, Path(description="The event's id.", min_length=1, max_l
     | documentation.event_stream(
         "A page of events. With `Accept: text/event-stream` server-sent events (`event`, an EventResponse) as they are "
         "stored, from now on, or behind the one that `Last-Event-ID` names. Lines with an `id` alone say how far the "
-        "stream has come.",
+        "stream has come. A `problem` (a Problem) ends them when the key was revoked or has other rights.",
         _EXAMPLE,
         documentation.event("EventResponse", "event"),
+        documentation.event("Problem", "problem"),
     ),
 )
 async def list_events(
@@ -51,7 +52,7 @@ async def list_events(
     request: Request,
     backend: CurrentBackend,
     last_event_id: Annotated[
-        str | None, Header(description="`id` of the last server-sent event that the caller has.", max_length=128)
+        str | None, Header(description="`id` of the last server-sent event that the caller has.", max_length=256)
     ] = None,
 ) -> Response:
     """What standing questions and journals found out: newest first, or followed as it comes.
@@ -61,12 +62,10 @@ async def list_events(
     `cursor` have no effect then. A connection ends after nine minutes: connect again.
     """
     if _EVENT_STREAM in request.headers.get("accept", ""):
-        place = event_place(last_event_id)
-        updates = EventUpdates(request.app.state.event_followers, request.state.caller)
-        return await updates.follow(backend.events, query.to_filter(), place)
-    page = await backend.events.find(query.to_filter(), query.limit, query.behind())
-    cursor = None if page.next is None else write_cursor(ORDER, (page.next[0], str(page.next[1])))
-    found = EventListResponse(events=[EventResponse.of(kept) for kept in page.events], next=cursor)
+        updates = EventUpdates(request.app.state.followers)
+        return await updates.follow(request, backend.events, query.to_filter(), last_event_id)
+    page = await backend.events.find(query.to_filter(), query.limit, query.cursor)
+    found = EventListResponse(events=[EventResponse.of(kept) for kept in page.events], next=page.next)
     return JSONResponse(found.model_dump())
 
 

@@ -67,7 +67,10 @@ async def get_standing_question(name: _Name, backend: CurrentBackend) -> Standin
 async def mute_standing_question(
     name: _Name, patch: StandingQuestionPatch, backend: CurrentBackend
 ) -> StandingQuestionResponse:
-    """Mute a standing question, or unmute it: then it begins anew, as if nothing had matched before."""
+    """Mute a standing question, or unmute it: then it begins anew, as if nothing had matched before.
+
+    A match that was told ends with an event `clear` when it is muted.
+    """
     return StandingQuestionResponse.of(await backend.mute_standing_question(name, patch.muted))
 
 
@@ -79,5 +82,8 @@ async def mute_standing_question(
     responses=documentation.problems(*_OF_CHANGES, "unknown-standing-question"),
 )
 async def remove_standing_question(name: _Name, backend: CurrentBackend) -> None:
-    """Remove a standing question that was made while the system runs. Its events stay."""
+    """Remove a standing question that was made while the system runs.
+
+    Its events stay; a match that was told ends with one more, `clear`.
+    """
     await backend.remove_standing_question(name)

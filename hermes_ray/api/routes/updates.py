@@ -10,18 +10,18 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from hermes_ray.api import documentation
 from hermes_ray.api.asking.answering import LINE_END, json_event
-from hermes_ray.api.asking.listeners import Listeners
+from hermes_ray.api.keys.connections import ConnectionPlaces, HeldResponse
+from hermes_ray.api.keys.passage import Passage
 from hermes_ray.api.keys.scopes import Caller
 from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
 from hermes_ray.api.updates.hub import PERIOD_S, Reading, UpdatesHub
 from hermes_ray.api.updates.merge_patch import merge_patch
+from hermes_ray.errors import Forbidden, HermesError, Unauthorized
 
 LONGEST_S = 60.0
 """After which a connection ends and the watcher comes back, seconds: keys are looked at again, watchers spread over
 replicas, and what waits in proxies for a watcher that reads nothing stays bounded."""
 
-MOST_WATCHERS = 1000
-"""At one replica."""
 _EXAMPLE = (
     'event: streams\ndata: {"now_ms":1767323046000,"events":"current","streams":{"dock":{"state":"live",...}}}\n\n'
     'event: changes\ndata: {"now_ms":1767323047000,"events":"current","streams":{"dock":{"frames_seen":1204}}}\n\n'
@@ -38,7 +38,8 @@ router = APIRouter(prefix="/v1", tags=["streams"])
     | documentation.event_stream(
         "Server-sent events without an end of their own: `streams` (a StreamsEvent) first, then `changes` (a "
         "ChangesEvent) about every second, also if nothing has changed. While the system cannot be read there is "
-        "`problem` (a Problem) in their place. A comment line comes every second, whatever else does. "
+        "`problem` (a Problem) in their place; so also, as the last, when the key was revoked or has other rights. "
+        "A comment line comes every second, whatever else does. "
         "After a minute the connection ends; come back at once.",
         _EXAMPLE,
         documentation.event("StreamsEvent", "streams"),
@@ -52,8 +53,9 @@ async def watch_streams(request: Request) -> EventSourceResponse:
     It costs the system the same however many watch. Whoever reads slowly gets fewer and larger `changes`.
     """
     hub: UpdatesHub = request.app.state.updates
-    request.app.state.watchers.require_room(request.state.caller)
-    return EventSourceResponse(_events(hub, request), ping=PERIOD_S, ping_message_factory=_life_sign, sep=LINE_END)
+    places: ConnectionPlaces = request.app.state.watchers
+    held = places.take(request.state.passage)
+    return HeldResponse(held, _events(hub, request), ping=PERIOD_S, ping_message_factory=_life_sign, sep=LINE_END)
 
 
 def _life_sign() -> ServerSentEvent:
@@ -62,31 +64,32 @@ def _life_sign() -> ServerSentEvent:
 
 
 async def _events(hub: UpdatesHub, request: Request) -> AsyncGenerator[ServerSentEvent, None]:
-    watchers: Listeners = request.app.state.watchers
-    with watchers.listening(request.state.caller):
-        async with aclosing(_told(hub, request)) as told:
-            async for event in told:
-                yield event
-
-
-async def _told(hub: UpdatesHub, request: Request) -> AsyncGenerator[ServerSentEvent, None]:
-    caller: Caller = request.state.caller
+    passage: Passage = request.state.passage
     loop = asyncio.get_running_loop()
     until_s = loop.time() + LONGEST_S
     sent: Mapping[str, Any] | None = None
     async with aclosing(hub.readings()) as readings:
         async for reading in readings:
+            try:
+                passage.check()
+            except (Unauthorized, Forbidden) as error:
+                yield _problem(request, error)
+                return
             if reading.error is not None:
-                problem = problem_of(reading.error, request_id=request_id_of(request), instance=instance_of(request))
-                yield json_event(problem, "problem")
+                yield _problem(request, reading.error)
             else:
-                seen = _visible(reading, caller)
+                seen = _visible(reading, passage.caller)
                 patch = seen if sent is None else merge_patch(sent, seen)
                 told = {"now_ms": reading.now_ms, "events": reading.events, "streams": patch}
                 yield json_event(told, "streams" if sent is None else "changes")
                 sent = seen
             if loop.time() > until_s:
                 return
+
+
+def _problem(request: Request, error: HermesError) -> ServerSentEvent:
+    problem = problem_of(error, request_id=request_id_of(request), instance=instance_of(request))
+    return json_event(problem, "problem")
 
 
 def _visible(reading: Reading, caller: Caller) -> Mapping[str, Any]:

@@ -6,16 +6,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from hermes_ray.api.listing.cursor import read_cursor
 from hermes_ray.api.schemas.base import Schema
-from hermes_ray.errors import InvalidRequest
 from hermes_ray.events.describing import described
 from hermes_ray.events.kept import EventFilter, FailedDelivery, KeptEvent
 from hermes_ray.rfc3339 import rfc3339
 
 MOST_ON_A_PAGE = 500
-ORDER = "captured"
-"""What cursors of these lists name as their order."""
 
 _MOST_VALUES = 64
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
@@ -65,19 +61,6 @@ class EventListQuery(Schema):
             until_ms=None if self.until is None else round(self.until.timestamp() * 1000),
             text=self.q,
         )
-
-    def behind(self) -> tuple[int, int] | None:
-        """Capture time and sequence number behind which the page begins.
-
-        Raises:
-            InvalidRequest: that is no cursor of this list.
-        """
-        if self.cursor is None:
-            return None
-        captured_ms, sequence = read_cursor(self.cursor, ORDER)
-        if captured_ms is None or not float(captured_ms).is_integer() or not sequence.isdecimal() or len(sequence) > 18:
-            raise InvalidRequest("cursor: not a cursor of events; send the `next` of a former page, or none")
-        return int(captured_ms), int(sequence)
 
 
 class EventMoment(Schema):
@@ -134,7 +117,8 @@ class EventResponse(Schema):
     question: str
     """As it was asked."""
     answer: str
-    """What was answered."""
+    """What was answered. Empty where a match ends because the question is asked no more: muted, removed, or the stream
+    reset."""
     probability: float | None
     """Of that answer among the options; null for free text."""
     frame: int

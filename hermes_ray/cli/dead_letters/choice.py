@@ -61,8 +61,9 @@ def choose(letters: Sequence["StoredLetter"], meant: LetterFilter, *, again: boo
     plan = Republication()
     for stored in filter(meant.matches, letters):
         record = stored.letter.record
-        # An ingest worker that dies may write a letter twice. The time tells a topic from one made anew.
-        original = (record.topic, record.partition, record.offset, record.timestamp_ms, record.key)
+        # A worker that dies may write a letter twice. The time tells a topic from one made anew, and the headers tell
+        # events from one another, which never got a place in theirs.
+        original = (record.topic, record.partition, record.offset, record.timestamp_ms, record.key, record.headers)
         if str(stored.id) in came_back or original in seen:
             plan.replaced.append(stored)
         elif not stored.letter.complete:

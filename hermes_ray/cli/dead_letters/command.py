@@ -76,7 +76,7 @@ def republish(
     assignments: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the records of chosen dead letters to the frames topic again, with their own key, headers and time.
+    """Publish the records of chosen dead letters again, with their own key, headers and time.
 
     Mend the cause first, or they come back. The letters themselves stay until the topic's retention removes them.
     """
@@ -175,7 +175,7 @@ def _report(
 ) -> None:
     if as_json:
         landed = {
-            str(stored.id): {"partition": delivery.partition, "offset": delivery.offset}
+            str(stored.id): {"topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset}
             for stored, delivery in published
         }
         write_json(
@@ -190,8 +190,11 @@ def _report(
             }
         )
         return
+    from hermes_ray.transport.dead_letter_topic import target_of
+
     console = result_console()
     if dry_run and plan.chosen:
         console.print(letters_table(plan.chosen))
     count = f"{len(plan.chosen)} would be" if dry_run else f"{len(published)} of {len(plan.chosen)}"
-    console.print(f"{count} published to {escape(kafka.frames_topic)}", soft_wrap=True)
+    topics = sorted({target_of(kafka, stored) for stored in plan.chosen}) or [kafka.frames_topic]
+    console.print(f"{count} published to {escape(' and '.join(topics))}", soft_wrap=True)

@@ -109,7 +109,12 @@ class Coordinator:
         self._succession = Succession(
             settings, cluster, self._supervisor, self._directory, clock, self._known, self._carry_through.end
         )
-        self._events = EventKeeping(settings, lambda: self._succession.phase)
+        self._events = EventKeeping(
+            settings,
+            lambda: self._succession.phase,
+            notes=self._stored.owed_erasures,
+            was_erased=self._stored.was_erased,
+        )
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
         self._has_held, self._has_learnt = asyncio.Event(), asyncio.Event()
@@ -312,19 +317,20 @@ class Coordinator:
         return await self._confirmations.confirm(stream_id, self._find_place(stream_id))
 
     async def _erase(self, stream_id: str) -> Erasure:
-        try:
-            erasure = await self._eraser.erase(stream_id)
-        except UnknownStream:
-            if not await self._events.erase(stream_id):
-                raise
-            return Erasure()
-        try:  # after the memory, which publishes nothing more
-            await self._events.erase(stream_id)
-        except EventsUnavailable as error:
-            log.warning("events of an erased stream are left", stream_id=stream_id, error=str(error))
-            where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"
-            return Erasure(complete=False, left_on=where)
-        return erasure
+        async with self._events.erasing(stream_id):
+            try:
+                erasure = await self._eraser.erase(stream_id)
+            except UnknownStream:
+                if not await self._events.erase(stream_id):
+                    raise
+                return Erasure()
+            try:  # after the memory, which publishes nothing more
+                await self._events.erase(stream_id)
+            except EventsUnavailable as error:
+                log.warning("events of an erased stream are left", stream_id=stream_id, error=str(error))
+                where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"
+                return Erasure(complete=False, left_on=where)
+            return erasure
 
     async def _tell_to_own(self, stream_id: str, location: Location) -> None:
         known = (stream_id, location.epoch, False, self._eraser.beginning(stream_id))

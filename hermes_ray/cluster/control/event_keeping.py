@@ -1,18 +1,22 @@
 """Keeps the actor running that keeps events. Questions never wait for it: what is wrong there is a warning."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import ray
 
+from hermes_ray.cluster.control.owed_erasures import OwedErasures
 from hermes_ray.cluster.event_sink.actor import EventSink
 from hermes_ray.cluster.memory_worker.snapshot_store import is_shared
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.events import EVENT_SINK, EventHealth
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings
-from hermes_ray.errors import EventsUnavailable, HermesError, TransportError, WorkerUnavailable
+from hermes_ray.errors import EventsUnavailable, HermesError, SnapshotError, TransportError, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.observability.stats import EventStats
 from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
@@ -22,6 +26,7 @@ log = get_logger(__name__)
 _LOOK_S = 1.0
 _ANSWER_LIMIT_S = 5.0
 _ERASE_LIMIT_S = 15.0
+_NOT_OWED = TopicEnds("", {})
 _ON_THE_HEAD = {"node:__internal_head__": 0.001}
 """A resource that Ray gives the head node, and no other: that is where a SQLite file stays."""
 
@@ -56,6 +61,9 @@ class EventKeeping:
         phase: of this cluster, now: of those that share a database, the one that holds the streams reads and delivers.
         start: see :func:`start_sink`.
         end: see :func:`end_sink`.
+        notes: of erasures that are not done yet; by default they die with this process.
+        was_erased: whether a stream's memory was erased; asked of notes of a former process.
+        ends: where the topic of events ends now; blocks, and raises ``TransportError``.
     """
 
     def __init__(
@@ -64,6 +72,9 @@ class EventKeeping:
         phase: Callable[[], TenurePhase],
         start: Callable[[Settings], Actor] = start_sink,
         end: Callable[[str], bool] = end_sink,
+        notes: OwedErasures | None = None,
+        was_erased: Callable[[str], Awaitable[bool]] | None = None,
+        ends: Callable[[], TopicEnds] | None = None,
     ) -> None:
         self._settings = settings
         self._phase = phase
@@ -74,7 +85,13 @@ class EventKeeping:
         self._health: EventHealth | None = None
         self._trouble = "starting"
         self._was_heard = False
-        self._owed: dict[str, TopicEnds] = {}
+        self._notes = notes or OwedErasures(None)
+        self._was_erased = was_erased
+        self._ends = ends or partial(topic_ends, settings.kafka, settings.kafka.events_topic)
+        self._owed: dict[str, TopicEnds | None] = {}  # None: it is not known yet where the topic ended
+        self._under_way: Counter[str] = Counter()
+        self._left_behind: set[str] = set()
+        self._has_notes = False
         self._minding = asyncio.create_task(self._mind())
 
     @property
@@ -83,7 +100,8 @@ class EventKeeping:
         if not self._wanted or self._phase() is not TenurePhase.HOLDING:
             return []
         lines = self._health.trouble if self._health is not None else (self._trouble,)
-        owed = [f"events of {len(self._owed)} erased streams are still to be deleted"] if self._owed else []
+        late = len(self._owed.keys() - self._under_way.keys())
+        owed = [f"events of {late} erased streams are still to be deleted"] if late else []
         return [f"{EVENT_SINK}: {line}" for line in (*lines, *owed)]
 
     @property
@@ -93,6 +111,35 @@ class EventKeeping:
             return None
         return EventStats() if self._health is None else self._health.stats
 
+    @asynccontextmanager
+    async def erasing(self, stream_id: str) -> AsyncIterator[None]:
+        """Erase a stream in the block, and then its events: once it has begun, a new Coordinator ends what this leaves.
+
+        An error in the block says that nothing was erased, unless it is ``EventsUnavailable``.
+
+        Raises:
+            SnapshotError: the store does not take a note of it; nothing has changed.
+        """
+        if not self._wanted:
+            yield
+            return
+        self._under_way[stream_id] += 1
+        is_new = stream_id not in self._owed
+        try:
+            if is_new:
+                await asyncio.to_thread(self._notes.save, stream_id, None)
+                self._owed[stream_id] = None
+            yield
+        except EventsUnavailable:
+            raise
+        except HermesError:
+            if is_new and self._owed.get(stream_id, _NOT_OWED) is None:
+                await self._forget(stream_id)
+            raise
+        finally:
+            self._under_way[stream_id] -= 1
+            self._under_way += Counter()  # without those at 0
+
     async def erase(self, stream_id: str) -> int:
         """Delete a stream's events, also those that are published by now and not stored yet.
 
@@ -100,17 +147,20 @@ class EventKeeping:
             How many were deleted.
 
         Raises:
-            EventsUnavailable: not now; it is done as soon as it can be, if this process lives until then and the
-                broker said which records there are.
+            EventsUnavailable: not now; it is done as soon as it can be. By a new Coordinator too, if there is a store.
         """
         if not self._wanted:
             return 0
-        kafka = self._settings.kafka
         try:
-            topic = await asyncio.to_thread(topic_ends, kafka, kafka.events_topic)
+            topic = await asyncio.to_thread(self._ends)
         except TransportError as error:
+            self._owed.setdefault(stream_id, None)
             raise EventsUnavailable(f"no broker says which events there are: {error}") from error
         self._owed[stream_id] = topic
+        try:
+            await asyncio.to_thread(self._notes.save, stream_id, topic)
+        except SnapshotError as error:  # there is a note already, which says less
+            log.warning("not noted where the topic ended", stream_id=stream_id, error=str(error))
         return await self._pay(stream_id, topic)
 
     async def _pay(self, stream_id: str, topic: TopicEnds) -> int:
@@ -119,8 +169,17 @@ class EventKeeping:
         except HermesError as error:
             raise EventsUnavailable(f"events of stream {stream_id!r} are not deleted yet: {error}") from error
         if self._owed.get(stream_id) is topic:
-            del self._owed[stream_id]
+            await self._forget(stream_id)
         return deleted
+
+    async def _forget(self, stream_id: str) -> None:
+        """Nothing is owed any more."""
+        del self._owed[stream_id]
+        self._left_behind.discard(stream_id)
+        try:
+            await asyncio.to_thread(self._notes.remove, stream_id)
+        except SnapshotError as error:
+            log.warning("the note of an erasure stays; it is done once more", stream_id=stream_id, error=str(error))
 
     def check(self) -> None:
         """Raise what nobody expected."""
@@ -156,11 +215,32 @@ class EventKeeping:
             self._health = None
             self._trouble = str(error) if self._was_heard else "starting"
             return
-        for stream_id, topic in list(self._owed.items()):
-            try:
-                await self._pay(stream_id, topic)
-            except EventsUnavailable as error:
-                log.warning("not erased yet", stream_id=stream_id, error=str(error))
+        try:
+            await self._learn()
+            for stream_id, topic in list(self._owed.items()):
+                if stream_id not in self._under_way:
+                    await self._go_on(stream_id, topic)
+        except (EventsUnavailable, SnapshotError) as error:
+            log.warning("not all events of erased streams are deleted yet", error=str(error))
+
+    async def _learn(self) -> None:
+        """What a former Coordinator has left."""
+        if self._has_notes:
+            return
+        left = await asyncio.to_thread(self._notes.load)
+        self._has_notes = True
+        self._left_behind = {stream_id for stream_id, topic in left.items() if topic is None} - self._owed.keys()
+        self._owed = left | self._owed
+
+    async def _go_on(self, stream_id: str, topic: TopicEnds | None) -> None:
+        if topic is not None:
+            await self._pay(stream_id, topic)
+            return
+        if stream_id in self._left_behind and self._was_erased is not None and not await self._was_erased(stream_id):
+            log.warning("an erasure had not begun when the Coordinator ended; ask again", stream_id=stream_id)
+            await self._forget(stream_id)
+            return
+        await self.erase(stream_id)
 
     async def _tell(self, method: str, *args: object, limit_s: float) -> Any:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from hermes_ray.cluster.control.owed_erasures import OwedErasures
 from hermes_ray.cluster.memory_worker.empty_memory import dump_empty, load_empty
 from hermes_ray.cluster.memory_worker.snapshot_name import SnapshotName
 from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore, temporary_root
@@ -39,6 +40,20 @@ class StoredStreams:
     def standing(self) -> StandingStore | None:
         """The store of standing questions; ``None`` without a store."""
         return None if self._store is None else StandingStore(self._store)
+
+    @property
+    def owed_erasures(self) -> OwedErasures:
+        """Notes of events that are still to be deleted; without a store they are kept nowhere."""
+        return OwedErasures(self._store)
+
+    async def was_erased(self, stream_id: str) -> bool:
+        """Whether nothing is kept of a stream, or nothing from before it was erased.
+
+        Raises:
+            SnapshotError: the store cannot be read.
+        """
+        names = [] if self._store is None else await asyncio.to_thread(self._store.names, stream_id)
+        return not names or any(name.erased for name in names)
 
     @property
     def has_store(self) -> bool:

@@ -11,7 +11,15 @@ from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError, EventsUnavailable
 from hermes_ray.events.contract import Events, NewestPlace, NoEvents
 from hermes_ray.events.keeper import EventKeeper
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
+from hermes_ray.events.kept import (
+    EventFilter,
+    FailedDelivery,
+    FollowedEvents,
+    KeptEvent,
+    ListedEvents,
+    NewestEvents,
+    Resent,
+)
 from hermes_ray.observability.logs import configure_logs, get_logger
 
 log = get_logger(__name__)
@@ -54,15 +62,13 @@ class EventSink:
             raise EventsUnavailable(self._refusal)
         return await self._keeper.erase(stream_id, log_id, ends)
 
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+    async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         """See :class:`~hermes_ray.events.contract.Events`, as all below."""
-        return await self._events.find(wanted, limit, behind)
+        return await self._events.find(wanted, limit, cursor)
 
-    async def updates(
-        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
-    ) -> EventNews:
-        """What was stored behind a sequence number; waits for it for a while."""
-        return await self._events.updates(database, after, wanted, limit, wait_s)
+    async def follow(self, place: str | None, wanted: EventFilter, limit: int, wait_s: float) -> FollowedEvents:
+        """What was stored behind a place; waits for it for a while."""
+        return await self._events.follow(place, wanted, limit, wait_s)
 
     async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
         """The newest event of every stream."""

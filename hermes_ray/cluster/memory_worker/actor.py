@@ -27,6 +27,7 @@ from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
 from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
 from hermes_ray.cluster.memory_worker.transfers import Transfers
 from hermes_ray.cluster.memory_worker.watched_frames import MOST_PENDING, WatchedFrames
+from hermes_ray.cluster.memory_worker.withdrawals import Withdrawals
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
@@ -110,6 +111,9 @@ class StreamMemoryActor:
             settings.kafka, self._keeper, self._meters.standing, may_publish=lambda: self._fence.owns_streams
         )
         watched = WatchedFrames(self._rules, self._meters.standing, settings.kafka.max_record_bytes)
+        self._withdrawals = Withdrawals(
+            self._rules, self._fence, self._hosted, self._keeper, self._meters.standing, self._events.wake
+        )
         self._frames = FrameDesk(
             self._hosted, self._keeper, watched, self._loading.loaded, self._meters, self._events.wake
         )
@@ -179,7 +183,7 @@ class StreamMemoryActor:
         self._fence.admit(admission)
         log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
         self._frames_loop = asyncio.get_running_loop()
-        tasks = (self._hosted.keep_snapshots, self._events.run, self._transfers.keep_tidy)
+        tasks = (self._hosted.keep_snapshots, self._events.run, self._withdrawals.run, self._transfers.keep_tidy)
         self._beside = self._beside or tuple(asyncio.create_task(run()) for run in tasks)
         for stream_id in sorted(admission.streams):
             self._hosted.welcome(stream_id)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from hermes_ray.cluster.memory_worker.empty_memory import dump_empty
 from hermes_ray.cluster.memory_worker.fencing import Fence
 from hermes_ray.cluster.memory_worker.pacing import Pace
 from hermes_ray.cluster.memory_worker.process_end import end_if_broken
@@ -414,6 +415,8 @@ class HostedStreams:
         if epoch is None:
             return None  # it has left meanwhile
         cursor = self._keeper.cursor(stream_id)
+        if not self.has_frames(stream_id):  # it was reset, and has told something since
+            return _Shot(stream_id, epoch, cursor, dump_empty(cursor))
         data = await asyncio.to_thread(self._engine().snapshot, stream_id, self._keeper.beside(cursor))
         return _Shot(stream_id, epoch, cursor, data)
 

@@ -19,7 +19,7 @@ class StandingMeters:
     def __init__(self) -> None:
         self._evaluations: Counter[str] = Counter(asked=0, unchanged=0, failed=0)
         self._events: Counter[str] = Counter({kind.value: 0 for kind in EventKind})
-        self._published = self._unpublished = 0
+        self._published = self._unpublished = self._refused = 0
         self._seconds = Meter(SECONDS)
 
     def due(self, *, asked: int, unchanged: int) -> None:
@@ -35,9 +35,17 @@ class StandingMeters:
         self._seconds.observe(seconds)
         self._events.update(event.kind.value for event in events)
 
+    def withdrawn(self, events: Sequence[Event]) -> None:
+        """Matches of rules that are not asked any more were ended."""
+        self._events.update(event.kind.value for event in events)
+
     def published(self, events: int) -> None:
         """The broker has confirmed events."""
         self._published += events
+
+    def refused(self) -> None:
+        """It never takes an event, which is a dead letter now."""
+        self._refused += 1
 
     def unpublished(self) -> None:
         """It did not."""
@@ -46,7 +54,7 @@ class StandingMeters:
     def read(self) -> StandingCounts:
         """All counts."""
         counts = dict(self._evaluations), dict(self._events)
-        return StandingCounts(*counts, self._published, self._unpublished, self._seconds.read())
+        return StandingCounts(*counts, self._published, self._unpublished, self._seconds.read(), self._refused)
 
 
 class MemoryMeters:

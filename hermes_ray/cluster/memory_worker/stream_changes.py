@@ -126,7 +126,9 @@ class StreamChanges:
             if self._hosted.has_frames(stream_id) and not may_replace:
                 raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
             known = self._keeper.cursor(stream_id)
-            cursor = replace(known.erased_up_to(log_id, ends), settings=known.settings, watch=known.watch.begun_anew())
+            cursor = replace(
+                known.erased_up_to(log_id, ends), settings=known.settings, watch=known.watch.begun_anew(stream_id)
+            )
             try:
                 await asyncio.to_thread(engine.check_memory, data)
             except SnapshotError as error:

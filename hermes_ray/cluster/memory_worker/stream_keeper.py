@@ -94,6 +94,20 @@ class StreamKeeper:
         self._tried_s.setdefault(stream_id, self._now_s())
         self._unsaved_s.setdefault(stream_id, self._now_s())
 
+    def withdraw(self, stream_id: str, triggers: Mapping[str, Trigger], events: Sequence[Event]) -> None:
+        """Rules watch a stream no more, whose memory has seen nothing new.
+
+        Args:
+            stream_id: whose.
+            triggers: where the others are.
+            events: that end what the former ones had told.
+        """
+        with self._changing:
+            cursor = self.cursor(stream_id)
+            self._set(stream_id, replace(cursor, watch=cursor.watch.found(triggers, events)))
+        self._tried_s.setdefault(stream_id, self._now_s())
+        self._unsaved_s.setdefault(stream_id, self._now_s())
+
     def pending(self) -> dict[str, tuple[Event, ...]]:
         """By stream, events that are to be published."""
         return {stream: cursor.watch.pending for stream, cursor in list(self._cursors.items()) if cursor.watch.pending}
@@ -194,7 +208,7 @@ class StreamKeeper:
         Raises:
             SnapshotError: the store did not take it; nothing has changed.
         """
-        empty = self.cursor(stream_id).emptied()
+        empty = self.cursor(stream_id).emptied(stream_id)
         if self._store is not None:
             self.save(stream_id, epoch, empty, dump_empty(empty))
             try:

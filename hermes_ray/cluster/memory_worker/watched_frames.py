@@ -21,6 +21,7 @@ from hermes_ray.standing.finding import conclude, with_pictures
 from hermes_ray.standing.rule import Moment, Rule
 from hermes_ray.standing.trigger import Trigger
 from hermes_ray.standing.watch import Watch, due_at, first_due
+from hermes_ray.standing.withdrawal import withdrawn
 from hermes_ray.transport.event import Event
 
 if TYPE_CHECKING:
@@ -91,12 +92,16 @@ class WatchedFrames:
             Overloaded: nothing was taken; so many events wait for the broker that the stream has to wait too.
         """
         rules = self._rules.of(stream_id)
+        names = {rule.name for rule in rules}
+        over = withdrawn(stream_id, watch.triggers, names)
         if not rules:
             applied = await self._applier.apply(engine, stream_id, images, ts_ms)
-            return Watched(applied, {} if watch.triggers else None)  # those of rules that are no more are forgotten
+            self._meters.withdrawn(over)
+            return Watched(applied, {} if watch.triggers else None, over)  # rules that are no more are forgotten
         if len(watch.pending) >= MOST_PENDING:
             raise Overloaded(f"{len(watch.pending)} events of stream {stream_id!r} wait for the broker")
-        result, done, stats = Watched(triggers=watch.triggers), 0, before
+        known = {name: trigger for name, trigger in watch.triggers.items() if name in names}
+        result, done, stats = Watched(triggers=known, events=list(over)), 0, before
         while done < len(images):
             seen = 0 if stats is None else stats.frames_seen
             due = first_due(rules, result.triggers or {}, seen, ts_ms[done:])
@@ -107,6 +112,7 @@ class WatchedFrames:
                 result.applied.stats = stats = applied.stats
                 await self._evaluate(engine, stream_id, rules, stats, result)
             done = upto
+        self._meters.withdrawn(over)
         return result
 
     async def _apply(

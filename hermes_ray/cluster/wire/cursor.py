@@ -67,9 +67,13 @@ class StreamCursor:
         positions = {**former, mark.position.partition: mark.position}
         return type(self)(mark.log, positions, mark.sampler, mark.lost_records, erased, self.settings, self.watch)
 
-    def emptied(self) -> Self:
-        """The cursor of a memory that forgets what it has seen, and goes on behind it."""
-        watch = self.watch.begun_anew()
+    def emptied(self, stream_id: str) -> Self:
+        """The cursor of a memory that forgets what it has seen, and goes on behind it.
+
+        Args:
+            stream_id: whose memory.
+        """
+        watch = self.watch.begun_anew(stream_id)
         return type(self)(self.log, self.positions, erased=self.erased, settings=self.settings, watch=watch)
 
     def erased_up_to(self, log: str, ends: Mapping[int, int]) -> Self:

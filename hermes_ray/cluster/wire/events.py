@@ -6,7 +6,15 @@ from typing import Any
 
 from hermes_ray.errors import EventsUnavailable, WorkerUnavailable
 from hermes_ray.events.contract import NewestPlace
-from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents, Resent
+from hermes_ray.events.kept import (
+    EventFilter,
+    FailedDelivery,
+    FollowedEvents,
+    KeptEvent,
+    ListedEvents,
+    NewestEvents,
+    Resent,
+)
 from hermes_ray.observability.stats import EventStats
 
 EVENT_SINK = "event-sink"
@@ -39,15 +47,13 @@ class RemoteEvents:
     def __init__(self, call: Callable[..., Awaitable[Any]]) -> None:
         self._call = call
 
-    async def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None) -> EventPage:
+    async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         """See :class:`~hermes_ray.events.contract.Events`, as all here."""
-        return await self._ask("find", wanted, limit, behind)
+        return await self._ask("find", wanted, limit, cursor)
 
-    async def updates(
-        self, database: str | None, after: int, wanted: EventFilter, limit: int, wait_s: float
-    ) -> EventNews:
-        """What was stored behind a sequence number; waits for it for a while."""
-        return await self._ask("updates", database, after, wanted, limit, wait_s, limit_s=wait_s + _LIMIT_S)
+    async def follow(self, place: str | None, wanted: EventFilter, limit: int, wait_s: float) -> FollowedEvents:
+        """What was stored behind a place; waits for it for a while."""
+        return await self._ask("follow", place, wanted, limit, wait_s, limit_s=wait_s + _LIMIT_S)
 
     async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
         """The newest event of every stream."""

@@ -18,8 +18,8 @@ log = get_logger(__name__)
 
 _AT_ONCE = 20
 _WAIT_S = 30.0
-_FIRST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 300.0
+PAUSES_S = (1.0, 300.0)
+"""Between two tries of one event: the first pause, and the longest."""
 _MOST_PATIENCE_S = 900.0
 """The longest that a target may ask to wait."""
 _LOOK_S = 0.5
@@ -37,6 +37,7 @@ class TargetRunner:
         events: where they come from.
         progress: remembers how far the target is.
         may_act: whether to tell anybody now. What comes meanwhile waits.
+        pauses_s: between two tries of one event, the first and the longest, seconds.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class TargetRunner:
         events: LocalEvents,
         progress: TargetProgress,
         may_act: Callable[[], bool] = lambda: True,
+        pauses_s: tuple[float, float] = PAUSES_S,
     ) -> None:
         self.name = name
         self.trouble: str | None = None
@@ -60,6 +62,7 @@ class TargetRunner:
         self._events = events
         self._progress = progress
         self._may_act = may_act
+        self._first_pause_s, self._longest_pause_s = pauses_s
         self._trying_since_s: float | None = None
         self._again: dict[int, FailedDelivery] = {}
         self._asked = asyncio.Event()
@@ -79,7 +82,7 @@ class TargetRunner:
                     await self._follow()
                 except HermesError as error:  # of the database
                     self._troubled(error)
-                    await asyncio.sleep(_FIRST_PAUSE_S)
+                    await asyncio.sleep(self._first_pause_s)
         finally:
             await self._target.close()
 
@@ -150,7 +153,7 @@ class TargetRunner:
 
     async def _deliver(self, kept: KeptEvent) -> None:
         self._trying_since_s = time.monotonic()
-        attempts, refusals, pause_s = 0, 0, _FIRST_PAUSE_S
+        attempts, refusals, pause_s = 0, 0, self._first_pause_s
         try:
             while self._may_act() and await self._is_kept(kept):
                 attempts += 1
@@ -164,7 +167,7 @@ class TargetRunner:
                         return
                     asked_s = min(error.retry_after_s, _MOST_PATIENCE_S)
                     await asyncio.sleep(max(asked_s, pause_s * random.uniform(0.5, 1.0)))  # noqa: S311 - no secret
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    pause_s = min(2 * pause_s, self._longest_pause_s)
                 else:
                     self.delivered += 1
                     self.trouble = None

@@ -13,14 +13,13 @@ from typer.testing import CliRunner
 
 from hermes_ray.api.application import create_app
 from hermes_ray.api.engine_backend import EngineBackend
-from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
+from hermes_ray.api.keys.key_file import KeyFile, new_key, read_keys, write_keys
 from hermes_ray.api.keys.scoped_events import ScopedEvents
 from hermes_ray.api.keys.scopes import Caller, Scope
-from hermes_ray.api.listing.cursor import write_cursor
 from hermes_ray.cli.main import app as app_of_commands
 from hermes_ray.client import AsyncHermesClient, HermesClient
 from hermes_ray.config import EventSettings, load
-from hermes_ray.errors import UnknownEvent
+from hermes_ray.errors import Unauthorized, UnknownEvent
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.delivery.progress import TargetProgress
 from hermes_ray.events.kept import EventFilter, Resent
@@ -28,6 +27,7 @@ from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.reading import EventReader
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.topic_ends import TopicEnds
+from tests.patience import LIMIT_S
 from tests.unit.api.conftest import STREAM, in_process, on_socket
 from tests.unit.events.conftest import LOG, NOW_MS, line, match, store
 
@@ -56,7 +56,7 @@ class Kept:
     def erase(self, stream_id):
         self._writer.erase(stream_id, TopicEnds(LOG, {0: 1000}), NOW_MS)
 
-    def app(self, **access):
+    def app(self, limits=None, **access):
         @asynccontextmanager
         async def open_backend():
             events = LocalEvents(self._database)
@@ -64,7 +64,9 @@ class Kept:
             yield EngineBackend(self._engine, events=events)
             events.close()
 
-        return create_app(open_backend, load(overrides={"api": {"access": {"audit": "off", **access}}}))
+        return create_app(
+            open_backend, load(overrides={"api": {"access": {"audit": "off", **access}, "limits": limits or {}}})
+        )
 
 
 @pytest.fixture
@@ -89,11 +91,13 @@ def url(kept):
 class Follower:
     """Reads server-sent events line by line, as the standard has it (WHATWG HTML, section 9.2.6)."""
 
-    def __init__(self, url, query="", place=None):
+    def __init__(self, url, query="", place=None, key=None, address=None):
         headers = SEE_EVENTS | ({} if place is None else {"Last-Event-ID": place})
-        self._request = httpx.AsyncClient(timeout=30)
+        headers |= {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._request = httpx.AsyncClient(timeout=30, transport=httpx.AsyncHTTPTransport(local_address=address))
         self._opening = self._request.stream("GET", f"{url}/v1/events{query}", headers=headers)
         self.place = place
+        self.name = None
 
     async def __aenter__(self):
         response = await self._opening.__aenter__()
@@ -105,6 +109,14 @@ class Follower:
         await self._opening.__aexit__(*error)
         await self._request.aclose()
 
+    async def problem(self):
+        """The last event, which is a problem."""
+        while self.name != "problem":
+            found = await self.next()
+        with pytest.raises(AssertionError, match="has ended"):
+            await self.next()
+        return found
+
     async def next(self):
         """The data of the next event; ``None`` for a place alone."""
         data = ""
@@ -112,9 +124,11 @@ class Follower:
             name, _, value = text.partition(": ")
             if name == "id":
                 self.place = value
+            elif name == "event":
+                self.name = value
             elif name == "data":
                 data = httpx.Response(200, text=value).json()
-            elif not text and self.place is not None:
+            elif not text and (data or self.place is not None):
                 return data or None
         raise AssertionError("the stream has ended")
 
@@ -166,7 +180,7 @@ async def test_pages_lead_to_one_another(http, kept):
         "kind=alarm",
         "limit=0",
         "colour=red",
-        *(f"cursor={write_cursor('captured', (value, '1'))}" for value in (1e300, 10**400, float("inf"), float("nan"))),
+        "cursor=" + "A" * 64,
     ],
 )
 async def test_wrong_wishes_are_refused(http, query):
@@ -227,6 +241,142 @@ async def test_a_place_in_another_database_begins_at_the_beginning(url, kept):
 async def test_a_place_of_somebody_else_is_refused(http):
     answer = await http.get("/v1/events", headers=SEE_EVENTS | {"Last-Event-ID": "'; DROP TABLE events"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+
+
+async def test_places_and_cursors_lead_on_at_another_replica_and_after_a_restart(kept, engine, tmp_path):
+    kept.store(*[match(frame) for frame in range(5)])
+    with on_socket(kept.app()) as url:
+        async with Follower(url) as follower:
+            await follower.next()
+            place = follower.place
+        async with httpx.AsyncClient(base_url=url) as client:
+            cursor = (await client.get("/v1/events", params={"limit": 2})).json()["next"]
+    with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
+        database.prepare()
+        other = Kept(engine, database)
+        other.store(match(9))
+        with on_socket(other.app()) as url:
+            async with Follower(url, place=place) as follower:
+                assert await follower.frames(1) == [9]
+            async with httpx.AsyncClient(base_url=url) as client:
+                page = (await client.get("/v1/events", params={"limit": 2, "cursor": cursor})).json()
+    assert [event["frame"] for event in page["events"]] == [2, 1]
+
+
+async def test_places_do_not_count_the_events_of_others(kept, tmp_path):
+    secret = keys_at(tmp_path / "keys.json", ["yard"])
+    with on_socket(kept.app(keys_file=tmp_path / "keys.json")) as url:
+        places = []
+        for foreign in (0, 40):
+            kept.store(*[match(frame) for frame in range(foreign)])
+            async with Follower(url, key=secret) as follower:
+                await follower.next()
+                places.append(follower.place)
+        numbers = [text.partition("-")[2] for text in places]
+        async with Follower(url, key=secret, place=f"{places[0].partition('-')[0]}-30") as follower:
+            kept.store(match(2, stream="yard"))
+            assert await follower.frames(1) == [2]  # whatever number is chosen, it is the beginning
+    assert numbers[0] != numbers[1]
+    assert len(numbers[0]) == len(numbers[1])
+    assert not any(number.isdecimal() for number in numbers)
+
+
+def keys_at(file, streams, name="reader"):
+    """Write a file of one key, which sees these streams; returns its secret."""
+    reader, secret = new_key(name, [Scope.READ], streams, datetime.now(UTC), None)
+    write_keys(file, KeyFile(keys=(reader,)))
+    return secret
+
+
+def change_keys(file, **changes):
+    """Give the only key of a file other rights."""
+    (key,) = read_keys(file).keys
+    write_keys(file, KeyFile(keys=(key.model_copy(update=changes),)))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"expires": datetime(2020, 1, 1, tzinfo=UTC)}, "unauthorized"),
+        ({"sha256": "0" * 64}, "unauthorized"),
+        ({"streams": ("yard",)}, "forbidden"),
+        ({"scopes": frozenset({Scope.ASK})}, "forbidden"),
+    ],
+)
+async def test_a_key_that_is_not_what_it_was_is_told_nothing_more(kept, tmp_path, change, code):
+    file = tmp_path / "keys.json"
+    secret = keys_at(file, ["*"])
+    with on_socket(kept.app(keys_file=file)) as url:
+        async with Follower(url, key=secret) as follower:
+            await follower.next()
+            kept.store(match(1))
+            assert await follower.frames(1) == [1]
+            change_keys(file, **change)
+            ended = asyncio.ensure_future(follower.problem())
+            number = 10
+            while not ended.done():
+                kept.store(match(number := number + 1))
+                await asyncio.sleep(0.02)
+            problem = await ended
+    assert (problem["code"], problem["instance"]) == (code, "/v1/events")
+
+
+async def test_a_revoked_key_is_an_error_for_who_follows_with_a_client(kept, tmp_path):
+    file = tmp_path / "keys.json"
+    secret = keys_at(file, ["*"])
+    told = []
+
+    async def listen(url):
+        async with AsyncHermesClient(url, api_key=secret) as client:
+            async for event in client.follow_events():
+                told.append(event.frame)  # noqa: PERF401 - to be looked at before the end
+
+    with on_socket(kept.app(keys_file=file)) as url:
+        listening = asyncio.ensure_future(listen(url))
+        number = 10
+        while not listening.done():
+            kept.store(match(number := number + 1))
+            await asyncio.sleep(0.02)
+            if told:
+                write_keys(file, KeyFile())
+        with pytest.raises(Unauthorized, match="revoked"):
+            await listening
+    assert told == list(range(told[0], told[-1] + 1))
+
+
+async def test_one_key_or_address_takes_its_share_of_followers_alone(kept, tmp_path):
+    with on_socket(kept.app(limits={"followers": 2})) as url:
+        async with Follower(url) as first:
+            async with Follower(url):
+                async with httpx.AsyncClient(base_url=url, headers=SEE_EVENTS) as client:
+                    refused = await client.get("/v1/events")
+                async with Follower(url, address="127.0.0.2"):
+                    pass
+            assert (refused.status_code, refused.json()["code"]) == (429, "rate-limited")
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert int(refused.headers["retry-after"]) > 0
+            assert "api.limits.followers" in refused.json()["detail"]
+            await first.next()
+            assert await eventually_follows(url)  # the place of the one that has gone
+
+
+async def eventually_follows(url):
+    """Whether another follower is let in before the time is over."""
+    async with asyncio.timeout(LIMIT_S), httpx.AsyncClient(base_url=url, headers=SEE_EVENTS) as client:
+        while True:
+            async with client.stream("GET", "/v1/events") as response:
+                if response.status_code == 200:
+                    return True
+            await asyncio.sleep(0.02)
+
+
+async def test_who_is_refused_for_a_wrong_place_takes_none(kept):
+    with on_socket(kept.app(limits={"followers": 1})) as url:
+        async with httpx.AsyncClient(base_url=url, headers=SEE_EVENTS | {"Last-Event-ID": "?"}) as client:
+            statuses = [(await client.get("/v1/events")).status_code for _ in range(3)]
+        assert statuses == [422] * 3
+        async with Follower(url) as follower:
+            await follower.next()
 
 
 async def test_events_of_foreign_streams_do_not_exist(kept, tmp_path):

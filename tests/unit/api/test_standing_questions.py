@@ -114,18 +114,62 @@ async def test_keys_see_and_make_what_watches_their_streams_alone(
     async with in_process(app_of(backend, keyed)) as http:
         assert (await http.get(PATH)).status_code == 401
         assert (await http.post(PATH, json=GATE, headers=reads)).status_code == 403
-        wide = await http.post(PATH, json=GATE, headers=owns)
+        own = {"name": "gate-1.person", "streams": ["gate-1", "gate-n*"]}
+        wide = await http.post(PATH, json=GATE | own | {"streams": ["*"]}, headers=owns)
         assert (wide.status_code, "gate-*" in wide.json()["detail"]) == (422, True)
-        assert (await http.post(PATH, json=GATE | {"streams": ["gate-1", "gate-n*"]}, headers=owns)).status_code == 201
+        assert (await http.post(PATH, json=GATE | own, headers=owns)).status_code == 201
         listed = {who: (await http.get(PATH, headers=has)).json() for who, has in (("reader", reads), ("owner", owns))}
         names = {who: [q["question"]["name"] for q in found["standing_questions"]] for who, found in listed.items()}
-        assert names == {"reader": ["fixed", "gate"], "owner": ["gate"]}
+        assert names == {"reader": ["fixed", "gate-1.person"], "owner": ["gate-1.person"]}
         for hidden in (
             await http.delete(f"{PATH}/fixed", headers=owns),
             await http.patch(f"{PATH}/fixed", json={"muted": False}, headers=owns),
         ):
             assert (hidden.status_code, hidden.json()["code"]) == (404, "unknown-standing-question")
-        assert (await http.delete(f"{PATH}/gate", headers=owns)).status_code == 204
+        assert (await http.delete(f"{PATH}/gate-1.person", headers=owns)).status_code == 204
+
+
+async def test_what_a_key_is_told_of_names_is_the_same_whether_others_have_them(
+    backend: StandingBackend, settings: Settings, tmp_path: Path
+):
+    owner, secret = new_key("k", [Scope.READ, Scope.MANAGE], ["gate-*"], datetime.now(UTC), None)
+    file = tmp_path / "keys.json"
+    write_keys(file, KeyFile(keys=(owner,)))
+    keyed = load(overrides={"api": {"access": {"keys_file": str(file), "audit": "off"}}})
+    taken, free = "fixed", "tixed"
+    async with in_process(app_of(backend, keyed)) as http:
+        http.headers["Authorization"] = f"Bearer {secret}"
+
+        async def told(name: str) -> list[tuple[int, Any]]:
+            answers = [
+                await http.get(f"{PATH}/{name}"),
+                await http.patch(f"{PATH}/{name}", json={"muted": True}),
+                await http.delete(f"{PATH}/{name}"),
+                await http.post(PATH, json=GATE | {"name": name, "streams": ["gate-1"]}),
+                await http.post(PATH, json=GATE | {"name": name, "streams": ["yard"]}),
+            ]
+            return [(one.status_code, one.json()["detail"].replace(name, "NAME")) for one in answers]
+
+        assert await told(taken) == await told(free)
+        assert [status for status, _ in await told(taken)] == [404, 404, 404, 422, 422]
+
+
+@pytest.mark.parametrize(
+    ("streams", "name", "may"),
+    [
+        (["*"], "truck", True),
+        (["yard", "*"], "truck", True),
+        (["yard"], "yard.truck", True),
+        (["Yard"], "yard.truck", True),
+        (["site.1-*"], "site.1-a.truck", True),
+        (["yard"], "truck", False),
+        (["yard"], "yard", False),
+        (["yard"], "yards.truck", False),
+        (["dock-*"], "yard.dock-1.truck", False),
+    ],
+)
+def test_keys_name_questions_after_their_streams(streams: list[str], name: str, may: bool):
+    assert Caller("k", "k", frozenset(), tuple(streams)).may_name(name) is may
 
 
 @pytest.mark.parametrize(

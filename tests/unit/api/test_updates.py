@@ -19,7 +19,7 @@ from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.api.updates.hub import UpdatesHub
 from hermes_ray.api.updates.merge_patch import merge_patch
 from hermes_ray.cluster.wire.contracts import Location, StreamStatus
-from hermes_ray.config import AccessSettings, ApiSettings, Settings
+from hermes_ray.config import AccessSettings, ApiSettings, LimitSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import NotReady
@@ -176,6 +176,34 @@ async def test_a_key_hears_of_its_streams_alone(engine: StreamEngine, tmp_path: 
                     heard[key.name] = set((await anext(told))[1]["streams"])
     assert STREAM in heard["front-*"]
     assert heard["back-*"] == set()
+
+
+async def test_a_revoked_key_hears_nothing_more_and_why(engine: StreamEngine, tmp_path: Path):
+    file = tmp_path / "keys.json"
+    key, secret = new_key("wall", [Scope.READ], ["*"], datetime.now(UTC), None)
+    write_keys(file, KeyFile(keys=(key,)))
+    settings = Settings(api=ApiSettings(access=AccessSettings(audit="off", keys_file=file)))
+    with on_socket(app_of(EngineBackend(engine), settings)) as url:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+            heard = events(http, Authorization=f"Bearer {secret}")
+            assert (await anext(heard))[0] == "streams"
+            write_keys(file, KeyFile())
+            rest = [told async for told in heard]
+    assert {name for name, _ in rest[:-1]} <= {"changes"}
+    assert (rest[-1][0], rest[-1][1]["code"]) == ("problem", "unauthorized")
+    assert len(rest) < 20  # long before the connection would have ended anyway
+
+
+async def test_one_address_takes_its_share_of_watchers_alone(engine: StreamEngine):
+    api = ApiSettings(access=AccessSettings(audit="off"), limits=LimitSettings(watchers=1))
+    with on_socket(app_of(EngineBackend(engine), Settings(api=api))) as url:
+        another = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http, aclosing(events(http)) as heard:
+            await anext(heard)
+            refused = await http.get("/v1/updates")
+            async with httpx.AsyncClient(base_url=url, transport=another) as other, aclosing(events(other)) as there:
+                assert (await anext(there))[0] == "streams"
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate-limited")
 
 
 async def test_a_stopping_api_ends_its_watchers_and_a_gone_watcher_costs_nothing(engine: StreamEngine):

@@ -18,7 +18,6 @@ from hermes_ray.config import EventSettings, MqttSettings, WebhookSettings
 from hermes_ray.errors import DeliveryFailed
 from hermes_ray.events.contract import NOT_CERTAIN
 from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.delivery import runner as running
 from hermes_ray.events.delivery.mqtt import topic_name
 from hermes_ray.events.delivery.progress import TargetProgress
 from hermes_ray.events.delivery.targets import runners
@@ -32,6 +31,8 @@ from tests.patience import LIMIT_S
 from tests.unit.events.conftest import LOG, NOW_MS, line, match, store
 from tests.webhook_receiver import Receiver
 
+SHORT_PAUSES_S = (0.01, 0.02)
+"""Between tries."""
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four ").decode()
 
 
@@ -50,13 +51,6 @@ def secret_file(tmp_path):
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Pauses between tries as short as a test wants them."""
-    monkeypatch.setattr(running, "_FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(running, "_LONGEST_PAUSE_S", 0.02)
-
-
-@pytest.fixture
 def database(tmp_path):
     with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
         database.prepare()
@@ -72,7 +66,7 @@ def writer(database):
 async def delivering(database, may_act=lambda: True, **settings):
     """The runners of these settings, at work."""
     events = LocalEvents(database)
-    found = runners(EventSettings(**settings), database, events, may_act)
+    found = runners(EventSettings(**settings), database, events, may_act, SHORT_PAUSES_S)
     tasks = [asyncio.create_task(one.run()) for one in found]
     try:
         await until(lambda: all(known(database, one.name) for one in found))
@@ -151,10 +145,7 @@ async def test_a_restart_goes_on_where_it_was(database, writer, receiver, secret
     assert list(dict.fromkeys(receiver.frames)) == [1, 2, 3]
 
 
-async def test_nobody_is_told_while_another_cluster_may_do_it(
-    database, writer, receiver, secret_file, quick, monkeypatch
-):
-    monkeypatch.setattr(running, "_LOOK_S", 0.01)
+async def test_nobody_is_told_while_another_cluster_may_do_it(database, writer, receiver, secret_file):
     hook = {"url": receiver.url, "secret_file": secret_file}
     owner = [True]
     async with delivering(database, lambda: owner[0], webhooks={"door": hook}) as ((door,), events):
@@ -175,10 +166,7 @@ async def test_nobody_is_told_while_another_cluster_may_do_it(
     assert door.trouble is None
 
 
-async def test_a_delivery_that_is_tried_again_and_again_ends_with_the_claim(
-    database, writer, receiver, secret_file, quick, monkeypatch
-):
-    monkeypatch.setattr(running, "_LOOK_S", 0.01)
+async def test_a_delivery_that_is_tried_again_and_again_ends_with_the_claim(database, writer, receiver, secret_file):
     receiver.statuses = [503] * 1_000
     hook = {"url": receiver.url, "secret_file": secret_file}
     owner = [True]
@@ -196,7 +184,7 @@ async def test_a_delivery_that_is_tried_again_and_again_ends_with_the_claim(
     assert door.given_up == 0
 
 
-async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, secret_file, quick):
+async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, secret_file):
     receiver.statuses = [503, 500, 429, 204]
     hook = {"url": receiver.url, "secret_file": secret_file}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -207,7 +195,7 @@ async def test_a_target_that_is_away_is_tried_again(database, writer, receiver, 
     assert [headers["webhook-id"] for headers, _ in receiver.requests[:4]] == [match(1).id] * 4
 
 
-async def test_what_is_refused_for_good_is_written_down(database, writer, receiver, secret_file, quick):
+async def test_what_is_refused_for_good_is_written_down(database, writer, receiver, secret_file):
     receiver.statuses = [302, 410, 400, 401, 404]
     hook = {"url": receiver.url, "secret_file": secret_file}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -221,9 +209,7 @@ async def test_what_is_refused_for_good_is_written_down(database, writer, receiv
     assert {headers["Host"] for headers, _ in receiver.requests} == {receiver.url.split("/")[2]}  # nobody was followed
 
 
-async def test_a_target_away_for_too_long_loses_the_event_and_not_the_next(
-    database, writer, receiver, secret_file, quick
-):
+async def test_a_target_away_for_too_long_loses_the_event_and_not_the_next(database, writer, receiver, secret_file):
     receiver.statuses = [503] * 2000
     hook = {"url": receiver.url, "secret_file": secret_file, "give_up_after_s": 0.05}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -248,7 +234,7 @@ async def refused(database, writer, receiver, secret_file, frames):
 
 
 async def test_what_was_given_up_is_sent_again_oldest_first_and_leaves_the_list(
-    database, writer, receiver, secret_file, quick
+    database, writer, receiver, secret_file
 ):
     async with refused(database, writer, receiver, secret_file, [1, 2, 3]) as (door, events):
         assert await events.resend((), "webhook:door", [match(2).id]) == Resent(1, 0)
@@ -264,9 +250,7 @@ async def test_what_was_given_up_is_sent_again_oldest_first_and_leaves_the_list(
     assert [headers["webhook-id"] for headers, _ in receiver.requests[:1]] == [match(2).id]
 
 
-async def test_what_is_refused_again_stays_on_the_list_and_stops_nothing(
-    database, writer, receiver, secret_file, quick
-):
+async def test_what_is_refused_again_stays_on_the_list_and_stops_nothing(database, writer, receiver, secret_file):
     async with refused(database, writer, receiver, secret_file, [1, 2]) as (door, events):
         receiver.statuses = [410]
         await events.resend((), None, [])
@@ -278,7 +262,7 @@ async def test_what_is_refused_again_stays_on_the_list_and_stops_nothing(
 
 
 async def test_a_receiver_that_is_away_again_is_tried_once_and_told_what_is_new(
-    database, writer, receiver, secret_file, quick
+    database, writer, receiver, secret_file
 ):
     async with refused(database, writer, receiver, secret_file, [1, 2, 3]) as (door, events):
         receiver.statuses = [503]
@@ -303,7 +287,7 @@ async def test_what_nobody_can_be_told_late_is_left(database, writer, secret_fil
         assert len(await events.failed_deliveries((), 10)) == 2
 
 
-async def test_an_erased_event_is_not_delivered(database, writer, receiver, secret_file, quick):
+async def test_an_erased_event_is_not_delivered(database, writer, receiver, secret_file):
     receiver.statuses = [503] * 100_000
     hook = {"url": receiver.url, "secret_file": secret_file}
     async with delivering(database, webhooks={"door": hook}) as ((door,), events):
@@ -388,7 +372,7 @@ async def listening(port, *topics):
             task.cancel()
 
 
-async def test_home_assistant_is_told_of_things_and_their_state(database, writer, tmp_path, quick):
+async def test_home_assistant_is_told_of_things_and_their_state(database, writer, tmp_path):
     port = free_port()
     (tmp_path / "password").write_text("open-sesame\n")
     settings = MqttSettings(
@@ -419,7 +403,7 @@ async def test_home_assistant_is_told_of_things_and_their_state(database, writer
             await until(lambda: heard.get("hermes/status") == "offline")
 
 
-async def test_a_broker_that_comes_back_is_told_the_rest(database, writer, tmp_path, quick):
+async def test_a_broker_that_comes_back_is_told_the_rest(database, writer, tmp_path):
     port = free_port()
     (tmp_path / "password").write_text("open-sesame\n")
     settings = MqttSettings(host="127.0.0.1", port=port, username="hermes", password_file=tmp_path / "password")

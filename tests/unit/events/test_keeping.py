@@ -45,7 +45,7 @@ def test_position_and_events_are_one(database, writer):
     store(writer, match(1))
     assert writer.positions(LOG) == {0: 1}
     with pytest.raises(EventsUnavailable):  # no database takes that: the whole batch is taken back
-        writer.store(LOG, [Arrival(match(2), 0, 1), Arrival(match(3, model=None), 0, 2)], {0: 3}, {0: 1}, NOW_MS)
+        writer.store(LOG, [Arrival(match(2), 0, 1), Arrival(match(3, captured_ms=None), 0, 2)], {0: 3}, {0: 1}, NOW_MS)
     assert writer.positions(LOG) == {0: 1}
     assert len(EventReader(database).find(ALL, 10).events) == 1
 

@@ -72,5 +72,5 @@ def test_a_rule_that_is_no_more_is_forgotten() -> None:
 def test_events_stay_until_they_are_published() -> None:
     events = [Event(f"{n:032x}", EventKind.MATCH, "door", "gate", "?", "yes", n, n * 1000, 0.9) for n in range(3)]
     watch = Watch().found({"gate": Trigger(1, 1, 1)}, events)
-    watch = Watch.from_json(watch.published([events[1].id]).begun_anew().to_json())
+    watch = Watch.from_json(watch.published([events[1].id]).begun_anew("door").to_json())
     assert watch == Watch({}, (events[0], events[2]))

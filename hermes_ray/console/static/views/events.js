@@ -65,7 +65,8 @@ export function mount(root, context, params) {
   function lost(error) {
     isLive = false;
     failed(error);
-    if (error.code === "overloaded" && !isLoaded) fetchPage({}); // too many follow; what is there can be read
+    const isFull = ["overloaded", "rate-limited"].includes(error.code);
+    if (isFull && !isLoaded) fetchPage({}); // too many follow; what is there can be read
   }
 
   async function fetchPage(place) {

@@ -170,7 +170,8 @@ async def test_of_rules_that_are_no_more_nothing_is_remembered(engine):
     await worker.show(film(2), 0, 2)
     assert worker.keeper.cursor("cam").watch.triggers
     later = Worker(engine, worker.keeper, StandingSettings())
-    assert await later.show(film(4), 2, 4) == []
+    assert [event.kind for event in await later.show(film(5), 2, 4)] == [EventKind.CLEAR]  # of what it had told
+    assert await later.show(film(5), 4, 5) == []
     assert not worker.keeper.cursor("cam").watch.triggers
 
 
@@ -214,7 +215,10 @@ async def test_what_becomes_of_events_when_a_memory_ends(engine, tmp_path):
     engine.drop("cam")
     again = keeper_at(tmp_path)
     again.restore(engine, "cam")
-    assert again.cursor("cam").watch == Watch(pending=tuple(events))  # still to be told; and counted anew
+    *told, clear = again.cursor("cam").watch.pending
+    assert told == events  # still to be told
+    assert (clear.kind, clear.rule) == (EventKind.CLEAR, "gate")  # nobody knows any more whether it matches
+    assert again.cursor("cam").watch.triggers == {}
     again.erase("cam", 9, again.cursor("cam").erased_up_to("topic", {0: 9}))
     last = keeper_at(tmp_path)
     last.restore(engine, "cam")
