@@ -153,7 +153,7 @@ def _changed(before: _Levels, now: _Levels, pixels: int, tremble: float) -> NDAr
     beyond = difference - np.maximum(_SIGMAS * sigma, _LEAST_LEVELS)
     if not (beyond > 0).any():
         return ~everywhere
-    return (beyond > tremble * _contrast(expected)).any(axis=2)
+    return np.any(beyond > tremble * _contrast(expected), axis=2)
 
 
 def _of_any(windows: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -109,6 +109,23 @@ def test_the_benchmark_leaves_out_the_frames_that_the_engine_leaves_out(adapter:
     assert stopwatch.seconds > 0
 
 
+def test_the_benchmark_leaves_out_the_tokens_that_the_engine_leaves_out(adapter: ModelAdapter):
+    footage = Footage("busy", condition="noise+flicker", max_gap_s=20, patches="drop")
+    source = evaluation_stream(seed=3, frames=60, moments=2, per_category=1, footage=footage)
+    encoded = encode_stream(adapter, source)
+    chosen = [number for block in encoded.blocks for number in block.numbers]
+
+    memory, video = (
+        MemorySettings(policy="full", budget_tokens=600, unchanged_patches="drop"),
+        VideoSettings(max_gap_s=20),
+    )
+    with StreamEngine(adapter, memory, video=video) as engine:
+        stats = engine.ingest("cam", source.film(72), [1000 * frame for frame in range(60)]).result(60)
+        assert list(engine.memory_map("cam").frames) == chosen
+        assert (540, 540 - stats.tokens_left_out) == encoded.tokens(59)
+        assert 0 < stats.frames_unchanged * 9 < stats.tokens_left_out
+
+
 def test_what_is_asked_depends_on_what_happens_and_not_on_how_it_looks():
     clean, noisy, busy = (
         evaluation_stream(4, frames=100, moments=2, per_category=1, footage=footage)

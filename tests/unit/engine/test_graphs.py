@@ -72,7 +72,7 @@ def test_memories_and_answers_are_those_of_eager_passes(adapter: ModelAdapter, s
     with engine_of(adapter, graphs=False, **settings) as eager, engine_of(adapter, graphs=True, **settings) as graphs:
         for engine in (eager, graphs):
             watch(engine, still="unchanged_patches" in settings)
-            assert engine.stream_stats("cam").tokens_left_out == (29 * 7 if "unchanged_patches" in settings else 0)
+            assert (engine.stream_stats("cam").tokens_left_out > 0) == ("unchanged_patches" in settings)
         for stream in STREAMS:
             expected, actual = (
                 load(engine.snapshot(stream), engine._writer.fingerprint).view for engine in (eager, graphs)
