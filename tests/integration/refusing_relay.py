@@ -40,6 +40,10 @@ class RefusingRelay:
         """From now on refuse requests for a topic that hold these bytes."""
         self._marks[topic.encode(), mark] = code
 
+    def allow(self, topic: str) -> None:
+        """Hand everything on that is for a topic."""
+        self._marks = {mark: code for mark, code in self._marks.items() if mark[0] != topic.encode()}
+
     def refuse_nothing(self) -> None:
         """Hand everything on."""
         self._marks = {}

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hermes_ray.config import KafkaSettings
-from hermes_ray.errors import HermesError
+from hermes_ray.errors import HermesError, PublishFailed
 from hermes_ray.transport.dead_letters import DeadLetterWriter
 from hermes_ray.transport.event import Event
 from hermes_ray.transport.record import Record
@@ -83,5 +84,9 @@ def write_letter(settings: KafkaSettings, event: Event, error: HermesError) -> N
     """
     key, value, headers = event.to_record()
     record = Record(settings.events_topic, _NOWHERE, _NOWHERE, _NOWHERE, key, value, tuple(headers))
-    with DeadLetterWriter(settings) as letters:
+    letters = DeadLetterWriter(settings)
+    try:
         letters.write(record, error).result()
+    finally:
+        with suppress(PublishFailed):  # of this letter, which has said so itself
+            letters.close(timeout_s=0.0)
