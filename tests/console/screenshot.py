@@ -97,7 +97,7 @@ async def take(url: str, target: Path) -> None:
     """Take it, as a wide window shows it."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
-        window = {"width": 1280, "height": 888}
+        window = {"width": 1280, "height": 972}
         async with sound_page(browser, url, viewport=window, color_scheme="dark", device_scale_factor=1.5) as page:
             await shown(page, "")
             await page.wait_for_function(
