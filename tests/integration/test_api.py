@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -61,11 +62,7 @@ def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
             group_id=f"group-{unique}",
         ),
         cluster=ClusterSettings(
-            namespace=f"hermes-{unique}",
-            memory_workers=2,
-            memory_worker_cpus=0.5,
-            torch_threads=1,
-            ingest_worker_cpus=0.2,
+            namespace=f"hermes-{unique}", memory_workers=2, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
         ),
         api=ApiSettings(port=0, max_body_bytes=BODY_LIMIT),
     )
@@ -116,6 +113,39 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def heard(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
+    """The next event of a connection for updates."""
+    name = ""
+    for line in lines:
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            return name, json.loads(value)
+    raise AssertionError("the connection has ended")
+
+
+def test_updates_come_through_the_proxy_as_they_are_made(http: httpx.Client):
+    def letters() -> list[int | None]:
+        return [
+            stream["ingest"] and stream["ingest"]["dead_letters"]
+            for stream in http.get("/v1/streams").json()["streams"]
+        ]
+
+    until(lambda: sum(count or 0 for count in letters()) == 1)  # the ingest worker has reported
+    with http.stream("GET", "/v1/updates") as response:
+        lines = response.iter_lines()
+        name, told = heard(lines)
+        assert (name, set(told["streams"])) == ("streams", set(STREAMS))
+        assert told["streams"][DAMAGED_STREAM]["dead_letters"] == 1
+        before_ms = told["now_ms"]
+        while told["events"] != "current":  # events are kept by an actor of this system; there are none
+            name, told = heard(lines)
+            assert name == "changes"
+            assert told["now_ms"] > before_ms  # each as it is made, and not all of them at the end
+            before_ms = told["now_ms"]
 
 
 def test_streams_are_spread_over_both_workers_within_their_budget(http: httpx.Client):
@@ -298,6 +328,34 @@ def test_slow_senders_and_questions_about_the_future_hold_no_door_open(http: htt
     assert [response.status_code for response in honest] == [200] * 4, [response.text for response in honest]
     assert refused.items() <= {"overloaded": 429, "rate-limited": 429}.items()
     assert refused
+
+
+def test_a_worker_is_drained_over_http_and_has_streams_again(http: httpx.Client):
+    def workers() -> dict[str, dict[str, Any]]:
+        return {worker["name"]: worker for worker in http.get("/v1/workers").json()["workers"]}
+
+    def streams() -> dict[str, int | None]:
+        return {name: one["memory"]["streams"] for name, one in workers().items() if one["role"] == "memory"}
+
+    found = workers()
+    assert set(found) == {"memory-0", "memory-1", "ingest-0"}
+    assert found["ingest-0"]["ingest"]["dead_letters"] == {"undecodable-media": 1}
+    assert streams() == {"memory-0": 2, "memory-1": 2}
+    unknown = http.post("/v1/workers/memory-7/drain")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-worker")
+    assert http.post("/v1/workers/memory-1/drain").json() == {"worker": "memory-1", "draining": True}
+    until(lambda: streams() == {"memory-0": 4, "memory-1": 0})
+    assert {name: one["draining"] for name, one in workers().items()} == {
+        "memory-0": False,
+        "memory-1": True,
+        "ingest-0": False,
+    }
+    for stream in STREAMS:
+        answer = http.post(f"/v1/streams/{stream}/query", json={"question": "What is there?", "max_tokens": 2}).json()
+        assert (answer["worker"], answer["frames_seen"]) == ("memory-0", FRAMES)
+    assert http.delete("/v1/workers/memory-1/drain").json() == {"worker": "memory-1", "draining": False}
+    until(lambda: streams() == {"memory-0": 2, "memory-1": 2})
+    assert not any(one["draining"] for one in workers().values())
 
 
 def test_an_openai_client_talks_to_a_camera(url: str):
