@@ -37,7 +37,7 @@ test: $(STAMP) $(JAVASCRIPT) lint ## check the code and run every test
 
 $(JAVASCRIPT): tests/javascript/package.json
 	@npm install --prefix tests/javascript --no-audit --no-fund --no-package-lock --silent && touch $@ \
-		|| echo "npm cannot install the packages of tests/javascript: tests/unit/api/test_openai_javascript.py and tests/console will fail" >&2
+		|| echo "npm cannot install the packages of tests/javascript: tests/unit/api/openai/test_openai_javascript.py and tests/console will fail" >&2
 
 chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long form; writes build/chaos-report.json
 	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_STORE=$(or $(STORE),files) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos

@@ -8,15 +8,15 @@ from contextlib import aclosing
 from typing import BinaryIO
 
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
+from hermes_ray.cluster.wire.client.stream_statuses import age_ms, figures_of
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness, StreamStatus
 from hermes_ray.cluster.wire.memory_file import MemoryFile, Receive, manifest_of, parts_of_file
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change, StreamSettings, check_possible
 from hermes_ray.cluster.wire.stream_state import state_of
-from hermes_ray.cluster.wire.stream_statuses import age_ms, figures_of
 from hermes_ray.config import StandingQuestion, VideoSettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.engine.answering.question_job import check_moment
+from hermes_ray.engine.answering.waiting.question_job import check_moment
 from hermes_ray.engine.async_answers import answer_events
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import (

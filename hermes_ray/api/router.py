@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from hermes_ray.cluster.control.bringup import ensure_cluster
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.control.bringup.cluster import ensure_cluster
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.config import Settings
 from hermes_ray.observability.logs import configure_logs
 

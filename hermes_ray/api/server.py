@@ -18,8 +18,8 @@ from hermes_ray.api.app import build
 from hermes_ray.api.keys.exposure import check_exposure
 from hermes_ray.api.schemas.questions import MAX_TIMEOUT_S
 from hermes_ray.client import HermesClient
-from hermes_ray.cluster.control.bringup import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
-from hermes_ray.cluster.control.metrics_port import metrics_address
+from hermes_ray.cluster.control.bringup.cluster import connect_ray, ensure_cluster, shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.control.bringup.metrics_port import metrics_address
 from hermes_ray.config import ApiSettings, Settings, referring_arguments
 from hermes_ray.errors import ApiUnreachable, ClusterError, ConfigError
 

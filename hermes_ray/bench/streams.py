@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import EngineSettings, MemorySettings
-from hermes_ray.engine.answering.answer_slab import AnswerSlab
-from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.answering.seats.answer_slab import AnswerSlab
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.view import MemoryView

@@ -1,7 +1,9 @@
 """Many streams and their questions on one device. ``StreamEngine`` (``engine.py``) is the front, with its thread.
 
-- ``encoding/``: waiting frames, what a step takes of them, the batched pass that writes them, compaction.
-- ``answering/``: waiting questions, prompts, private copies of memories, the batched passes that write answers.
+- ``encoding/``: ``waiting/`` frames and what a step takes of them, ``writing/`` them in batched passes, compaction, and
+  ``snapshots/`` of what was written.
+- ``answering/``: ``waiting/`` questions, ``tokens/`` of prompts and answers, and ``seats/``: private copies of memories
+  with the batched passes that read on them.
 - ``residency/``: which memories are in the slab, and where the others wait.
 - ``attention/``: what both kinds of pass compute over the cache.
 - ``graphs/``: what both need to be captured as CUDA graphs (``capturing.py``); their own parts are in

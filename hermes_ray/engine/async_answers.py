@@ -9,7 +9,7 @@ from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import HermesError
 
 if TYPE_CHECKING:
-    from hermes_ray.engine.answering.question_job import AnswerEvent
+    from hermes_ray.engine.answering.waiting.question_job import AnswerEvent
     from hermes_ray.engine.engine import StreamEngine
 
 

@@ -12,7 +12,7 @@ from hermes_ray.engine.answering.graphs.capturing import capture_readings
 from hermes_ray.engine.attention.flash import FLASH, Flash, Kernels, packed_attention
 from hermes_ray.engine.encoding.graphs.capturing import capture_frames, capture_vision
 from hermes_ray.engine.encoding.ingest import FrameIngest
-from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter
 from hermes_ray.engine.graphs.capture import Capture, CudaCapture
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.noise import slots_of_noise

@@ -11,19 +11,19 @@ from typing import Any, Self
 from hermes_ray.config import EngineSettings, MemorySettings, VideoSettings
 from hermes_ray.engine.answering.answer_stream import AnswerStream
 from hermes_ray.engine.answering.batch import AnswerBatch
-from hermes_ray.engine.answering.places import QuestionPlaces
-from hermes_ray.engine.answering.question_job import AnswerEvent, check_question
+from hermes_ray.engine.answering.waiting.places import QuestionPlaces
+from hermes_ray.engine.answering.waiting.question_job import AnswerEvent, check_question
 from hermes_ray.engine.capturing import Capturing, capture_passes, default_capturing
 from hermes_ray.engine.commands import CommandQueue
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap, Question, StreamStats
-from hermes_ray.engine.encoding.change import ChangeDetector
-from hermes_ray.engine.encoding.foreign import load_foreign
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
-from hermes_ray.engine.encoding.preparing import FramePreparation, Picture, ThumbnailMaker
-from hermes_ray.engine.encoding.scheduler import FrameScheduler
-from hermes_ray.engine.encoding.sieve import PatchSieve
-from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.encoding.snapshots.foreign import load_foreign
+from hermes_ray.engine.encoding.waiting.change import ChangeDetector
+from hermes_ray.engine.encoding.waiting.preparing import FramePreparation, Picture, ThumbnailMaker
+from hermes_ray.engine.encoding.waiting.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.waiting.sieve import PatchSieve
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.monitoring import EngineMonitor
 from hermes_ray.engine.residency.reference import Reference

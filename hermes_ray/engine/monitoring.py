@@ -6,7 +6,7 @@ from time import perf_counter
 from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.contracts import EngineStats
 from hermes_ray.engine.encoding.ingest import FrameIngest
-from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.tiers import Tier, layout

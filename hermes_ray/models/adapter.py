@@ -13,10 +13,10 @@ from transformers import PreTrainedTokenizerBase
 
 from hermes_ray.memory.policies.presets import LLAVA_K_END
 from hermes_ray.memory.transfer import to_device
-from hermes_ray.models.chat import Turn
-from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.rotary import RotaryTable
-from hermes_ray.models.vocabulary import GENERAL_EXAMPLES, unknown_words
+from hermes_ray.models.parts.chat import Turn
+from hermes_ray.models.parts.decoder import Decoder
+from hermes_ray.models.parts.rotary import RotaryTable
+from hermes_ray.models.parts.vocabulary import GENERAL_EXAMPLES, unknown_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import hashlib
 
 import torch
 
-from hermes_ray.models.decoder import Decoder
+from hermes_ray.models.parts.decoder import Decoder
 
 _SAMPLED = 64
 """Numbers read of each weight: enough to tell fine-tunes apart, little enough to cost nothing."""

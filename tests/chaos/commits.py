@@ -2,7 +2,7 @@
 
 import time
 
-from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.store.snapshot_store import SnapshotStore
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.config import Settings
 from hermes_ray.errors import SnapshotError

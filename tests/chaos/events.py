@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 
+from hermes_ray.cluster.memory_worker.frames.standing_rules import StandingRules
+from hermes_ray.cluster.memory_worker.frames.watched_frames import WatchedFrames
 from hermes_ray.cluster.memory_worker.meters import StandingMeters
-from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
-from hermes_ray.cluster.memory_worker.watched_frames import WatchedFrames
 from hermes_ray.cluster.wire.calls import call
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.config import KafkaSettings, Settings, StandingQuestion
 from hermes_ray.engine import Question, StreamEngine

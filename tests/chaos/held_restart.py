@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hermes_ray.cluster.wire.calls import call, fetch, find_actor
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer

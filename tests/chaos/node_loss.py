@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hermes_ray.api import server
 from hermes_ray.cluster.wire.calls import call
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView
 from hermes_ray.config import Settings, load
 from hermes_ray.errors import HermesError

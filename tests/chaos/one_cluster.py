@@ -26,7 +26,7 @@ from typing import Any, Self
 import psutil
 
 from hermes_ray.api import server
-from hermes_ray.cluster.control.bringup import connect_ray
+from hermes_ray.cluster.control.bringup.cluster import connect_ray
 from hermes_ray.config import Settings, load
 from hermes_ray.errors import HermesError
 from tests.chaos.faults import FaultInjector

@@ -16,9 +16,9 @@ from uuid import uuid4
 import pytest
 
 from hermes_ray import models
-from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.control.bringup.cluster import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.wire.calls import fetch, find_actor
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import NotReady, WorkerUnavailable

@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 from kafka import KafkaProducer
 
-from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.control.bringup.cluster import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.wire.calls import fetch, find_actor
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hermes_ray.cluster.control.bringup import shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.control.bringup.cluster import shutdown_cluster, wait_until_ready
 from hermes_ray.cluster.wire.calls import fetch, find_actor
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, EngineStats
 from hermes_ray.transport.embedded import EmbeddedBroker

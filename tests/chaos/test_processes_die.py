@@ -17,7 +17,7 @@ from rich.console import Console
 
 from hermes_ray import models
 from hermes_ray.api import server
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.config import Settings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics

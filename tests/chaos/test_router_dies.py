@@ -12,7 +12,7 @@ import ray
 from ray.util import list_named_actors
 
 from hermes_ray.api import server
-from hermes_ray.cluster.control.bringup import shutdown_cluster
+from hermes_ray.cluster.control.bringup.cluster import shutdown_cluster
 from hermes_ray.config import Settings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.message import FrameMessage

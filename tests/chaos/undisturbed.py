@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from hermes_ray import models
-from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+from hermes_ray.cluster.store.snapshot_store import SnapshotStore
 from hermes_ray.config import Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import Question

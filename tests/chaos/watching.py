@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from hermes_ray.cluster.wire.client import ClusterClient
+from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.errors import HermesError
 from tests.patience import LIMIT_S

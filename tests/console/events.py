@@ -18,7 +18,7 @@ from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.event import Event, EventEvidence
 from tests.unit.api.conftest import on_socket
-from tests.unit.api.test_standing_questions import FIXED, StandingBackend
+from tests.unit.api.events.test_standing_questions import FIXED, StandingBackend
 from tests.unit.events.conftest import line, match, store
 
 MAX_PICTURE_BYTES = 100_000

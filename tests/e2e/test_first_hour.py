@@ -22,8 +22,8 @@ from hermes_ray.video.world import QuestionWriter
 from tests.e2e.runs import HERMES, Run
 from tests.patience import LIMIT_S
 from tests.service import free_ports
-from tests.unit.video.http_camera import Exchange, HttpCamera
-from tests.unit.video.rtsp_server import RtspCamera
+from tests.unit.video.sources.http_camera import Exchange, HttpCamera
+from tests.unit.video.sources.rtsp_server import RtspCamera
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ from hermes_ray.bench.accuracy.items import Category, EvaluationStream
 from hermes_ray.bench.accuracy.variants import Variant
 from hermes_ray.bench.peers.streams import PeerStreams, peer_streams
 from hermes_ray.bench.streams import DirectStreams
-from hermes_ray.engine.encoding.grouping import group_frames
+from hermes_ray.engine.encoding.writing.grouping import group_frames
 from hermes_ray.engine.residency.stream_memory import TimedPixels
 from hermes_ray.models import ModelAdapter, VisualBlock
 

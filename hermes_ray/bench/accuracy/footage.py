@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.engine.encoding.change import ChangeDetector, small_picture
-from hermes_ray.engine.encoding.sieve import PatchSieve, SiftedGroup
+from hermes_ray.engine.encoding.waiting.change import ChangeDetector, small_picture
+from hermes_ray.engine.encoding.waiting.sieve import PatchSieve, SiftedGroup
 from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.models import FrameGroup, ModelAdapter
 from hermes_ray.video.world import Condition, Renderer, Traffic, World

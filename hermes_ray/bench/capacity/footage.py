@@ -6,7 +6,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.engine.encoding.change import differs, small_picture
+from hermes_ray.engine.encoding.waiting.change import differs, small_picture
 from hermes_ray.errors import ConfigError
 from hermes_ray.video.codec import encode_jpeg
 from hermes_ray.video.world import Renderer, Traffic, World

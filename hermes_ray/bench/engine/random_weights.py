@@ -16,7 +16,7 @@ from transformers import (
 
 from hermes_ray.bench.random_numbers import fill
 from hermes_ray.models import GuidanceTexts
-from hermes_ray.models.llava_onevision import LlavaOnevisionAdapter
+from hermes_ray.models.families.llava_onevision import LlavaOnevisionAdapter
 from hermes_ray.models.tiny import vocabulary
 from hermes_ray.models.tiny.architecture import IMAGE_MEAN, IMAGE_STD, MAX_POSITIONS, build_config
 from hermes_ray.models.tiny.tokenizer import build_tokenizer

@@ -15,7 +15,7 @@ from hermes_ray.bench.engine.plan import Shape
 from hermes_ray.bench.engine.random_weights import random_llava_onevision
 from hermes_ray.bench.features import FeatureBank, WithoutVision, ticket
 from hermes_ray.models import ModelAdapter
-from hermes_ray.models.loading import resolve_device, resolve_dtype
+from hermes_ray.models.loading.loading import resolve_device, resolve_dtype
 from hermes_ray.models.tiny.architecture import IMAGE_SIZE_PX
 from hermes_ray.video.world import Renderer, World
 

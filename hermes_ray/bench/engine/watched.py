@@ -7,7 +7,7 @@ from time import perf_counter
 from hermes_ray.bench.engine.subject import Subject
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import AnswerStream, Question, StreamEngine
-from hermes_ray.engine.answering.question_job import AnswerEvent
+from hermes_ray.engine.answering.waiting.question_job import AnswerEvent
 from hermes_ray.engine.contracts import StreamStats
 
 LIMIT_S = 300.0

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermes_ray.bench.accuracy.footage import TRAFFIC
+from hermes_ray.cluster.memory_worker.frames.standing_rules import StandingRules
+from hermes_ray.cluster.memory_worker.frames.watched_frames import WatchedFrames
 from hermes_ray.cluster.memory_worker.meters import StandingMeters
-from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
-from hermes_ray.cluster.memory_worker.watched_frames import WatchedFrames
 from hermes_ray.config import JournalSettings, KafkaSettings, StandingQuestion, StandingSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import StreamStats

@@ -13,8 +13,8 @@ from hermes_ray.bench.features import FeatureBank
 from hermes_ray.bench.llava_shapes import TOKENS_PER_FRAME
 from hermes_ray.bench.random_numbers import fill
 from hermes_ray.models import FrameGroup, GuidanceTexts, ModelAdapter, Turn, VisualBlock
-from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.rotary import RotaryTable
+from hermes_ray.models.parts.decoder import Decoder
+from hermes_ray.models.parts.rotary import RotaryTable
 from hermes_ray.models.tiny.architecture import MAX_POSITIONS
 from hermes_ray.models.tiny.tokenizer import build_tokenizer
 

@@ -11,8 +11,8 @@ from time import process_time
 import numpy as np
 
 from hermes_ray.bench.placement.plan import Plan
-from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
-from hermes_ray.cluster.control.placement import Move
+from hermes_ray.cluster.control.streams.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.streams.placement import Move
 from hermes_ray.cluster.wire.protocol import memory_worker_name
 
 _ROUND_S = 0.25

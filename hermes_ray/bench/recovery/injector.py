@@ -13,7 +13,7 @@ from hermes_ray.bench.recovery.load_generator import LoadGenerator
 from hermes_ray.bench.recovery.plan import Kind, Plan
 from hermes_ray.bench.recovery.restart import Restart, Victim
 from hermes_ray.client import HermesClient
-from hermes_ray.cluster.control.draining import drain, end_drain
+from hermes_ray.cluster.control.moves.draining import drain, end_drain
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ingest_worker_name, memory_worker_name
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, NotReady

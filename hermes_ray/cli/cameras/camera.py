@@ -13,7 +13,7 @@ from hermes_ray.cli.cameras.secrets import resolved
 from hermes_ray.cli.publish.packing import MessagePacker, Send, publish_all
 from hermes_ray.errors import HermesError, PublishFailed, SourceError
 from hermes_ray.video.codec import DecodeLimits
-from hermes_ray.video.sources.backoff import Backoff
+from hermes_ray.video.sources.cameras.backoff import Backoff
 from hermes_ray.video.sources.opening import open_source
 from hermes_ray.video.sources.punctual import punctual
 from hermes_ray.video.sources.watched import Watched

@@ -13,8 +13,8 @@ from hermes_ray.cli.cameras.secrets import resolved
 from hermes_ray.errors import HermesError
 from hermes_ray.video.codec import DecodeLimits
 from hermes_ray.video.codec.resize import fit
+from hermes_ray.video.sources.cameras.live import LiveSource
 from hermes_ray.video.sources.file import FileSource
-from hermes_ray.video.sources.live import LiveSource
 from hermes_ray.video.sources.opening import open_source
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hermes_ray.errors import SourceError
-from hermes_ray.video.sources.address import scheme_of, without_secrets
-from hermes_ray.video.sources.webcam import is_webcam
+from hermes_ray.video.sources.cameras.address import scheme_of, without_secrets
+from hermes_ray.video.sources.cameras.webcam import is_webcam
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -38,8 +38,8 @@ def drain(
             quiet_ray()
             import ray
 
-            from hermes_ray.cluster.control import draining
-            from hermes_ray.cluster.control.bringup import connect_ray
+            from hermes_ray.cluster.control.bringup.cluster import connect_ray
+            from hermes_ray.cluster.control.moves import draining
         with steps.step("joining Ray"), lifecycle.while_others_take_signals():
             lifecycle.at_end(ray.shutdown)
             connect_ray(settings.cluster, loaded.named_by("cluster.address"))

@@ -31,7 +31,7 @@ def list_models(
     """List published models of the supported families, with what they need."""
     if context.invoked_subcommand is not None:
         return
-    from hermes_ray.models.catalogue import PUBLISHED
+    from hermes_ray.models.loading.catalogue import PUBLISHED
 
     settings = load_settings(config_file, assignments).settings
     rate = settings.video.target_fps if fps is None else fps
@@ -71,8 +71,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check whether a model is complete, supported and fits this machine with these settings. Loads no weights."""
-    from hermes_ray.models.description import describe
-    from hermes_ray.models.inspection import inspect
+    from hermes_ray.models.loading.description import describe
+    from hermes_ray.models.loading.inspection import inspect
 
     settings = load_settings(config_file, assignments).settings
     named = settings.model.name if name is None else name
@@ -114,7 +114,7 @@ def _needs(settings: Settings, shape: Any, parameters: int) -> dict[str, Any]:
     """What the model takes of which device by the formula of docs/operator/sizing.md, and what that has; bytes."""
     import torch
 
-    from hermes_ray.models.loading import resolve_device, resolve_dtype
+    from hermes_ray.models.loading.loading import resolve_device, resolve_dtype
 
     device = resolve_device(settings.model.device)
     dtype = resolve_dtype(settings.model.dtype, device)

@@ -172,7 +172,7 @@ def check_ray() -> Check:
 def check_ray_cluster(settings: ClusterSettings, source: str) -> Check:
     """Check that the Ray cluster that is named can be joined."""
     from hermes_ray.cli.running.system import quiet_ray
-    from hermes_ray.cluster.control.ray_address import check_joinable, chosen_address
+    from hermes_ray.cluster.control.bringup.ray_address import check_joinable, chosen_address
 
     name = "Ray cluster"
     address = chosen_address(settings, source)
@@ -192,7 +192,7 @@ def check_device(device: str) -> Check:
     try:
         import torch
 
-        from hermes_ray.models.loading import resolve_device
+        from hermes_ray.models.loading.loading import resolve_device
 
         place = resolve_device(device)
     except (ImportError, HermesError) as error:

@@ -53,7 +53,7 @@ def remembering(loaded: LoadedSettings, named: Path | None, lifecycle: Lifecycle
     Raises:
         ConfigError: a directory is named and so is something that it contradicts, it cannot be used, or it is in use.
     """
-    from hermes_ray.cluster.control.ray_address import chosen_address
+    from hermes_ray.cluster.control.bringup.ray_address import chosen_address
 
     settings = loaded.settings
     address = chosen_address(settings.cluster, loaded.named_by("cluster.address"))

@@ -34,8 +34,8 @@ def start_system(
         import ray
 
         from hermes_ray.api import serve_proxy, server
-        from hermes_ray.cluster.control.bringup import connect_ray, shutdown_cluster
-        from hermes_ray.cluster.control.ray_address import chosen_address
+        from hermes_ray.cluster.control.bringup.cluster import connect_ray, shutdown_cluster
+        from hermes_ray.cluster.control.bringup.ray_address import chosen_address
 
     # Ray prints errors of its own to stdout, where a program may be reading our JSON.
     lifecycle.enter(redirect_stdout(sys.stderr))
@@ -104,7 +104,7 @@ def check_snapshots(settings: SnapshotSettings) -> None:
         ConfigError: no driver reads such a URL.
         SnapshotError: something cannot be written, listed or removed there.
     """
-    from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
+    from hermes_ray.cluster.store.snapshot_store import SnapshotStore
 
     if settings.url not in ("auto", None):
         SnapshotStore(settings).check()

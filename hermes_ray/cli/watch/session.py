@@ -19,14 +19,14 @@ from hermes_ray.cli.watch.conversation import converse
 from hermes_ray.cli.watch.moments import format_position
 from hermes_ray.cli.watch.plan import WatchPlan
 from hermes_ray.cli.watch.progress import how_far, showing_line
-from hermes_ray.cluster.memory_worker.loading import build_engine
+from hermes_ray.cluster.memory_worker.process.loading import build_engine
 from hermes_ray.config import Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import ConfigError
 from hermes_ray.transport.message import validate_stream_id
 from hermes_ray.video.codec import DecodeLimits
 from hermes_ray.video.sources.base import Source
-from hermes_ray.video.sources.live import LiveSource
+from hermes_ray.video.sources.cameras.live import LiveSource
 from hermes_ray.video.sources.opening import is_simulated, open_source, shown_name
 from hermes_ray.watching import Watching, export_memory, import_memory
 from hermes_ray.watching.watching import stream_name

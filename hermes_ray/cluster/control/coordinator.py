@@ -10,19 +10,19 @@ from functools import partial
 import ray
 
 from hermes_ray.cluster.control.carried_through import CarriedThrough
-from hermes_ray.cluster.control.confirmations import Confirmations
-from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
-from hermes_ray.cluster.control.erasure import StreamEraser
 from hermes_ray.cluster.control.event_keeping import EventKeeping
 from hermes_ray.cluster.control.generations.succession import Succession
-from hermes_ray.cluster.control.importing import StreamImporter
-from hermes_ray.cluster.control.known_streams import KnownStreams
-from hermes_ray.cluster.control.moves import StreamMover
+from hermes_ray.cluster.control.moves.mover import StreamMover
+from hermes_ray.cluster.control.moves.take_over import TakeOver
 from hermes_ray.cluster.control.standing_questions import StandingQuestions
-from hermes_ray.cluster.control.stored_streams import StoredStreams
-from hermes_ray.cluster.control.supervisor import Supervisor
-from hermes_ray.cluster.control.take_over import TakeOver
-from hermes_ray.cluster.control.unread_records import may_wait_unread
+from hermes_ray.cluster.control.streams.confirmations import Confirmations
+from hermes_ray.cluster.control.streams.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.streams.erasure import StreamEraser
+from hermes_ray.cluster.control.streams.importing import StreamImporter
+from hermes_ray.cluster.control.streams.known_streams import KnownStreams
+from hermes_ray.cluster.control.streams.stored_streams import StoredStreams
+from hermes_ray.cluster.control.streams.unread_records import may_wait_unread
+from hermes_ray.cluster.control.workers.supervisor import Supervisor
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
 from hermes_ray.cluster.wire.events import EVENT_SINK

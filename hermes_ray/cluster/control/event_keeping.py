@@ -9,9 +9,9 @@ from typing import Any
 
 import ray
 
-from hermes_ray.cluster.control.owed_erasures import OwedErasures
+from hermes_ray.cluster.control.streams.owed_erasures import OwedErasures
 from hermes_ray.cluster.event_sink.actor import EventSink
-from hermes_ray.cluster.memory_worker.snapshot_store import is_shared
+from hermes_ray.cluster.store.snapshot_store import is_shared
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.events import EVENT_SINK, EventHealth
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase

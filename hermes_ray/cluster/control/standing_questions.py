@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from hermes_ray.cluster.memory_worker.standing_store import StandingStore
+from hermes_ray.cluster.store.standing_store import StandingStore
 from hermes_ray.cluster.wire.standing import Definitions, Standing
 from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.errors import InvalidRequest, NotReady, SnapshotError, StandingQuestionExists, UnknownStandingQuestion

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import partial
 from threading import Thread
 
-from hermes_ray.cluster.ingest.commit_permit import CommitPermit, ask_coordinator
 from hermes_ray.cluster.ingest.loop import IngestLoop
+from hermes_ray.cluster.ingest.partitions.commit_permit import CommitPermit, ask_coordinator
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
 from hermes_ray.config import Settings

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hermes_ray.cluster.ingest.backlog import Backlog
-from hermes_ray.cluster.ingest.intake import Intake
+from hermes_ray.cluster.ingest.intake.intake import Intake
+from hermes_ray.cluster.ingest.partitions.backlog import Backlog
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.transport.record import Record
 

@@ -21,20 +21,20 @@ from collections import deque
 from collections.abc import Mapping
 from uuid import uuid4
 
-from hermes_ray.cluster.ingest.commit_permit import CommitPermit
-from hermes_ray.cluster.ingest.comparing import Comparing
 from hermes_ray.cluster.ingest.counts import StreamCounts
-from hermes_ray.cluster.ingest.delivery import Delivery
-from hermes_ray.cluster.ingest.durable_frames import DurableFrames
-from hermes_ray.cluster.ingest.intake import Intake, RecordIntake
+from hermes_ray.cluster.ingest.dead_letters.rejected_records import RejectedRecords
+from hermes_ray.cluster.ingest.delivery.delivery import Delivery
+from hermes_ray.cluster.ingest.delivery.durable_frames import DurableFrames
+from hermes_ray.cluster.ingest.delivery.sender import BatchSender
+from hermes_ray.cluster.ingest.intake.comparing import Comparing
+from hermes_ray.cluster.ingest.intake.intake import Intake, RecordIntake
+from hermes_ray.cluster.ingest.intake.streams import IngestStreams
 from hermes_ray.cluster.ingest.meters import IngestMeters
-from hermes_ray.cluster.ingest.offsets import AwaitedFrame
 from hermes_ray.cluster.ingest.outbox import Outbox, QueuedFrame
-from hermes_ray.cluster.ingest.partition_reader import PartitionReader
+from hermes_ray.cluster.ingest.partitions.commit_permit import CommitPermit
+from hermes_ray.cluster.ingest.partitions.offsets import AwaitedFrame
+from hermes_ray.cluster.ingest.partitions.partition_reader import PartitionReader
 from hermes_ray.cluster.ingest.record_gate import RecordGate
-from hermes_ray.cluster.ingest.rejected_records import RejectedRecords
-from hermes_ray.cluster.ingest.sender import BatchSender
-from hermes_ray.cluster.ingest.streams import IngestStreams
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
 from hermes_ray.config import Settings

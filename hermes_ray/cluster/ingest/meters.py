@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hermes_ray.cluster.ingest.intake import Intake
+from hermes_ray.cluster.ingest.intake.intake import Intake
 from hermes_ray.errors import (
     ClusterError,
     MediaError,

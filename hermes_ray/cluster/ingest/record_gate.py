@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 
-from hermes_ray.cluster.ingest.delivery import Delivery
-from hermes_ray.cluster.ingest.foreign_partitions import ForeignPartitions
+from hermes_ray.cluster.ingest.delivery.delivery import Delivery
+from hermes_ray.cluster.ingest.intake.streams import IngestStream, IngestStreams
 from hermes_ray.cluster.ingest.outbox import Outbox
-from hermes_ray.cluster.ingest.partition_reader import PartitionReader
-from hermes_ray.cluster.ingest.streams import IngestStream, IngestStreams
+from hermes_ray.cluster.ingest.partitions.foreign_partitions import ForeignPartitions
+from hermes_ray.cluster.ingest.partitions.partition_reader import PartitionReader
 from hermes_ray.cluster.wire.protocol import FramePosition, Resumption
 from hermes_ray.errors import ClusterError, EngineError, EngineFailed, HermesError, MediaError, MessageError
 from hermes_ray.observability.logs import get_logger

@@ -9,25 +9,25 @@ from uuid import uuid4
 
 import ray
 
-from hermes_ray.cluster.memory_worker.answer_desk import AnswerDesk
-from hermes_ray.cluster.memory_worker.event_outbox import EventOutbox
-from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE, Fence
-from hermes_ray.cluster.memory_worker.frame_desk import FrameDesk
-from hermes_ray.cluster.memory_worker.hosted_streams import HostedStreams
-from hermes_ray.cluster.memory_worker.lifeline import Lifeline
-from hermes_ray.cluster.memory_worker.loading import LoadingEngine
+from hermes_ray.cluster.memory_worker.answers.answer_desk import AnswerDesk
+from hermes_ray.cluster.memory_worker.frames.event_outbox import EventOutbox
+from hermes_ray.cluster.memory_worker.frames.frame_desk import FrameDesk
+from hermes_ray.cluster.memory_worker.frames.standing_rules import StandingRules
+from hermes_ray.cluster.memory_worker.frames.watched_frames import MOST_PENDING, WatchedFrames
+from hermes_ray.cluster.memory_worker.frames.withdrawals import Withdrawals
 from hermes_ray.cluster.memory_worker.meters import MemoryMeters
-from hermes_ray.cluster.memory_worker.pacing import Pace
-from hermes_ray.cluster.memory_worker.process_end import end_if_broken
-from hermes_ray.cluster.memory_worker.recently_asked import RecentlyAsked
-from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
-from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
-from hermes_ray.cluster.memory_worker.standing_store import StandingStore
-from hermes_ray.cluster.memory_worker.stream_changes import StreamChanges
-from hermes_ray.cluster.memory_worker.stream_keeper import StreamKeeper
-from hermes_ray.cluster.memory_worker.transfers import Transfers
-from hermes_ray.cluster.memory_worker.watched_frames import MOST_PENDING, WatchedFrames
-from hermes_ray.cluster.memory_worker.withdrawals import Withdrawals
+from hermes_ray.cluster.memory_worker.process.fencing import LEASE_SHARE, Fence
+from hermes_ray.cluster.memory_worker.process.lifeline import Lifeline
+from hermes_ray.cluster.memory_worker.process.loading import LoadingEngine
+from hermes_ray.cluster.memory_worker.process.process_end import end_if_broken
+from hermes_ray.cluster.memory_worker.streams.hosted_streams import HostedStreams
+from hermes_ray.cluster.memory_worker.streams.pacing import Pace
+from hermes_ray.cluster.memory_worker.streams.recently_asked import RecentlyAsked
+from hermes_ray.cluster.memory_worker.streams.stream_changes import StreamChanges
+from hermes_ray.cluster.memory_worker.streams.stream_keeper import StreamKeeper
+from hermes_ray.cluster.memory_worker.streams.transfers import Transfers
+from hermes_ray.cluster.store.snapshot_store import SnapshotStore
+from hermes_ray.cluster.store.standing_store import StandingStore
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
@@ -420,7 +420,9 @@ class StreamMemoryActor:
             here and no frame of it has been applied), or what the engine says. As a value, since Ray's way to raise
             costs milliseconds, and many are refused when many ask.
         """
-        from hermes_ray.engine.answering.question_job import check_moment  # not with this module: it loads torch
+        from hermes_ray.engine.answering.waiting.question_job import (
+            check_moment,  # not with this module: it loads torch
+        )
 
         self._meters.asked()
         try:

@@ -15,9 +15,10 @@ _LOOK_AGAIN_S = 0.02
 
 
 class Lifelines:
-    """Connections to the workers' processes; see :mod:`hermes_ray.cluster.memory_worker.lifeline`. For one event loop.
+    """Connections to the workers' processes; see :mod:`hermes_ray.cluster.memory_worker.process.lifeline`.
 
-    A process has ended if a connection to it has, and another one is refused. One that cannot be reached may live.
+    For one event loop. A process has ended if a connection to it has, and another one is refused. One that cannot be
+    reached may live.
 
     Args:
         ended: told the name of a worker and of its process that has ended.

@@ -161,7 +161,7 @@ class WorkerHealth:
         snapshots: how far they are behind; ``None`` without a store.
         silent_streams: by length of silence in seconds, its streams whose newest frame is at least so old.
         failing: its engine has failed, and its process is about to end because of that.
-        lifeline: host and port of :mod:`hermes_ray.cluster.memory_worker.lifeline`; ``None`` without one.
+        lifeline: host and port of :mod:`hermes_ray.cluster.memory_worker.process.lifeline`; ``None`` without one.
         asked: streams that were asked about in the last minutes, the last one first.
         standing: version of the standing questions that it knows.
         events_waiting: events that the broker has not confirmed.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from queue import SimpleQueue
 
-from hermes_ray.engine.answering.question_job import AnswerEvent, QuestionJob
+from hermes_ray.engine.answering.waiting.question_job import AnswerEvent, QuestionJob
 from hermes_ray.engine.contracts import Answer, AnswerToken, Question
 from hermes_ray.errors import EngineError, HermesError, QuestionTimeout
 

@@ -10,22 +10,22 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import EngineSettings
-from hermes_ray.engine.answering.answer_slab import AnswerSlab
 from hermes_ray.engine.answering.in_progress import AnswerInProgress
-from hermes_ray.engine.answering.options import cut, probabilities
-from hermes_ray.engine.answering.patience import Patience
-from hermes_ray.engine.answering.prompts import Prompts
-from hermes_ray.engine.answering.question_job import QuestionJob
-from hermes_ray.engine.answering.reading import Preview, Reading
-from hermes_ray.engine.answering.sampling import Peak, choose, new_generator, peaks
-from hermes_ray.engine.answering.sessions import Sessions
-from hermes_ray.engine.answering.stop_texts import StoppingText
-from hermes_ray.engine.answering.text import TextStream
+from hermes_ray.engine.answering.seats.answer_slab import AnswerSlab
+from hermes_ray.engine.answering.seats.reading import Preview, Reading
 from hermes_ray.engine.answering.token_meter import TokenMeter
-from hermes_ray.engine.answering.waiting import WaitingQuestions, is_overdue
+from hermes_ray.engine.answering.tokens.options import cut, probabilities
+from hermes_ray.engine.answering.tokens.prompts import Prompts
+from hermes_ray.engine.answering.tokens.sampling import Peak, choose, new_generator, peaks
+from hermes_ray.engine.answering.tokens.sessions import Sessions
+from hermes_ray.engine.answering.tokens.stop_texts import StoppingText
+from hermes_ray.engine.answering.tokens.text import TextStream
+from hermes_ray.engine.answering.waiting.patience import Patience
+from hermes_ray.engine.answering.waiting.question_job import QuestionJob
+from hermes_ray.engine.answering.waiting.questions import WaitingQuestions, is_overdue
 from hermes_ray.engine.contracts import AnswerToken
 from hermes_ray.engine.encoding.ingest import FrameIngest
-from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter
 from hermes_ray.engine.isolation import is_devices_end, let_go
 from hermes_ray.engine.residency.stream_memory import slot_of
 from hermes_ray.errors import EngineError, HermesError, QuestionFailed

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from hermes_ray.engine.answering.options import Branches
-from hermes_ray.engine.answering.question_job import QuestionJob
-from hermes_ray.engine.answering.reading import Reading
-from hermes_ray.engine.answering.stop_texts import StoppingText
+from hermes_ray.engine.answering.seats.reading import Reading
+from hermes_ray.engine.answering.tokens.options import Branches
+from hermes_ray.engine.answering.tokens.stop_texts import StoppingText
+from hermes_ray.engine.answering.waiting.question_job import QuestionJob
 from hermes_ray.engine.contracts import Answer, FrameEvidence, UnknownWords
 from hermes_ray.engine.residency.capture_times import CaptureTimes
 

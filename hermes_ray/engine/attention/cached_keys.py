@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.view import MemoryView, at_least_float32
-from hermes_ray.models.rotary import RotaryTable, turned
+from hermes_ray.models.parts.rotary import RotaryTable, turned
 
 
 def read_rotated(

@@ -14,7 +14,7 @@ from hermes_ray.engine.attention.packed import HeldRows, PackedAttentionKind, Pa
 from hermes_ray.engine.attention.row_by_row import RowByRow
 from hermes_ray.memory.slab import KVSlab
 from hermes_ray.memory.transfer import to_device
-from hermes_ray.models.rotary import RotaryTable, turned
+from hermes_ray.models.parts.rotary import RotaryTable, turned
 
 _HALF = (torch.float16, torch.bfloat16)
 _LARGEST_HEAD = 256

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.memory.slab import KVSlab
-from hermes_ray.models.rotary import RotaryTable
+from hermes_ray.models.parts.rotary import RotaryTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hermes_ray.engine.attention.cached_keys import read_rotated
 from hermes_ray.engine.attention.dot_product import attend, causal_mask
 from hermes_ray.engine.attention.packed import HeldRows, PackedRow, spans
 from hermes_ray.memory.slab import KVSlab
-from hermes_ray.models.rotary import RotaryTable
+from hermes_ray.models.parts.rotary import RotaryTable
 
 
 class RowByRow:

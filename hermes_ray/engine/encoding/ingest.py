@@ -8,19 +8,19 @@ from typing import Any
 from torch import Tensor
 
 from hermes_ray.engine.contracts import FramePicture, StreamStats
-from hermes_ray.engine.encoding import cuts
-from hermes_ray.engine.encoding.bookkeeping import BeforeStep, note_applied
-from hermes_ray.engine.encoding.change import ChangeDetector
-from hermes_ray.engine.encoding.frame_batch import FrameBatch, WaitingFrame
-from hermes_ray.engine.encoding.frame_queue import FrameQueue
 from hermes_ray.engine.encoding.graphs.vision import Vision
-from hermes_ray.engine.encoding.grouping import complete_groups, group_waiting
 from hermes_ray.engine.encoding.memory_map import HeldTokens, held_tokens
 from hermes_ray.engine.encoding.pictures import beginnings, must_ask_the_memory, note_thumbnails, picture_of
-from hermes_ray.engine.encoding.scheduler import FrameScheduler
-from hermes_ray.engine.encoding.sieve import PatchSieve, SiftedGroup
-from hermes_ray.engine.encoding.sifting import note_sifted, sift
-from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.encoding.snapshots import cuts
+from hermes_ray.engine.encoding.waiting.bookkeeping import BeforeStep, note_applied
+from hermes_ray.engine.encoding.waiting.change import ChangeDetector
+from hermes_ray.engine.encoding.waiting.frame_batch import FrameBatch, WaitingFrame
+from hermes_ray.engine.encoding.waiting.frame_queue import FrameQueue
+from hermes_ray.engine.encoding.waiting.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.waiting.sieve import PatchSieve, SiftedGroup
+from hermes_ray.engine.encoding.waiting.sifting import note_sifted, sift
+from hermes_ray.engine.encoding.writing.grouping import complete_groups, group_waiting
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter
 from hermes_ray.engine.isolation import together_or_each
 from hermes_ray.engine.residency.reference import Reference
 from hermes_ray.engine.residency.stream_memory import StreamMemory, slot_of

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from hermes_ray.engine.contracts import FramePicture
-from hermes_ray.engine.encoding.frame_batch import WaitingFrame
+from hermes_ray.engine.encoding.waiting.frame_batch import WaitingFrame
 from hermes_ray.engine.residency.stream_memory import StreamMemory, TimedPixels
 from hermes_ray.engine.residency.thumbnails import Thumbnail
 from hermes_ray.errors import FrameGone, UnknownFrame

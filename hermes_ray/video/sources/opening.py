@@ -5,14 +5,14 @@ from pathlib import Path
 
 from hermes_ray.errors import SourceError
 from hermes_ray.video.codec import DecodeLimits
-from hermes_ray.video.sources.address import HTTP_SCHEMES, RTSP_SCHEMES, scheme_of, without_secrets
 from hermes_ray.video.sources.base import Source
+from hermes_ray.video.sources.cameras.address import HTTP_SCHEMES, RTSP_SCHEMES, scheme_of, without_secrets
+from hermes_ray.video.sources.cameras.live import LiveSource
+from hermes_ray.video.sources.cameras.rtsp import RtspSource
+from hermes_ray.video.sources.cameras.webcam import WebcamSource, is_webcam
 from hermes_ray.video.sources.directory import PictureDirectory
 from hermes_ray.video.sources.file import FileSource
-from hermes_ray.video.sources.live import LiveSource
-from hermes_ray.video.sources.rtsp import RtspSource
 from hermes_ray.video.sources.simulated import SimulatedCamera
-from hermes_ray.video.sources.webcam import WebcamSource, is_webcam
 
 _SIMULATED = "sim"
 _MAX_SEED_DIGITS = 18
@@ -42,7 +42,7 @@ def open_source(
     Raises:
         SourceError: no such file, an address that cannot be used, or a seed that is no number. Never shows a password.
     """
-    from hermes_ray.video.sources.http import HttpSource  # loads an HTTP library, which few sources need
+    from hermes_ray.video.sources.cameras.http import HttpSource  # loads an HTTP library, which few sources need
 
     scheme = scheme_of(source)
     if scheme == _SIMULATED:
@@ -75,7 +75,7 @@ def shown_name(source: Source, named: str) -> str:
 
 def holds_password(source: Source) -> bool:
     """Whether the name of a source held a password."""
-    from hermes_ray.video.sources.http import HttpSource
+    from hermes_ray.video.sources.cameras.http import HttpSource
 
     return isinstance(source, HttpSource | RtspSource) and source.address.has_password
 

@@ -8,9 +8,9 @@ from hermes_ray.video.frame import Frame
 from hermes_ray.video.framing import Framing
 from hermes_ray.video.sampling import FrameSampler
 from hermes_ray.video.sources.base import Source
+from hermes_ray.video.sources.cameras.live import LiveSource
 from hermes_ray.video.sources.directory import PictureDirectory
 from hermes_ray.video.sources.file import FileSource
-from hermes_ray.video.sources.live import LiveSource
 
 
 def excerpt(frames: Iterable[Frame], seconds: float | None) -> Iterator[Frame]:

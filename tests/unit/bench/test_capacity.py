@@ -22,7 +22,7 @@ from hermes_ray.bench.capacity.run import report
 from hermes_ray.bench.capacity.search import most_carried, next_cameras
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.cli.bench.capacity import table
-from hermes_ray.engine.encoding.change import ChangeDetector, small_picture
+from hermes_ray.engine.encoding.waiting.change import ChangeDetector, small_picture
 from hermes_ray.engine.residency.reference import Reference
 
 PLAN = Plan(first=4, most=512)

@@ -11,8 +11,8 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import Question, StreamEngine
-from hermes_ray.engine.answering.answer_slab import AnswerSlab
-from hermes_ray.engine.encoding.writer import MemoryWriter
+from hermes_ray.engine.answering.seats.answer_slab import AnswerSlab
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter
 from hermes_ray.models import ModelAdapter
 from tests.unit.engine.conftest import as_processed, encode, pictures
 

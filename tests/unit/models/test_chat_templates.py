@@ -3,7 +3,7 @@
 import pytest
 
 from hermes_ray.errors import InvalidQuestion
-from hermes_ray.models.chat import Turn, split_template
+from hermes_ray.models.parts.chat import Turn, split_template
 from tests.unit.models.families import CHAT_TEMPLATE, VOCABULARY, build_tokenizer
 
 VIDEO = VOCABULARY["<|video_pad|>"]

@@ -13,11 +13,11 @@ from hermes_ray.cli.main import app
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import MissingWeights, UnsupportedModel
-from hermes_ray.models.catalogue import PUBLISHED
-from hermes_ray.models.families import FAMILIES
-from hermes_ray.models.inspection import inspect
-from hermes_ray.models.progress import download_bars
-from hermes_ray.models.weight_files import look_at_weights
+from hermes_ray.models.families.registry import FAMILIES
+from hermes_ray.models.loading.catalogue import PUBLISHED
+from hermes_ray.models.loading.inspection import inspect
+from hermes_ray.models.loading.progress import download_bars
+from hermes_ray.models.loading.weight_files import look_at_weights
 from tests.unit.models import families
 
 

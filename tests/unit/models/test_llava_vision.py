@@ -9,7 +9,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from hermes_ray import models
 from hermes_ray.models import FrameGroup, tiny
-from hermes_ray.models.pooling import pooling_matrix
+from hermes_ray.models.families.pooling import pooling_matrix
 from hermes_ray.models.tiny.architecture import build_config
 
 

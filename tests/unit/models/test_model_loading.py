@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from hermes_ray import models
 from hermes_ray.errors import ConfigError, MissingWeights, UnsupportedModel
-from hermes_ray.models.rotary import frequency_axes
+from hermes_ray.models.parts.rotary import frequency_axes
 from tests.unit.models import families
 
 

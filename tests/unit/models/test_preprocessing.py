@@ -14,7 +14,7 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize 
 from hermes_ray import models
 from hermes_ray.errors import UnsupportedMedia
 from hermes_ray.models import FrameGroup, ModelAdapter
-from hermes_ray.models.resizing import PixelLimits
+from hermes_ray.models.parts.resizing import PixelLimits
 from tests.unit.models import families
 from tests.unit.models.families import MAX_TOKENS_PER_FRAME, TOKEN_PX
 

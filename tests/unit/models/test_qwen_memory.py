@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hermes_ray.engine.encoding.frame_batch import FrameBatch
+from hermes_ray.engine.encoding.waiting.frame_batch import FrameBatch
 from hermes_ray.errors import MemoryFull
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
 from tests.unit.models.families import TOKENS_PER_SECOND

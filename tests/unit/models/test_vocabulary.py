@@ -8,8 +8,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from hermes_ray.models import tiny
+from hermes_ray.models.parts.vocabulary import nearest, unknown_words
 from hermes_ray.models.tiny.tokenizer import build_tokenizer
-from hermes_ray.models.vocabulary import nearest, unknown_words
 from hermes_ray.video.world import QuestionWriter, World
 from hermes_ray.video.world.questions import PLURALS, TASKS
 from hermes_ray.video.world.scene import COLOURS, KINDS

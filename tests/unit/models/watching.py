@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from hermes_ray.config import MemorySettings
-from hermes_ray.engine.answering.answer_slab import AnswerSlab
-from hermes_ray.engine.answering.reading import Preview, Reading
-from hermes_ray.engine.encoding.frame_batch import FrameBatch
+from hermes_ray.engine.answering.seats.answer_slab import AnswerSlab
+from hermes_ray.engine.answering.seats.reading import Preview, Reading
 from hermes_ray.engine.encoding.ingest import FrameIngest
-from hermes_ray.engine.encoding.scheduler import FrameScheduler
-from hermes_ray.engine.encoding.writer import MemoryWriter, StreamMemory
+from hermes_ray.engine.encoding.waiting.frame_batch import FrameBatch
+from hermes_ray.engine.encoding.waiting.scheduler import FrameScheduler
+from hermes_ray.engine.encoding.writing.writer import MemoryWriter, StreamMemory
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter
 from tests.unit.models.whole_video import QUESTION, Clip, chunked

@@ -10,8 +10,8 @@ import pytest
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import ConfigError, InvalidMemory, InvalidStreamId, SourceError, UnknownStream
+from hermes_ray.video.sources.cameras.http import HttpSource
 from hermes_ray.video.sources.file import FileSource
-from hermes_ray.video.sources.http import HttpSource
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from hermes_ray.watching import Watching, export_memory, import_memory, watch
 from tests.patience import LIMIT_S

@@ -11,7 +11,7 @@ from hermes_ray.cli.cameras.standing.reconcile import Wanted, bring_about
 from hermes_ray.config import StandingQuestion
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
-from hermes_ray.video.sources.backoff import Backoff
+from hermes_ray.video.sources.cameras.backoff import Backoff
 
 log = get_logger("hermes_ray.cameras")
 

@@ -124,7 +124,7 @@ class ClusterPlace:
 
 class _ClusterApi:
     def __init__(self, runner: asyncio.Runner, settings: Settings) -> None:
-        from hermes_ray.cluster.wire.client import ClusterClient
+        from hermes_ray.cluster.wire.client.client import ClusterClient
 
         self._runner = runner
         self._client = runner.run(ClusterClient.connect(settings))

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from hermes_ray.cluster.memory_worker.store_files import StoreFiles, translated
+from hermes_ray.cluster.store.store_files import StoreFiles, translated
 from hermes_ray.observability.logs import get_logger
 
 log = get_logger(__name__)

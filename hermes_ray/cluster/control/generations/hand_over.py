@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from hermes_ray.cluster.control.directory import StreamDirectory
+from hermes_ray.cluster.control.streams.directory import StreamDirectory
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.errors import HermesError

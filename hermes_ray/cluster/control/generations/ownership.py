@@ -8,8 +8,8 @@ from functools import partial
 
 from hermes_ray.cluster.control.generations.generation_store import GenerationStore
 from hermes_ray.cluster.control.generations.tenure import Tenure, Terms
-from hermes_ray.cluster.memory_worker.fencing import LEASE_SHARE
-from hermes_ray.cluster.memory_worker.snapshot_store import is_shared
+from hermes_ray.cluster.memory_worker.process.fencing import LEASE_SHARE
+from hermes_ray.cluster.store.snapshot_store import is_shared
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings
 from hermes_ray.errors import SnapshotError

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.generations.hand_over import HandOver
 from hermes_ray.cluster.control.generations.ownership import Ownership
-from hermes_ray.cluster.control.known_streams import KnownStreams
-from hermes_ray.cluster.control.supervisor import Supervisor
+from hermes_ray.cluster.control.streams.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.streams.known_streams import KnownStreams
+from hermes_ray.cluster.control.workers.supervisor import Supervisor
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.cluster.wire.protocol import Assignment

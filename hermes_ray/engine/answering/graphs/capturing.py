@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
-from hermes_ray.engine.answering.answer_slab import AnswerSlab
 from hermes_ray.engine.answering.graphs.decoding import DecodePass
 from hermes_ray.engine.answering.graphs.questions import QuestionPass
 from hermes_ray.engine.answering.graphs.readings import ReadingGraphs
-from hermes_ray.engine.answering.reading import Reading
+from hermes_ray.engine.answering.seats.answer_slab import AnswerSlab
+from hermes_ray.engine.answering.seats.reading import Reading
 from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.graphs.buckets import question_buckets, seat_buckets
 from hermes_ray.engine.graphs.capture import Capture
@@ -17,8 +17,8 @@ from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.matching import check
 from hermes_ray.engine.graphs.noise import shared_out
 from hermes_ray.memory.slab import KVSlab
-from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.rotary import RotaryTable
+from hermes_ray.models.parts.decoder import Decoder
+from hermes_ray.models.parts.rotary import RotaryTable
 
 _NOT_FULL = 3
 """Tokens that a pass has room for and does not get when it is compared."""

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes_ray.engine.answering.seat_cache import SeatCache
+from hermes_ray.engine.answering.seats.seat_cache import SeatCache
 from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.head_rows import HeadRows, per_head
 from hermes_ray.engine.graphs.numbers import Numbers
 from hermes_ray.engine.graphs.whole_cache import beyond, weights_on
-from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.rotary import RotaryTable, turned
+from hermes_ray.models.parts.decoder import Decoder
+from hermes_ray.models.parts.rotary import RotaryTable, turned
 
 
 class QuestionPass:

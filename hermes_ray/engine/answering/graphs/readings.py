@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hermes_ray.engine.answering.graphs.decoding import DecodePass
 from hermes_ray.engine.answering.graphs.questions import QuestionPass
-from hermes_ray.engine.answering.reading import Reading
+from hermes_ray.engine.answering.seats.reading import Reading
 from hermes_ray.engine.graphs.buckets import smallest
 from hermes_ray.engine.graphs.counts import PassCounts
 

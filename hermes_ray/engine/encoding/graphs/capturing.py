@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from hermes_ray.engine.attention.flash import Kernels
-from hermes_ray.engine.encoding.decoder_pass import Encoder
 from hermes_ray.engine.encoding.graphs.frames import FrameGraphs, FramePass
 from hermes_ray.engine.encoding.graphs.gathered import GatheredSlots
 from hermes_ray.engine.encoding.graphs.probes import ProbePass
 from hermes_ray.engine.encoding.graphs.vision import VisionGraphs, VisionPass
-from hermes_ray.engine.encoding.probing import ProbeSet
-from hermes_ray.engine.encoding.rows import EncodeRow
+from hermes_ray.engine.encoding.writing.decoder_pass import Encoder
+from hermes_ray.engine.encoding.writing.probing import ProbeSet
+from hermes_ray.engine.encoding.writing.rows import EncodeRow
 from hermes_ray.engine.graphs.buckets import block_buckets, frame_shapes
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.counts import PassCounts

@@ -8,14 +8,14 @@ from torch import Tensor
 from hermes_ray.engine.attention.flash import Kernels
 from hermes_ray.engine.encoding.graphs.gathered import GatheredSlots
 from hermes_ray.engine.encoding.graphs.probes import ProbePass
-from hermes_ray.engine.encoding.rows import EncodeRow, PackedRows
+from hermes_ray.engine.encoding.writing.rows import EncodeRow, PackedRows
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.counts import PassCounts
 from hermes_ray.engine.graphs.head_rows import HeadRows, per_head
 from hermes_ray.engine.graphs.numbers import Numbers
 from hermes_ray.memory.slab import KVSlab
-from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.rotary import RotaryTable, turned
+from hermes_ray.models.parts.decoder import Decoder
+from hermes_ray.models.parts.rotary import RotaryTable, turned
 
 
 class FramePass:

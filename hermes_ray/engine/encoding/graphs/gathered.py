@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hermes_ray.memory.slab import KVSlab
-from hermes_ray.models.rotary import RotaryTable, turned
+from hermes_ray.models.parts.rotary import RotaryTable, turned
 
 
 class GatheredSlots:

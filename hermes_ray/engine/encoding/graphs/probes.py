@@ -11,13 +11,13 @@ from torch import Tensor
 
 from hermes_ray.engine.attention.dot_product import causal_mask
 from hermes_ray.engine.encoding.graphs.gathered import GatheredSlots
-from hermes_ray.engine.encoding.rows import EncodeRow, ProbeSpan
+from hermes_ray.engine.encoding.writing.rows import EncodeRow, ProbeSpan
 from hermes_ray.engine.graphs.capture import Capture
 from hermes_ray.engine.graphs.numbers import Numbers
 from hermes_ray.engine.graphs.whole_cache import beyond, weights_on
 from hermes_ray.memory.slab import KVSlab
-from hermes_ray.models.decoder import Decoder
-from hermes_ray.models.rotary import RotaryTable, turned
+from hermes_ray.models.parts.decoder import Decoder
+from hermes_ray.models.parts.rotary import RotaryTable, turned
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from hermes_ray.engine import StreamEngine
 from tests.unit.api.conftest import STREAM, eventually
 from tests.unit.api.keys.conftest import MakeKey, Serve, bearer
-from tests.unit.api.test_memory_files import unread
+from tests.unit.api.streams.test_memory_files import unread
 
 EXPORT = f"/v1/streams/{STREAM}/export"
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from hermes_ray.cli.main import app
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
-from tests.unit.video.http_camera import HttpCamera, motion_jpeg
-from tests.unit.video.rtsp_server import RtspCamera
+from tests.unit.video.sources.http_camera import HttpCamera, motion_jpeg
+from tests.unit.video.sources.rtsp_server import RtspCamera
 
 
 @pytest.fixture

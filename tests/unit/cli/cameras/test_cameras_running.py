@@ -19,10 +19,10 @@ from hermes_ray.cli.cameras.supervisor import Supervisor
 from hermes_ray.cli.cameras.table import cameras_table
 from hermes_ray.errors import BrokerUnavailable, ConfigError
 from hermes_ray.video.codec import DecodeLimits, SegmentEncoder, decode
-from hermes_ray.video.sources.backoff import Backoff
+from hermes_ray.video.sources.cameras.backoff import Backoff
 from tests.patience import LIMIT_S
 from tests.terminal import lines_of, lines_with
-from tests.unit.video.rtsp_server import RtspCamera
+from tests.unit.video.sources.rtsp_server import RtspCamera
 
 
 class Inbox:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from hermes_ray.cluster.control.standing_questions import StandingQuestions
-from hermes_ray.cluster.memory_worker.snapshot_store import SnapshotStore
-from hermes_ray.cluster.memory_worker.standing_rules import StandingRules
-from hermes_ray.cluster.memory_worker.standing_store import StandingStore
+from hermes_ray.cluster.memory_worker.frames.standing_rules import StandingRules
+from hermes_ray.cluster.store.snapshot_store import SnapshotStore
+from hermes_ray.cluster.store.standing_store import StandingStore
 from hermes_ray.config import Settings, SnapshotSettings, StandingQuestion, StandingSettings
 from hermes_ray.errors import (
     InvalidRequest,
@@ -17,7 +17,7 @@ from hermes_ray.errors import (
     StandingQuestionExists,
     UnknownStandingQuestion,
 )
-from tests.unit.cluster.memory_worker.faulty_store import FaultyFileSystem, on
+from tests.unit.cluster.store.faulty_store import FaultyFileSystem, on
 
 
 def question(name: str, **fields: object) -> StandingQuestion:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hermes_ray.cluster.ingest.counts import StreamCounts
-from hermes_ray.cluster.ingest.intake import Intake
+from hermes_ray.cluster.ingest.intake.intake import Intake
 from hermes_ray.cluster.wire.protocol import FramePosition
 from hermes_ray.transport.record import Record
 

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 
 import psutil
 
-from hermes_ray.cluster.memory_worker.lifeline import Lifeline
+from hermes_ray.cluster.memory_worker.process.lifeline import Lifeline
 from hermes_ray.cluster.wire.lifelines import Lifelines
 from tests.patience import LIMIT_S
 
 _HOLDS_ONE = """
 import asyncio
-from hermes_ray.cluster.memory_worker.lifeline import Lifeline
+from hermes_ray.cluster.memory_worker.process.lifeline import Lifeline
 
 async def main():
     print(*await Lifeline("127.0.0.1").address(), flush=True)

@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 
 from hermes_ray.cluster.wire.calls import RESTART_S
+from hermes_ray.cluster.wire.client.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.contracts import Location
-from hermes_ray.cluster.wire.question_suspects import QuestionSuspects
 from hermes_ray.cluster.wire.suspects import Suspects
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import EngineFailed, HermesError, QuestionFailed, QuestionTimeout, WorkerLost

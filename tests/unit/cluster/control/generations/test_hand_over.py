@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_ray.cluster.control.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.generations.hand_over import HandOver
+from hermes_ray.cluster.control.streams.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, WorkerHealth
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.errors import WorkerUnavailable
-from tests.unit.cluster.control.test_readiness import INGEST, MEMORY
+from tests.unit.cluster.control.workers.test_readiness import INGEST, MEMORY
 
 STOP = Assignment(epoch=100)
 COMMITS_END_S = 70.0

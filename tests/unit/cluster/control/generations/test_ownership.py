@@ -12,7 +12,7 @@ from hermes_ray.cluster.control.generations.ownership import Ownership
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings
 from tests.patience import LIMIT_S
-from tests.unit.cluster.memory_worker.faulty_store import FaultyFileSystem, ForeignError
+from tests.unit.cluster.store.faulty_store import FaultyFileSystem, ForeignError
 
 
 def ownership(url: str | None) -> Ownership:

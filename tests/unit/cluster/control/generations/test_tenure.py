@@ -10,7 +10,7 @@ from hermes_ray.cluster.control.generations.generation_store import GenerationSt
 from hermes_ray.cluster.control.generations.tenure import Tenure, Terms
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.errors import SnapshotError
-from tests.unit.cluster.memory_worker.faulty_store import FaultyFileSystem, ForeignError, on
+from tests.unit.cluster.store.faulty_store import FaultyFileSystem, ForeignError, on
 
 TERMS = Terms(commit_s=48.0, stale_after_s=70.0)
 BEAT_S = 5.0

@@ -1,0 +1,1 @@
+"""Records that cannot be used, until each one's dead letter is safe."""

@@ -1,0 +1,1 @@
+"""From a question that is handed in to what its answer has to say."""

@@ -1,0 +1,1 @@
+"""Between words and tokens: conversations, prompts, sampling, options, texts that end an answer. Knows no memory."""

@@ -1,0 +1,1 @@
+"""Frames before they are encoded: prepared, compared, in line, and chosen for a step."""

@@ -1,0 +1,1 @@
+"""Frames into the slab: the passes that encode and probe them, and compaction."""

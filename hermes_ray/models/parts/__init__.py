@@ -1,0 +1,1 @@
+"""What adapters are made of: decoder, rotary positions, pictures to pixels, the text around a video."""

@@ -1,0 +1,1 @@
+"""Cameras: sources that are live, and read through any number of disconnections."""

@@ -1,0 +1,131 @@
+"""A topic is given more partitions while it is read: the new ones are read too, and streams that come to them go on."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+
+import numpy as np
+import pytest
+
+from hermes_ray.cluster.control.bringup.cluster import shutdown_cluster, wait_until_ready
+from hermes_ray.cluster.wire.calls import fetch, find_actor
+from hermes_ray.cluster.wire.client.client import ClusterClient
+from hermes_ray.cluster.wire.protocol import FrameBatch, FramePosition, Mark
+from hermes_ray.config import Settings
+from hermes_ray.errors import NotReady
+from hermes_ray.transport.consumer import PartitionConsumer
+from hermes_ray.transport.message import FrameMessage
+from hermes_ray.transport.producer import FrameProducer
+from hermes_ray.transport.publisher import Delivery
+from hermes_ray.transport.topics import ensure_topics
+from hermes_ray.video.sampling import FrameSampler
+from tests.chaos.undisturbed import FRAME_BY_FRAME, selected, undisturbed
+from tests.durable_broker import DurableBroker
+from tests.integration.ingest.test_ingest_partitions import PICTURE, START_MS, has, process_of, seen
+from tests.own_cluster import own_cluster
+from tests.patience import LIMIT_S
+
+pytestmark = pytest.mark.integration
+
+STREAMS = tuple(f"cam-{number}" for number in range(8))
+BEFORE, AFTER = 2, 6
+FRAMES = 12
+TARGET_FPS = 2.0
+
+
+@pytest.fixture(scope="module")
+def settings(
+    ray_cluster: None, durable_broker: DurableBroker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    settings = own_cluster(
+        durable_broker,
+        memory={"slots": len(STREAMS) + 1},
+        engine=FRAME_BY_FRAME,
+        kafka={"frames_partitions": BEFORE},
+        video={"target_fps": TARGET_FPS},
+        snapshots={"url": str(tmp_path_factory.mktemp("snapshots")), "interval_s": 1.0},
+        cluster={"memory_workers": 1, "ingest_workers": 2, "ingest_worker_cpus": 0.5},
+    )
+    ensure_topics(settings.kafka)
+    wait_until_ready(settings, LIMIT_S)
+    yield settings
+    shutdown_cluster(settings)
+
+
+def message(stream: str, number: int) -> FrameMessage:
+    return FrameMessage(stream, PICTURE, "image/jpeg", START_MS + 500 * number)
+
+
+def publish(settings: Settings, numbers: range, streams: Sequence[str] = STREAMS) -> dict[str, Delivery]:
+    """Frames of these streams, half a second of capture time apart. Returns the place of each stream's last.
+
+    One by one: of a batch of many records, the broker tells a wrong end to whoever does not read the partition.
+    """
+    with FrameProducer(settings.kafka) as producer:  # anew, so that it knows the partitions of now
+        for number in numbers:
+            at = {stream: producer.send(message(stream, number)).result(30) for stream in streams}
+    return at
+
+
+async def until(condition: Callable[[PartitionConsumer], bool], settings: Settings) -> None:
+    deadline_s = time.monotonic() + LIMIT_S
+    with PartitionConsumer(settings.kafka) as consumer:
+        while not condition(consumer):
+            assert time.monotonic() < deadline_s, f"not in {LIMIT_S} s"
+            await asyncio.sleep(0.2)
+
+
+async def test_streams_go_on_in_order_over_partitions_that_a_live_topic_was_given(
+    settings: Settings, durable_broker: DurableBroker
+) -> None:
+    client = await ClusterClient.connect(settings)
+    topic = settings.kafka.frames_topic
+    publish(settings, range(FRAMES))
+    await seen(client, has(FRAMES, *STREAMS))
+    workers = ("ingest-0", "ingest-1")
+    processes = {name: process_of(settings, name) for name in workers}
+    for process in processes.values():  # so that former and new partitions both have something unread
+        os.kill(process, signal.SIGSTOP)
+    try:
+        former = publish(settings, range(FRAMES, 2 * FRAMES))
+        durable_broker.add_partitions(settings.kafka.frames_topic, AFTER)
+        await until(lambda consumer: consumer.partitions_for(topic) == list(range(AFTER)), settings)
+        present = publish(settings, range(2 * FRAMES, 3 * FRAMES))
+    finally:
+        for process in processes.values():
+            os.kill(process, signal.SIGCONT)
+    assert any(present[stream].partition != former[stream].partition for stream in STREAMS)
+    ends = {
+        place.partition: place.offset + 1
+        for places in (former, present)
+        for place in sorted(places.values(), key=attrgetter("offset"))
+    }
+    streams = await seen(client, has(3 * FRAMES, *STREAMS))
+    for status in streams.values():
+        assert status.ingest is not None
+        assert status.ingest.frames_late == 0
+    await until(lambda consumer: all(consumer.committed((topic, p)) == end for p, end in ends.items()), settings)
+    assert {name: process_of(settings, name) for name in workers} == processes
+    frames = {stream: selected(settings, [message(stream, n) for n in range(3 * FRAMES)]) for stream in STREAMS}
+    assert all(len(kept) == 3 * FRAMES for kept in frames.values())
+    with undisturbed(settings, len(STREAMS)) as oracle:
+        oracle.assert_equal(frames, [])
+
+
+async def test_frames_older_than_what_another_ingest_worker_brought_are_not_applied(settings: Settings) -> None:
+    client = await ClusterClient.connect(settings)
+    publish(settings, range(FRAMES), ["other"])
+    status = (await seen(client, has(FRAMES, "other")))["other"]
+    elsewhere = FramePosition(AFTER, 0, 0)  # on a partition on which the stream was never seen
+    mark = Mark("", elsewhere, FrameSampler(TARGET_FPS).state())
+    late = FrameBatch(
+        "other", status.location.epoch, [np.zeros((48, 64, 3), np.uint8)], [START_MS + 250], [0], [elsewhere], mark
+    )
+    owner = find_actor(status.location.worker, settings.cluster.namespace)
+    with pytest.raises(NotReady, match="newer frames"):
+        fetch(owner.ingest.remote(late), "the owner", timeout_s=30)
+    memory = (await client.stream("other")).memory
+    assert (memory.frames_seen, memory.as_of_ms) == (FRAMES, status.memory.as_of_ms)
