@@ -11,7 +11,7 @@ _INTRODUCTION = """\
 
 `GET /metrics`, on the API and on the metrics port, shows the whole system in Prometheus' text format, or in OpenMetrics
 where the client asks for it. This page is generated from the table that makes the metrics
-([metrics.py](../hermes_ray/observability/metrics.py)).
+([metrics](../hermes_ray/observability/metrics)).
 
 **Where the numbers come from.** Every worker counts for itself and hands its counts over whenever the Coordinator asks
 how it is, four times a second; the Coordinator keeps the newest of each. A scrape is one call to the Coordinator: it
@@ -21,7 +21,7 @@ waits for no worker, and every API replica shows the same numbers, so scrape the
 `hermes_worker_up` is 0. Its next process counts from zero, which `rate` and `increase` take for what it is. Without
 the Coordinator only `hermes_build_info` and `hermes_coordinator_up` (then 0) are there, a gap of about two seconds.
 
-**Labels.** `worker` is the actor's name, `reason` an error code of [errors.py](../hermes_ray/errors.py), `partition` a
+**Labels.** `worker` is the actor's name, `reason` an error code of [errors](../hermes_ray/errors), `partition` a
 Kafka partition. Metrics with the label `stream` exist only with `metrics.per_stream: true`: one series per camera.
 Durations of the engine are those of its thread; on a GPU, work that is still queued shows in the next step.
 

@@ -18,7 +18,7 @@ _TABLE_HEAD = "| setting | type | default | meaning |\n|---|---|---|---|\n"
 _PREAMBLE = """\
 # Configuration
 
-<!-- Written by `hermes config --reference`; a test compares. Change the descriptions in hermes_ray/config/tree.py. -->
+<!-- Written by `hermes config --reference`; a test compares. Change the descriptions in hermes_ray/config/. -->
 
 One tree of settings. Later sources win:
 
