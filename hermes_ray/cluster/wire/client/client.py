@@ -1,15 +1,13 @@
 """ClusterClient: how the HTTP API, or any other process on the cluster, reads and asks streams."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
-from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
 from hermes_ray.cluster.wire.client.answer_channels import AnswerChannels
-from hermes_ray.cluster.wire.client.question_suspects import QuestionSuspects
+from hermes_ray.cluster.wire.client.asking import Asking
+from hermes_ray.cluster.wire.client.owners import StreamOwners
 from hermes_ray.cluster.wire.client.shared_call import SharedCall
 from hermes_ray.cluster.wire.client.stream_statuses import StreamStatuses, Survey, figures_of, merged
 from hermes_ray.cluster.wire.contracts import Erasure, IngestCounts, Location, Readiness, StreamStatus
@@ -23,12 +21,9 @@ from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, MemoryMap, Question
 from hermes_ray.errors import (
-    EngineFailed,
     HermesError,
     NotReady,
-    StaleEpoch,
     StreamExists,
-    TakenOver,
     UnknownStream,
     WorkerUnavailable,
 )
@@ -38,8 +33,6 @@ from hermes_ray.observability.stats import StreamFigures, SystemStats
 
 log = get_logger(__name__)
 
-_ANSWER_LIMIT_S = 5.0
-"""For everything but answers; these calls wait for no model."""
 _MAP_LIMIT_S = 20.0
 """A map or a picture waits for a step of the engine, and behind others."""
 _DRAIN_LIMIT_S = 10.0
@@ -48,8 +41,6 @@ _RESET_LIMIT_S = 40.0
 """Longer than the Coordinator waits for the stream's owner."""
 _STORE_LIMIT_S = 30.0
 """For a slow snapshot store."""
-_MOST_PAUSE_S = 0.5
-"""Between two tries of a question that waits: another worker may have its stream long before the former one is back."""
 _ERASE_LIMIT_S = 60.0
 """The same; and a move that is under way, and the broker."""
 _TRANSFER_LIMIT_S = 30.0
@@ -67,14 +58,12 @@ class ClusterClient:
     """
 
     def __init__(self, namespace: str, max_lag_s: float) -> None:
-        self._namespace = namespace
         self._statuses = StreamStatuses(max_lag_s)
         self._listing = SharedCall(self._list)
-        self._handles: dict[str, Actor] = {}
-        self._locations: dict[str, Location] = {}
-        self._suspects = QuestionSuspects()
-        self._channels = AnswerChannels(self._handle, self._ended)
-        self.events: Events = RemoteEvents(self._call)
+        self._owners = StreamOwners(namespace, forgotten=lambda worker: self._channels.forget(worker))
+        self._channels = AnswerChannels(self._owners.handle, self._owners.ended)
+        self._asking = Asking(self._owners, self._channels)
+        self.events: Events = RemoteEvents(self._owners.call)
         """What standing questions and journals found out."""
         self._active = True
 
@@ -87,7 +76,7 @@ class ClusterClient:
         """
         client = cls(settings.cluster.namespace, settings.video.max_lag_s)
         try:
-            client._handle(COORDINATOR)
+            client._owners.handle(COORDINATOR)
         except WorkerUnavailable as error:
             raise NotReady("the cluster has not been brought up: there is no Coordinator") from error
         return client
@@ -95,14 +84,14 @@ class ClusterClient:
     async def readiness(self) -> Readiness:
         """Whether the system can serve, and what is missing if not. Raises nothing: what fails is what is missing."""
         try:
-            return await self._call(COORDINATOR, "readiness")
+            return await self._owners.call(COORDINATOR, "readiness")
         except HermesError as error:
             return Readiness(False, (f"{COORDINATOR}: {error}",))
 
     async def is_active(self) -> bool:
         """Whether no other cluster has taken over, as far as is known. Raises nothing, and waits a second at most."""
         try:
-            phase = await self._call(COORDINATOR, "phase", limit_s=_STATS_LIMIT_S)
+            phase = await self._owners.call(COORDINATOR, "phase", limit_s=_STATS_LIMIT_S)
             self._active = phase is not TenurePhase.OVER
         except HermesError as error:
             log.debug("not known whether another cluster has taken over", error=str(error))
@@ -117,12 +106,12 @@ class ClusterClient:
         return await self._listing()
 
     async def _list(self) -> list[StreamStatus]:
-        view: ClusterView = await self._call(COORDINATOR, "view")
-        self._locations = dict(view.locations)
+        view: ClusterView = await self._owners.call(COORDINATOR, "view")
+        self._owners.locations = dict(view.locations)
         counts, reports, restoring = await asyncio.gather(
             self._counts(view),
-            self._ask_all(view.memory_workers, "reports"),
-            self._ask_all(view.memory_workers, "restoring"),
+            self._owners.ask_all(view.memory_workers, "reports"),
+            self._owners.ask_all(view.memory_workers, "restoring"),
         )
         return await asyncio.to_thread(self._statuses.all, Survey(view, reports, restoring, counts))
 
@@ -134,10 +123,10 @@ class ClusterClient:
         """
         try:
             async with asyncio.timeout(_STATS_LIMIT_S):
-                workers = await self._call(COORDINATOR, "worker_stats")
-                problems = await self._call(COORDINATOR, "question_problems")
-                events = await self._call(COORDINATOR, "event_stats")
-                phase: TenurePhase = await self._call(COORDINATOR, "phase")
+                workers = await self._owners.call(COORDINATOR, "worker_stats")
+                problems = await self._owners.call(COORDINATOR, "question_problems")
+                events = await self._owners.call(COORDINATOR, "event_stats")
+                phase: TenurePhase = await self._owners.call(COORDINATOR, "phase")
         except (HermesError, TimeoutError) as error:
             log.warning("no stats", error=str(error))
             return SystemStats(coordinator_up=False)
@@ -146,7 +135,7 @@ class ClusterClient:
 
     async def report_question_problems(self, router: str, totals: Mapping[str, int]) -> None:
         """Tell the Coordinator which questions a router process has seen fail; see ``Backend``."""
-        await self._call(COORDINATOR, "count_question_problems", router, totals)
+        await self._owners.call(COORDINATOR, "count_question_problems", router, totals)
 
     async def drain(self, worker: str, *, draining: bool) -> None:
         """Have a memory worker hand all of its streams over, and get none; or end that. Returns at once.
@@ -155,7 +144,7 @@ class ClusterClient:
             UnknownWorker: there is no memory worker of that name.
             WorkerUnavailable: it does not answer, or the Coordinator.
         """
-        await self._call(COORDINATOR, "drain", worker, draining, limit_s=_DRAIN_LIMIT_S)
+        await self._owners.call(COORDINATOR, "drain", worker, draining, limit_s=_DRAIN_LIMIT_S)
 
     async def _stream_figures(self) -> Mapping[str, StreamFigures]:
         try:
@@ -173,7 +162,7 @@ class ClusterClient:
         Raises:
             UnknownStream: no frame of it has come.
         """
-        return await self._locate(stream_id)
+        return await self._owners.locate(stream_id)
 
     async def stream(self, stream_id: str) -> StreamStatus:
         """One stream.
@@ -184,8 +173,8 @@ class ClusterClient:
             WorkerUnavailable: its owner is away.
         """
         report: StreamReport
-        location, report = await self._look(stream_id, "report")
-        counts = await self._counts(await self._call(COORDINATOR, "members"))
+        location, report = await self._owners.look(stream_id, "report")
+        counts = await self._counts(await self._owners.call(COORDINATOR, "members"))
         return self._statuses.one(stream_id, location, report, counts.get(stream_id))
 
     async def memory_map(self, stream_id: str) -> MemoryMap:
@@ -195,7 +184,7 @@ class ClusterClient:
             UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
-        _, drawn = await self._look(stream_id, "memory_map", limit_s=_MAP_LIMIT_S)
+        _, drawn = await self._owners.look(stream_id, "memory_map", limit_s=_MAP_LIMIT_S)
         return drawn
 
     async def examples(self, stream_id: str) -> tuple[str, ...]:
@@ -204,7 +193,7 @@ class ClusterClient:
         Raises:
             UnknownStream, NotReady, WorkerUnavailable: as for :meth:`stream`.
         """
-        _, examples = await self._look(stream_id, "examples")
+        _, examples = await self._owners.look(stream_id, "examples")
         return examples
 
     async def picture(self, stream_id: str, frame: int | None) -> FramePicture:
@@ -216,7 +205,7 @@ class ClusterClient:
             FrameGone: there is no picture of that frame, any more or at all.
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
-        _, picture = await self._look(stream_id, "picture", frame, limit_s=_MAP_LIMIT_S)
+        _, picture = await self._owners.look(stream_id, "picture", frame, limit_s=_MAP_LIMIT_S)
         return picture
 
     async def reset(self, stream_id: str) -> Location:
@@ -228,8 +217,10 @@ class ClusterClient:
             SnapshotError: the snapshot store did not take the empty memory; the stream is as it was.
             WorkerUnavailable: its owner is away.
         """
-        self._locations[stream_id] = await self._call(COORDINATOR, "reset", stream_id, limit_s=_RESET_LIMIT_S)
-        return self._locations[stream_id]
+        self._owners.locations[stream_id] = await self._owners.call(
+            COORDINATOR, "reset", stream_id, limit_s=_RESET_LIMIT_S
+        )
+        return self._owners.locations[stream_id]
 
     async def erase(self, stream_id: str) -> Erasure:
         """Forget a stream and all that is kept of it. Whatever was published of it up to now never counts again.
@@ -240,8 +231,8 @@ class ClusterClient:
             SnapshotError: the snapshot store did not take it.
             WorkerUnavailable: its owner is away, and its snapshots are on that machine.
         """
-        erasure: Erasure = await self._call(COORDINATOR, "erase", stream_id, limit_s=_ERASE_LIMIT_S)
-        self._locations.pop(stream_id, None)
+        erasure: Erasure = await self._owners.call(COORDINATOR, "erase", stream_id, limit_s=_ERASE_LIMIT_S)
+        self._owners.locations.pop(stream_id, None)
         self._statuses.forget(stream_id)
         return erasure
 
@@ -252,7 +243,7 @@ class ClusterClient:
             UnknownStream, NotReady, SnapshotError, WorkerUnavailable: as for :meth:`reset`.
             InvalidRequest: that cannot be set.
         """
-        self._locations[stream_id] = await self._call(
+        self._owners.locations[stream_id] = await self._owners.call(
             COORDINATOR, "configure", stream_id, change, limit_s=_RESET_LIMIT_S
         )
 
@@ -262,7 +253,7 @@ class ClusterClient:
         Raises:
             NotReady: they were not read from the store yet.
         """
-        return await self._call(COORDINATOR, "standing_questions")
+        return await self._owners.call(COORDINATOR, "standing_questions")
 
     async def add_standing_question(self, question: StandingQuestion) -> Standing:
         """Make a standing question; every worker puts it within seconds.
@@ -272,7 +263,7 @@ class ClusterClient:
             InvalidRequest: there are too many, they ask too often, or it would be lost at the next restart.
             NotReady, SnapshotError: nothing has changed.
         """
-        return await self._call(COORDINATOR, "add_standing_question", question, limit_s=_STORE_LIMIT_S)
+        return await self._owners.call(COORDINATOR, "add_standing_question", question, limit_s=_STORE_LIMIT_S)
 
     async def remove_standing_question(self, name: str) -> None:
         """Remove a standing question that was made while the system runs.
@@ -282,7 +273,7 @@ class ClusterClient:
             InvalidRequest: it is in the settings.
             NotReady, SnapshotError: nothing has changed.
         """
-        await self._call(COORDINATOR, "remove_standing_question", name, limit_s=_STORE_LIMIT_S)
+        await self._owners.call(COORDINATOR, "remove_standing_question", name, limit_s=_STORE_LIMIT_S)
 
     async def mute_standing_question(self, name: str, muted: bool) -> Standing:
         """Mute or unmute a standing question.
@@ -292,7 +283,7 @@ class ClusterClient:
             InvalidRequest: unmuted, they ask too often.
             NotReady, SnapshotError: nothing has changed.
         """
-        return await self._call(COORDINATOR, "mute_standing_question", name, muted, limit_s=_STORE_LIMIT_S)
+        return await self._owners.call(COORDINATOR, "mute_standing_question", name, muted, limit_s=_STORE_LIMIT_S)
 
     async def export(self, stream_id: str) -> MemoryFile:
         """A stream's memory as a file.
@@ -302,9 +293,9 @@ class ClusterClient:
             Overloaded: its worker exports or imports too many already.
             SnapshotError: its memory was parked on disk and cannot be read back.
         """
-        location, (transfer, size) = await self._look(stream_id, "export", limit_s=_TRANSFER_LIMIT_S)
-        parts = parts_of(self._call, location.worker, transfer, size)
-        return MemoryFile(size, parts, partial(end, self._call, location.worker, transfer))
+        location, (transfer, size) = await self._owners.look(stream_id, "export", limit_s=_TRANSFER_LIMIT_S)
+        parts = parts_of(self._owners.call, location.worker, transfer, size)
+        return MemoryFile(size, parts, partial(end, self._owners.call, location.worker, transfer))
 
     async def import_memory(self, stream_id: str, receive: Receive, *, replace: bool) -> Location:
         """Begin a stream with a memory that was exported; what is published from now on comes into it.
@@ -315,27 +306,30 @@ class ClusterClient:
             NoFreeSlot, Overloaded, NotReady, WorkerUnavailable: not now.
             SnapshotError: the snapshot store did not take it.
         """
-        await self._call(COORDINATOR, "choose_for_import", stream_id)  # or a gigabyte would be received for nothing
+        # or a gigabyte would be received for nothing
+        await self._owners.call(COORDINATOR, "choose_for_import", stream_id)
         if not replace:
             await self._require_no_memory(stream_id)
         file = await receive()
-        worker = await self._call(COORDINATOR, "choose_for_import", stream_id)  # minutes later, maybe
-        transfer = await send(self._call, worker, parts_of_file(file))
+        worker = await self._owners.call(COORDINATOR, "choose_for_import", stream_id)  # minutes later, maybe
+        transfer = await send(self._owners.call, worker, parts_of_file(file))
         try:
             where = (stream_id, worker, transfer, replace)
-            self._locations[stream_id] = await self._call(COORDINATOR, "take_over", *where, limit_s=_IMPORT_LIMIT_S)
+            self._owners.locations[stream_id] = await self._owners.call(
+                COORDINATOR, "take_over", *where, limit_s=_IMPORT_LIMIT_S
+            )
         finally:
-            await end(self._call, worker, transfer)
-        return self._locations[stream_id]
+            await end(self._owners.call, worker, transfer)
+        return self._owners.locations[stream_id]
 
     async def _require_no_memory(self, stream_id: str) -> None:
         try:
-            await self._look(stream_id, "report")
+            await self._owners.look(stream_id, "report")
         except (UnknownStream, NotReady):
             return
         raise StreamExists(f"stream {stream_id!r} has a memory already; set replace=true to lose it")
 
-    async def ask(
+    def ask(
         self,
         stream_id: str,
         question: Question,
@@ -346,116 +340,9 @@ class ClusterClient:
     ) -> AsyncGenerator[AnswerToken | Answer, None]:
         """Answer a question: tokens as they are known, then the :class:`Answer`. Closing it early cancels the answer.
 
-        Args:
-            stream_id: which stream.
-            question: what to ask.
-            timeout_s: for the whole answer, seconds.
-            patience_s: how much of it to wait for a stream that is moving or recovering, seconds.
-            streamed: tokens are wanted as they come; otherwise the answer is the only item, and travels once.
-
-        Raises:
-            UnknownStream, NotReady, InvalidQuestion, Overloaded, WorkerUnavailable: see there.
-            QuestionFailed: also if it was under way whenever its stream's worker ended: refused for good.
-            QuestionTimeout: the answer was not complete in time.
+        Args and errors are those of :meth:`Asking.ask`.
         """
-        began_s = time.monotonic()
-        moved = begun = False
-        while True:
-            try:
-                async with aclosing(self._answer(stream_id, question, began_s + timeout_s, streamed=streamed)) as items:
-                    async for item in items:
-                        begun = True
-                        yield item
-                return
-            except TakenOver:
-                raise  # waiting here is in vain; whoever asks again comes to the other cluster
-            except (StaleEpoch, NotReady, WorkerUnavailable) as error:
-                # Refused at the door by a worker that is no longer the owner as we knew it; forgotten by now.
-                at_once = isinstance(error, StaleEpoch) and not moved
-                wait_s = 0.0 if at_once else min(error.retry_after_s, _MOST_PAUSE_S)
-                if begun or (not at_once and time.monotonic() + wait_s > began_s + patience_s):
-                    raise
-                moved = True
-            await asyncio.sleep(wait_s)
-
-    async def _answer(
-        self, stream_id: str, question: Question, deadline_s: float, *, streamed: bool
-    ) -> AsyncGenerator[AnswerToken | Answer, None]:
-        location = await self._locate(stream_id)
-        async with self._suspects.watch(location, stream_id, question, deadline_s):
-            answer = self._channels.to(location.worker).ask(
-                stream_id, question, location.epoch, streamed=streamed, deadline_s=deadline_s
-            )
-            try:
-                async with aclosing(answer) as items:
-                    async for item in items:
-                        yield item
-            except (StaleEpoch, WorkerUnavailable, EngineFailed):
-                self._forget(stream_id, location.worker)
-                raise
-
-    async def _look(
-        self, stream_id: str, method: str, *args: object, limit_s: float = _ANSWER_LIMIT_S
-    ) -> tuple[Location, Any]:
-        """A stream's owner, and what it says of the stream; a former owner sends us on."""
-        try:
-            return await self._ask_owner(stream_id, method, args, limit_s)
-        except StaleEpoch:
-            return await self._ask_owner(stream_id, method, args, limit_s)
-
-    async def _ask_owner(
-        self, stream_id: str, method: str, args: tuple[object, ...], limit_s: float
-    ) -> tuple[Location, Any]:
-        location = await self._locate(stream_id)
-        try:
-            said = await self._call(location.worker, method, stream_id, location.epoch, *args, limit_s=limit_s)
-            return location, said
-        except (StaleEpoch, WorkerUnavailable):
-            self._forget(stream_id, location.worker)
-            raise
-
-    async def _locate(self, stream_id: str) -> Location:
-        if stream_id not in self._locations:
-            self._locations[stream_id] = await self._call(COORDINATOR, "locate", stream_id)
-        return self._locations[stream_id]
+        return self._asking.ask(stream_id, question, timeout_s, patience_s, streamed=streamed)
 
     async def _counts(self, view: ClusterView) -> Mapping[str, IngestCounts]:
-        return merged((await self._ask_all(view.ingest_workers, "counts")).values())
-
-    async def _ask_all(self, workers: Iterable[str], method: str) -> dict[str, Any]:
-        """The answers of those that answer."""
-        names = list(workers)
-        answers = await asyncio.gather(*(self._call(name, method) for name in names), return_exceptions=True)
-        result: dict[str, Any] = {}
-        for name, answer in zip(names, answers, strict=True):
-            if isinstance(answer, HermesError):
-                log.warning("left out", worker=name, error=str(answer))
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                result[name] = answer
-        return result
-
-    async def _call(self, actor: str, method: str, *args: object, limit_s: float = _ANSWER_LIMIT_S) -> Any:
-        try:
-            with typed_errors(actor):
-                call = getattr(self._handle(actor), method).remote(*args)
-                return await asyncio.wait_for(call, limit_s)
-        except WorkerUnavailable:
-            self._handles.pop(actor, None)
-            raise
-
-    def _handle(self, actor: str) -> Actor:
-        if actor not in self._handles:
-            self._handles[actor] = find_actor(actor, self._namespace)
-        return self._handles[actor]
-
-    def _ended(self, worker: str) -> None:
-        """A worker's process has ended."""
-        self._locations = {stream: at for stream, at in self._locations.items() if at.worker != worker}
-        self._handles.pop(worker, None)
-
-    def _forget(self, stream_id: str, worker: str) -> None:
-        self._locations.pop(stream_id, None)
-        self._handles.pop(worker, None)
-        self._channels.forget(worker)
+        return merged((await self._owners.ask_all(view.ingest_workers, "counts")).values())
