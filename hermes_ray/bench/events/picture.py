@@ -28,7 +28,8 @@ def draw(found: Sequence[Figure], path: Path) -> None:
 
     by_name = {figure.name: figure for figure in found}
     picture = drawing.Figure(figsize=(10, 5.6), layout="constrained")
-    shares, below = picture.subfigures(2, 1, height_ratios=(1, 1.15))
+    halves: Any = picture.subfigures(2, 1, height_ratios=(1, 1.15))
+    shares, below = halves
     _draw_shares(shares.subplots(), by_name)
     soon, waits = below.subplots(1, 2)
     _draw_delay(soon, by_name.get("delay"))
