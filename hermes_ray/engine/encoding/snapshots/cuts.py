@@ -101,7 +101,8 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter, adapte
     memory.frames_seen = state.get("frames_seen", memory.frames + len(memory.held_back))
     memory.unchanged = state.get("unchanged", 0)
     memory.tokens_left_out = state.get("tokens_left_out", 0)
-    memory.reach = state["reach"] if "reach" in state else _reach(snapshot.view, writer.slab.prefix)
+    reach = _reach(snapshot.view, writer.slab.prefix)
+    memory.reach = max(reach, state.get("reach", reach))  # an earlier release did not say
     memory.captured = _captured(snapshot)
     newest = memory.held_back[-1].number if memory.held_back else memory.frames - 1
     memory.thumbnails.load(snapshot.attached, snapshot.view, newest)
@@ -110,6 +111,9 @@ def paste(snapshot: Snapshot, memory: StreamMemory, writer: MemoryWriter, adapte
         memory.reference = Reference(_cells(snapshot.attached[REFERENCE]), state["reference_ms"])
     if SCENE in snapshot.attached:
         memory.scene = Scene(_cells(snapshot.attached[SCENE]), *state["scene"])
+    settings = snapshot.policy, snapshot.budget_tokens
+    other_settings = SCENE in snapshot.attached or settings != (writer.policy.name, writer.budget)
+    writer.settle(memory, reach, other_settings=other_settings)
     return state["as_of_ms"]
 
 
@@ -145,7 +149,7 @@ def _cells(tensor: Tensor) -> NDArray[np.uint16]:
 
 
 def _reach(view: MemoryView, prefix: int) -> int:
-    """Where an earlier release did not say how far positions go."""
+    """Below which position all of a memory's are."""
     return int(view.positions.max()) + 1 if view.tokens else prefix
 
 

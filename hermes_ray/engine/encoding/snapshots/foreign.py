@@ -11,7 +11,6 @@ from hermes_ray.memory.snapshot import Snapshot
 from hermes_ray.memory.view import SUMMARY
 from hermes_ray.models import ModelAdapter
 
-_MOST_POSITION = 2**30
 _WHOLE = (torch.int32, torch.int64)
 
 
@@ -30,7 +29,7 @@ def load_foreign(data: bytes, writer: MemoryWriter, adapter: ModelAdapter) -> Sn
     try:
         found = snapshot_format.load(data, writer.fingerprint)
         _check_settings(found, writer)
-        _check_view(found, writer)
+        _check_view(found, writer, adapter.decoder.shape.max_positions)
         check_state(found, adapter)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SnapshotError(f"what the file says of itself makes no sense ({type(error).__name__}: {error})") from error
@@ -48,7 +47,7 @@ def _check_settings(found: Snapshot, writer: MemoryWriter) -> None:
         )
 
 
-def _check_view(found: Snapshot, writer: MemoryWriter) -> None:
+def _check_view(found: Snapshot, writer: MemoryWriter, positions: int) -> None:
     view, shape, tokens = found.view, writer.slab.shape, found.view.tokens
     kv, flat = (shape.layers, shape.kv_heads, tokens, shape.head_dim), (shape.layers, tokens)
     dtype = writer.slab.keys.dtype
@@ -59,7 +58,7 @@ def _check_view(found: Snapshot, writer: MemoryWriter) -> None:
         expect(name, getattr(view, name), flat, *_WHOLE)
     if tokens == 0:
         raise SnapshotError("the memory is empty")
-    within("positions", view.positions, 0, _MOST_POSITION)
+    within("positions", view.positions, 0, positions - 1)
     within("frames", view.frames, SUMMARY, whole("next_frame", found.next_frame, MOST_FRAMES) - 1)
     within("patches", view.patches, -(2**31), 2**31 - 1)
     within("counts", view.counts, 1, 2**31 - 1)

@@ -50,7 +50,7 @@ class WaitingFrame:
     Attributes:
         pixels: preprocessed; ``None`` if it shows what the frame before it shows, and so is not to be encoded.
         small: how it is compared with others; ``None`` where none is.
-        is_left_out: its step found that no place of it shows anything new (:class:`PatchSieve`).
+        is_left_out: it completes a group of which no place shows anything new (:func:`sift`).
     """
 
     pixels: Tensor | None

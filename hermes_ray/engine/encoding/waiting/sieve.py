@@ -61,6 +61,11 @@ class PatchSieve:
         self._adapter = adapter
         self._max_gap_ms = round(max_gap_s * 1000)
 
+    @property
+    def frames_per_block(self) -> int:
+        """Frames of a complete group."""
+        return self._adapter.frames_per_block
+
     def sift(self, scene: Scene | None, group: FrameGroup) -> SiftedGroup:
         """Say which tokens of a group are to be encoded.
 

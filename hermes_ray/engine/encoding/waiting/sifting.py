@@ -13,7 +13,8 @@ def sift(
 ) -> list[SiftedGroup]:
     """Decide which tokens of a stream's next groups are encoded; frames of which nothing is are marked.
 
-    Of a pair, a frame that was held back counts as encoded for good: questions have seen it.
+    Of a group that is left out only the frame that completes it is marked. Those before it count as encoded: each was
+    held back if it came by itself, and what was asked then has seen it. So counts do not depend on how frames came.
 
     Args:
         sieve: ``None`` lets everything through.
@@ -28,9 +29,8 @@ def sift(
         sifted.append(sieve.sift(scene, group))
         scene = sifted[-1].scene
         if not sifted[-1].is_new:
-            for number in group.numbers:
-                if number >= memory.frames_seen:
-                    frames[number - memory.frames_seen].is_left_out = True
+            for number in group.numbers[sieve.frames_per_block - 1 :]:
+                frames[number - memory.frames_seen].is_left_out = True
     return sifted
 
 

@@ -1,7 +1,7 @@
 """Compaction of the streams that fall due together: as few operations as for one of them, where that is faster."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
@@ -82,19 +82,26 @@ class Compactor:
             for first in range(0, len(some), at_once)
         ]
 
-    @torch.inference_mode()
     def compact(self, group: Sequence[Due]) -> None:
         """Compact memories of one group (:meth:`groups`). If it raises, all are as before."""
+        self._compact(group, self._rule)
+
+    def close_up(self, memory: StreamMemory) -> None:
+        """Re-number a memory that is within its budget, whatever the rule says of when to."""
+        self._compact([Due(memory, None)], replace(self._rule, mode="eager"))
+
+    @torch.inference_mode()
+    def _compact(self, group: Sequence[Due], rule: PositionRule) -> None:
         started_s = perf_counter()
         slots = [slot_of(due.memory) for due in group]
         view = self._slab.views(slots)
         exceeds = view.tokens > self._budget
         keep, attention = (self._keep, self._attention(group)) if exceeds else (view.tokens, None)
-        kept = compact(self._bare(view), self._policy, attention, keep, self._rule, len(group))
+        kept = compact(self._bare(view), self._policy, attention, keep, rule, len(group))
         self._slab.replace_all(slots, self._as_in_slab(kept))
         for due, slot in zip(group, slots, strict=True):
             due.memory.tokens = self._slab.visual_tokens(slot)
-            due.memory.reach = self._rule.reach(due.memory.tokens)
+            due.memory.reach = rule.reach(due.memory.tokens)
             due.memory.compactions += 1
         each_s = (perf_counter() - started_s) / len(group)
         for _ in group:

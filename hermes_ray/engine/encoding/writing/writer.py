@@ -108,6 +108,7 @@ class MemoryWriter:
             self.slab, adapter.rotary, self.policy, self.probes, rule, budget=self.budget, keep=keep
         )
         self._most_reach: float = shape.max_positions - text_tokens - headroom
+        self._safe_reach = self._most_reach
         if self.thins_out and rule.mode == "eager":  # as far as whole frames get, and what makes compactions rare
             self._most_reach = min(self._most_reach, prefix + self.budget + slack)
         elif not self.thins_out and rule.mode != "eager":  # how far it is is not known, and the rule's limit will do
@@ -141,6 +142,21 @@ class MemoryWriter:
         memory = StreamMemory(name, reach=self.slab.prefix, thumbnails=Thumbnails(self._thumbnail_bytes))
         self.residency.bring([memory])
         return memory
+
+    def settle(self, memory: StreamMemory, reach: int, *, other_settings: bool) -> None:
+        """Close the gaps of a memory that was just read, where questions or frames would run out of positions.
+
+        Where tokens alone decide when it is compacted, frames might if it has few tokens and many gaps, or comes from a
+        smaller budget.
+
+        Args:
+            memory: in a slot, within the budget.
+            reach: its positions are below this one.
+            other_settings: it was written under another policy or budget, or where tokens are left out.
+        """
+        ahead = self.budget - memory.tokens if other_settings and self._most_reach > self._safe_reach else 0
+        if reach + ahead > self._safe_reach:
+            self._compactor.close_up(memory)
 
     def close(self, memory: StreamMemory) -> None:
         """Forget a stream."""

@@ -1,6 +1,7 @@
 """With ``memory.unchanged_patches: drop`` a memory holds what is new of each place, where whole frames have it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -282,13 +283,17 @@ def test_a_restored_stream_goes_on_as_if_nothing_had_happened(
     assert_same(undisturbed, after)
 
 
-def test_how_frames_are_handed_over_changes_nothing(adapter: ModelAdapter, engine_of: EngineOf):
-    film = filmed(adapter, random_contents(adapter, 40))
-    at_once, in_pieces = engine_of(adapter, budget_tokens=30), engine_of(adapter, budget_tokens=30)
-    show(at_once, film, range(40)).result(60)
+@pytest.mark.parametrize("family", ["adapter", "pairing"], indirect=True)
+def test_how_frames_are_handed_over_changes_nothing(family: ModelAdapter, engine_of: EngineOf):
+    film, budget = lively(family)
+    at_once, in_pieces, one_by_one = (engine_of(family, budget_tokens=budget) for _ in range(3))
+    assert show(at_once, film, range(40)).result(60).frames_unchanged > 0
     for applied in [show(in_pieces, film, range(start, start + 5)) for start in range(0, 40, 5)]:
         applied.result(60)
+    for number in range(40):
+        show(one_by_one, film, [number]).result(60)
     assert_same_memory(at_once, in_pieces)
+    assert_same_memory(at_once, one_by_one)
 
 
 @pytest.mark.parametrize("family", ["adapter", "pairing"], indirect=True)
@@ -321,7 +326,8 @@ def assert_same_memory(engine: StreamEngine, other_engine: StreamEngine) -> None
     assert (one.next_frame, one.extra) == (other.next_frame, other.extra)
     for name in ("frames", "patches", "positions", "counts"):
         assert torch.equal(getattr(one.view, name), getattr(other.view, name)), name
-    assert torch.equal(one.attached["scene"], other.attached["scene"])
+    for name in ("scene", "captured.frames", "captured.ms"):
+        assert torch.equal(one.attached[name], other.attached[name]), name
 
 
 @pytest.mark.parametrize("policy", ["hermes", "paper", "reference"])
@@ -377,3 +383,28 @@ def test_a_memory_of_whole_frames_goes_on_and_so_does_one_of_new_places(adapter:
     again.restore("cam", dropping.snapshot("cam"))
     assert show(again, film, range(20, 30)).result(60).tokens_left_out == stats.tokens_left_out
     assert "scene" not in memory_of(again).attached
+
+
+def test_a_memory_of_few_tokens_and_many_gaps_has_positions_for_whole_frames(
+    adapter: ModelAdapter, engine_of: EngineOf
+):
+    contents = random_contents(adapter, 165)
+    film = filmed(adapter, contents)
+    dropping, keeping = (
+        engine_of(adapter, patches, policy="hermes", budget_tokens=1500, positions="lazy")
+        for patches in ("drop", "keep")
+    )
+    show(dropping, film, range(10)).result(60)
+    cut, limits = memory_of(dropping), EngineSettings()
+    behind_text = adapter.decoder.shape.max_positions - limits.max_question_tokens - limits.max_answer_tokens
+    state = {**cut.extra["stream"], "reach": behind_text - 9}  # as far as gaps may have taken it
+    positions = cut.view.positions + state["reach"] - cut.extra["stream"]["reach"]
+    far = replace(cut, view=cut.view.with_positions(positions), extra={**cut.extra, "stream": state})
+    keeping.restore("cam", snapshot_format.dump(far, fingerprint(adapter.decoder)))
+    show(keeping, film, range(10, 165)).result(60)
+    view = memory_of(keeping).view
+    assert places_held(adapter, view) == expected(adapter, contents[:10]) | {
+        frame: list(range(9)) for frame in range(10, 165)
+    }
+    assert int(view.positions.max()) < behind_text
+    assert (view.positions[:, 1:, 0] > view.positions[:, :-1, 0]).all(), "as the frames came"

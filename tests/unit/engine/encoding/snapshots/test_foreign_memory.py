@@ -54,6 +54,7 @@ FORGERIES = {
     "keys that are not finite": view(keys=lambda keys: torch.full_like(keys, float("nan"))),
     "fewer positions than tokens": view(positions=lambda positions: positions[:, 1:]),
     "positions before the beginning": view(positions=lambda positions: -1 - positions),
+    "positions that the model does not have": view(positions=lambda positions: positions + 2**20),
     "positions of text": view(positions=lambda positions: positions.to(torch.float32)),
     "frames that have not been": view(frames=lambda frames: frames + 1000),
     "tokens that stand for none": view(counts=torch.zeros_like),
