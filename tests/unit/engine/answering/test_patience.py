@@ -26,5 +26,14 @@ def test_steps_grow_with_the_time_by_which_frames_are_late(waited_s):
     assert asked().bound_s(101.0, waited_s) == pytest.approx(READING_S * waited_s)
 
 
+def test_what_reading_takes_is_learned_and_one_that_hangs_changes_little():
+    patience = asked()
+    for _ in range(30):
+        patience.read(READING_S)
+    patience.read(60.0)  # a machine that hung
+    assert patience.bound_s(101.0) == pytest.approx(READING_S, rel=0.2)
+
+
 def test_a_bound_in_the_settings_holds_however_late_frames_are():
     assert asked(max_step_ms=5).bound_s(101.0, waited_s=60.0) == 0.005
+    assert Patience(5).bound_s(0.0) == 0.005

@@ -1,10 +1,9 @@
-"""What steps cost, as the scheduler learns it, and how long a step of frames may be."""
+"""What steps cost, as the scheduler learns it, and which frames one takes."""
 
 import random
 
 import pytest
 
-from hermes_ray.engine.answering.waiting.patience import Patience
 from hermes_ray.engine.encoding.waiting.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.waiting.step_costs import StepCosts
 
@@ -74,19 +73,3 @@ def test_without_a_bound_all_fall_due_at_once_as_they_come() -> None:
     scheduler = FrameScheduler(16)
     teach(scheduler.costs, 50)
     assert scheduler.plan(dict.fromkeys("abcd", 1), dict.fromkeys("abcd", 1)) == dict.fromkeys("abcd", 1)
-
-
-def test_a_question_waits_as_long_as_it_is_read_while_questions_are_likely() -> None:
-    patience = Patience("auto")
-    assert patience.bound_s(0.0) is None
-    patience.asked(100.0)
-    for _ in range(30):
-        patience.read(0.02)
-    assert patience.bound_s(101.0) == pytest.approx(0.02)
-    patience.read(60.0)  # a machine that hung
-    assert patience.bound_s(101.0) == pytest.approx(0.02, rel=0.2)
-    assert patience.bound_s(1000.0) is None
-
-
-def test_a_bound_that_is_given_holds_always() -> None:
-    assert Patience(7.5).bound_s(0.0) == 0.0075
