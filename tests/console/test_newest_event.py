@@ -80,6 +80,16 @@ async def test_a_long_name_gives_way_to_the_answer(page: Page, kept: Kept):
         assert not await line_of(page, stream).locator(cut).evaluate(is_whole)
 
 
+async def test_whatever_an_answer_holds_is_shown_as_text_in_one_line(page: Page, kept: Kept):
+    kept.store(told(NOW, "<b>One</b>\n\n- two\r\n\u2028three"), told(NOW, "<b>One</b> - two three", "yard"))
+    await shown(page, "")
+    heights = []
+    for stream in ("street-1", "yard"):
+        await expect(line_of(page, stream).locator(".newest-said")).to_have_text(": <b>One</b> - two three")
+        heights.append(await line_of(page, stream).evaluate("(line) => line.getBoundingClientRect().height"))
+    assert heights[0] == heights[1]
+
+
 async def test_cameras_with_the_newest_events_come_first_where_that_is_wanted(page: Page, kept: Kept):
     kept.store(found(NOW - 20, "yard"), found(NOW - 40, "street-2"))
     await shown(page, "")
