@@ -15,6 +15,7 @@ MOST_ON_A_PAGE = 500
 
 _MOST_VALUES = 64
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
+_EventId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
 EventKindName = Literal["match", "clear", "journal"]
 
 
@@ -182,8 +183,8 @@ class ResendRequest(Schema):
 
     target: Annotated[str, Field(pattern=r"^(mqtt|webhook:[A-Za-z0-9._-]{1,64})$")] | None = None
     """Whom to: ``webhook:NAME``; null for each that was to be told."""
-    events: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]], Field(max_length=1000)] | None = None
-    """Ids of events; null for all."""
+    events: Annotated[list[_EventId], Field(min_length=1, max_length=1000)] | None = None
+    """Ids of events; null for all, or the thousand that were given up last."""
 
 
 class ResendResponse(Schema):

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Mapping
 
 from hermes_ray.api.schemas.updates import EventsState
-from hermes_ray.errors import ClusterError, Overloaded
+from hermes_ray.errors import ClusterError, HermesError, Overloaded
 from hermes_ray.events.contract import Events, NewestPlace
 from hermes_ray.events.kept import EventHeadline, NewestEvents
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 ALL_AGAIN_S = 15.0
 """After which everything is read anew, seconds: what was erased or has expired shows in no other way."""
@@ -61,9 +64,12 @@ class NewestEventsReader:
                 known, all_again_s = None, loop.time() + self._all_again_s
             try:
                 news = await self._patiently(self._events, known)
-            except (ClusterError, Overloaded) as error:
+            except HermesError as error:  # also one that nobody expected over there: streams are told of all the same
+                if self._state is not EventsState.UNAVAILABLE:
+                    log.warning("the newest events are not known", error=str(error))
                 self._state = EventsState.UNAVAILABLE
-                pause_s = max(pause_s, error.retry_after_s)
+                may_pass = isinstance(error, ClusterError | Overloaded)
+                pause_s = max(pause_s, error.retry_after_s if may_pass else self._patience_s)
             else:
                 self._state = EventsState.CURRENT
                 if news is not None:

@@ -109,7 +109,9 @@ def resend(
     target: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only to this target, such as webhook:door.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that was given up.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that was given up, the last thousand at most.")
+    ] = False,
     url: Url = DEFAULT_URL,
     api_key_file: ApiKeyFile = None,
     as_json: AsJson = False,

@@ -38,10 +38,13 @@ def read_api_key(path: Path | None) -> str | None:
     """
     if path is None:
         return None
+    where = f"{path}, which --api-key-file or a file of cameras (api.key_file) names,"
     try:
         key = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--api-key-file: cannot read {path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{where} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where} is no text; let it hold the API key alone") from error
     if not key:
-        raise ConfigError(f"--api-key-file: {path} is empty")
+        raise ConfigError(f"{where} is empty; let it hold the API key")
     return key

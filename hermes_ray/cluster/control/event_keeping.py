@@ -237,6 +237,8 @@ class EventKeeping:
             await self._pay(stream_id, topic)
             return
         if stream_id in self._left_behind and self._was_erased is not None and not await self._was_erased(stream_id):
+            if stream_id in self._under_way or self._owed.get(stream_id, _NOT_OWED) is not None:
+                return  # it was asked for again meanwhile
             log.warning("an erasure had not begun when the Coordinator ended; ask again", stream_id=stream_id)
             await self._forget(stream_id)
             return

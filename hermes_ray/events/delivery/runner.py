@@ -126,11 +126,13 @@ class TargetRunner:
     async def _resend(self) -> None:
         """Try once what was given up and is to be sent again. Where the target is away, the rest stays given up too."""
         self._asked.clear()
-        while self._again:
+        while self._again and self._may_act():
             failed = next(iter(self._again.values()))
             if await self._is_kept(failed.event) and not await self._is_taken(failed):
                 self._again.clear()
             self._again.pop(failed.event.sequence, None)
+        if self._again:
+            self._asked.set()
 
     async def _is_taken(self, failed: FailedDelivery) -> bool:
         """Deliver once; whether the target was there, if only to refuse it."""

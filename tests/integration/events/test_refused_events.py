@@ -47,7 +47,8 @@ def settings(relay: RefusingRelay) -> KafkaSettings:
 @asynccontextmanager
 async def publishing(settings: KafkaSettings, keeper):
     meters = StandingMeters()
-    task = asyncio.create_task(EventOutbox(settings, keeper, meters, EventRefusals(first_pause_s=0.01)).run())
+    outbox = EventOutbox(settings, keeper, meters, refusals=EventRefusals(first_pause_s=0.01))
+    task = asyncio.create_task(outbox.run())
     try:
         yield meters
     finally:

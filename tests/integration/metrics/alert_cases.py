@@ -283,6 +283,12 @@ CASES = (
         {"9m": 0, "30m": 1, "55m": 0},
     ),
     Case(
+        "HermesEventsUnpublished",
+        "one is refused for good, and waits no more",
+        {memory("hermes_events_refused_total"): "0x10 1x60", memory(OUTBOX): "0x70"},
+        {"9m": 0, "20m": 1, "40m": 0},
+    ),
+    Case(
         "HermesDeliveryBehind",
         "a receiver is away for half an hour, another takes everything",
         {

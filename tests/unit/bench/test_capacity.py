@@ -18,8 +18,9 @@ from hermes_ray.bench.capacity.picture import draw
 from hermes_ray.bench.capacity.plan import Plan
 from hermes_ray.bench.capacity.reading import Reading
 from hermes_ray.bench.capacity.results import figures
-from hermes_ray.bench.capacity.run import report
+from hermes_ray.bench.capacity.run import SCHEMA
 from hermes_ray.bench.capacity.search import most_carried, next_cameras
+from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.cli.bench.capacity import table
 from hermes_ray.engine.encoding.waiting.change import ChangeDetector, small_picture
@@ -134,7 +135,15 @@ def test_the_document_keeps_to_its_schema_and_the_table_to_eighty_columns(
 ):
     nothing = level(45, "keep", after=replace(level().before, at_s=110.0), ttft_s=[])
     measured = [nothing, level(512, "skip", after=replace(level().after, busy_s=1e6, lags={INFINITY: 250}))]
-    document = report(describe_machine(), PLAN, list(figures(PLAN, measured)), measured, quick=True, seconds=60.0)
+    document = report(
+        describe_machine(),
+        list(figures(PLAN, measured)),
+        quick=True,
+        seconds=60.0,
+        schema=SCHEMA,
+        plan=PLAN,
+        levels=measured,
+    )
     check_schema("capacity", json.loads(json.dumps(document | {"picture_bytes": 5000.0})))
     draw(PLAN, measured, tmp_path / "capacity.png")
     assert (tmp_path / "capacity.png").read_bytes().startswith(b"\x89PNG")

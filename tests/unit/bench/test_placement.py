@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.placement.plan import Plan
-from hermes_ray.bench.placement.run import report, simulate
+from hermes_ray.bench.placement.run import SCHEMA, simulate
 from hermes_ray.bench.placement.simulation import Simulation
 from hermes_ray.errors import NoFreeSlot
 
@@ -59,6 +60,6 @@ def test_the_document_keeps_to_the_schema(check_schema: Callable[[str, Any], Non
     told: list[str] = []
     found = simulate(PLAN, told.append)
     assert len(told) == 4
-    document = report(describe_machine(), PLAN, found, quick=True, seconds=1.0)
+    document = report(describe_machine(), found, quick=True, seconds=1.0, schema=SCHEMA, plan=PLAN)
     check_schema("placement", json.loads(json.dumps(document)))
     assert all(figure.passed is not False for figure in found)

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.recovery import results
 from hermes_ray.bench.recovery.fault import Fault
 from hermes_ray.bench.recovery.measures import Measured, measure
 from hermes_ray.bench.recovery.picture import draw
 from hermes_ray.bench.recovery.plan import Kind, Plan
-from hermes_ray.bench.recovery.run import all_figures, report
+from hermes_ray.bench.recovery.run import SCHEMA, all_figures
 from hermes_ray.bench.recovery.timeline import Arrivals, FrameGrid, Reply, answered_again_s, excess_frames
 
 START_S = 1_000.0
@@ -141,7 +142,9 @@ def test_figures_quote_medians_and_ratios_and_keep_to_the_schema(check_schema: C
     assert found["step_loaded"].value == pytest.approx(3.0)
     assert found["frames_replayed"].detail["snapshot_age_median_s"] == 2.5
     machine = describe_machine()
-    document = report(machine, Plan(), list(found.values()), measured, quick=True, seconds=1.0)
+    document = report(
+        machine, list(found.values()), quick=True, seconds=1.0, schema=SCHEMA, plan=Plan(), faults=measured
+    )
     check_schema("recovery", json.loads(json.dumps(document)))
     draw(measured, tmp_path / "recovery.png")
     assert (tmp_path / "recovery.png").read_bytes().startswith(b"\x89PNG")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.serving.http_askers import HttpAskers
 from hermes_ray.bench.serving.http_connection import HttpConnection
@@ -17,7 +18,7 @@ from hermes_ray.bench.serving.level import Level, Tally
 from hermes_ray.bench.serving.picture import draw
 from hermes_ray.bench.serving.plan import Plan
 from hermes_ray.bench.serving.results import figures
-from hermes_ray.bench.serving.run import report
+from hermes_ray.bench.serving.run import SCHEMA
 from hermes_ray.cli.main import app
 from tests.patience import LIMIT_S
 
@@ -61,7 +62,7 @@ def test_figures_are_those_of_a_hand_calculation():
 def test_documents_keep_to_the_schema_also_without_an_answer(check_schema: Callable[[str, Any], None], tmp_path):
     measured = [*levels(), level("sse", 500, 0)]
     found = list(figures(PLAN, measured))
-    document = report(describe_machine(), PLAN, found, measured, quick=True, seconds=1.0)
+    document = report(describe_machine(), found, quick=True, seconds=1.0, schema=SCHEMA, plan=PLAN, levels=measured)
     check_schema("serving", json.loads(json.dumps(document)))
     draw(measured, tmp_path / "serving.png")
     assert (tmp_path / "serving.png").read_bytes().startswith(b"\x89PNG")

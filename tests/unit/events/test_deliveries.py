@@ -276,6 +276,27 @@ async def test_a_receiver_that_is_away_again_is_tried_once_and_told_what_is_new(
     assert {one.event.event.frame: one.attempts for one in failed} == {1: 6, 2: 5, 3: 5}
 
 
+async def test_what_is_sent_again_waits_while_another_cluster_may_do_it(database, writer, receiver, secret_file):
+    receiver.statuses = [404] * 10
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    owner = [True]
+
+    def may_act():
+        return owner[0] or not receiver.frames
+
+    async with delivering(database, may_act, webhooks={"door": hook}) as ((door,), events):
+        store(writer, match(1), match(2))
+        events.announce()
+        await until(lambda: door.given_up == 2)
+        owner[0] = False  # from the first that is taken
+        await events.resend((), None, [])
+        await until(lambda: door.trouble == NOT_CERTAIN)
+        assert receiver.frames == [1]
+        owner[0] = True
+        await until(lambda: door.delivered == 2)
+    assert receiver.frames == [1, 2]
+
+
 async def test_what_nobody_can_be_told_late_is_left(database, writer, secret_file):
     store(writer, match(1), match(2))
     settings = {"mqtt": MqttSettings(host="127.0.0.1", port=free_port())}

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hermes_ray.cli.cameras.file import CamerasFile
 from hermes_ray.cli.cameras.sharding import WHOLE_FILE, Shard
@@ -60,12 +60,12 @@ class StandingKeeper:
         backoff: Backoff | None = None,
         again_s: float = _AGAIN_S,
     ) -> None:
-        self._owner = owner
         self._place_of = place_of
         self._shard = shard
         self._backoff = backoff or Backoff(1.0, _AGAIN_S)
         self._again_s = again_s
         self._changed = threading.Condition()
+        self._followed = 0
         self._task: _Task | None = None
         self._wanted = Wanted(owner)
         self._in_place: Mapping[str, StandingQuestion] = {}
@@ -82,12 +82,14 @@ class StandingKeeper:
         """
         place = chosen_place(file, self._place_of)
         with self._changed:
-            self._wanted = Wanted.of(file, self._shard, self._owner, self._wanted.cameras)
-            if place is None and self._task is not None:
-                place = (
-                    self._task.place
-                )  # with its last question the file has lost the address, and that one still goes
+            self._wanted = Wanted.of(file, self._shard, self._wanted)
+            if self._task is not None:
+                # With its last question the file may have lost the address, and that one still goes.
+                place = place or self._task.place
+                if place != self._task.place:
+                    self._in_place = {}
             self._task = None if place is None else _Task(place, self._wanted)
+            self._followed += 1
             self._backoff.reset()
             self._changed.notify()
             if self._task is not None and (self._thread is None or not self._thread.is_alive()):
@@ -110,15 +112,15 @@ class StandingKeeper:
             self._thread.join(_STOP_LIMIT_S)
 
     def _run(self) -> None:
-        done: _Task | None = None
+        seen = 0
         wait_s = 0.0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._task is not done, wait_s)  # noqa: B023 - runs now
+                self._changed.wait_for(lambda: self._stopped or self._followed != seen, wait_s)  # noqa: B023 - runs now
                 if self._stopped:
                     return
-                done = self._task
-            wait_s = self._again_s if done is None or self._bring_about(done) else self._backoff.next_delay_s()
+                seen, task = self._followed, self._task
+            wait_s = self._again_s if task is None or self._bring_about(task) else self._backoff.next_delay_s()
 
     def _bring_about(self, task: _Task) -> bool:
         """Whether all is as wanted."""
@@ -131,17 +133,19 @@ class StandingKeeper:
         except HermesError as error:
             said = f"{task.place.shown}: {error}"
         finally:
-            self._tell(task.wanted.questions, problems, said)
+            self._tell(task, problems, said)
         if said is None:
             self._backoff.reset()
         return said is None
 
-    def _tell(
-        self, asked: Mapping[str, StandingQuestion], problems: Mapping[str, str] | None, said: str | None
-    ) -> None:
+    def _tell(self, task: _Task, problems: Mapping[str, str] | None, said: str | None) -> None:
+        asked = task.wanted.questions
         with self._changed:
-            if problems is not None:
+            if problems is not None and self._task is not None and self._task.place == task.place:
                 self._in_place = {name: question for name, question in asked.items() if name not in problems}
+                if self._task is task:
+                    self._wanted = task.wanted.without_left()
+                    self._task = replace(task, wanted=self._wanted)
             self._problem = said
         if self._told == (len(asked), said):
             return

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from hermes_ray.cli.cameras.file import CamerasFile
 from hermes_ray.cli.cameras.sharding import Shard
@@ -45,39 +45,47 @@ class Wanted:
     Attributes:
         owner: who makes them.
         questions: by their names in the system.
-        cameras: stream ids that this process publishes, or has published.
+        cameras: stream ids that this process publishes.
+        left: those that it published until lately, and whose questions are still to be removed.
         is_mine: whether a stream id is in this process's share of the file, were it there.
     """
 
     owner: str
     questions: Mapping[str, StandingQuestion] = field(default_factory=dict)
     cameras: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
     is_mine: Callable[[str], bool] = lambda _: True
 
     @classmethod
-    def of(cls, file: CamerasFile, shard: Shard, owner: str, before: frozenset[str] = frozenset()) -> "Wanted":
+    def of(cls, file: CamerasFile, shard: Shard, before: Self) -> Self:
         """What a file says.
 
         Args:
             file: the file.
             shard: which of its cameras are this process's.
-            owner: see the attribute.
-            before: stream ids that this process has published before.
+            before: what this process wanted until now; nothing of any camera, at first.
         """
         entries = file.entries(shard)
         questions = {
-            system_name(camera, asked.name): _question(camera, asked, owner)
+            system_name(camera, asked.name): _question(camera, asked, before.owner)
             for camera, entry in entries.items()
             for asked in entry.standing
         }
-        return cls(owner, questions, before | entries.keys(), shard.holds)
+        cameras = frozenset(entries)
+        left = (before.left | before.cameras) - cameras
+        return cls(before.owner, questions, cameras, left, shard.holds)
+
+    def without_left(self) -> Self:
+        """The same once the questions of cameras that left are gone; from then on others may publish these."""
+        return replace(self, left=frozenset())
 
     def decides(self, question: StandingQuestion) -> bool:
         """Whether a question that the system has is one to change or remove."""
         if not is_of_a_file(question.owner) or len(question.streams) != 1:
             return False
         (camera,) = question.streams
-        return camera in self.cameras or (question.owner == self.owner and self.is_mine(camera))
+        is_published_here = camera in self.cameras or camera in self.left
+        return is_published_here or (question.owner == self.owner and self.is_mine(camera))
 
 
 def bring_about(api: StandingApi, wanted: Wanted) -> dict[str, str]:

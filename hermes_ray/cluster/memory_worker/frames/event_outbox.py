@@ -138,7 +138,7 @@ class EventOutbox:
     async def _publish_one_by_one(self, stream_id: str, events: tuple[Event, ...]) -> None:
         """Of several records in one request the broker refuses all; alone, each gets what it deserves."""
         for event in events:
-            if self._is_over or not self._refusals.is_due(event):
+            if self._is_over or not self._may_publish() or not self._refusals.is_due(event):
                 return
             version = without_pictures(event) if self._refusals.is_too_large(event) else event
             try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hermes_ray.cluster.memory_worker.process.fencing import Fence
 from hermes_ray.cluster.memory_worker.process.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.streams.pacing import Pace
+from hermes_ray.cluster.memory_worker.streams.store_turns import StoreTurns
 from hermes_ray.cluster.memory_worker.streams.stream_keeper import StreamKeeper
 from hermes_ray.cluster.store.empty_memory import dump_empty
 from hermes_ray.cluster.wire.cursor import StreamCursor
@@ -81,9 +82,9 @@ class HostedStreams:
         self._in_order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         # Per stream, who changes what the store has of it. Taken before a turn, and never waited for by the rounds of
         # snapshots, so that what hangs with one stream holds up no other.
-        self._in_store: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._in_store = StoreTurns()
         # One stream at a time is written, so that the device and the store are never busy with more than one.
-        # Taken behind a stream's own lock and before its turn; whoever has a turn never waits for it.
+        # Waited for behind a stream's turn in the store and before its own; whoever has its own never waits for it.
         self._storing = asyncio.Lock()
         self._restorers = ThreadPoolExecutor(_RESTORES, thread_name_prefix="restoring")
         self._losing: set[str] = set()
@@ -192,7 +193,7 @@ class HostedStreams:
         """
         self._fence.check(stream_id, epoch)
         self._require_ready(stream_id)
-        async with self._in_store[stream_id], self._storing, self.turn(stream_id, epoch):
+        async with self._in_store.turn(stream_id), self._storing, self.turn(stream_id, epoch):
             if stream_id in self._keeper.changed() and (shot := await self._take(stream_id)):
                 await self._save(shot)
             stored = self._keeper.age_s(stream_id) is not None
@@ -226,7 +227,7 @@ class HostedStreams:
         """As :meth:`turn`, and no snapshot of the stream is written meanwhile. Raises the same."""
         self._fence.check(stream_id, epoch)
         self._require_ready(stream_id)
-        async with self._in_store[stream_id], self.turn(stream_id, epoch):
+        async with self._in_store.turn(stream_id), self.turn(stream_id, epoch):
             yield
 
     @asynccontextmanager
@@ -238,7 +239,7 @@ class HostedStreams:
         Raises:
             WorkerUnavailable: the worker is about to end.
         """
-        async with self._in_store[stream_id], self._in_order[stream_id]:
+        async with self._in_store.turn(stream_id), self._in_order[stream_id]:
             if self._closing:
                 raise WorkerUnavailable(f"{self._name} is about to end", retry_after_s=1.0)
             yield
@@ -278,7 +279,7 @@ class HostedStreams:
         try:
             if stream_id in self._recovering and self._fence.streams.get(stream_id, epoch) < epoch:
                 self._fence.release(stream_id, epoch - 1)  # or what restores it might go on for ever, and hold its turn
-            async with self._in_store[stream_id], self._in_order[stream_id]:
+            async with self._in_store.turn(stream_id), self._in_order[stream_id]:
                 await self._lose(stream_id, epoch)
         finally:
             self._losing.discard(stream_id)
@@ -325,8 +326,8 @@ class HostedStreams:
         """
         self._closing = True
         await self._write_changed()
-        for changing in [lock for lock in self._in_store.values() if lock.locked()]:
-            async with changing:  # behind whoever changes a stream just now
+        for stream_id in self._in_store.wanted():
+            async with self._in_store.turn(stream_id):  # behind whoever changes a stream just now
                 pass
         await self._write_changed()
         return len(self._keeper.changed())
@@ -389,9 +390,9 @@ class HostedStreams:
         """Write a snapshot if there can be one now; returns its size in bytes."""
         shot = None
         async with self._storing:
-            if self._in_store[stream_id].locked() or stream_id in self._recovering:
-                return 0  # its turn comes again
-            async with self._in_store[stream_id]:
+            if self._in_store.is_wanted(stream_id) or stream_id in self._recovering:
+                return 0  # its turn comes again; to wait for it would be to wait for who may wait for this
+            async with self._in_store.turn(stream_id):
                 shot = await self._store(stream_id)
         return 0 if shot is None else len(shot.data)
 

@@ -2,6 +2,7 @@
 
 import { h, setText } from "../dom.js";
 
+const inOneLine = (words) => words.replace(/\s+/g, " "); // models answer in paragraphs too
 const FRESH_MS = 60_000; // so new that somebody may want to look at once
 
 /**
@@ -34,8 +35,8 @@ export function createNewest(id, { text, time, updates }) {
       if (element.className !== name) element.className = name;
       element.hidden = updates.events === "off";
       dot.hidden = event === undefined;
-      setText(rule, event === undefined ? "" : words.rule(event));
-      setText(said, event === undefined ? words.none[updates.events] ?? "" : words.said(event));
+      setText(rule, event === undefined ? "" : inOneLine(words.rule(event)));
+      setText(said, event === undefined ? words.none[updates.events] ?? "" : inOneLine(words.said(event)));
       setText(ago, event === undefined ? "" : time.ago(event.captured_ms));
       const isOld = event !== undefined && updates.events === "unavailable";
       setText(old, isOld ? words.old : "");

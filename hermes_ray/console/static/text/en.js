@@ -234,7 +234,7 @@ export const text = {
     newest: {
       none: { current: "no event yet", unavailable: "events not reachable", pending: "" },
       rule: ({ rule }) => rule,
-      said: ({ kind, answer }) => `${kind === "clear" ? " ended" : ""}: ${answer || text.events.nothingSaid}`,
+      said: ({ kind, answer }) => `${kind === "clear" ? " ended" : ""}: ${answer.trim() || text.events.nothingSaid}`,
       old: "events cannot be read now",
       explained: (id, event, time, isOld) =>
         [

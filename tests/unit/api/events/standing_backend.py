@@ -13,14 +13,20 @@ from tests.unit.api.conftest import STREAM
 
 
 class StandingBackend(EngineBackend):
-    """With the standing questions of a cluster, whose workers alone put them."""
+    """With the standing questions of a cluster, whose workers alone put them.
+
+    Attributes:
+        looks: how often they were listed.
+    """
 
     def __init__(self, engine: StreamEngine, place: Path, settings: Settings) -> None:
         super().__init__(engine)
+        self.looks = 0
         store = StandingStore(SnapshotStore(SnapshotSettings(url=str(place))))
         self.standing = StandingQuestions(settings, store, lambda: [STREAM], lambda: 1)
 
     async def standing_questions(self) -> list[Standing]:
+        self.looks += 1
         await self.standing.load()
         return self.standing.all()
 

@@ -170,6 +170,34 @@ def test_a_camera_that_left_the_file_while_nothing_ran_is_forgotten_by_the_same_
     after.until(lambda: asked(url).keys() == {"dock.person"})
 
 
+def test_a_camera_that_moves_to_the_file_of_another_process_is_that_one_s_alone(
+    url: str, start: Start, backend: StandingBackend
+):
+    with_gate = f"cameras: {{gate: {{source: sim://1, standing: [{PERSON}]}}, yard: {{source: sim://2}}}}"
+    former, latter = start(url, "north"), start(url, "south")
+    former.follow(with_gate)
+    former.until_asked()
+    latter.follow(with_gate.replace("yard", "dock"))
+    latter.until_asked()
+    former.follow("cameras: {yard: {source: sim://2}}")
+    latter.until(lambda: "gate.person" in (found := asked(url)) and found["gate.person"].owner == "cameras:south")
+    known, looks = backend.standing.known, backend.looks
+    latter.until(lambda: backend.looks > looks + 20)  # of both, again and again
+    assert backend.standing.known == known
+
+
+def test_another_address_is_not_known_to_ask_anything(url: str, start: Start):
+    cameras = f"cameras: {{gate: {{source: sim://1, standing: [{PERSON}]}}}}"
+    kept = start(None)
+    kept.follow(f"api: {{url: '{url}'}}\n{cameras}")
+    kept.until_asked()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        kept.follow(f"api: {{url: 'http://127.0.0.1:{silent.getsockname()[1]}'}}\n{cameras}")
+        kept.until(lambda: kept.keeper.status().problem is not None)
+    assert kept.keeper.status().missing == 1
+
+
 def test_the_last_question_goes_although_the_address_goes_with_it(url: str, start: Start):
     kept = start(None)
     kept.follow(f"api: {{url: '{url}'}}\ncameras: {{gate: {{source: sim://1, standing: [{PERSON}]}}}}")

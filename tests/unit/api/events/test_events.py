@@ -517,6 +517,8 @@ def test_the_command_sends_again_what_it_is_told(url, kept):
     assert json.loads(hermes("resend", "--all", "--url", url, "--json").stdout)["left"] == 2
     assert json.loads(hermes("resend", "--target", "mqtt", "--url", url, "--json").stdout)["left"] == 0
     assert "2 are not" in hermes("resend", "--all", "--url", url).stdout
+    none = httpx.post(f"{url}/v1/deliveries/failed/resend", json={"events": []})
+    assert (none.status_code, none.json()["code"]) == (422, "invalid-request")  # none is not all
     wrong = httpx.post(f"{url}/v1/deliveries/failed/resend", json={"target": "door"})
     assert (wrong.status_code, "target" in wrong.json()["detail"]) == (422, True)
 

@@ -21,6 +21,7 @@ from hermes_ray.api.updates.hub import Reading, UpdatesHub
 from hermes_ray.api.updates.newest_events import NewestEventsReader
 from hermes_ray.config import EventSettings, load
 from hermes_ray.engine import StreamEngine
+from hermes_ray.errors import HermesError
 from hermes_ray.events.contract import NewestPlace
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.kept import NewestEvents
@@ -165,6 +166,23 @@ async def test_events_that_do_not_come_hold_no_stream_up_and_are_asked_for_once(
         reading = await reading_that(readings, lambda one: one.events is EventsState.CURRENT)
         assert answers(reading)["dock"] == "yes"
     slow.close()
+
+
+class FailingEvents(LocalEvents):
+    """What keeps events runs, and fails in a way that nobody expects."""
+
+    async def newest_by_stream(self, known: NewestPlace | None) -> NewestEvents | None:
+        raise HermesError("event-sink failed: AttributeError()")
+
+
+async def test_events_that_fail_as_nobody_expects_end_no_stream(kept: Kept):
+    failing = FailingEvents(kept.database)
+    hub = UpdatesHub(System().list_streams, failing, PERIOD_S)
+    async with aclosing(hub.readings()) as readings:
+        for _ in range(3):
+            reading = await reading_that(readings, lambda one: one.events is EventsState.UNAVAILABLE)
+            assert set(reading.streams) == {"dock", "yard"}
+    failing.close()
 
 
 async def test_nothing_is_read_while_nobody_watches_and_then_nothing_old_is_told(kept: Kept):

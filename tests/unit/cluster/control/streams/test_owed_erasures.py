@@ -1,7 +1,7 @@
 """An erased stream's events are erased, whatever ends between the two: the Coordinator's side of it, without a Ray."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import SnapshotSettings
 from hermes_ray.errors import BrokerUnavailable, EventsUnavailable, NotReady, SnapshotError, WorkerLost
 from hermes_ray.transport.topic_ends import TopicEnds
+from tests.patience import LIMIT_S
 from tests.unit.cluster.control.test_event_keeping import SETTINGS, Method, until
 from tests.unit.cluster.store.faulty_store import FaultyFileSystem, ForeignError, on
 
@@ -51,7 +52,9 @@ class Sink:
 class Coordinator:
     """One process of it, after another, over the same store."""
 
-    def __init__(self, sink: Sink, place: Path | str) -> None:
+    def __init__(
+        self, sink: Sink, place: Path | str, was_erased: Callable[[str], Awaitable[bool]] | None = None
+    ) -> None:
         settings = SnapshotSettings(url=str(place))
         stored = StoredStreams(settings)
         self.store = SnapshotStore(settings)
@@ -61,7 +64,7 @@ class Coordinator:
             lambda _: sink,
             lambda _: False,
             notes=stored.owed_erasures,
-            was_erased=stored.was_erased,
+            was_erased=was_erased or stored.was_erased,
             ends=sink.ends,
         )
 
@@ -147,6 +150,26 @@ async def test_an_erasure_that_never_began_erases_nothing(start, tmp_path):
     start(sink, tmp_path)
     await until(lambda: former.owed == {})
     assert sink.erased == {}
+
+
+async def test_an_erasure_that_never_began_and_is_asked_for_while_that_is_found_out_is_done(tmp_path):
+    looking, may_say = asyncio.Event(), asyncio.Event()
+
+    async def was_erased(_: str) -> bool:
+        looking.set()
+        await may_say.wait()
+        return False
+
+    OwedErasures(SnapshotStore(SnapshotSettings(url=str(tmp_path)))).save("gate", None)
+    coordinator = Coordinator(sink := Sink(), tmp_path, was_erased)
+    await asyncio.wait_for(looking.wait(), LIMIT_S)
+    sink.away = True
+    with pytest.raises(EventsUnavailable):
+        await coordinator.erase("gate")
+    sink.away = False
+    may_say.set()
+    await until(lambda: "gate" in sink.erased)
+    coordinator.keeping.stop()
 
 
 async def test_an_erasure_that_is_refused_is_owed_to_nobody(start, tmp_path):

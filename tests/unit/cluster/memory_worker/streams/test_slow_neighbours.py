@@ -205,3 +205,20 @@ async def test_many_streams_whose_store_hangs_leave_threads_for_the_others(engin
             worker.hosted.report("bad-0")
         hanging.may_return.set()
         await until(lambda: not worker.hosted.restoring())
+
+
+async def test_the_rounds_of_snapshots_pass_over_a_stream_that_is_about_to_be_handed_over(
+    engine: StreamEngine, url: str
+) -> None:
+    worker = Worker(engine, url, EPOCH, interval_s=0.0)
+    for stream in ("cam", "yard"):
+        await show(worker, engine, stream)
+    async with asyncio.timeout(LIMIT_S):
+        async with worker.hosted.at_rest("cam", EPOCH):
+            releasing = asyncio.create_task(worker.hosted.release("cam", EPOCH))
+            await asyncio.sleep(0)  # it is the next in line
+            rounds = asyncio.create_task(worker.hosted.keep_snapshots())
+        # Nobody holds the stream when the round comes to it, and yet it is spoken for.
+        assert await releasing
+        await until(lambda: is_stored(worker, "yard"))
+    rounds.cancel()
