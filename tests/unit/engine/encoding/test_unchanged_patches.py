@@ -286,14 +286,15 @@ def test_a_restored_stream_goes_on_as_if_nothing_had_happened(
 @pytest.mark.parametrize("family", ["adapter", "pairing"], indirect=True)
 def test_how_frames_are_handed_over_changes_nothing(family: ModelAdapter, engine_of: EngineOf):
     film, budget = lively(family)
-    at_once, in_pieces, one_by_one = (engine_of(family, budget_tokens=budget) for _ in range(3))
+    at_once, in_pieces, by_one, by_two = (engine_of(family, budget_tokens=budget) for _ in range(4))
     assert show(at_once, film, range(40)).result(60).frames_unchanged > 0
     for applied in [show(in_pieces, film, range(start, start + 5)) for start in range(0, 40, 5)]:
         applied.result(60)
-    for number in range(40):
-        show(one_by_one, film, [number]).result(60)
-    assert_same_memory(at_once, in_pieces)
-    assert_same_memory(at_once, one_by_one)
+    for engine, together in ((by_one, 1), (by_two, 2)):
+        for start in range(0, 40, together):
+            show(engine, film, range(start, start + together)).result(60)
+    for engine in (in_pieces, by_one, by_two):
+        assert_same_memory(at_once, engine)
 
 
 @pytest.mark.parametrize("family", ["adapter", "pairing"], indirect=True)
