@@ -37,11 +37,11 @@ def test_texts_of_one_place_and_of_the_next_look_equally_unrelated():
         "1f2e3d4c-AAAA",
         "1f2e3d4c-" + "A" * 64,
         "'; DROP TABLE events",
-        OURS.page_end(5, 5),
-        OURS.followed(5)[:-1],
-        OURS.followed(5).swapcase(),
-        f"1f2e3d4c-{OURS.page_end(5, 5)}",
-        replace(OURS, secret=bytes(32)).followed(5),
+        pytest.param(OURS.page_end(5, 5), id="a page's end"),
+        pytest.param(OURS.followed(5)[:-1], id="cut short"),
+        pytest.param(OURS.followed(5).swapcase(), id="other letters"),
+        pytest.param(f"1f2e3d4c-{OURS.page_end(5, 5)}", id="a page's end as a place"),
+        pytest.param(replace(OURS, secret=bytes(32)).followed(5), id="another secret"),
     ],
 )
 def test_what_we_did_not_write_is_refused(text):
@@ -49,7 +49,17 @@ def test_what_we_did_not_write_is_refused(text):
         OURS.read_followed(text)
 
 
-@pytest.mark.parametrize("text", ["", "5", "bm9uZQ", "A" * 64, OURS.followed(5), OURS.followed(5).partition("-")[2]])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5",
+        "bm9uZQ",
+        "A" * 64,
+        pytest.param(OURS.followed(5), id="a place"),
+        pytest.param(OURS.followed(5).partition("-")[2], id="a place without its database"),
+    ],
+)
 def test_what_ends_no_page_of_ours_is_no_cursor(text):
     with pytest.raises(InvalidRequest, match="cursor"):
         OURS.read_page_end(text)
