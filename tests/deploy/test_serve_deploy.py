@@ -141,19 +141,19 @@ def _answers(url: str, headers: dict[str, str] | None = None) -> bool:
 def _wait_until_ready(api: str) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not _answers(f"{api}/readyz"):
-        assert time.monotonic() < deadline, httpx.get(f"{api}/readyz").text
+        assert time.monotonic() < deadline, httpx.get(f"{api}/readyz", timeout=LIMIT_S).text
         time.sleep(_POLL_S)
 
 
 def test_rendered_serve_configuration_brings_the_whole_system_up(deployed: Deployed) -> None:
     _wait_until_ready(deployed.api)
-    assert httpx.get(f"{deployed.api}/v1/streams").json()["streams"] == []
+    assert httpx.get(f"{deployed.api}/v1/streams", timeout=LIMIT_S).json()["streams"] == []
     # The same numbers on the API and beside it.
     up = 'hermes_worker_up{role="memory",worker="memory-0"} 1.0'
-    assert up in _metrics(deployed.api)
-    assert up in _metrics(deployed.metrics_port)
+    _wait_until_told(deployed.api, up)
+    _wait_until_told(deployed.metrics_port, up)
     # The token is asked for: without it Ray's own API tells nothing.
-    assert httpx.get(f"{deployed.dashboard}/api/serve/applications/").status_code == 401
+    assert httpx.get(f"{deployed.dashboard}/api/serve/applications/", timeout=LIMIT_S).status_code == 401
 
 
 def test_a_changed_number_of_memory_workers_is_taken_by_the_system_that_runs(deployed: Deployed) -> None:
@@ -164,9 +164,13 @@ def test_a_changed_number_of_memory_workers_is_taken_by_the_system_that_runs(dep
     config["applications"][0]["args"]["cluster"]["memory_workers"] = 2
     deployed.config.write_text(yaml.safe_dump(config))
     _deploy(deployed.config, deployed.dashboard, deployed.environment)
+    _wait_until_told(deployed.api, 'hermes_worker_up{role="memory",worker="memory-1"} 1.0')
+
+
+def _wait_until_told(url: str, line: str) -> None:
     deadline = time.monotonic() + LIMIT_S
-    while 'hermes_worker_up{role="memory",worker="memory-1"} 1.0' not in _metrics(deployed.api):
-        assert time.monotonic() < deadline, _metrics(deployed.api)
+    while line not in (told := _metrics(url)):
+        assert time.monotonic() < deadline, told
         time.sleep(_POLL_S)
 
 

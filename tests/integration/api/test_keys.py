@@ -151,11 +151,11 @@ def test_a_new_key_counts_and_a_revoked_one_does_not_without_a_restart(url: str,
 
 
 def test_refusals_pass_through_serve_with_their_headers(url: str):
-    response = httpx.get(f"{url}/v1/streams")
+    response = httpx.get(f"{url}/v1/streams", timeout=LIMIT_S)
     assert (response.status_code, response.json()["code"]) == (401, "unauthorized")
     assert response.headers["www-authenticate"].startswith("Bearer")
     assert response.headers["x-content-type-options"] == "nosniff"
-    assert httpx.get(f"{url}/readyz").status_code == 200
+    assert httpx.get(f"{url}/readyz", timeout=LIMIT_S).status_code == 200
 
 
 async def test_questions_about_the_future_hold_up_nobody(http: httpx.Client):
@@ -212,10 +212,10 @@ def test_a_body_sent_byte_by_byte_is_cut_off_behind_serve_too(url: str, secret: 
 def test_a_conversation_is_of_its_key_on_the_worker_too(http: httpx.Client, url: str, keys_file: Path):
     asked = {"question": "What is there?", "max_tokens": 2, "session_id": "s"}
     other = {"Authorization": f"Bearer {make_key(keys_file, Scope.ASK)}"}
-    until(lambda: httpx.post(f"{url}{QUERY}", json=asked, headers=other).status_code == 200)
+    until(lambda: httpx.post(f"{url}{QUERY}", json=asked, headers=other, timeout=LIMIT_S).status_code == 200)
     # The other one has one turn by now, and we have none.
     first, second = (http.post(QUERY, json=asked).json()["usage"]["prompt_tokens"] for _ in range(2))
-    theirs = httpx.post(f"{url}{QUERY}", json=asked, headers=other).json()["usage"]["prompt_tokens"]
+    theirs = httpx.post(f"{url}{QUERY}", json=asked, headers=other, timeout=LIMIT_S).json()["usage"]["prompt_tokens"]
     assert first < second
     assert theirs == second
 
@@ -224,7 +224,7 @@ def test_without_keys_serve_s_proxy_tells_who_is_on_another_machine(url: str, se
     """As under a Serve configuration, which opens the port whatever our settings say. It changes the API: the last."""
     keyless = settings.api.model_copy(update={"access": AccessSettings()})
     serve.run(build(settings.model_copy(update={"api": keyless}).model_dump()), name=server.APPLICATION)
-    until(lambda: httpx.get(f"{url}/v1/streams").status_code == 200)
+    until(lambda: httpx.get(f"{url}/v1/streams", timeout=LIMIT_S).status_code == 200)
     port = urlsplit(url).port
     own = [
         address.address
@@ -234,6 +234,6 @@ def test_without_keys_serve_s_proxy_tells_who_is_on_another_machine(url: str, se
     ]
     for address in own:
         # Packets to an own address come from that address.
-        refused = httpx.get(f"http://{address}:{port}/v1/streams", headers={"Host": "localhost"})
+        refused = httpx.get(f"http://{address}:{port}/v1/streams", headers={"Host": "localhost"}, timeout=LIMIT_S)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert json.loads(httpx.get(f"{url}/healthz").text) == {"status": "ok"}
+    assert json.loads(httpx.get(f"{url}/healthz", timeout=LIMIT_S).text) == {"status": "ok"}

@@ -249,7 +249,7 @@ async def test_places_and_cursors_lead_on_at_another_replica_and_after_a_restart
         async with Follower(url) as follower:
             await follower.next()
             place = follower.place
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=LIMIT_S) as client:
             cursor = (await client.get("/v1/events", params={"limit": 2})).json()["next"]
     with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
         database.prepare()
@@ -258,7 +258,7 @@ async def test_places_and_cursors_lead_on_at_another_replica_and_after_a_restart
         with on_socket(other.app()) as url:
             async with Follower(url, place=place) as follower:
                 assert await follower.frames(1) == [9]
-            async with httpx.AsyncClient(base_url=url) as client:
+            async with httpx.AsyncClient(base_url=url, timeout=LIMIT_S) as client:
                 page = (await client.get("/v1/events", params={"limit": 2, "cursor": cursor})).json()
     assert [event["frame"] for event in page["events"]] == [2, 1]
 
@@ -348,7 +348,7 @@ async def test_one_key_or_address_takes_its_share_of_followers_alone(kept, tmp_p
     with on_socket(kept.app(limits={"followers": 2})) as url:
         async with Follower(url) as first:
             async with Follower(url):
-                async with httpx.AsyncClient(base_url=url, headers=SEE_EVENTS) as client:
+                async with httpx.AsyncClient(base_url=url, headers=SEE_EVENTS, timeout=LIMIT_S) as client:
                     refused = await client.get("/v1/events")
                 async with Follower(url, address="127.0.0.2"):
                     pass
@@ -362,7 +362,7 @@ async def test_one_key_or_address_takes_its_share_of_followers_alone(kept, tmp_p
 
 async def eventually_follows(url):
     """Whether another follower is let in before the time is over."""
-    async with asyncio.timeout(LIMIT_S), httpx.AsyncClient(base_url=url, headers=SEE_EVENTS) as client:
+    async with asyncio.timeout(LIMIT_S), httpx.AsyncClient(base_url=url, headers=SEE_EVENTS, timeout=LIMIT_S) as client:
         while True:
             async with client.stream("GET", "/v1/events") as response:
                 if response.status_code == 200:
@@ -372,7 +372,9 @@ async def eventually_follows(url):
 
 async def test_who_is_refused_for_a_wrong_place_takes_none(kept):
     with on_socket(kept.app(limits={"followers": 1})) as url:
-        async with httpx.AsyncClient(base_url=url, headers=SEE_EVENTS | {"Last-Event-ID": "?"}) as client:
+        async with httpx.AsyncClient(
+            base_url=url, headers=SEE_EVENTS | {"Last-Event-ID": "?"}, timeout=LIMIT_S
+        ) as client:
             statuses = [(await client.get("/v1/events")).status_code for _ in range(3)]
         assert statuses == [422] * 3
         async with Follower(url) as follower:
@@ -385,13 +387,13 @@ async def test_events_of_foreign_streams_do_not_exist(kept, tmp_path):
     kept.store(match(1), match(2, stream="yard"))
     headers = {"Authorization": f"Bearer {secret}"}
     with on_socket(kept.app(keys_file=tmp_path / "keys.json")) as url:
-        async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=LIMIT_S) as client:
             listed = (await client.get("/v1/events")).json()["events"]
             foreign = await client.get(f"/v1/events/{match(1).id}")
             missing = await client.get("/v1/events/none")
             picture = await client.get(f"/v1/events/{match(1).id}/thumbnails/0.jpg")
             deliveries = await client.get("/v1/deliveries/failed")
-            keyless = await httpx.AsyncClient().get(f"{url}/v1/events")
+            keyless = await httpx.AsyncClient(timeout=LIMIT_S).get(f"{url}/v1/events")
     assert [event["stream"] for event in listed] == ["yard"]
     assert foreign.json()["detail"] == missing.json()["detail"].replace("'none'", repr(match(1).id))
     assert (picture.status_code, deliveries.status_code, keyless.status_code) == (404, 403, 401)
@@ -517,9 +519,9 @@ def test_the_command_sends_again_what_it_is_told(url, kept):
     assert json.loads(hermes("resend", "--all", "--url", url, "--json").stdout)["left"] == 2
     assert json.loads(hermes("resend", "--target", "mqtt", "--url", url, "--json").stdout)["left"] == 0
     assert "2 are not" in hermes("resend", "--all", "--url", url).stdout
-    none = httpx.post(f"{url}/v1/deliveries/failed/resend", json={"events": []})
+    none = httpx.post(f"{url}/v1/deliveries/failed/resend", json={"events": []}, timeout=LIMIT_S)
     assert (none.status_code, none.json()["code"]) == (422, "invalid-request")  # none is not all
-    wrong = httpx.post(f"{url}/v1/deliveries/failed/resend", json={"target": "door"})
+    wrong = httpx.post(f"{url}/v1/deliveries/failed/resend", json={"target": "door"}, timeout=LIMIT_S)
     assert (wrong.status_code, "target" in wrong.json()["detail"]) == (422, True)
 
 
