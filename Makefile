@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Test processes, one more than cores since much of the time is waiting; 0 runs one test after the other.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count(), 7) + 1)')
+# Test processes; 0 runs one test after the other.
+WORKERS ?= 2
 # How many of them run whole systems, which take 2 to 3 GB of memory each.
-SYSTEMS ?= 2
+SYSTEMS ?= 1
 # OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 

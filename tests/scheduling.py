@@ -15,7 +15,7 @@ from xdist.workermanage import WorkerController
 _PARTS = "unit"
 _SHARING = ("console", "deploy")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
-_SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "2"))
+_SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
     "integration/cluster/test_moves.py": 260,
     "chaos/test_broker_outage.py": 150,
