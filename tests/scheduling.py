@@ -1,8 +1,8 @@
 """Which test process is given what, when several run side by side.
 
-Tests of whole systems mostly wait: processes start, die and come back. Few of them at once leave the cores idle, many
-starve each other and take gigabytes each. Tests of parts need the cores and little else. So a few processes run whole
-systems, the longest first, and all others the parts meanwhile; whoever has nothing left of its own helps out.
+Tests of whole systems start, kill and await processes, and take gigabytes each: several at once starve each other on
+two cores. Tests of parts need a core and little else. So some processes (one, unless told otherwise) run whole systems,
+the longest first, and all others the parts meanwhile; whoever has nothing left of its own helps out.
 """
 
 import os
@@ -47,7 +47,7 @@ _SECONDS = {
     "unit/api/keys/test_clients.py": 15,
     "unit/engine/encoding/test_unchanged.py": 12,
 }
-"""How long what is given out as one takes on two idle cores, as far as that is long: `pytest --durations=60` tells."""
+"""About how long what is given out as one takes, estimated; only the order counts. `pytest --durations=60` measures."""
 
 
 def in_order(items: list[pytest.Item], tests: Path) -> list[pytest.Item]:

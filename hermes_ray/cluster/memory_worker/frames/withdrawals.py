@@ -62,14 +62,17 @@ class Withdrawals:
 
     async def look(self) -> None:
         """End what is to be ended now; a stream that is not at hand has its turn the next time."""
-        for stream_id, epoch in self._fence.streams.items():
-            if not self._hosted.is_ready(stream_id) or not self._over(stream_id):
-                continue
-            try:
-                async with self._hosted.turn(stream_id, epoch):
-                    self._withdraw(stream_id)
-            except ClusterError as error:
-                log.debug("matches are ended later", stream_id=stream_id, error=str(error))
+        owned = self._fence.streams.items()
+        over = [each for each in owned if self._hosted.is_ready(each[0]) and self._over(each[0])]
+        # Side by side: whoever holds one stream's memory for long delays no other's.
+        await asyncio.gather(*(self._end(stream_id, epoch) for stream_id, epoch in over))
+
+    async def _end(self, stream_id: str, epoch: int) -> None:
+        try:
+            async with self._hosted.turn(stream_id, epoch):
+                self._withdraw(stream_id)
+        except ClusterError as error:
+            log.debug("matches are ended later", stream_id=stream_id, error=str(error))
 
     def _over(self, stream_id: str) -> list[Event]:
         triggers = self._keeper.cursor(stream_id).watch.triggers
