@@ -22,11 +22,12 @@ def frame_shapes(most: int, slots: int, block: int, *, thinned: bool) -> list[tu
         most: frames of a step.
         slots: memories; each frame of a pass may be of another one.
         block: tokens of a whole frame.
-        thinned: frames may lose tokens; then there are passes for as many frames of a quarter of their tokens too.
+        thinned: frames may lose tokens; then there are passes for as many frames of a quarter and of half of their
+            tokens too.
     """
     shapes = [(min(frames, slots), frames * block) for frames in block_buckets(most)]
     if thinned:
-        shapes += [(rows, tokens // 4) for rows, tokens in shapes if rows > 1]
+        shapes += [(rows, tokens // share) for rows, tokens in shapes if rows > 1 for share in (4, 2)]
     return sorted(shapes, key=lambda shape: (shape[1], shape[0]))
 
 

@@ -14,6 +14,9 @@ from hermes_ray.bench.figures import Figure
 _STRIP = 0.25
 """Share of a picture's height in which something happens: published methods keep a fifth to a half of the tokens."""
 
+_SQUARES = 12
+"""Over the height: large enough that the mean colour of what a token shows is another one."""
+
 
 def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
     """All streams at once, every token of their frames encoded and then only those that show something new.
@@ -42,11 +45,13 @@ def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
 
 
 def changing_in_a_strip(pictures: Sequence[NDArray[np.uint8]], seed: int) -> list[NDArray[np.uint8]]:
-    """The first of the pictures again and again, but for a strip at the bottom, where each is different noise."""
+    """The first of the pictures again and again, but for a strip at the bottom: squares of other colours each time."""
     rng, changed = np.random.default_rng(seed), []
     for _ in pictures:
         picture = pictures[0].copy()
         strip = picture[round(picture.shape[0] * (1 - _STRIP)) :]
-        strip[:] = rng.integers(0, 256, strip.shape, dtype=np.uint8)
+        side = picture.shape[0] // _SQUARES
+        colours = rng.integers(0, 256, (strip.shape[0] // side + 1, strip.shape[1] // side + 1, 3), dtype=np.uint8)
+        strip[:] = colours.repeat(side, axis=0).repeat(side, axis=1)[: strip.shape[0], : strip.shape[1]]
         changed.append(picture)
     return changed
