@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from hermes_ray.engine.encoding.waiting.shaking import shaken_apart
+from hermes_ray.engine.encoding.waiting.shaking import in_most_parts, shaken_apart
 from hermes_ray.engine.residency.reference import Reference, SmallPicture
 
 GRID = 36
@@ -111,7 +111,7 @@ def news(reference: NDArray[np.uint16], picture: SmallPicture) -> NDArray[np.boo
         return np.ones((rows, columns), dtype=np.bool_)
     before, now = reference / _SCALE, picture.cells / _SCALE
     changed = _changed(before, now, picture.pixels, _TREMBLE)
-    if changed.mean() < _LEAST_SHAKEN:
+    if changed.mean() < _LEAST_SHAKEN or not in_most_parts(changed):
         return _of_any(changed)
     aligned = shaken_apart(before, now)
     if aligned is None:

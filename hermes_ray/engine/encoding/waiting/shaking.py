@@ -23,6 +23,16 @@ _LUMA = (0.299, 0.587, 0.114)
 _Levels = NDArray[np.float64]
 
 
+def in_most_parts(changed: NDArray[np.bool_]) -> bool:
+    """Whether so many parts of a picture have changed as show it if the camera was shaken: the search is dear.
+
+    Args:
+        changed: ``[rows, columns]``, where.
+    """
+    parts = (part.any() for rows in np.array_split(changed, _PARTS) for part in np.array_split(rows, _PARTS, 1))
+    return sum(parts) >= _SHOW_IT * _PARTS**2
+
+
 def shaken_apart(before: _Levels, now: _Levels) -> tuple[_Levels, _Levels] | None:
     """Two pictures as they would be if the camera had not been shaken between them, without what left the picture.
 
