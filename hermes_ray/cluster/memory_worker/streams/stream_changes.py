@@ -1,4 +1,4 @@
-"""What people do to one stream of a memory worker: reset it, configure it, erase it, take its memory out or bring one in."""
+"""What people do to one stream of a memory worker: reset, configure, erase it, take its memory out or bring one in."""
 
 import asyncio
 import time
