@@ -22,6 +22,7 @@ class Part(StrEnum):
     RATES = "rates"
     TRANSFORMERS = "transformers"
     INGEST = "ingest"
+    PATCHES = "patches"
     COMPACTION = "compaction"
     KERNELS = "kernels"
     TTFT = "ttft"

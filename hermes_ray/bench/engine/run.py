@@ -17,6 +17,7 @@ from hermes_ray.bench.engine.parts import (
     ingest,
     kernels,
     load,
+    patches,
     rates,
     together,
     tokens,
@@ -44,6 +45,7 @@ _ALONE: Mapping[Part, Callable[[Bench], Iterator[Figure]]] = {
 }
 _WITH_ENGINE: Mapping[Part, Callable[[Bench, Watched], Iterator[Figure]]] = {
     Part.INGEST: ingest.measure,
+    Part.PATCHES: patches.measure,
     Part.COMPACTION: compaction.measure,
     Part.KERNELS: kernels.measure,
     Part.TTFT: ttft.measure,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
+from typing import Literal
 
 from hermes_ray.bench.engine.subject import Subject
 from hermes_ray.config import EngineSettings, MemorySettings
@@ -27,21 +28,31 @@ class Watched:
         settings: of the engine.
         streams: how many.
         grown: from :attr:`grown` of another engine of the same subject; ``None`` grows one.
+        unchanged_patches: as ``memory.unchanged_patches``.
 
     Attributes:
         engine: to be closed by its owner, by :meth:`close`.
+        settings: of the engine.
         started_s: how long the engine took to start, seconds.
         cycle: frames of a stream from one compaction to the next.
         grown: snapshots of one stream at moments evenly spread over such a cycle.
     """
 
     def __init__(
-        self, subject: Subject, settings: EngineSettings, streams: int, grown: Sequence[bytes] | None = None
+        self,
+        subject: Subject,
+        settings: EngineSettings,
+        streams: int,
+        grown: Sequence[bytes] | None = None,
+        *,
+        unchanged_patches: Literal["keep", "drop"] = "keep",
     ) -> None:
-        memory = MemorySettings(budget_tokens=subject.budget, slots=streams, host_streams=0)
+        memory = MemorySettings(
+            budget_tokens=subject.budget, slots=streams, host_streams=0, unchanged_patches=unchanged_patches
+        )
         block = subject.adapter.max_tokens_per_block
         freed = int(memory.compaction_slack * subject.budget)
-        self.subject = subject
+        self.subject, self.settings = subject, settings
         self.cycle = (freed // block + 1) * subject.adapter.frames_per_block
         self.streams = streams
         began_s = perf_counter()
@@ -86,6 +97,10 @@ class Watched:
     def compactions(self) -> int:
         """Of all streams so far."""
         return sum(self.engine.stream_stats(_name(stream)).compactions for stream in range(self.streams))
+
+    def left_out(self) -> int:
+        """Tokens of all streams that were not encoded so far, as they showed nothing new."""
+        return sum(self.engine.stream_stats(_name(stream)).tokens_left_out for stream in range(self.streams))
 
     def tokens(self) -> float:
         """That a layer of a stream holds, on average."""

@@ -16,7 +16,7 @@ _ROUNDS_AHEAD = 3
 def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
     """All streams at once, as fast as the engine takes them; then one, each frame when the one before is there."""
     bench.doing(f"frames of {watched.streams} streams")
-    per_s, frames, compactions = _all_streams(bench, watched)
+    per_s, frames, compactions = all_streams(bench, watched)
     detail = {"frames": frames, "compactions": compactions}
     note = "one frame of every stream in each step; vision " + ("included" if bench.subject.vision else "excluded")
     name = f"ingest_{watched.streams}_streams"
@@ -43,8 +43,12 @@ def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
     )
 
 
-def _all_streams(bench: Bench, watched: Watched) -> tuple[float, int, int]:
-    """Frames per second, frames and compactions. Some frames always wait, so that no step is short of them."""
+def all_streams(bench: Bench, watched: Watched) -> tuple[float, int, int]:
+    """Hand over a frame of every stream, again and again, so that some always wait and no step is short of them.
+
+    Returns:
+        frames per second, frames and compactions.
+    """
     for frame in watched.show_all():
         frame.result(LIMIT_S)
     before = watched.compactions()

@@ -36,15 +36,20 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
     return models.load(directory, device="cuda", dtype="bfloat16")
 
 
-def engine_of(adapter: ModelAdapter, graphs: str, budget: int) -> StreamEngine:
+def engine_of(adapter: ModelAdapter, graphs: str, budget: int, patches: str = "keep") -> StreamEngine:
     settings = EngineSettings(max_frames_per_step=8, max_questions=8, max_answer_tokens=32, cuda_graphs=graphs)
-    return StreamEngine(adapter, MemorySettings(budget_tokens=budget, slots=3), settings)
+    return StreamEngine(adapter, MemorySettings(budget_tokens=budget, slots=3, unchanged_patches=patches), settings)
 
 
-def watch(engine: StreamEngine, count: int) -> None:
-    """Steps of different sizes, over streams of different lengths."""
+def watch(engine: StreamEngine, count: int, *, still: bool = False) -> None:
+    """Steps of different sizes, over streams of different lengths.
+
+    If they are ``still``, all frames but for one place are the first one.
+    """
     for begin, stream in enumerate(STREAMS):
         frames = pictures(count - begin, seed=begin)
+        for frame in frames if still else ():
+            frame[:, 24:], frame[24:] = frames[0][:, 24:], frames[0][24:]
         for first in range(0, len(frames), begin + 1):
             some = frames[first : first + begin + 1]
             engine.ingest(stream, some, [(first + index) * 500 for index in range(len(some))]).result()
@@ -75,11 +80,13 @@ def test_answers_in_float32_are_those_of_a_cpu() -> None:
     assert said["cuda"] == said["cpu"]
 
 
-def test_memories_are_the_same_with_graphs_and_without(grouped: ModelAdapter) -> None:
+@pytest.mark.parametrize("patches", ["keep", "drop"])
+def test_memories_are_the_same_with_graphs_and_without(grouped: ModelAdapter, patches: str) -> None:
     """Up to rounding, and so before the first compaction: it may choose differently between equals."""
-    with engine_of(grouped, "auto", 2000) as graphs, engine_of(grouped, "off", 2000) as eager:
+    with engine_of(grouped, "auto", 2000, patches) as graphs, engine_of(grouped, "off", 2000, patches) as eager:
         for engine in (graphs, eager):
-            watch(engine, 40)
+            watch(engine, 40, still=patches == "drop")
+            assert (engine.stream_stats("cam").tokens_left_out > 0) == (patches == "drop")
             engine.stats()  # answered between two steps, so the last one is in the counts
         assert graphs.monitor()[0].graph_passes > 0
         assert eager.monitor()[0].graph_passes == 0
@@ -108,16 +115,17 @@ def test_answers_are_the_same_with_graphs_and_without() -> None:
 
 @pytest.mark.parametrize("cuda_graphs", ["auto", "off"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_no_step_waits_for_the_gpu_unawares(model_directory: Path, dtype: str, cuda_graphs: str) -> None:
+@pytest.mark.parametrize("patches", ["keep", "drop"])
+def test_no_step_waits_for_the_gpu_unawares(model_directory: Path, patches: str, dtype: str, cuda_graphs: str) -> None:
     adapter = models.load(model_directory, device="cuda", dtype=dtype)
     asked = [
         Question("what do you see ?", max_tokens=8),
         Question("what came last ?", max_tokens=5, temperature=1.0, top_p=0.9, seed=1),
         Question("is it day ?", options=("yes", "no")),
     ]
-    with engine_of(adapter, cuda_graphs, 100) as engine:
+    with engine_of(adapter, cuda_graphs, 100, patches) as engine:
         for attempt in range(2):
             with no_waiting() if attempt else nullcontext():  # what is made at the first use may wait
-                watch(engine, 40 + attempt)
+                watch(engine, 40 + attempt, still=patches == "drop")
                 answers = [engine.ask(stream, question) for stream in STREAMS for question in asked]
                 assert all(answer.result().text for answer in answers)
