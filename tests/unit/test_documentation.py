@@ -46,6 +46,14 @@ def test_every_local_link_leads_somewhere(page):
     assert missing == []
 
 
+@pytest.mark.parametrize("page", ["hermes_ray/README.md", "hermes_ray/cluster/README.md"])
+def test_a_page_about_rooms_names_modules_that_exist(page):
+    modules = [path.as_posix() for path in (REPOSITORY / "hermes_ray").rglob("*.py")]
+    named = set(re.findall(r"`([\w/]+\.py)`", (REPOSITORY / page).read_text()))
+    assert len(named) > 10
+    assert {name for name in named if not any(module.endswith(f"/{name}") for module in modules)} == set()
+
+
 def test_every_dependency_has_its_reason():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     declared = [
