@@ -30,7 +30,9 @@ def test_the_watching_example_runs(tmp_path):
 
 
 def _examples() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "integrator" / "library.md").read_text(), re.DOTALL)
+    return re.findall(
+        r"```python\n(.*?)```", (REPOSITORY / "docs" / "integrator" / "library.md").read_text(), re.DOTALL
+    )
 
 
 def _run(example: str, directory: Path) -> str:
