@@ -96,8 +96,15 @@ def _with_settings(schema_text: str) -> str:
     cameras = CamerasFile.model_json_schema()
     definitions |= {**cameras.pop("$defs"), "CamerasFile": cameras}
     own = {name: part for name, part in schema["$defs"].items() if name[0].islower()}
-    schema["$defs"] = {**own, **{name: _without_prose(part) for name, part in sorted(definitions.items())}}
+    schema["$defs"] = {**own, **{name: _with_names(_without_prose(part)) for name, part in sorted(definitions.items())}}
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _with_names(part: Any) -> Any:
+    """Have Helm name the keys that there are, beside the unknown one that it refuses."""
+    if part.get("additionalProperties") is False and part.get("properties"):
+        return {**part, "propertyNames": {"enum": list(part["properties"])}}
+    return part
 
 
 def _without_prose(part: Any) -> Any:

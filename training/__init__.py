@@ -1,1 +1,1 @@
-"""Trains `hermes-tiny` on the simulated camera world: ``python -m training.run --help``, and docs/hermes-tiny.md."""
+"""Trains `hermes-tiny` on simulated cameras: ``python -m training.run --help``, and docs/research/hermes-tiny.md."""

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from hermes_ray.config.hints import unknown_key
+from hermes_ray.config.hints import unknown_key, variable_of
 from hermes_ray.config.tree import ENV_DELIMITER, ENV_PREFIX, Settings
 from hermes_ray.errors import ConfigError
 
@@ -44,7 +44,7 @@ class LoadedSettings:
         """Who set a value, for the text of an error: ``environment variable HERMES_CLUSTER__ADDRESS``."""
         source = self.sources[path]
         if source == "environment":
-            return f"environment variable {ENV_PREFIX}{path.upper().replace('.', ENV_DELIMITER)}"
+            return f"environment variable {variable_of(path)}"
         return {"default": f"{path} by default", "override": f"{path} on the command line"}.get(
             source, f"{path} in {source}"
         )
@@ -109,7 +109,7 @@ def _read_environment() -> Mapping[str, Any]:
             and variable not in _NO_SETTINGS
             and path.split(".")[0] not in Settings.model_fields
         ):
-            raise ConfigError(f"environment variable {variable}: {unknown_key(path)}")
+            raise ConfigError(f"environment variable {variable}: {unknown_key(path, from_environment=True)}")
     return EnvSettingsSource(Settings)()
 
 
@@ -135,6 +135,7 @@ def _describe(error: ValidationError, origin: Mapping[str, str]) -> str:
         path = ".".join(str(part) for part in item["loc"])
         source = origin.get(path) or next((s for p, s in origin.items() if p.startswith(f"{path}.")), None)
         where = "" if source is None else f" ({source})"
-        problem = unknown_key(path) if item["type"] == "extra_forbidden" else item["msg"]
+        is_unknown = item["type"] == "extra_forbidden"
+        problem = unknown_key(path, from_environment=source == "environment") if is_unknown else item["msg"]
         problems.append(f"{path}{where}: {problem}")
     return "wrong settings: " + "; ".join(problems)

@@ -15,7 +15,7 @@ HERMES_PRESETS = ("hermes", "paper", "reference")
 
 
 class HermesSettings(_Section):
-    """Overrides of a HERMES preset; ``null`` leaves the preset's value. For experiments: see docs/accuracy.md."""
+    """Overrides of a HERMES preset; ``null`` leaves the preset's value. For experiments: docs/research/accuracy.md."""
 
     true_attention: bool | None = None
     """Score by the model's own attention to the guidance prompts, not by the prompts' bare embeddings."""

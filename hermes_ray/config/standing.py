@@ -145,8 +145,8 @@ class StandingSettings(Section):
     """Standing questions and the journal."""
 
     questions: tuple[StandingQuestion, ...] = ()
-    """Standing questions, each with ``name``, ``question`` and what docs/standing-questions.md names. They cannot be
-    changed while the system runs; those made by API or command line can."""
+    """Standing questions, each with ``name``, ``question`` and what docs/integrator/standing-questions.md names. They
+    cannot be changed while the system runs; those made by API or command line can."""
     journal: JournalSettings = JournalSettings()
     """What happened, written down again and again."""
     max_questions: Annotated[int, Field(ge=0)] = 100

@@ -43,8 +43,8 @@ class PositionRule:
 def position_mode(settings: MemorySettings, axes: int) -> PositionMode:
     """When to re-number: as set, or else as suits policy and model.
 
-    Where a position is only an order, a memory without gaps is read better (docs/accuracy.md). Where it is a time and
-    a place (M-RoPE), ranks would squeeze both, and the paper found lazy positions better for streams.
+    Where a position is only an order, a memory without gaps is read better (docs/research/accuracy.md). Where it is a
+    time and a place (M-RoPE), ranks would squeeze both, and the paper found lazy positions better for streams.
 
     Args:
         settings: what was set, and the policy.

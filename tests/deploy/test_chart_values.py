@@ -17,7 +17,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("imge", {"imge": {}}),
     ("replica", {"ingest": {"replica": 2}}),
     ("gpuPerPod", {"memory": {"gpuPerPod": 1}}),
-    ("budgt_tokens", {"config": {"memory": {"budgt_tokens": 4096}}}),
+    ("(?s)budgt_tokens.*value must be one of .*'budget_tokens'", {"config": {"memory": {"budgt_tokens": 4096}}}),
     ("/config/memory/budget_tokens", {"config": {"memory": {"budget_tokens": 0}}}),
     ("/config/memory/policy", {"config": {"memory": {"policy": "magic"}}}),
     ("sasl_password", {"config": {"kafka": {"sasl_password": "hunter2"}}}),

@@ -68,6 +68,22 @@ def test_an_unknown_field_in_the_environment_is_named(monkeypatch):
         config.load()
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("HERMES_MEMORY__SLOT", "HERMES_MEMORY__SLOTS"),
+        ("HERMES_MEMORY_SLOTS", "HERMES_MEMORY__SLOTS"),  # one underscore between levels
+        ("HERMES_SLOTS", "HERMES_MEMORY__SLOTS"),
+        ("HERMES_MEMORY__HERMES_NOVELTY_WEIGHT", "HERMES_MEMORY__HERMES__NOVELTY_WEIGHT"),
+    ],
+)
+def test_an_unknown_variable_suggests_how_the_right_one_is_written(monkeypatch, written, meant):
+    monkeypatch.setenv(written, "3")
+    with pytest.raises(ConfigError) as caught:
+        config.load()
+    assert str(caught.value).endswith(f"? ({meant})")
+
+
 def test_a_wrong_value_names_its_setting_and_its_source(settings_file, monkeypatch):
     monkeypatch.setenv("HERMES_API__PORT", "70000")
     with pytest.raises(ConfigError) as caught:
@@ -134,7 +150,10 @@ def test_a_key_like_no_other_lists_what_its_section_has(settings_file):
 
 
 def test_a_renamed_key_says_what_it_is_called_now():
-    assert unknown_key("memory.places", {"memory.places": "memory.slots"}) == "was renamed memory.slots"
+    renamed = {"memory.places": "memory.slots"}
+    assert unknown_key("memory.places", renamed) == "was renamed memory.slots"
+    told = unknown_key("memory.places", renamed, from_environment=True)
+    assert told == "was renamed memory.slots (HERMES_MEMORY__SLOTS)"
 
 
 def test_every_renamed_key_is_gone_and_leads_to_one_that_is_there():

@@ -30,7 +30,9 @@ def test_the_watching_example_runs(tmp_path):
 
 
 def _examples() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "library.md").read_text(), re.DOTALL)
+    return re.findall(
+        r"```python\n(.*?)```", (REPOSITORY / "docs" / "integrator" / "library.md").read_text(), re.DOTALL
+    )
 
 
 def _run(example: str, directory: Path) -> str:
@@ -44,6 +46,14 @@ def test_every_local_link_leads_somewhere(page):
     links = [link for link in _LINK.findall(page.read_text()) if "://" not in link]
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", ["hermes_ray/README.md", "hermes_ray/cluster/README.md"])
+def test_a_page_about_rooms_names_modules_that_exist(page):
+    modules = [path.as_posix() for path in (REPOSITORY / "hermes_ray").rglob("*.py")]
+    named = set(re.findall(r"`([\w/]+\.py)`", (REPOSITORY / page).read_text()))
+    assert len(named) > 10
+    assert {name for name in named if not any(module.endswith(f"/{name}") for module in modules)} == set()
 
 
 def test_every_dependency_has_its_reason():

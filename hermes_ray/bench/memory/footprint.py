@@ -13,7 +13,7 @@ _IDENTITY_NUMBERS = 3  # frame, patch and count of every token
 
 
 def measure(workload: Workload) -> Iterator[Figure]:
-    """Compare a real slab with the formula of docs/performance.md, written here a second time."""
+    """Compare a real slab with the formula of docs/performance/memory.md, written here a second time."""
     streams = DirectStreams(workload.adapter, workload.memory(slots=_SLOTS))
     shape = workload.adapter.decoder.shape
     capacity = streams.slab.prefix + workload.budget + workload.bank.tokens_per_frame

@@ -64,7 +64,7 @@ def chosen_videos(plan: Plan, dataset: Dataset, data: Path) -> list[Video]:
     if missing:
         raise DatasetError(
             f"{len(missing)} of {len(videos)} videos are missing, the first is {missing[0]}; unpack them there "
-            "(docs/public-benchmarks.md shows the layout), or run on fewer with --videos or --shard"
+            "(docs/research/public-benchmarks.md shows the layout), or run on fewer with --videos or --shard"
         )
     return videos
 

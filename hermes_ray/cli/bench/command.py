@@ -215,7 +215,8 @@ def public(
     """A public benchmark of streaming video by its published protocol, beside the figures that others published.
 
     Frames are watched once, in order, and every question is asked at its time: no memory has seen a later frame. Data
-    and weights are yours to download; docs/public-benchmarks.md says where they come from and how they must lie.
+    and weights are yours to download; docs/research/public-benchmarks.md says where they come from and how they must
+    lie.
     """
     from hermes_ray.bench.public.run import Plan
     from hermes_ray.cli.bench.public import parse_shard, run_public

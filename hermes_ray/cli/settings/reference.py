@@ -27,8 +27,9 @@ One tree of settings. Later sources win:
 3. environment variables: `HERMES_`, the section, two underscores, the field;
 4. `--set PATH=VALUE` on the command line, for example `--set memory.slots=16`.
 
-An unknown key is refused by name, in the file and in the environment. `hermes config` prints the effective settings
-with the source of each value and with secrets masked; `hermes config --schema` prints a JSON Schema for editors.
+An unknown key is refused by name, with the nearest that there is, in the file and in the environment. `hermes config`
+prints the effective settings with the source of each value and with secrets masked; `hermes config --schema` prints a
+JSON Schema for editors.
 
 ```yaml
 kafka:

@@ -1,56 +1,44 @@
 """The Coordinator: knows who owns what, and keeps the workers running. No frame and no question passes through it."""
 
-import asyncio
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import ray
 
 from hermes_ray.cluster.control.carried_through import CarriedThrough
+from hermes_ray.cluster.control.erasing import WholeEraser
 from hermes_ray.cluster.control.event_keeping import EventKeeping
 from hermes_ray.cluster.control.generations.succession import Succession
 from hermes_ray.cluster.control.moves.mover import StreamMover
 from hermes_ray.cluster.control.moves.take_over import TakeOver
+from hermes_ray.cluster.control.rounds import Rounds
 from hermes_ray.cluster.control.standing_questions import StandingQuestions
-from hermes_ray.cluster.control.streams.confirmations import Confirmations
 from hermes_ray.cluster.control.streams.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.streams.erasure import StreamEraser
 from hermes_ray.cluster.control.streams.importing import StreamImporter
 from hermes_ray.cluster.control.streams.known_streams import KnownStreams
+from hermes_ray.cluster.control.streams.placing import Placing
 from hermes_ray.cluster.control.streams.stored_streams import StoredStreams
 from hermes_ray.cluster.control.streams.unread_records import may_wait_unread
+from hermes_ray.cluster.control.workers.owner_calls import OwnerCalls
 from hermes_ray.cluster.control.workers.supervisor import Supervisor
-from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.contracts import Erasure, Location, Readiness
-from hermes_ray.cluster.wire.events import EVENT_SINK
 from hermes_ray.cluster.wire.protocol import ClusterView
 from hermes_ray.cluster.wire.standing import Standing
 from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.cluster.wire.tenure_phase import TenurePhase
 from hermes_ray.config import Settings, StandingQuestion
-from hermes_ray.errors import EventsUnavailable, NoFreeSlot, NotReady, UnknownStream
-from hermes_ray.observability.logs import configure_logs, get_logger
+from hermes_ray.errors import NotReady, UnknownStream
+from hermes_ray.observability.logs import configure_logs
 from hermes_ray.observability.stats import EventStats, WorkerStats
-from hermes_ray.transport.topic_ends import TopicEnds, topic_ends
-
-log = get_logger(__name__)
-
-_ROUND_S = 0.25
-_OWN_LIMIT_S = 3.0
-_RETENTIONS_LIMIT_S = 5.0
-_RESET_LIMIT_S = 30.0
-"""For frames that are being applied, and a slow snapshot store."""
-_ERASE_LIMIT_S = 20.0
-"""The same, and a memory that is being restored. Past it the Coordinator erases without the owner."""
-_TAKE_OVER_LIMIT_S = 60.0
-"""For a memory that is checked and stored, of a gigabyte at most."""
+from hermes_ray.transport.topic_ends import topic_ends
 
 
 class Coordinator:
-    """Directory of streams, and the rounds of the supervisor. Made into an async Ray actor by bring-up.
+    """Directory of streams, and whoever acts on it. Made into an async Ray actor by bring-up.
 
     Args:
         settings: the whole tree.
@@ -59,7 +47,7 @@ class Coordinator:
 
     async def __init__(self, settings: Settings, cluster: str) -> None:
         configure_logs(settings.log, actor="coordinator")
-        self._namespace = settings.cluster.namespace
+        self._owners = OwnerCalls(settings.cluster.namespace)
         clock = EpochClock(lambda: time.time_ns() // 1_000_000)
         self._directory = StreamDirectory(clock)
         self._stored = StoredStreams(settings.snapshots)
@@ -78,7 +66,7 @@ class Coordinator:
             lambda: self._succession.ownership.owned_s,
         )
         tell_ingest = self._supervisor.tell_ingest
-        self._mover = StreamMover(self._directory, self._namespace, self._supervisor.answers, tell_ingest)
+        self._mover = StreamMover(self._directory, settings.cluster.namespace, self._supervisor.answers, tell_ingest)
         take_over = TakeOver(
             settings.cluster,
             self._directory,
@@ -90,21 +78,22 @@ class Coordinator:
             may_act=lambda: self._succession.may_act,
             board=self._supervisor.board,
         )
-        self._taking_over = asyncio.create_task(take_over.run())
         self._eraser = StreamEraser(
             self._directory,
             self._stored,
             self._mover.moves,
-            self._tell_to_erase,
+            self._owners.erase,
             ray.get_runtime_context().get_node_id(),
             partial(topic_ends, settings.kafka),
             partial(may_wait_unread, settings.kafka),
         )
         self._importer = StreamImporter(
-            self._directory, self._mover.moves, self._tell_to_take_over, partial(topic_ends, settings.kafka)
+            self._directory, self._mover.moves, self._owners.take_over, partial(topic_ends, settings.kafka)
         )
-        self._confirmations = Confirmations(self._directory, self._tell_to_own)
-        self._known = KnownStreams(self._directory, self._stored, self._place, self._ask_retentions)
+        self._placing = Placing(
+            self._directory, self._tell_to_own, self._supervisor.unheard, self._supervisor.room_may_come
+        )
+        self._known = KnownStreams(self._directory, self._stored, self._placing.place, self._owners.retentions)
         self._carry_through = CarriedThrough()
         self._succession = Succession(
             settings, cluster, self._supervisor, self._directory, clock, self._known, self._carry_through.end
@@ -115,13 +104,10 @@ class Coordinator:
             notes=self._stored.owed_erasures,
             was_erased=self._stored.was_erased,
         )
-        # Before every worker was asked what it holds, no stream may be placed or called unknown.
-        self._heard_all = asyncio.Event()
-        self._has_held, self._has_learnt = asyncio.Event(), asyncio.Event()
-        self._supervision = asyncio.create_task(self._supervise())
-        self._expiring = asyncio.create_task(self._known.expire())
-        owning = asyncio.create_task(self._succession.ownership.run())
-        self._beside = [self._taking_over, self._expiring, owning, asyncio.create_task(self._learn_standing())]
+        self._whole_eraser = WholeEraser(self._eraser, self._events)
+        self._rounds = Rounds(
+            self._supervisor, self._succession, self._known, self._mover, take_over, self._standing, self._events
+        )
 
     async def place(self, stream_id: str) -> Location:
         """The stream's owner; a new stream gets one.
@@ -132,9 +118,9 @@ class Coordinator:
             WorkerUnavailable: the owner does not answer just now.
             TakenOver: another cluster has the streams.
         """
-        await self._heard_all.wait()
+        await self._rounds.heard_all()
         self._succession.require_placing()
-        return await self._place(stream_id)
+        return await self._placing.place(stream_id)
 
     async def locate(self, stream_id: str) -> Location:
         """The stream's owner.
@@ -144,7 +130,7 @@ class Coordinator:
             NotReady: it is not known yet which streams there are.
             TakenOver: another cluster has them.
         """
-        await self._heard_all.wait()
+        await self._rounds.heard_all()
         self._succession.require_answering()
         try:
             return self._directory.locate(stream_id)
@@ -162,25 +148,15 @@ class Coordinator:
             SnapshotError: the store did not take the empty memory; the stream is as it was.
             WorkerUnavailable: the owner does not answer.
         """
-        self._succession.require_holding()
-        await self.locate(stream_id)
-        if self._mover.moves(stream_id):
-            raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
-        location = self._directory.renew(stream_id)
-        what = (stream_id, location.epoch)
-        await self._carry_through(call(location.worker, self._namespace, "reset", *what, limit_s=_RESET_LIMIT_S))
-        return location
+        return await self._change(stream_id, partial(self._owners.reset, stream_id))
 
     async def erase(self, stream_id: str) -> Erasure:
-        """Forget a stream and all that is kept of it, events too; raises as :meth:`StreamEraser.erase`.
-
-        Events outlive the memory that they are of, so a stream that is unknown otherwise may still have some.
-        """
-        await self._heard_all.wait()
+        """Forget a stream and all that is kept of it, events too; see :meth:`WholeEraser.erase`."""
+        await self._rounds.heard_all()
         self._succession.require_holding()
         if self._directory.find(stream_id) is None:
             self._known.require_all()
-        return await self._carry_through(self._erase(stream_id))
+        return await self._carry_through(self._whole_eraser.erase(stream_id))
 
     async def configure(self, stream_id: str, change: Change) -> Location:
         """Change what is set for a stream alone. By the new epoch its ingest worker asks again, and learns it.
@@ -189,18 +165,11 @@ class Coordinator:
             UnknownStream, NotReady, SnapshotError, WorkerUnavailable: as :meth:`reset`.
             InvalidRequest: that cannot be set.
         """
-        self._succession.require_holding()
-        await self.locate(stream_id)
-        if self._mover.moves(stream_id):
-            raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
-        location = self._directory.renew(stream_id)
-        what = (stream_id, location.epoch, change)
-        await self._carry_through(call(location.worker, self._namespace, "configure", *what, limit_s=_RESET_LIMIT_S))
-        return location
+        return await self._change(stream_id, lambda at: self._owners.configure(stream_id, at, change))
 
     async def choose_for_import(self, stream_id: str) -> str:
         """The worker that is to be sent a stream's memory; raises as :meth:`StreamImporter.choose`."""
-        await self._heard_all.wait()
+        await self._rounds.heard_all()
         self._succession.require_holding()
         self._known.require_all()
         return self._importer.choose(stream_id)
@@ -232,7 +201,7 @@ class Coordinator:
 
     async def view(self) -> ClusterView:
         """Streams, owners and workers at this moment."""
-        await self._heard_all.wait()
+        await self._rounds.heard_all()
         return ClusterView(
             self._directory.locations,
             self._directory.workers_up,
@@ -243,7 +212,7 @@ class Coordinator:
 
     async def members(self) -> ClusterView:
         """The workers at this moment, without their streams, of which there may be many."""
-        await self._heard_all.wait()
+        await self._rounds.heard_all()
         return ClusterView({}, self._directory.workers_up, self._supervisor.ingest_workers)
 
     async def drain(self, worker: str, draining: bool = True) -> None:
@@ -303,106 +272,22 @@ class Coordinator:
         Returns:
             The directory of snapshots if it is of no use to a later cluster.
         """
-        self._supervision.cancel()
-        self._supervisor.stop()
-        self._taking_over.cancel()
-        self._events.stop()
+        self._rounds.stop()
         return self._stored.temporary_url
 
     async def give_up(self) -> None:
         """All workers have ended: the next cluster that shares the snapshot store may begin at once."""
         await self._succession.ownership.give_up()
 
-    async def _place(self, stream_id: str) -> Location:
-        return await self._confirmations.confirm(stream_id, self._find_place(stream_id))
-
-    async def _erase(self, stream_id: str) -> Erasure:
-        async with self._events.erasing(stream_id):
-            try:
-                erasure = await self._eraser.erase(stream_id)
-            except UnknownStream:
-                if not await self._events.erase(stream_id):
-                    raise
-                return Erasure()
-            try:  # after the memory, which publishes nothing more
-                await self._events.erase(stream_id)
-            except EventsUnavailable as error:
-                log.warning("events of an erased stream are left", stream_id=stream_id, error=str(error))
-                where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"
-                return Erasure(complete=False, left_on=where)
-            return erasure
+    async def _change(self, stream_id: str, tell: Callable[[Location], Coroutine[Any, Any, None]]) -> Location:
+        """Have a stream's owner change it, under a new epoch: by that its ingest worker asks where to go on."""
+        self._succession.require_holding()
+        await self.locate(stream_id)
+        if self._mover.moves(stream_id):
+            raise NotReady(f"stream {stream_id!r} is moving to another worker", retry_after_s=1.0)
+        location = self._directory.renew(stream_id)
+        await self._carry_through(tell(location))
+        return location
 
     async def _tell_to_own(self, stream_id: str, location: Location) -> None:
-        known = (stream_id, location.epoch, False, self._eraser.beginning(stream_id))
-        await call(location.worker, self._namespace, "own", *known, limit_s=_OWN_LIMIT_S)
-
-    async def _learn_standing(self) -> None:
-        await self._standing.load()
-        await self._has_held.wait()
-        if self._succession.ownership.follows_another:
-            await self._standing.load()  # which the former cluster may have changed meanwhile
-        self._has_learnt.set()
-
-    async def _ask_retentions(self, worker: str) -> Mapping[str, float | None]:
-        return await call(worker, self._namespace, "retentions", limit_s=_RETENTIONS_LIMIT_S)
-
-    async def _tell_to_erase(self, worker: str, stream_id: str, epoch: int, topic: TopicEnds) -> bool:
-        return await call(worker, self._namespace, "erase", stream_id, epoch, *topic, limit_s=_ERASE_LIMIT_S)
-
-    async def _tell_to_take_over(
-        self, worker: str, stream_id: str, epoch: int, transfer: str, topic: TopicEnds, replace: bool
-    ) -> None:
-        what = (stream_id, epoch, transfer, *topic, replace)
-        await call(worker, self._namespace, "take_over", *what, limit_s=_TAKE_OVER_LIMIT_S)
-
-    def _find_place(self, stream_id: str) -> Location:
-        if self._directory.find(stream_id) is None and (unheard := self._supervisor.unheard()):
-            # Any of them may have the stream and be about to answer. To place it anew would split it: the former owner
-            # would go on with what the next one never sees.
-            raise NotReady(f"{', '.join(unheard)}: not known yet which streams are there", retry_after_s=1.0)
-        try:
-            return self._directory.place(stream_id)
-        except NoFreeSlot as error:
-            if self._supervisor.room_may_come():
-                raise NotReady(f"no room now: {error}", retry_after_s=1.0) from error
-            raise
-
-    async def _supervise(self) -> None:
-        try:
-            while True:
-                await self._go_round()
-                await asyncio.sleep(_ROUND_S)
-        except Exception:
-            log.exception("supervision failed; the process ends and Ray starts another")
-            os._exit(1)
-
-    async def _go_round(self) -> None:
-        # Where another cluster was before, no stream goes on until the workers were told what people had it ask.
-        may_go_on = not self._succession.ownership.follows_another or self._has_learnt.is_set()
-        self._supervisor.hold_admissions(self._succession.is_in_doubt)
-        await self._supervisor.visit()
-        self._heard_all.set()
-        if self._succession.is_holding:
-            self._has_held.set()
-        holds = self._succession.is_holding and may_go_on
-        if self._succession.phase.has_let_go:
-            self._let_go()
-        elif holds:
-            await self._supervisor.assign()
-            if self._succession.may_act:
-                self._mover.go_on()
-        self._events.check()
-        for beside in self._beside:
-            if beside.done() and not beside.cancelled():
-                beside.result()  # nothing to expire; or what nobody expected, which ends this process
-        await self._supervisor.replan()
-        is_up = holds and self._succession.may_act and not self._supervisor.unheard() and self._supervisor.all_up()
-        if is_up and not self._known.are_all:
-            await self._known.reclaim()
-
-    def _let_go(self) -> None:
-        """Another cluster has claimed the streams."""
-        if (hand_over := self._succession.hand_over()) is not None:
-            for task in (self._taking_over, self._expiring):
-                task.cancel()
-            self._beside.append(asyncio.create_task(hand_over.run()))
+        await self._owners.own(stream_id, location, self._eraser.beginning(stream_id))

@@ -31,7 +31,7 @@ def weights_directory() -> Path:
     if not (directory / _WEIGHTS_FILE).is_file():
         raise MissingWeights(
             f"the trained weights of hermes-tiny are not in {directory} ({_WEIGHTS_FILE} is missing); "
-            "restore them from the release or train them as docs/hermes-tiny.md says"
+            "restore them from the release or train them as docs/research/hermes-tiny.md says"
         )
     return directory
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from hermes_ray.bench.public.datasets.dataset import Item, Video
 from hermes_ray.errors import DatasetError
 
-_PAGE = "docs/public-benchmarks.md shows the layout"
+_PAGE = "docs/research/public-benchmarks.md shows the layout"
 
 
 @dataclass(frozen=True, slots=True)

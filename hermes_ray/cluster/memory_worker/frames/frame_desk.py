@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hermes_ray.cluster.memory_worker.frames.watched_frames import Watched, WatchedFrames
@@ -9,7 +10,7 @@ from hermes_ray.cluster.memory_worker.meters import MemoryMeters
 from hermes_ray.cluster.memory_worker.process.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.streams.hosted_streams import HostedStreams
 from hermes_ray.cluster.memory_worker.streams.stream_keeper import StreamKeeper
-from hermes_ray.cluster.wire.protocol import FrameBatch, RefusedFrame
+from hermes_ray.cluster.wire.protocol import FrameBatch, RefusedFrame, Resumption
 from hermes_ray.errors import EngineError, HermesError, NotReady, Overloaded, SnapshotError
 from hermes_ray.observability.logs import get_logger
 
@@ -53,8 +54,31 @@ class FrameDesk:
         self._on_events = on_events
         self._alone: set[asyncio.Task[HermesError | None]] = set()
 
+    async def resume(self, stream_id: str, epoch: int) -> Resumption:
+        """Where ingest is to go on with a stream.
+
+        Raises:
+            WorkerUnavailable, StaleEpoch: as for :meth:`ingest`.
+            NotReady: its memory is being restored.
+        """
+        async with self._hosted.turn(stream_id, epoch):  # behind a batch that is being applied
+            reference = await asyncio.to_thread(self._engine().reference, stream_id)
+            return replace(self._keeper.resumption(stream_id), reference=reference)
+
     async def ingest(self, batch: FrameBatch) -> tuple[RefusedFrame, ...]:
-        """Apply a batch; returns and raises as :meth:`StreamMemoryActor.ingest`."""
+        """Apply frames to a stream's memory; returns when they can be asked about. Frames applied before are skipped.
+
+        Returns:
+            Frames that failed whenever they were tried, also alone: refused for good.
+
+        Raises:
+            StaleEpoch: the sender takes this worker for an owner that it is no more, or not yet.
+            Overloaded: too many frames wait; nothing was taken.
+            NoFreeSlot: no room for another stream.
+            NotReady: the stream's memory is being restored, or has newer frames, from another ingest worker.
+            PictureMissing: a frame without its picture shows something new; nothing was taken.
+            WorkerUnavailable: the model is not loaded, or the worker not admitted, or about to end.
+        """
         engine = self._engine()
         async with self._hosted.turn(batch.stream_id, batch.epoch):
             cursor = self._keeper.cursor(batch.stream_id)

@@ -1,52 +1,35 @@
 """The streams that live on one memory worker: how they come, stay safe and leave."""
 
 import asyncio
-import os
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hermes_ray.cluster.memory_worker.process.fencing import Fence
-from hermes_ray.cluster.memory_worker.process.process_end import end_if_broken
 from hermes_ray.cluster.memory_worker.streams.pacing import Pace
+from hermes_ray.cluster.memory_worker.streams.restoring import StreamRestorer
+from hermes_ray.cluster.memory_worker.streams.snapshot_rounds import SnapshotRounds
 from hermes_ray.cluster.memory_worker.streams.store_turns import StoreTurns
 from hermes_ray.cluster.memory_worker.streams.stream_keeper import StreamKeeper
-from hermes_ray.cluster.store.empty_memory import dump_empty
+from hermes_ray.cluster.memory_worker.streams.stream_reports import StreamReports
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import Durability, StreamReport
 from hermes_ray.engine.contracts import StreamStats
-from hermes_ray.errors import EngineError, HermesError, NotReady, SnapshotError, UnknownStream, WorkerUnavailable
+from hermes_ray.errors import HermesError, NotReady, UnknownStream, WorkerUnavailable
 from hermes_ray.observability.logs import get_logger
-from hermes_ray.observability.silence import silent_streams
 
 if TYPE_CHECKING:
     from hermes_ray.engine import StreamEngine
 
 log = get_logger(__name__)
 
-_SNAPSHOT_ROUND_S = 0.5
-_RECOVERY_RETRY_S = 1.0
 _RECOVERING_S = 0.5
 """When to ask again about a stream that is being restored."""
-_RESTORES = 8
-"""Streams that are read from the store at once, in threads of their own: a store that hangs has no others waiting."""
-
-
-class _Shot(NamedTuple):
-    """A snapshot on its way to the store."""
-
-    stream_id: str
-    epoch: int
-    cursor: StreamCursor
-    data: bytes
 
 
 class HostedStreams:
-    """Per stream: whether its memory is what it is to be, its snapshots, and what is told of it.
+    """Per stream: whether its memory is what it is to be, and who may hold it still.
 
     Coroutines run on the event loop of frames; what is no coroutine may be called from any thread.
 
@@ -72,32 +55,26 @@ class HostedStreams:
         self._fence = fence
         self._keeper = keeper
         self._engine = engine
-        self._pace = pace
-        self._before_restoring = before_restoring
         # Streams whose memory is what it is to be. Of any other, frames and questions are refused for a moment.
         self._ready: set[str] = set()
         self._since: dict[str, int] = {}  # by stream, the epoch under which its memory came here
-        self._recovering: dict[str, asyncio.Task[None]] = {}
-        self._reports: dict[str, StreamReport] = {}
         self._in_order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         # Per stream, who changes what the store has of it. Taken before a turn, and never waited for by the rounds of
         # snapshots, so that what hangs with one stream holds up no other.
         self._in_store = StoreTurns()
-        # One stream at a time is written, so that the device and the store are never busy with more than one.
-        # Waited for behind a stream's turn in the store and before its own; whoever has its own never waits for it.
-        self._storing = asyncio.Lock()
-        self._restorers = ThreadPoolExecutor(_RESTORES, thread_name_prefix="restoring")
+        self._reports = StreamReports(keeper)
+        self._restorer = StreamRestorer(
+            fence, keeper, self._reports, engine, self._in_order, self.is_ready, self._has_come, before_restoring
+        )
+        self._snapshots = SnapshotRounds(
+            fence, keeper, engine, pace, self._in_store, self._in_order, self._restorer.under_way, self.has_frames
+        )
         self._losing: set[str] = set()
         self._closing = False
 
-    @property
-    def recovering(self) -> int:
-        """Streams that are being restored."""
-        return len(self._recovering)
-
     def restoring(self) -> frozenset[str]:
         """Streams that are being restored."""
-        return frozenset(list(self._recovering))
+        return frozenset(list(self._restorer.under_way))
 
     def welcome(self, stream_id: str, *, stored: bool = False, erased: StreamCursor | None = None) -> None:
         """A stream was placed here: restore its memory if there is one, unless it is here or on its way.
@@ -107,8 +84,8 @@ class HostedStreams:
             stored: another worker owned it, so there should be a snapshot.
             erased: how the stream begins where there is no store to say so.
         """
-        if stream_id not in self._ready and stream_id not in self._recovering:
-            self._recovering[stream_id] = asyncio.create_task(self._recover(stream_id, stored, erased))
+        if stream_id not in self._ready:
+            self._restorer.begin(stream_id, stored, erased)
 
     @asynccontextmanager
     async def turn(self, stream_id: str, epoch: int) -> AsyncIterator[None]:
@@ -133,8 +110,7 @@ class HostedStreams:
 
     def applied(self, stream_id: str, stats: StreamStats) -> None:
         """Frames were applied to a stream's memory."""
-        lag_ms = None if stats.as_of_ms is None else time.time() * 1000 - stats.as_of_ms
-        self._reports[stream_id] = StreamReport(stats, lag_ms)
+        self._reports.applied(stream_id, stats)
 
     def report(self, stream_id: str) -> StreamReport:
         """One stream.
@@ -149,7 +125,7 @@ class HostedStreams:
             raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
         if stream_id not in self._reports:
             raise NotReady(f"stream {stream_id!r} is placed on {self._name}, which has no frame of it yet")
-        return self._aged(stream_id, self._reports[stream_id])
+        return self._reports.one(stream_id)
 
     def is_ready(self, stream_id: str) -> bool:
         """Whether a stream's memory is what it is to be."""
@@ -161,7 +137,7 @@ class HostedStreams:
 
     def newest(self, stream_id: str) -> StreamStats | None:
         """A stream's memory after its newest frame; ``None`` if it has none."""
-        return self._reports[stream_id].memory if stream_id in self._reports else None
+        return self._reports.newest(stream_id)
 
     def is_erased(self, stream_id: str) -> bool:
         """Whether a stream was erased, and no frame has come since: records from before may have had it placed here."""
@@ -169,12 +145,11 @@ class HostedStreams:
 
     def reports(self) -> Mapping[str, StreamReport]:
         """Every stream that has frames here."""
-        return {stream: self._aged(stream, report) for stream, report in list(self._reports.items())}
+        return self._reports.all()
 
     def silent(self) -> Mapping[int, int]:
         """How many streams have sent nothing for how long; see :func:`silent_streams`."""
-        newest = [report.memory.as_of_ms for report in list(self._reports.values())]
-        return silent_streams(newest, time.time() * 1000)
+        return self._reports.silent()
 
     def durability(self) -> Mapping[str, Durability]:
         """How far each stream would be after this process' death; those being restored are left out."""
@@ -193,30 +168,12 @@ class HostedStreams:
         """
         self._fence.check(stream_id, epoch)
         self._require_ready(stream_id)
-        async with self._in_store.turn(stream_id), self._storing, self.turn(stream_id, epoch):
-            if stream_id in self._keeper.changed() and (shot := await self._take(stream_id)):
-                await self._save(shot)
+        async with self._in_store.turn(stream_id), self._snapshots.storing, self.turn(stream_id, epoch):
+            await self._snapshots.write_held(stream_id)
             stored = self._keeper.age_s(stream_id) is not None
             await self.forget(stream_id, epoch)
         log.info("stream handed over", stream_id=stream_id, stored=stored)
         return stored
-
-    async def reset(self, stream_id: str, epoch: int) -> None:
-        """Give a stream an empty memory, and its snapshot too; it goes on with its next frame.
-
-        Raises:
-            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`turn`.
-            SnapshotError: the store did not take it; the memory is as it was.
-        """
-        async with self.at_rest(stream_id, epoch):
-            if stream_id not in self._ready:
-                raise NotReady(f"stream {stream_id!r} is leaving {self._name}", retry_after_s=_RECOVERING_S)
-            if self.is_erased(stream_id):
-                raise UnknownStream(f"stream {stream_id!r} was erased, and no frame has come since")
-            await asyncio.to_thread(self._keeper.reset, stream_id, epoch)
-            self._reports.pop(stream_id, None)
-            await self._drop(stream_id)
-        log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
 
     def retentions(self) -> Mapping[str, float | None]:
         """Days, by stream; ``None`` of those that have no retention of their own. Unknown while it is restored."""
@@ -247,9 +204,8 @@ class HostedStreams:
     async def begin(self, stream_id: str) -> None:
         """The engine has the memory that the stream is to go on with. The caller holds it :meth:`alone`."""
         stats = await asyncio.to_thread(self._engine().stream_stats, stream_id)
-        self._reports[stream_id] = StreamReport(stats, None)
-        self._since[stream_id] = self._fence.streams[stream_id]
-        self._ready.add(stream_id)
+        self._reports.brought(stream_id, stats)
+        self._has_come(stream_id, self._fence.streams[stream_id])
 
     async def forget(self, stream_id: str, through: int) -> None:
         """The stream leaves: calls with epochs up to ``through`` are refused. The caller holds it :meth:`alone`."""
@@ -260,8 +216,13 @@ class HostedStreams:
         """Nothing is known of the stream here any more, and it stays. The caller holds it still."""
         self._ready.discard(stream_id)
         self._since.pop(stream_id, None)
-        self._reports.pop(stream_id, None)
+        self._reports.forget(stream_id)
         self._keeper.forget(stream_id)
+        await self._drop(stream_id)
+
+    async def empty(self, stream_id: str) -> None:
+        """The stream's cursor was reset: its memory is gone, and it stays. The caller holds it :meth:`at_rest`."""
+        self._reports.forget(stream_id)
         await self._drop(stream_id)
 
     async def lose(self, stream_id: str, epoch: int) -> None:
@@ -277,7 +238,7 @@ class HostedStreams:
             return
         self._losing.add(stream_id)
         try:
-            if stream_id in self._recovering and self._fence.streams.get(stream_id, epoch) < epoch:
+            if stream_id in self._restorer.under_way and self._fence.streams.get(stream_id, epoch) < epoch:
                 self._fence.release(stream_id, epoch - 1)  # or what restores it might go on for ever, and hold its turn
             async with self._in_store.turn(stream_id), self._in_order[stream_id]:
                 await self._lose(stream_id, epoch)
@@ -308,15 +269,7 @@ class HostedStreams:
 
     async def keep_snapshots(self) -> None:
         """Write what is due, for ever."""
-        try:
-            while not self._closing:
-                for stream_id in self._keeper.due():
-                    size = await self._write_snapshot(stream_id)
-                    await asyncio.sleep(self._pace.delay_s(size))
-                await asyncio.sleep(_SNAPSHOT_ROUND_S)
-        except Exception:
-            log.exception("snapshots failed; the process ends and Ray starts another")
-            os._exit(1)
+        await self._snapshots.run()
 
     async def close(self) -> int:
         """Take no more frames, and write last snapshots; questions are answered. May be repeated.
@@ -325,12 +278,7 @@ class HostedStreams:
             How many streams have a memory that the store did not take.
         """
         self._closing = True
-        await self._write_changed()
-        for stream_id in self._in_store.wanted():
-            async with self._in_store.turn(stream_id):  # behind whoever changes a stream just now
-                pass
-        await self._write_changed()
-        return len(self._keeper.changed())
+        return await self._snapshots.close()
 
     async def leave(self) -> None:
         """Forget every stream: another cluster has them. Nothing is written."""
@@ -339,102 +287,17 @@ class HostedStreams:
             async with self._in_order[stream_id]:
                 await self.clear(stream_id)
 
-    async def _recover(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> None:
-        """Bring a stream back; without a snapshot, let it begin. A store that is away is waited for."""
-        try:
-            async with self._in_order[stream_id]:
-                # Else it has left meanwhile, or was given a memory.
-                while stream_id in self._fence.streams and stream_id not in self._ready:
-                    since = self._fence.streams[stream_id]
-                    if await self._restore(stream_id, stored, erased):
-                        self._since[stream_id] = since
-                        self._ready.add(stream_id)
-                        return
-                    await asyncio.sleep(_RECOVERY_RETRY_S)
-        except Exception:
-            log.exception("recovery failed; the process ends and Ray starts another", stream_id=stream_id)
-            os._exit(1)
-        finally:
-            del self._recovering[stream_id]
-
-    async def _restore(self, stream_id: str, stored: bool, erased: StreamCursor | None) -> bool:
-        engine = self._engine()
-        try:
-            if await self._restored(engine, stream_id, stored, erased):
-                self._reports[stream_id] = StreamReport(await asyncio.to_thread(engine.stream_stats, stream_id), None)
-        except HermesError as error:
-            end_if_broken(error)
-            log.error("stream cannot be restored yet", stream_id=stream_id, error=str(error))
-            return False
-        return True
-
-    async def _restored(
-        self, engine: "StreamEngine", stream_id: str, stored: bool, erased: StreamCursor | None
-    ) -> bool:
-        def restore() -> bool:
-            self._before_restoring()
-            return self._keeper.restore(engine, stream_id, stored, erased)
-
-        return await asyncio.get_running_loop().run_in_executor(self._restorers, restore)
+    def _has_come(self, stream_id: str, epoch: int) -> None:
+        self._since[stream_id] = epoch
+        self._ready.add(stream_id)
 
     def _require_ready(self, stream_id: str) -> None:
         if stream_id not in self._ready:
             self.welcome(stream_id)
             raise NotReady(f"stream {stream_id!r} is being restored on {self._name}", retry_after_s=_RECOVERING_S)
 
-    async def _write_changed(self) -> None:
-        for stream_id in self._keeper.changed():
-            await self._write_snapshot(stream_id)
-
-    async def _write_snapshot(self, stream_id: str) -> int:
-        """Write a snapshot if there can be one now; returns its size in bytes."""
-        shot = None
-        async with self._storing:
-            if self._in_store.is_wanted(stream_id) or stream_id in self._recovering:
-                return 0  # its turn comes again; to wait for it would be to wait for who may wait for this
-            async with self._in_store.turn(stream_id):
-                shot = await self._store(stream_id)
-        return 0 if shot is None else len(shot.data)
-
-    async def _store(self, stream_id: str) -> _Shot | None:
-        shot = None
-        try:
-            async with self._in_order[stream_id]:  # between two batches, so that memory and cursor agree
-                shot = await self._take(stream_id)
-            if shot is not None:
-                await self._save(shot)
-        except EngineError as error:
-            end_if_broken(error)
-            log.error("no snapshot", stream_id=stream_id, error=str(error))
-            self._keeper.postpone(stream_id)
-        except SnapshotError as error:
-            log.error("snapshot not stored, trying again; Kafka's committed offset waits", error=str(error))
-        return shot
-
-    async def _take(self, stream_id: str) -> _Shot | None:
-        epoch = self._fence.streams.get(stream_id)
-        if epoch is None:
-            return None  # it has left meanwhile
-        cursor = self._keeper.cursor(stream_id)
-        if not self.has_frames(stream_id):  # it was reset, and has told something since
-            return _Shot(stream_id, epoch, cursor, dump_empty(cursor))
-        data = await asyncio.to_thread(self._engine().snapshot, stream_id, self._keeper.beside(cursor))
-        return _Shot(stream_id, epoch, cursor, data)
-
-    async def _save(self, shot: _Shot) -> None:
-        await asyncio.to_thread(self._keeper.save, *shot)
-
     async def _drop(self, stream_id: str) -> None:
         try:
             await asyncio.to_thread(self._engine().drop, stream_id)
         except UnknownStream:
             log.debug("the stream had no frame", stream_id=stream_id)
-
-    def _aged(self, stream_id: str, report: StreamReport) -> StreamReport:
-        cursor = self._keeper.cursor(stream_id)
-        return replace(
-            report,
-            snapshot_age_s=self._keeper.age_s(stream_id),
-            lost_records=cursor.lost_records,
-            settings=cursor.settings,
-        )

@@ -1,4 +1,4 @@
-"""What people do to one stream of a memory worker: configure it, erase it, take its memory out or bring one in."""
+"""What people do to one stream of a memory worker: reset, configure, erase it, take its memory out or bring one in."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from hermes_ray.cluster.memory_worker.streams.hosted_streams import HostedStream
 from hermes_ray.cluster.memory_worker.streams.stream_keeper import StreamKeeper
 from hermes_ray.cluster.wire.memory_file import manifest_of
 from hermes_ray.cluster.wire.stream_settings import Change, check_possible
-from hermes_ray.errors import HermesError, InvalidMemory, NotReady, SnapshotError, StreamExists
+from hermes_ray.errors import HermesError, InvalidMemory, NotReady, SnapshotError, StreamExists, UnknownStream
 from hermes_ray.observability.logs import get_logger
 
 if TYPE_CHECKING:
@@ -37,6 +37,23 @@ class StreamChanges:
         self._fence = fence
         self._keeper = keeper
         self._engine = engine
+
+    async def reset(self, stream_id: str, epoch: int) -> None:
+        """Give a stream an empty memory, and its snapshot too; it goes on with its next frame.
+
+        Raises:
+            StaleEpoch, NotReady, WorkerUnavailable: as for :meth:`HostedStreams.turn`.
+            UnknownStream: it was erased, and no frame has come since.
+            SnapshotError: the store did not take it; the memory is as it was.
+        """
+        async with self._hosted.at_rest(stream_id, epoch):
+            if not self._hosted.is_ready(stream_id):
+                raise NotReady(f"stream {stream_id!r} is leaving its worker", retry_after_s=0.5)
+            if self._hosted.is_erased(stream_id):
+                raise UnknownStream(f"stream {stream_id!r} was erased, and no frame has come since")
+            await asyncio.to_thread(self._keeper.reset, stream_id, epoch)
+            await self._hosted.empty(stream_id)
+        log.warning("stream was reset, its memory is empty", stream_id=stream_id, epoch=epoch)
 
     async def configure(self, stream_id: str, epoch: int, change: Change) -> None:
         """Change what is set for a stream, from the frame on behind the one that its memory has seen last.

@@ -157,7 +157,7 @@ async def test_every_type_leads_to_its_description(http: httpx.AsyncClient):
 
 
 def test_the_page_of_the_api_lists_every_problem():
-    page = (Path(__file__).parents[4] / "docs" / "http-api.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "integrator" / "http-api.md").read_text()
     rows = [row for row in page.splitlines() if re.match(r"\| \d{3} \|", row)]
     listed = {code: row[2:5] for row in rows for code in re.findall(r"`([a-z-]+)`", row.split("|")[2])}
     assert listed == {kind.code: str(kind.status) for kind in KINDS.values()}

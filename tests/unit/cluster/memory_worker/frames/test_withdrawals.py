@@ -132,7 +132,7 @@ async def test_a_reset_clears_and_what_it_says_reaches_the_store(engine, tmp_pat
     worker = Worker(engine, tmp_path)
     await worker.host.own(EPOCH)
     await worker.show(0, 3)
-    await worker.host.hosted.reset("cam", EPOCH)
+    await worker.host.changes.reset("cam", EPOCH)
     pending = worker.keeper.pending()["cam"]
     assert set(cleared(pending)) == {"fixed", "made"}
     worker.keeper.published("cam", [event.id for event in pending])

@@ -171,7 +171,7 @@ async def test_an_owner_that_erased_a_stream_serves_it_no_more_and_the_next_one_
     with pytest.raises(UnknownStream):
         worker.hosted.report("cam")
     with pytest.raises(UnknownStream):
-        await worker.hosted.reset("cam", 9)
+        await worker.changes.reset("cam", 9)
     assert worker.keeper.resumption("cam").erased == ENDS
     assert worker.hosted.durability()["cam"].erased == ENDS
 

@@ -143,7 +143,7 @@ async def test_what_hangs_in_the_store_with_one_stream_keeps_no_other_from_being
         async with asyncio.timeout(LIMIT_S):
             match doing:
                 case "a reset":
-                    stuck = asyncio.create_task(worker.hosted.reset("bad", EPOCH))
+                    stuck = asyncio.create_task(worker.changes.reset("bad", EPOCH))
                 case "an erasure":
                     stuck = asyncio.create_task(worker.changes.erase("bad", EPOCH, "topic", ENDS))
                 case _:
@@ -166,7 +166,7 @@ async def test_the_snapshots_of_others_are_written_while_a_change_of_one_stream_
         await show(worker, engine, stream)
     hanging = Hanging("write", "bad")
     with FaultyFileSystem.failing(hanging):
-        resetting = asyncio.create_task(worker.hosted.reset("bad", EPOCH))
+        resetting = asyncio.create_task(worker.changes.reset("bad", EPOCH))
         await until(hanging.met.is_set)
         async with snapshots(worker):
             await until(lambda: is_stored(worker, "cam") and is_stored(worker, "yard"))
@@ -180,7 +180,7 @@ async def test_last_snapshots_of_others_do_not_wait_for_a_change_that_hangs(engi
         await show(worker, engine, stream)
     hanging = Hanging("write", "bad")
     with FaultyFileSystem.failing(hanging):
-        resetting = asyncio.create_task(worker.hosted.reset("bad", EPOCH))
+        resetting = asyncio.create_task(worker.changes.reset("bad", EPOCH))
         await until(hanging.met.is_set)
         closing = asyncio.create_task(worker.hosted.close())
         await until(lambda: is_stored(worker, "cam"))

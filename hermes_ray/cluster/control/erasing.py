@@ -1,0 +1,43 @@
+"""Erases streams with everything that is kept of them: memory and snapshots first, then events."""
+
+from hermes_ray.cluster.control.event_keeping import EventKeeping
+from hermes_ray.cluster.control.streams.erasure import StreamEraser
+from hermes_ray.cluster.wire.contracts import Erasure
+from hermes_ray.cluster.wire.events import EVENT_SINK
+from hermes_ray.errors import EventsUnavailable, UnknownStream
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class WholeEraser:
+    """For the Coordinator's event loop.
+
+    Args:
+        memories: erases memories and snapshots.
+        events: has the events.
+    """
+
+    def __init__(self, memories: StreamEraser, events: EventKeeping) -> None:
+        self._memories = memories
+        self._events = events
+
+    async def erase(self, stream_id: str) -> Erasure:
+        """Forget a stream and all that is kept of it; raises as :meth:`StreamEraser.erase`.
+
+        Events outlive the memory that they are of, so a stream that is unknown otherwise may still have some.
+        """
+        async with self._events.erasing(stream_id):
+            try:
+                erasure = await self._memories.erase(stream_id)
+            except UnknownStream:
+                if not await self._events.erase(stream_id):
+                    raise
+                return Erasure()
+            try:  # after the memory, which publishes nothing more
+                await self._events.erase(stream_id)
+            except EventsUnavailable as error:
+                log.warning("events of an erased stream are left", stream_id=stream_id, error=str(error))
+                where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"
+                return Erasure(complete=False, left_on=where)
+            return erasure
