@@ -19,7 +19,6 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 _log = get_logger(__name__)
 
-
 _STATUS_TO_CODE = {
     400: "malformed-json",
     404: "not-found",
