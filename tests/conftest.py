@@ -23,6 +23,7 @@ from hermes_ray.transport.embedded import EmbeddedBroker
 from tests import scheduling
 from tests.durable_broker import BUCKET, DurableBroker
 from tests.object_store import ObjectStore
+from tests.ray_head import ray_head
 
 # Amazon's client reads its settings from there, in this process and in Ray's workers; never a developer's own.
 _AWS = Path(tempfile.gettempdir()) / f"hermes-ray-tests-{os.getpid()}-aws.ini"
@@ -114,16 +115,10 @@ def kafka_settings(broker):
 @pytest.fixture(scope="session")
 def ray_cluster():
     """One Ray for the whole session; tests keep apart by namespaces and end their actors."""
-    # Not pytest's own directory: Ray puts sockets there, whose paths must stay short.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
-        ray.init(
-            address="local",
-            num_cpus=4,  # Ray only counts; two cores do
-            object_store_memory=200 * 1024 * 1024,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=directory,
-        )
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory,
+        ray_head(directory, num_cpus=4, object_store_bytes=200 * 1024 * 1024) as head,
+    ):
+        ray.init(address=head.address, log_to_driver=False, logging_level=logging.ERROR)
         yield
         ray.shutdown()

@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 
-from hermes_ray.api.application import create_app
 from hermes_ray.api.keys.exposure import warn_if_open
 from hermes_ray.api.router import QueryRouter, cluster_backend
 from hermes_ray.config import load, referring
@@ -28,6 +27,8 @@ def build(args: dict[str, Any]) -> serve.Application:
     warn_if_open(settings.api)
 
     def asgi_app() -> FastAPI:
+        from hermes_ray.api.application import create_app  # where the application runs, and not where it is built
+
         return create_app(lambda: cluster_backend(settings), settings, behind_serve=True)
 
     deploy = serve.deployment(

@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.keys import requirements
-from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
+from hermes_ray.api.problems.kinds import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.several_streams import StreamResult, StreamsQueryDone
 from hermes_ray.api.schemas.updates import ChangesEvent, StreamsEvent
 
 EVERY_ROUTE = ("unauthorized", "forbidden", "foreign-origin", "wrong-host", "rate-limited", "internal")

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hermes_ray.api.middleware.request_id import REQUEST_ID_HEADER, request_id_for
-from hermes_ray.api.problems.problem_json import INTERNAL, KINDS, MEDIA_TYPE, ProblemKind, problem_body
+from hermes_ray.api.problems.kinds import INTERNAL, KINDS, MEDIA_TYPE, ProblemKind, problem_body
 
 _FORGED_BY_CALLERS = (b"x-request-timeout-seconds", b"x-request-disconnect-disabled")
 """Headers by which a caller could switch the proxy's time limit off, or keep an answer running that nobody reads."""

@@ -1,32 +1,42 @@
-"""The ``hermes`` command. Each command is one module; heavy libraries load only inside the command that needs them."""
+"""The ``hermes`` command. Each command is one module, which is loaded when it is called, or listed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hermes_ray import __version__
-from hermes_ray.cli.bench.command import bench
-from hermes_ray.cli.cameras.command import cameras
-from hermes_ray.cli.commands.ask import ask
-from hermes_ray.cli.commands.doctor import doctor
-from hermes_ray.cli.commands.drain import drain
-from hermes_ray.cli.commands.events import events
-from hermes_ray.cli.commands.keys import keys
-from hermes_ray.cli.commands.look import look
-from hermes_ray.cli.commands.mcp import mcp
-from hermes_ray.cli.commands.models import models
-from hermes_ray.cli.commands.standing import standing
-from hermes_ray.cli.commands.streams import streams
-from hermes_ray.cli.commands.up import up
+from hermes_ray.cli.console.commands import LoadedWhenUsed
 from hermes_ray.cli.console.exits import HermesGroup
-from hermes_ray.cli.dead_letters.command import dead_letters
-from hermes_ray.cli.demo.command import demo
-from hermes_ray.cli.publish.command import publish
-from hermes_ray.cli.settings.command import config
-from hermes_ray.cli.watch.command import watch
+
+_COMMANDS = {
+    "demo": "hermes_ray.cli.demo.command:demo",
+    "up": "hermes_ray.cli.commands.up:up",
+    "watch": "hermes_ray.cli.watch.command:watch",
+    "publish": "hermes_ray.cli.publish.command:publish",
+    "ask": "hermes_ray.cli.commands.ask:ask",
+    "look": "hermes_ray.cli.commands.look:look",
+    "mcp": "hermes_ray.cli.commands.mcp:mcp",
+    "drain": "hermes_ray.cli.commands.drain:drain",
+    "doctor": "hermes_ray.cli.commands.doctor:doctor",
+    "config": "hermes_ray.cli.settings.command:config",
+    "cameras": "hermes_ray.cli.cameras.command:cameras",
+    "streams": "hermes_ray.cli.commands.streams:streams",
+    "standing": "hermes_ray.cli.commands.standing:standing",
+    "events": "hermes_ray.cli.commands.events:events",
+    "models": "hermes_ray.cli.commands.models:models",
+    "keys": "hermes_ray.cli.commands.keys:keys",
+    "dead-letters": "hermes_ray.cli.dead_letters.command:dead_letters",
+    "bench": "hermes_ray.cli.bench.command:bench",
+}
+
+
+class _Hermes(HermesGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": LoadedWhenUsed(_COMMANDS)})
+
 
 app = typer.Typer(
-    cls=HermesGroup,
+    cls=_Hermes,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -49,23 +59,3 @@ def hermes(
     ] = False,
 ) -> None:
     """Live video that anyone can question."""
-
-
-app.command()(demo)
-app.command()(up)
-app.command()(watch)
-app.command()(publish)
-app.command()(ask)
-app.command()(look)
-app.command()(mcp)
-app.command()(drain)
-app.command()(doctor)
-app.command()(config)
-app.add_typer(cameras, name="cameras")
-app.add_typer(streams, name="streams")
-app.add_typer(standing, name="standing")
-app.add_typer(events, name="events")
-app.add_typer(models, name="models")
-app.add_typer(keys, name="keys")
-app.add_typer(dead_letters, name="dead-letters")
-app.add_typer(bench, name="bench")

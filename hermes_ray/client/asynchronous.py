@@ -7,11 +7,11 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.openai.completions import Model
 from hermes_ray.api.schemas.events import EventResponse, FailedDeliveryResponse, ResendResponse
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.several_streams import StreamResult, StreamsQueryDone
 from hermes_ray.api.schemas.standing_questions import StandingQuestionResponse
 from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetResponse, StreamResponse
 from hermes_ray.client import kept_events, protocol

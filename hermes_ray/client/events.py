@@ -3,8 +3,8 @@
 import json
 from typing import NamedTuple
 
-from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryDone
 from hermes_ray.api.schemas.questions import AnswerResponse, TokenEvent
+from hermes_ray.api.schemas.several_streams import StreamResult, StreamsQueryDone
 from hermes_ray.client.failures import error_of, valid
 
 BROKEN_OFF = "the answer broke off before its end"

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from hermes_ray.api.problems.problem_json import KINDS, MEDIA_TYPE
+from hermes_ray.api.problems.kinds import KINDS, MEDIA_TYPE
 from hermes_ray.api.schemas.pictures import MEDIA_TYPE as PICTURE_TYPE
 from hermes_ray.errors import ApiError, ApiUnreachable, ClusterError, HermesError, InvalidRequest, Overloaded
 

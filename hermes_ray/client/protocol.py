@@ -9,12 +9,12 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from hermes_ray.api.asking.side_by_side import StreamResult, StreamsQueryResponse
 from hermes_ray.api.listing.page import MOST_ON_A_PAGE
 from hermes_ray.api.openai.completions import Model, ModelList
 from hermes_ray.api.schemas.memory import MemoryMapResponse, StreamImportResponse
 from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER, picture_path
 from hermes_ray.api.schemas.questions import AnswerResponse
+from hermes_ray.api.schemas.several_streams import StreamResult, StreamsQueryResponse
 from hermes_ray.api.schemas.standing_questions import StandingQuestionList, StandingQuestionResponse
 from hermes_ray.api.schemas.streams import (
     StreamErasureResponse,

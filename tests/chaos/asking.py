@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from hermes_ray.api.problems.problem_json import MEDIA_TYPE
+from hermes_ray.api.problems.kinds import MEDIA_TYPE
 from tests.chaos.undisturbed import QUESTION, GivenAnswer
 
 _PAUSE_S = 0.3

@@ -3,13 +3,13 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 import ray
 from ray.cluster_utils import Cluster
+
+from tests.ray_head import ray_head
 
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 
@@ -42,27 +42,12 @@ class RayNodes:
 @contextlib.contextmanager
 def ray_nodes() -> Iterator[RayNodes]:
     """A head that offers no CPU, as the chart's, and this process connected to it."""
-    # Not pytest's own directory: Ray puts sockets there, whose paths must stay short.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory, _address_file(directory):
-        head = {
-            "num_cpus": 0,
-            "object_store_memory": _OBJECT_STORE_BYTES,
-            "temp_dir": directory,
-            "include_dashboard": False,
-        }
-        cluster = Cluster(initialize_head=True, head_node_args=head)
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory,
+        ray_head(directory, num_cpus=0, object_store_bytes=_OBJECT_STORE_BYTES) as cluster,
+    ):
         try:
             ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
             yield RayNodes(cluster)
         finally:
             ray.shutdown()
-            cluster.shutdown()
-
-
-@contextlib.contextmanager
-def _address_file(directory: str) -> Iterator[None]:
-    """Have Ray note this cluster's address there, not where this machine's user looks for a cluster of their own."""
-    (Path(directory) / "ray").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TMPDIR", directory)
-        yield

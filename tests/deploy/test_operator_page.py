@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hermes_ray.api.problems.problem_json import KINDS
+from hermes_ray.api.problems.kinds import KINDS
 from hermes_ray.api.schemas.streams import IngestResponse
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, codes_of

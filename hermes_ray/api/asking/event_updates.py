@@ -14,7 +14,8 @@ from sse_starlette import EventSourceResponse
 from hermes_ray.api.asking.answering import HEARTBEAT_S, LINE_END, json_event
 from hermes_ray.api.keys.connections import ConnectionPlaces, HeldResponse
 from hermes_ray.api.keys.passage import Passage
-from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
+from hermes_ray.api.problems.kinds import problem_of
+from hermes_ray.api.problems.problem_json import instance_of, request_id_of
 from hermes_ray.api.schemas.events import EventResponse
 from hermes_ray.errors import ClusterError, Forbidden, Overloaded, Unauthorized
 from hermes_ray.events.contract import Events

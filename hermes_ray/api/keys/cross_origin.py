@@ -9,7 +9,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hermes_ray.api.middleware.request_id import REQUEST_ID_HEADER
-from hermes_ray.api.problems.problem_json import KINDS, problem_response
+from hermes_ray.api.problems.kinds import KINDS
+from hermes_ray.api.problems.problem_json import problem_response
 from hermes_ray.api.schemas.pictures import CAPTURED_HEADER, FRAME_HEADER
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -14,7 +14,8 @@ from hermes_ray.api.keys.perimeter import is_local
 from hermes_ray.api.keys.scopes import ANYBODY, NOBODY, Caller, needed_scope
 from hermes_ray.api.keys.scopes import Scope as KeyScope
 from hermes_ray.api.keys.store import KeyStore
-from hermes_ray.api.problems.problem_json import kind_of, problem_response, request_id_of, retry_after
+from hermes_ray.api.problems.kinds import kind_of
+from hermes_ray.api.problems.problem_json import problem_response, request_id_of, retry_after
 from hermes_ray.errors import Forbidden, HermesError, RateLimited, Unauthorized
 
 _REALM = 'Bearer realm="hermes"'

@@ -7,7 +7,8 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hermes_ray.api.problems.problem_json import KINDS, problem_response
+from hermes_ray.api.problems.kinds import KINDS
+from hermes_ray.api.problems.problem_json import problem_response
 from hermes_ray.config import ApiSettings
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")

@@ -10,7 +10,8 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hermes_ray.api.problems.problem_json import KINDS, problem_response
+from hermes_ray.api.problems.kinds import KINDS
+from hermes_ray.api.problems.problem_json import problem_response
 
 
 class BodyLimit:

@@ -3,7 +3,8 @@
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hermes_ray.api.problems.problem_json import INTERNAL, problem_response
+from hermes_ray.api.problems.kinds import INTERNAL
+from hermes_ray.api.problems.problem_json import problem_response
 
 
 class Defects:

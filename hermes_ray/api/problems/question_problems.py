@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from uuid import uuid4
 
 from hermes_ray.api.backend import Backend
-from hermes_ray.api.problems.problem_json import KINDS, kind_of
+from hermes_ray.api.problems.kinds import KINDS, kind_of
 from hermes_ray.errors import HermesError
 from hermes_ray.observability.logs import get_logger
 

@@ -5,7 +5,8 @@ from starlette.responses import Response
 
 from hermes_ray.api import documentation
 from hermes_ray.api.backend import CurrentBackend
-from hermes_ray.api.problems.problem_json import KINDS, problem_response
+from hermes_ray.api.problems.kinds import KINDS
+from hermes_ray.api.problems.problem_json import problem_response
 from hermes_ray.api.schemas.health import ActiveResponse, HealthResponse, ReadinessResponse
 
 router = APIRouter(tags=["health"])

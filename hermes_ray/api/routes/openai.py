@@ -30,7 +30,8 @@ from hermes_ray.api.openai.completions import (
     ModelList,
 )
 from hermes_ray.api.openai.requests import MODEL_PREFIX, ChatRequest, stream_id_of
-from hermes_ray.api.problems.problem_json import kind_of, openai_error, request_id_of
+from hermes_ray.api.problems.kinds import kind_of, openai_error
+from hermes_ray.api.problems.problem_json import request_id_of
 from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
 from hermes_ray.api.schemas.base import STREAM_ID

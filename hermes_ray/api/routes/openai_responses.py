@@ -20,7 +20,8 @@ from hermes_ray.api.asking.answering import (
 )
 from hermes_ray.api.backend import Backend, CurrentBackend
 from hermes_ray.api.openai.responses_api import OutputText, ResponseObject, ResponsesRequest
-from hermes_ray.api.problems.problem_json import kind_of, openai_error, request_id_of
+from hermes_ray.api.problems.kinds import kind_of, openai_error
+from hermes_ray.api.problems.problem_json import request_id_of
 from hermes_ray.api.problems.question_problems import QuestionProblems
 from hermes_ray.api.routes.questions import ASKING_PROBLEMS
 from hermes_ray.engine.contracts import Answer

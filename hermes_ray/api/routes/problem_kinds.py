@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
 from hermes_ray.api import documentation
-from hermes_ray.api.problems.problem_json import KINDS
+from hermes_ray.api.problems.kinds import KINDS
 from hermes_ray.api.schemas.problem import ProblemKindResponse
 
 router = APIRouter(tags=["problems"])

@@ -20,7 +20,8 @@ from hermes_ray.api.asking.answering import (
 )
 from hermes_ray.api.asking.history import history_of
 from hermes_ray.api.backend import Backend, CurrentBackend
-from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
+from hermes_ray.api.problems.kinds import problem_of
+from hermes_ray.api.problems.problem_json import instance_of, request_id_of
 from hermes_ray.api.routes.streams import StreamId
 from hermes_ray.api.schemas.questions import AnswerResponse, QueryRequest, TokenEvent
 from hermes_ray.api.schemas.understanding import ExamplesResponse

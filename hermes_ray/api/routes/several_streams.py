@@ -9,17 +9,17 @@ from starlette.responses import JSONResponse, Response
 
 from hermes_ray.api import documentation
 from hermes_ray.api.asking.answering import CLIENT_CLOSED_REQUEST, event_stream, json_event, unless_gone
-from hermes_ray.api.asking.side_by_side import (
-    SideBySide,
+from hermes_ray.api.asking.side_by_side import SideBySide, meant_streams
+from hermes_ray.api.backend import CurrentBackend
+from hermes_ray.api.problems.kinds import problem_of
+from hermes_ray.api.problems.problem_json import instance_of, request_id_of
+from hermes_ray.api.schemas.problem import Problem
+from hermes_ray.api.schemas.several_streams import (
     StreamResult,
     StreamsQueryDone,
     StreamsQueryRequest,
     StreamsQueryResponse,
-    meant_streams,
 )
-from hermes_ray.api.backend import CurrentBackend
-from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
-from hermes_ray.api.schemas.problem import Problem
 from hermes_ray.errors import HermesError
 
 _EXAMPLE = (

@@ -13,7 +13,8 @@ from hermes_ray.api.asking.answering import LINE_END, json_event
 from hermes_ray.api.keys.connections import ConnectionPlaces, HeldResponse
 from hermes_ray.api.keys.passage import Passage
 from hermes_ray.api.keys.scopes import Caller
-from hermes_ray.api.problems.problem_json import instance_of, problem_of, request_id_of
+from hermes_ray.api.problems.kinds import problem_of
+from hermes_ray.api.problems.problem_json import instance_of, request_id_of
 from hermes_ray.api.updates.hub import PERIOD_S, Reading, UpdatesHub
 from hermes_ray.api.updates.merge_patch import merge_patch
 from hermes_ray.errors import Forbidden, HermesError, Unauthorized

@@ -149,7 +149,7 @@ def _ask_all(client: "HermesClient", question: str, options: dict[str, Any], as_
     Raises:
         CommandFailed: there is no stream, or one did not answer.
     """
-    from hermes_ray.api.asking.side_by_side import MOST_STREAMS
+    from hermes_ray.api.schemas.several_streams import MOST_STREAMS
 
     names = [stream.id for stream in client.streams()]
     if not names:

@@ -6,17 +6,13 @@ from typing import Annotated
 
 import typer
 
-from hermes_ray.cli.cameras.reading import read_cameras
-from hermes_ray.cli.cameras.running import Changes, start_cameras
-from hermes_ray.cli.cameras.standing.keeper import StandingKeeper
-from hermes_ray.cli.cameras.standing.naming import owner_of
-from hermes_ray.cli.cameras.standing.places import ClusterPlace
 from hermes_ray.cli.console.options import AsJson, Assignments, Bootstrap, ConfigFile, load_settings
 from hermes_ray.cli.console.output import progress_console, write_json_line
 from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.running.data_directory import remembering
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.cli.running.system import check_broker, check_snapshots, start_system, with_own_broker
+from hermes_ray.config import Settings
 from hermes_ray.observability.logs import configure_logs
 
 
@@ -55,6 +51,8 @@ def up(
     stdout = sys.stdout
     configure_logs(loaded.settings.log)
     if cameras is not None:
+        from hermes_ray.cli.cameras.reading import read_cameras  # loads codecs, which nothing else here needs
+
         read_cameras(cameras)  # what is wrong there is told before anything is started
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
@@ -74,10 +72,19 @@ def up(
         if cameras is None:
             lifecycle.wait_until_stopped()
         else:
-            standing = StandingKeeper(owner_of(None, cameras), lambda _: ClusterPlace(settings))
-            supervisor, changes = start_cameras(cameras, settings, lifecycle, standing), Changes()
-            lifecycle.wait_until_stopped(lambda: changes.follow(supervisor))
+            _publish_until_stopped(cameras, settings, lifecycle)
         console.print("stopping")
+
+
+def _publish_until_stopped(cameras: Path, settings: Settings, lifecycle: Lifecycle) -> None:
+    from hermes_ray.cli.cameras.running import Changes, start_cameras
+    from hermes_ray.cli.cameras.standing.keeper import StandingKeeper
+    from hermes_ray.cli.cameras.standing.naming import owner_of
+    from hermes_ray.cli.cameras.standing.places import ClusterPlace
+
+    standing = StandingKeeper(owner_of(None, cameras), lambda _: ClusterPlace(settings))
+    supervisor, changes = start_cameras(cameras, settings, lifecycle, standing), Changes()
+    lifecycle.wait_until_stopped(lambda: changes.follow(supervisor))
 
 
 def _port(port: int | None) -> list[str]:

@@ -10,7 +10,6 @@ from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError, EventsUnavailable
 from hermes_ray.events.contract import Events, NewestPlace, NoEvents
-from hermes_ray.events.keeper import EventKeeper
 from hermes_ray.events.kept import (
     EventFilter,
     FailedDelivery,
@@ -38,6 +37,8 @@ class EventSink:
     """
 
     async def __init__(self, settings: Settings, shared_store: bool) -> None:
+        from hermes_ray.events.keeper import EventKeeper  # whoever creates the actor needs no database
+
         configure_logs(settings.log, actor="event-sink")
         self._namespace = settings.cluster.namespace
         lease = OwnerLease(self._ask if shared_store else None)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 from threading import Thread
 
-from hermes_ray.cluster.ingest.loop import IngestLoop
 from hermes_ray.cluster.ingest.partitions.commit_permit import CommitPermit, ask_coordinator
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
@@ -31,6 +30,8 @@ class FrameIngestActor:
     """
 
     def __init__(self, name: str, settings: Settings, shared_store: bool) -> None:
+        from hermes_ray.cluster.ingest.loop import IngestLoop  # whoever creates the actor needs no codec
+
         configure_logs(settings.log, actor=name)
         permit = CommitPermit(partial(ask_coordinator, settings.cluster.namespace) if shared_store else None)
         self._loop = IngestLoop(settings, permit)

@@ -12,7 +12,6 @@ import ray
 
 from hermes_ray.cluster.control.bringup.metrics_port import METRICS_PORT, ensure_metrics_port
 from hermes_ray.cluster.control.bringup.ray_address import check_joinable, chosen_address
-from hermes_ray.cluster.control.coordinator import Coordinator
 from hermes_ray.cluster.store.snapshot_store import remove_temporary, resolved
 from hermes_ray.cluster.wire.calls import Actor, actors_of, fetch, find_actor
 from hermes_ray.cluster.wire.contracts import Readiness
@@ -69,22 +68,32 @@ def ensure_cluster(settings: Settings) -> Actor:
     Returns:
         The Coordinator. See :func:`wait_until_ready`.
     """
+    # Once for this cluster: Ray keeps the arguments for every restart of an actor, and shows them.
+    settings = referring(settings)
+    try:
+        coordinator = find_actor(COORDINATOR, settings.cluster.namespace)
+    except WorkerUnavailable:
+        coordinator = _created_coordinator(settings)
+    if isinstance(workers := settings.cluster.memory_workers, int):
+        coordinator.resize.remote(workers)  # of a Coordinator that was there already
+    ensure_metrics_port(settings)
+    return coordinator
+
+
+def _created_coordinator(settings: Settings) -> Actor:
+    """The Coordinator, which is created unless somebody else was faster."""
+    from hermes_ray.cluster.control.coordinator import Coordinator  # routers, which find one, need not load it
+
     actor: Any = ray.remote(Coordinator)
     options = {"name": COORDINATOR, "namespace": settings.cluster.namespace, "lifetime": "detached"}
     # Its calls change nothing when repeated, so Ray may hide a restart from those who make them.
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
-    # Once for this cluster: Ray keeps the arguments for every restart of the actor, and shows them.
-    settings = referring(settings)
     if settings.kafka.sasl_password is not None:
         log.warning("Ray's state holds the Kafka password: give it as HERMES_KAFKA__SASL_PASSWORD or as a file instead")
     if settings.events.database_password is not None:
         log.warning(f"Ray's state holds the database's password: give it as {DATABASE_PASSWORD_VARIABLE} or as a file")
     arguments = settings.model_copy(update={"snapshots": resolved(settings.snapshots)})
-    coordinator = actor.options(**options, **always).remote(arguments, uuid4().hex)
-    if isinstance(workers := settings.cluster.memory_workers, int):
-        coordinator.resize.remote(workers)  # of a Coordinator that was there already
-    ensure_metrics_port(settings)
-    return coordinator
+    return actor.options(**options, **always).remote(arguments, uuid4().hex)
 
 
 def wait_until_ready(settings: Settings, timeout_s: float, on_progress: Callable[[str], None] = log.info) -> None:

@@ -9,7 +9,8 @@ import pytest
 import structlog
 
 from hermes_ray.api.engine_backend import EngineBackend
-from hermes_ray.api.problems.problem_json import KINDS, kind_of, retry_after
+from hermes_ray.api.problems.kinds import KINDS, kind_of
+from hermes_ray.api.problems.problem_json import retry_after
 from hermes_ray.cluster.wire.contracts import Readiness
 from hermes_ray.config import Settings
 from hermes_ray.engine import StreamEngine
