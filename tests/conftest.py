@@ -1,5 +1,9 @@
-"""Shared by all tests: one broker and one Ray per session, for those that ask for them."""
+"""Shared by all tests: one broker and one Ray per session, for those that ask for them.
 
+The process that hands out tests to others, and runs none, loads this too: what is large is imported where it is used.
+"""
+
+import gc
 import logging
 import os
 import shutil
@@ -15,8 +19,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import hypothesis
 import pytest
-import ray
-import torch
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
@@ -44,10 +46,23 @@ hypothesis.settings.register_profile("busy", deadline=None, suppress_health_chec
 hypothesis.settings.load_profile("busy")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Without looking for garbage, which takes a third of the time: what is loaded stays, and is not searched later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items):
     """Without a GPU its tests are left out."""
-    if (of_gpu := [item for item in items if item.get_closest_marker("gpu")]) and not torch.cuda.is_available():
-        for item in of_gpu:
+    if of_gpu := [item for item in items if item.get_closest_marker("gpu")]:
+        import torch
+
+        for item in of_gpu if not torch.cuda.is_available() else ():
             item.add_marker(pytest.mark.skip(reason="torch finds no GPU that CUDA can use"))
     if "PYTEST_XDIST_WORKER" in os.environ:
         items[:] = scheduling.in_order(items, _TESTS)
@@ -114,6 +129,8 @@ def kafka_settings(broker):
 @pytest.fixture(scope="session")
 def ray_cluster():
     """One Ray for the whole session; tests keep apart by namespaces and end their actors."""
+    import ray
+
     # Not pytest's own directory: Ray puts sockets there, whose paths must stay short.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
         ray.init(
