@@ -14,7 +14,7 @@ JAVASCRIPT := tests/javascript/node_modules/.installed
 # Tests start hundreds of Python processes: bytecode is kept also where an image's environment says otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test chaos docs lint format clean
+.PHONY: help setup demo test chaos docs lint style types format clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -32,8 +32,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" for one scripted run
 	@$(BIN)/hermes demo $(ARGS)
 
-test: $(STAMP) $(JAVASCRIPT) lint ## check the code and run every test
-	TEST_SYSTEMS=$(SYSTEMS) $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
+# Types take over a minute of one core: they are checked beside the tests, with what these leave idle.
+test: $(STAMP) $(JAVASCRIPT) style ## check the code and run every test
+	@mkdir -p build
+	@nice $(BIN)/pyright >build/types.txt 2>&1 & types=$$!; trap "kill $$types; exit 130" INT TERM; \
+	TEST_SYSTEMS=$(SYSTEMS) $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS); tests=$$?; \
+	wait $$types || { cat build/types.txt >&2; echo "the types are wrong: make types" >&2; exit 1; }; exit $$tests
 
 $(JAVASCRIPT): tests/javascript/package.json
 	@npm install --prefix tests/javascript --no-audit --no-fund --no-package-lock --silent && touch $@ \
@@ -45,10 +49,14 @@ chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long 
 docs: $(STAMP) ## make the documentation a site in build/site; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-lint: $(STAMP) ## formatting, lint, types and the import rules between rooms
+lint: style types ## formatting, lint, types and the import rules between rooms
+
+style: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+
+types: $(STAMP)
 	$(BIN)/pyright
 
 format: $(STAMP) ## format and fix what can be fixed

@@ -1,5 +1,9 @@
-"""Shared by all tests: one broker and one Ray per session, for those that ask for them."""
+"""Shared by all tests: one broker and one Ray per session, for those that ask for them.
 
+The process that hands out tests to others, and runs none, loads this too: what is large is imported where it is used.
+"""
+
+import gc
 import logging
 import os
 import shutil
@@ -15,15 +19,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import hypothesis
 import pytest
-import ray
-import torch
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from tests import scheduling
 from tests.durable_broker import BUCKET, DurableBroker
 from tests.object_store import ObjectStore
-from tests.ray_head import ray_head
 
 # Amazon's client reads its settings from there, in this process and in Ray's workers; never a developer's own.
 _AWS = Path(tempfile.gettempdir()) / f"hermes-ray-tests-{os.getpid()}-aws.ini"
@@ -45,10 +46,23 @@ hypothesis.settings.register_profile("busy", deadline=None, suppress_health_chec
 hypothesis.settings.load_profile("busy")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Without looking for garbage, which takes a third of the time: what is loaded stays, and is not searched later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items):
     """Without a GPU its tests are left out."""
-    if (of_gpu := [item for item in items if item.get_closest_marker("gpu")]) and not torch.cuda.is_available():
-        for item in of_gpu:
+    if of_gpu := [item for item in items if item.get_closest_marker("gpu")]:
+        import torch
+
+        for item in of_gpu if not torch.cuda.is_available() else ():
             item.add_marker(pytest.mark.skip(reason="torch finds no GPU that CUDA can use"))
     if "PYTEST_XDIST_WORKER" in os.environ:
         items[:] = scheduling.in_order(items, _TESTS)
@@ -115,6 +129,10 @@ def kafka_settings(broker):
 @pytest.fixture(scope="session")
 def ray_cluster():
     """One Ray for the whole session; tests keep apart by namespaces and end their actors."""
+    import ray
+
+    from tests.ray_head import ray_head
+
     with (
         tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory,
         ray_head(directory, num_cpus=4, object_store_bytes=200 * 1024 * 1024) as head,

@@ -41,11 +41,13 @@ _SECONDS = {
     "chaos/test_malformed_messages.py": 40,
     "e2e/test_up.py": 35,
     "chaos/test_router_dies.py": 25,
-    "unit/api/contract/test_fuzz.py": 25,
+    "unit/api/contract/test_contract.py": 50,
+    "unit/engine/encoding/test_unchanged_patches.py": 25,
     "unit/api/questions/test_many_readers.py": 20,
     "unit/cluster/control/bringup/test_ray_address.py": 18,
     "unit/api/keys/test_clients.py": 15,
-    "unit/engine/encoding/test_unchanged.py": 12,
+    "unit/api/contract/test_fuzz.py": 12,
+    "unit/engine/encoding/test_unchanged.py": 10,
 }
 """About how long what is given out as one takes, estimated; only the order counts. `pytest --durations=60` measures."""
 

@@ -34,7 +34,7 @@ def test_the_slab_is_as_large_as_the_formula_says():
 
 def test_accuracy_command_writes_a_document_of_its_schema(check_schema: Callable[[str, Any], None], tmp_path: Path):
     file, picture = tmp_path / "accuracy.json", tmp_path / "accuracy.png"
-    command = "bench accuracy --model hermes-tiny-random --streams 2 --frames 40 --budget 25 --workers 1"
+    command = "bench accuracy --model hermes-tiny-random --streams 2 --frames 24 --budget 25 --workers 1"
     chosen = "--policy hermes --policy sink_window --policy full"
     result = CliRunner().invoke(app, [*f"{command} {chosen}".split(), "--json", str(file), "--picture", str(picture)])
     assert result.exit_code == 0, result.output

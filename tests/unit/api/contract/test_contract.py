@@ -5,18 +5,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
 import schemathesis
 from fastapi import FastAPI
-from schemathesis.checks import not_a_server_error
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.core.result import Err
+from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from starlette.types import Receive, Send
-from starlette.types import Scope as Connection
 
 from hermes_ray.api.application import create_app
 from hermes_ray.api.backend import Backend
@@ -47,15 +46,6 @@ OF_THE_SYSTEM = ("Last-Event-ID", "cursor", "labels", "policy", "budget_tokens",
 """Fields of which some values are refused that the schema allows."""
 
 
-class Late:
-    """Schemathesis wants the application when tests are collected; its engine is made when they run."""
-
-    app: FastAPI
-
-    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
-        await self.app(connection, receive, send)
-
-
 def application(keys_file: Path | None, open_backend: OpenBackend) -> FastAPI:
     if keys_file is not None:
         write_keys(keys_file, KeyFile(keys=(KEY,)))
@@ -64,13 +54,7 @@ def application(keys_file: Path | None, open_backend: OpenBackend) -> FastAPI:
     return create_app(open_backend, Settings(api=ApiSettings(access=access, limits=limits)))
 
 
-@asynccontextmanager
-async def no_backend() -> AsyncIterator[Backend]:
-    raise AssertionError("only the document is wanted")
-    yield
-
-
-def requests_for(keys_file: Path | None, **config: Any) -> BaseSchema:
+def requests_for(app: FastAPI, **config: Any) -> BaseSchema:
     """The requests that follow from the document, the same each time."""
     settings = {
         "seed": 20261127,
@@ -84,15 +68,9 @@ def requests_for(keys_file: Path | None, **config: Any) -> BaseSchema:
             "header.if-none-match": {"dictionary": "tags", "probability": 0.5},
         },
     }
-    document = application(keys_file, no_backend).openapi()
-    schema = schemathesis.openapi.from_dict(document, config=schemathesis.Config.from_dict(settings | config))
-    schema.app = Late()
+    schema = schemathesis.openapi.from_dict(app.openapi(), config=schemathesis.Config.from_dict(settings | config))
+    schema.app = app
     return schema.exclude(operation_id="watchStreams")  # it has no end to wait for; test_updates.py looks at it
-
-
-with TemporaryDirectory() as _directory:
-    keyed = requests_for(Path(_directory, "keys.json"), auth={"openapi": {"key": {"bearer": SECRET}}})
-keyless = requests_for(None)
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +83,28 @@ def engine() -> Iterator[StreamEngine]:
 
 
 @pytest.fixture(scope="module")
-def applications(engine: StreamEngine, tmp_path_factory: pytest.TempPathFactory) -> None:
+def open_backend(engine: StreamEngine, tmp_path_factory: pytest.TempPathFactory) -> OpenBackend:
     database = EventDatabase(f"sqlite:///{tmp_path_factory.mktemp('events')}/events.sqlite", EventSettings())
     database.prepare()
 
     @asynccontextmanager
-    async def open_backend() -> AsyncIterator[Backend]:
+    async def opened() -> AsyncIterator[Backend]:
         events = LocalEvents(database)
         yield EngineBackend(engine, events=events)
         events.close()
 
-    keyed.app.app = application(tmp_path_factory.mktemp("keys") / "keys.json", open_backend)
-    keyless.app.app = application(None, open_backend)
+    return opened
+
+
+@pytest.fixture(scope="module")
+def keyed(open_backend: OpenBackend, tmp_path_factory: pytest.TempPathFactory) -> BaseSchema:
+    app = application(tmp_path_factory.mktemp("keys") / "keys.json", open_backend)
+    return requests_for(app, auth={"openapi": {"key": {"bearer": SECRET}}})
+
+
+@pytest.fixture(scope="module")
+def keyless(open_backend: OpenBackend) -> BaseSchema:
+    return requests_for(application(None, open_backend))
 
 
 def show(engine: StreamEngine) -> None:
@@ -153,11 +141,24 @@ def is_beyond_a_schema(problem: dict[str, Any]) -> bool:
     return problem["code"] in ("invalid-question", "invalid-memory")
 
 
-@keyed.parametrize()
-def test_with_keys_it_answers_as_documented(case: schemathesis.Case, applications: None, engine: StreamEngine):
-    check(case, engine)
+def check_all(schema: BaseSchema, engine: StreamEngine, subtests: pytest.Subtests) -> None:
+    """Send all requests, operation by operation.
+
+    They are made here: it takes seconds, which every test process would spend to collect one test for each operation.
+    Schemathesis' own ``from_fixture`` would do that, but not with pytest 9.2.
+    """
+    load_all_checks()
+    for result in get_all_tests(schema=schema, test_func=check, settings=None, given_kwargs={}):
+        if isinstance(result, Err):
+            raise result.err()
+        operation, send = result.ok()
+        with subtests.test(operation.label):
+            send(engine=engine)
 
 
-@keyless.parametrize()
-def test_without_keys_it_answers_as_documented(case: schemathesis.Case, applications: None, engine: StreamEngine):
-    check(case, engine)
+def test_with_keys_it_answers_as_documented(keyed: BaseSchema, engine: StreamEngine, subtests: pytest.Subtests):
+    check_all(keyed, engine, subtests)
+
+
+def test_without_keys_it_answers_as_documented(keyless: BaseSchema, engine: StreamEngine, subtests: pytest.Subtests):
+    check_all(keyless, engine, subtests)

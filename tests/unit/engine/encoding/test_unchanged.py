@@ -26,6 +26,7 @@ START_MS, STEP_MS = 1_700_000_000_000, 500
 SHOWN = "a" + "b" * 4 + "c" + "d" * 7 + "ef" + "g" * 3 + "h" + "i" * 5 + "jklm" + "n" * 6 + "op" + "q" * 4
 """What the camera shows, frame by frame: one picture per letter, each time with other noise."""
 FIRSTS = [0, *(index for index, (one, next_) in enumerate(pairwise(SHOWN), start=1) if one != next_)]
+CUTS = (1, 3, 13, 20, len(SHOWN) - 2)
 QUESTION = Question("what happened ?", max_tokens=8)
 EngineOf = Callable[..., StreamEngine]
 
@@ -108,28 +109,26 @@ def test_times_numbers_and_counts_are_those_of_all_frames(
     assert answer.evidence and {evidence.frame for evidence in answer.evidence} <= set(FIRSTS)
 
 
-@pytest.mark.parametrize("cut", [1, 3, 13, 20, len(SHOWN) - 2])
 @pytest.mark.parametrize("family", ["single frames", "pairs"])
 def test_a_restored_stream_goes_on_as_if_nothing_had_happened(
-    adapter: ModelAdapter,
-    pairing: ModelAdapter,
-    engine_of: EngineOf,
-    film: list[NDArray[np.uint8]],
-    cut: int,
-    family: str,
+    adapter: ModelAdapter, pairing: ModelAdapter, engine_of: EngineOf, film: list[NDArray[np.uint8]], family: str
 ):
     model, budget = (adapter, 40) if family == "single frames" else (pairing, 100)
-    undisturbed, before, after = (engine_of(model, budget_tokens=budget) for _ in range(3))
+    undisturbed, cut = (engine_of(model, budget_tokens=budget) for _ in range(2))
+    restored: dict[int, StreamEngine] = {}
     for number in range(len(film)):
-        show(undisturbed, film, [number]).result(60)
-        if number < cut:
-            show(before, film, [number]).result(60)
-    after.restore("cam", before.snapshot("cam"))
-    assert_same(before, after)
-    for number in range(cut, len(film)):
-        show(after, film, [number]).result(60)
+        if number in CUTS:
+            restored[number] = engine_of(model, budget_tokens=budget)
+            restored[number].restore("cam", cut.snapshot("cam"))
+            assert_same(cut, restored[number])
+        for engine in (undisturbed, cut):
+            show(engine, film, [number]).result(60)
     assert undisturbed.stream_stats("cam").frames_unchanged == len(film) - len(FIRSTS)
-    assert_same(undisturbed, after)
+    for first, engine in restored.items():
+        for number in range(first, len(film)):
+            show(engine, film, [number]).result(60)
+    for engine in (cut, *restored.values()):
+        assert_same(undisturbed, engine)
 
 
 def test_how_frames_are_handed_over_changes_nothing(

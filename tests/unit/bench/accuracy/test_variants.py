@@ -31,7 +31,7 @@ def test_all_presets_and_bounded_policies_are_compared():
 
 
 def test_every_policy_holds_the_same_number_of_tokens_when_it_is_asked(adapter: ModelAdapter):
-    seen = encode_stream(adapter, evaluation_stream(seed=1, frames=24, moments=1, per_category=1))
+    seen = encode_stream(adapter, evaluation_stream(seed=1, frames=16, moments=1, per_category=1))
     compared = variants([12], stream_tokens=450, frame_tokens=9)
     held = {
         v.policy: {o.cached_tokens for o in evaluate(adapter, [seen], v)}

@@ -16,7 +16,7 @@ from hermes_ray.bench.public.datasets.dataset import DatasetName
 from hermes_ray.bench.public.datasets.registry import DATASETS
 from hermes_ray.bench.public.film import Film
 from hermes_ray.cli.main import app
-from tests.unit.bench import miniature
+from tests.unit.bench.public import miniature
 from tests.unit.models import families
 
 BUDGET = 45  # five frames of the bundled model, so that memories are compacted

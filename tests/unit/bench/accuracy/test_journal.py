@@ -52,7 +52,7 @@ def test_another_file_is_refused_and_left_as_it_is(content: str, tmp_path: Path)
 
 def test_a_resumed_comparison_has_the_results_of_one_that_never_stopped(tmp_path: Path):
     def compare(name: str, journal: Path | None, policies: str = POLICIES) -> list[dict[str, object]]:
-        command = "bench accuracy --model hermes-tiny-random --streams 3 --frames 40 --budget 25 --workers 1"
+        command = "bench accuracy --model hermes-tiny-random --streams 2 --frames 24 --budget 25 --workers 1"
         options = [f"--resume={journal}"] if journal else []
         chosen = [f"--policy={policy}" for policy in policies.split()]
         result = CliRunner().invoke(app, [*command.split(), *chosen, *options, f"--json={tmp_path / name}"])

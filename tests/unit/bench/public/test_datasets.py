@@ -10,7 +10,7 @@ import pytest
 from hermes_ray.bench.public.datasets.dataset import DatasetName, Item
 from hermes_ray.bench.public.datasets.registry import DATASETS
 from hermes_ray.errors import DatasetError
-from tests.unit.bench import miniature
+from tests.unit.bench.public import miniature
 
 
 def read(name: str, folder: Path) -> dict[str, Item]:

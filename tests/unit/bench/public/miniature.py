@@ -1,6 +1,6 @@
 """Public benchmarks in miniature: the published file layouts, about a few seconds of the simulated camera.
 
-``python -m tests.unit.bench.miniature DATASET DIR`` makes one to try ``hermes bench public`` on.
+``python -m tests.unit.bench.public.miniature DATASET DIR`` makes one to try ``hermes bench public`` on.
 """
 
 import json
