@@ -40,7 +40,7 @@ class Seating:
         sessions: Sessions,
         settings: EngineSettings,
     ) -> None:
-        self._tokenizer = adapter.tokenizer
+        self._adapter = adapter
         self._writer = writer
         self._ingest = ingest
         self._copies = copies
@@ -54,7 +54,7 @@ class Seating:
         """
         memory, as_of_ms = self._ingest.memory(job.stream_id)
         prompt, notes = self._prompts.build(job.stream_id, job.question)
-        options = tuple(tuple(self._prompts.ids(option)) for option in job.question.options)
+        options = tuple(self._adapter.ids(option) for option in job.question.options)
         generator = new_generator(job.question.seed) if job.question.temperature > 0 else None
         preview = self._writer.preview(memory)
         seat = self._copies.copy(self._writer.slab, slot_of(memory), memory.version)
@@ -67,7 +67,7 @@ class Seating:
             seat=seat,
             reading=replace(asked, branches=branches[0]),
             branches=branches,
-            text=StoppingText(TextStream(self._tokenizer), job.question.stop),
+            text=StoppingText(TextStream(self._adapter.tokenizer), job.question.stop),
             generator=generator,
             as_of_ms=as_of_ms,
             captured=memory.captured.frozen(),
