@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from hermes_ray.config import EngineSettings
+from hermes_ray.engine.answering.choosing import Chooser
 from hermes_ray.engine.answering.in_progress import AnswerInProgress
 from hermes_ray.engine.answering.seating import Seating
 from hermes_ray.engine.answering.seats.answer_slab import AnswerSlab
 from hermes_ray.engine.answering.seats.reading import Reading
 from hermes_ray.engine.answering.token_meter import TokenMeter
-from hermes_ray.engine.answering.tokens.choosing import Chooser
 from hermes_ray.engine.answering.tokens.sampling import Peak, peaks
 from hermes_ray.engine.answering.tokens.sessions import Sessions
 from hermes_ray.engine.answering.waiting.question_job import QuestionJob

@@ -43,8 +43,9 @@ def test_frames_count_as_well() -> None:
 def test_streams_have_their_turns_one_after_the_other() -> None:
     frames = [Moment(n + 1, n + 1, 1000 * n) for n in range(11)]
     streams = [f"cam-{n}" for n in range(500)]
-    for often in ({"every_s": 5}, {"every_frames": 5}):
-        asked = [run([rule(**often), rule("other", **often)], frames, stream) for stream in streams]
+    for often in ("every_s", "every_frames"):
+        rules = [rule("gate", **{often: 5}), rule("other", **{often: 5})]
+        asked = [run(rules, frames, stream) for stream in streams]
         assert all(each in ((), ("gate", "other")) for moments in asked for each in moments)
         turns = Counter(n % 5 for moments in asked for n, each in enumerate(moments) if n > 0 and each)
         assert set(turns) == {0, 1, 2, 3, 4}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import pytest
 import torch
@@ -183,7 +184,8 @@ def test_of_a_pass_that_fails_each_goes_on_by_itself(adapter: ModelAdapter, expe
             raise RuntimeError("injected")
         return adapter.decoder.logits(hidden)
 
-    engine = Engine(Replaced(adapter, decoder=Replaced(adapter.decoder, logits=logits)))
+    broken: Any = Replaced(adapter, decoder=Replaced(adapter.decoder, logits=logits))
+    engine = Engine(broken)
     for answer in engine.finish([engine.ask(), engine.ask()]):
         check(answer, expected)
     assert not fails
