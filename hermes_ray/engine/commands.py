@@ -22,11 +22,26 @@ class CommandQueue:
     def __init__(self) -> None:
         self.lock = Condition()
         self._commands: deque[Callable[[], None]] = deque()
+        self._urgent = False
         self._closing = False
         self._failure: EngineFailed | None = None
 
-    def submit(self, command: Callable[[], None]) -> None:
+    @property
+    def waiting(self) -> bool:
+        """Whether any command waits for the thread, or the end does."""
+        return bool(self._commands) or self._closing
+
+    @property
+    def urgent(self) -> bool:
+        """Whether one of them is urgent."""
+        return self._urgent
+
+    def submit(self, command: Callable[[], None], *, urgent: bool = False) -> None:
         """Hand a command over; it must not raise.
+
+        Args:
+            command: what to run.
+            urgent: the thread should leave what can wait for it.
 
         Raises:
             EngineClosed: nobody takes commands any more.
@@ -38,6 +53,7 @@ class CommandQueue:
             if self._closing:
                 raise EngineClosed("the engine is shutting down")
             self._commands.append(command)
+            self._urgent |= urgent
             self.lock.notify()
 
     def call(self, function: Callable[[], _T]) -> _T:
@@ -88,7 +104,7 @@ class CommandQueue:
                     break
             if self._closing:
                 return False
-            commands, self._commands = self._commands, deque()
+            commands, self._commands, self._urgent = self._commands, deque(), False
         for command in commands:
             command()
         return True

@@ -15,7 +15,7 @@ from hermes_ray.engine.answering.waiting.places import QuestionPlaces
 from hermes_ray.engine.answering.waiting.question_job import AnswerEvent, check_question
 from hermes_ray.engine.capturing import Capturing, capture_passes, default_capturing
 from hermes_ray.engine.commands import CommandQueue
-from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap, Question, StreamStats
+from hermes_ray.engine.contracts import Answer, EngineStats, FramePicture, MemoryMap, Question, StreamStats
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.memory_map import draw
 from hermes_ray.engine.encoding.snapshots.foreign import load_foreign
@@ -44,7 +44,8 @@ class StreamEngine:
 
     All model work happens in one thread of its own. Each step first serves questions (new ones get their first
     token, all answers in progress one more, in one pass), then encodes frames for a bounded time, so that the time to
-    first token stays bounded under full ingest load. Public methods may be called from any thread.
+    first token stays bounded under full ingest load. Background questions are read in what time these leave, in pieces
+    between which others go first. Public methods may be called from any thread.
 
     Args:
         adapter: the model.
@@ -170,6 +171,7 @@ class StreamEngine:
         on_event: Callable[[AnswerEvent], None] | None = None,
         *,
         background: bool = False,
+        wants_evidence: Callable[[Answer], bool] | None = None,
     ) -> AnswerStream:
         """Ask about a stream. The answer rests on the frames applied when the question is seated.
 
@@ -178,7 +180,10 @@ class StreamEngine:
             question: what to ask; a plain string asks with the defaults of :class:`Question`.
             on_event: called from the engine's thread with every token, then the answer or an error; must not block.
             background: nobody waits for the answer. It takes no place of the questions that somebody waits for, and is
-                answered when none of them wants a seat; the caller bounds how many there are. Without ``as_of_ms``.
+                answered when these, and frames, leave time for it; the caller bounds how many there are. Without
+                ``as_of_ms``.
+            wants_evidence: whether to find out what an answer rests on, given that answer without its evidence; by
+                default always. Called from the engine's thread; must not block.
 
         Returns:
             The answer as it is written; errors found later (``UnknownStream``, a question too long) come out of it.
@@ -190,13 +195,13 @@ class StreamEngine:
         """
         asked = Question(question) if isinstance(question, str) else question
         check_question(asked)
-        stream = AnswerStream(stream_id, asked, on_event, background=background)
+        stream = AnswerStream(stream_id, asked, on_event, background=background, wants_evidence=wants_evidence)
         if background:
             self._commands.submit(lambda: self._answers.submit(stream.job))
             return stream
         with self._commands.lock:
             self._question_places.take(stream_id, asked)
-            self._commands.submit(lambda: self._answers.submit(stream.job))
+            self._commands.submit(lambda: self._answers.submit(stream.job), urgent=True)
         stream.outcome.add_done_callback(lambda _: self._question_done(stream_id, asked))
         return stream
 
@@ -336,6 +341,7 @@ class StreamEngine:
                 now_s = perf_counter()
                 bound_s = self._answers.patience.bound_s(now_s, self._ingest.longest_wait_s(now_s))
                 self._monitor.frame_steps.run(partial(self._ingest.step, bound_s))
+                self._monitor.answer_steps.run(partial(self._answers.step_behind, self._commands))
                 self._monitor.update()
         except Exception as error:
             failure = EngineFailed(f"the engine failed: {type(error).__name__}: {error}")

@@ -1,8 +1,9 @@
 """What the engine needs from a model, whatever its family."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from math import isqrt
 
 import numpy as np
@@ -17,6 +18,11 @@ from hermes_ray.models.parts.chat import Turn
 from hermes_ray.models.parts.decoder import Decoder
 from hermes_ray.models.parts.rotary import RotaryTable
 from hermes_ray.models.parts.vocabulary import GENERAL_EXAMPLES, unknown_words
+
+_REMEMBERED = 512
+"""Texts whose tokens are known without asking the tokenizer, which takes as long as a layer of a small model."""
+_SHORT = 2000
+"""Characters of a text that is remembered: nobody fills the memory with long ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +237,30 @@ class ModelAdapter(ABC):
 
     def unknown_words(self, *texts: str) -> tuple[str, ...]:
         """Words of texts that the model's tokenizer does not know; none where it knows every byte."""
-        return unknown_words(self.tokenizer, *texts)
+        is_short = sum(map(len, texts)) <= _SHORT
+        return self._unknown_words(texts) if is_short else unknown_words(self.tokenizer, *texts)
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        """A text as token ids, without a template. Safe to call from any thread.
+
+        Short texts of late are remembered, as standing questions come again and again.
+        """
+        return self._known_ids(text) if len(text) <= _SHORT else self._tokenized(text)
 
     def embed_text(self, text: str) -> Tensor:
         """Embeddings of a piece of rendered template or question, ``[tokens, hidden]``."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return self.decoder.embed(to_device(torch.tensor(ids, dtype=torch.int64), self.device))
+        return self.decoder.embed(to_device(torch.tensor(self.ids(text), dtype=torch.int64), self.device))
+
+    @cached_property
+    def _known_ids(self) -> Callable[[str], tuple[int, ...]]:
+        return lru_cache(_REMEMBERED)(self._tokenized)
+
+    @cached_property
+    def _unknown_words(self) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+        return lru_cache(_REMEMBERED)(lambda texts: unknown_words(self.tokenizer, *texts))
+
+    def _tokenized(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 class FixedSizeAdapter(ModelAdapter):

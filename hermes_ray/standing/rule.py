@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from zlib import crc32
 
 from hermes_ray.config import JournalSettings, StandingQuestion
 from hermes_ray.engine.contracts import Question
@@ -46,21 +47,23 @@ class Rule:
             return False
         return any(fnmatchcase(stream_id, pattern) for pattern in self.source.streams)
 
-    def period(self, frames: int, captured_ms: int) -> int:
+    def period(self, stream_id: str, frames: int, captured_ms: int) -> int:
         """In which of its periods a frame is; it is put once in each, at the first frame there.
 
-        Periods are counted from the beginning of the stream, or of time. So rules with periods of the same length are
-        due at the same frame, and cameras with good clocks at the same time: they are read in one pass.
+        Where periods begin follows from the stream's name. So all that is due on a stream in periods of the same length
+        is due at the same frame, and read together; and streams have their turns one after the other.
 
         Args:
+            stream_id: of which stream.
             frames: the frame's number, from 1.
             captured_ms: when it was captured, ms since epoch.
         """
+        phase = crc32(stream_id.encode())  # the same in every process and release
         if isinstance(self.source, StandingQuestion) and self.source.every_frames is not None:
-            return frames // self.source.every_frames
+            return (frames + phase) // self.source.every_frames
         every_s = self.source.period_s if isinstance(self.source, StandingQuestion) else self.source.every_s
         assert every_s is not None, "a period is of frames or of seconds"
-        return captured_ms // max(1, round(every_s * 1000))
+        return (captured_ms + phase) // max(1, round(every_s * 1000))
 
     def question(self, since_ms: int, until_ms: int) -> Question:
         """What the engine is asked.

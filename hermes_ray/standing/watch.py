@@ -74,26 +74,28 @@ class Due:
 
 
 def first_due(
-    rules: Sequence[Rule], triggers: Mapping[str, Trigger], frames: int, captured_ms: Sequence[int]
+    stream_id: str, rules: Sequence[Rule], triggers: Mapping[str, Trigger], frames: int, captured_ms: Sequence[int]
 ) -> int | None:
     """The first of further frames at which a rule is due; ``None`` if none is.
 
     Args:
+        stream_id: of which stream.
         rules: those that watch the stream.
         triggers: where they are.
         frames: that the memory has seen so far.
         captured_ms: capture times of the further ones, ms since epoch.
     """
     for index, at_ms in enumerate(captured_ms):
-        if any(_is_due(rule, triggers.get(rule.name), frames + index + 1, at_ms) for rule in rules):
+        if any(_is_due(stream_id, rule, triggers.get(rule.name), frames + index + 1, at_ms) for rule in rules):
             return index
     return None
 
 
-def due_at(rules: Sequence[Rule], triggers: Mapping[str, Trigger], moment: Moment) -> Due:
+def due_at(stream_id: str, rules: Sequence[Rule], triggers: Mapping[str, Trigger], moment: Moment) -> Due:
     """What is to be asked at a moment. The journal begins to count with the first frame, and asks nothing there.
 
     Args:
+        stream_id: of which stream.
         rules: those that watch the stream. Triggers of others are forgotten; see :func:`withdrawn`.
         triggers: where they are.
         moment: what the memory has seen.
@@ -103,11 +105,11 @@ def due_at(rules: Sequence[Rule], triggers: Mapping[str, Trigger], moment: Momen
     after: dict[str, Trigger] = {}
     for rule in rules:
         known = triggers.get(rule.name)
-        if not _is_due(rule, known, moment.frames, moment.captured_ms):
+        if not _is_due(stream_id, rule, known, moment.frames, moment.captured_ms):
             assert known is not None, "a rule without a trigger is due"
             after[rule.name] = known
             continue
-        period = rule.period(moment.frames, moment.captured_ms)
+        period = rule.period(stream_id, moment.frames, moment.captured_ms)
         if known is None:
             known = Trigger(period, 0, moment.captured_ms)
             if rule.name == JOURNAL:
@@ -128,5 +130,5 @@ def due_at(rules: Sequence[Rule], triggers: Mapping[str, Trigger], moment: Momen
     return Due(tuple(asked), skipped, after)
 
 
-def _is_due(rule: Rule, trigger: Trigger | None, frames: int, captured_ms: int) -> bool:
-    return trigger is None or rule.period(frames, captured_ms) != trigger.period
+def _is_due(stream_id: str, rule: Rule, trigger: Trigger | None, frames: int, captured_ms: int) -> bool:
+    return trigger is None or rule.period(stream_id, frames, captured_ms) != trigger.period

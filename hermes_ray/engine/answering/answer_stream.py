@@ -19,6 +19,7 @@ class AnswerStream:
         question: what is asked.
         on_event: also told of everything, from the engine's thread; must not block.
         background: nobody waits for the answer.
+        wants_evidence: see :class:`QuestionJob`.
 
     Attributes:
         job: what the engine works on.
@@ -32,8 +33,9 @@ class AnswerStream:
         on_event: Callable[[AnswerEvent], None] | None = None,
         *,
         background: bool = False,
+        wants_evidence: Callable[[Answer], bool] | None = None,
     ) -> None:
-        self.job = QuestionJob(stream_id, question, self._deliver, background=background)
+        self.job = QuestionJob(stream_id, question, self._deliver, background=background, wants_evidence=wants_evidence)
         self.outcome: Future[Answer] = Future()
         self._events: SimpleQueue[AnswerEvent] = SimpleQueue()
         self._on_event = on_event

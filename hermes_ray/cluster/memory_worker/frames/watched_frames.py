@@ -5,9 +5,10 @@ frames of that stream wait. So whoever replays the frames asks the same of the s
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from hermes_ray.cluster.memory_worker.meters import StandingMeters
 from hermes_ray.engine.contracts import Answer, Question, StreamStats
 from hermes_ray.errors import InvalidQuestion, Overloaded, PictureError, QuestionFailed
 from hermes_ray.observability.logs import get_logger
-from hermes_ray.standing.finding import conclude, with_pictures
+from hermes_ray.standing.finding import Finding, conclude, with_pictures
 from hermes_ray.standing.rule import Moment, Rule
 from hermes_ray.standing.trigger import Trigger
 from hermes_ray.standing.watch import Watch, due_at, first_due
@@ -104,7 +105,7 @@ class WatchedFrames:
         result, done, stats = Watched(triggers=known, events=list(over)), 0, before
         while done < len(images):
             seen = 0 if stats is None else stats.frames_seen
-            due = first_due(rules, result.triggers or {}, seen, ts_ms[done:])
+            due = first_due(stream_id, rules, result.triggers or {}, seen, ts_ms[done:])
             upto = len(images) if due is None else done + due + 1
             applied = await self._apply(engine, stream_id, images[done:upto], ts_ms[done:upto], may_refuse=done == 0)
             result.applied.refused |= {done + index: error for index, error in applied.refused.items()}
@@ -133,30 +134,38 @@ class WatchedFrames:
         """Put to the memory as it is now whatever is due; all of it is read in one pass if there are seats."""
         assert stats.as_of_ms is not None, "frames were applied"
         moment = Moment(stats.frames_seen, stats.frames_seen - stats.frames_unchanged, stats.as_of_ms)
-        due = due_at(rules, result.triggers or {}, moment)
+        due = due_at(stream_id, rules, result.triggers or {}, moment)
         result.triggers = triggers = dict(due.triggers)
         self._meters.due(asked=len(due.asked), unchanged=due.skipped)
         if not due.asked:
             return
         began_s = perf_counter()
-        questions = [rule.question(before.asked_ms, moment.captured_ms) for rule, before in due.asked]
-        answers = await asyncio.gather(*(self._ask(engine, stream_id, question) for question in questions))
+        conclusions = [_conclusion(stream_id, rule, before, triggers[rule.name], moment) for rule, before in due.asked]
+        answers = await asyncio.gather(*(self._ask(engine, stream_id, *asked) for asked in conclusions))
         found: list[Event] = []
-        for (rule, before), question, answer in zip(due.asked, questions, answers, strict=True):
+        for (rule, _), (_, concluded), answer in zip(due.asked, conclusions, answers, strict=True):
             if answer is None:
                 self._meters.failed()
                 continue
-            finding = conclude(stream_id, rule, before, triggers[rule.name], question, answer)
+            finding = concluded(answer)
             triggers[rule.name] = finding.trigger
             if finding.event is not None:
                 found.append(await self._illustrated(engine, finding.event))
         result.events += found
         self._meters.answered(perf_counter() - began_s, found)
 
-    async def _ask(self, engine: "StreamEngine", stream_id: str, question: Question) -> Answer | None:
+    async def _ask(
+        self, engine: "StreamEngine", stream_id: str, question: Question, concluded: Callable[[Answer], Finding]
+    ) -> Answer | None:
+        """The answer; what it rests on is found out if it is an event, and few are."""
+
+        def is_event(answer: Answer) -> bool:
+            return concluded(answer).event is not None
+
         for _ in range(_TRIES):
             try:
-                return await asyncio.wrap_future(engine.ask(stream_id, question, background=True).outcome)
+                asked = engine.ask(stream_id, question, background=True, wants_evidence=is_event)
+                return await asyncio.wrap_future(asked.outcome)
             except QuestionFailed as error:
                 log.warning("a standing question failed", stream_id=stream_id, error=str(error))
             except InvalidQuestion as error:
@@ -172,3 +181,11 @@ class WatchedFrames:
                 pictures[moment.frame] = (await asyncio.to_thread(engine.picture, event.stream_id, moment.frame)).jpeg
         evidence = tuple(with_pictures(event.evidence, pictures, self._picture_bytes))
         return replace(event, evidence=evidence, model=engine.adapter.name)
+
+
+def _conclusion(
+    stream_id: str, rule: Rule, before: Trigger, after: Trigger, moment: Moment
+) -> tuple[Question, Callable[[Answer], Finding]]:
+    """What is to be asked because of a rule, and what makes a finding of the answer: from any thread."""
+    question = rule.question(before.asked_ms, moment.captured_ms)
+    return question, partial(conclude, stream_id, rule, before, after, question)

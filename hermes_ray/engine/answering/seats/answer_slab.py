@@ -4,7 +4,7 @@ A question copies its stream's memory and rotates the keys once; from then on no
 outside, and nothing that happens to the stream reaches it. All copies live in one preallocated block.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from itertools import accumulate
 
 import torch
@@ -134,10 +134,31 @@ class AnswerSlab:
             For each, logits behind its last kept token, if it keeps any, and behind every token of its branches:
             ``[1 + branch tokens, vocabulary]`` float32.
         """
+        pieces = self.pieces(readings, observe=observe)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                return end.value
+
+    @torch.inference_mode()
+    def pieces(self, readings: Sequence[Reading], *, observe: bool = True) -> Generator[None, None, list[Tensor]]:
+        """What :meth:`read` does, layer by layer: between two of them others may read on other seats.
+
+        Whoever leaves the rest undone closes the generator; nothing is kept of the pass then. Passes captured as graphs
+        are one piece.
+
+        Args:
+            readings: as for :meth:`read`. Their seats belong to the pass until it ends.
+            observe: as for :meth:`read`.
+
+        Returns:
+            As :meth:`read`.
+        """
         assert all(reading.tokens <= self.room(reading.seat) for reading in readings), "the engine's limits see to it"
         if self.graphs is not None and self.graphs.takes(readings):
             return self._replayed(readings, self.graphs)
-        return self._eagerly(readings, observe)
+        return (yield from self._eagerly(readings, observe))
 
     def _replayed(self, readings: Sequence[Reading], graphs: ReadingGraphs) -> list[Tensor]:
         order = sorted(range(len(readings)), key=lambda index: readings[index].seat)
@@ -158,7 +179,7 @@ class AnswerSlab:
         self._keep(ordered, seats, steps)
         return [logits for _, logits in sorted(zip(order, read.logits, strict=True), key=lambda pair: pair[0])]
 
-    def _eagerly(self, readings: Sequence[Reading], observe: bool) -> list[Tensor]:
+    def _eagerly(self, readings: Sequence[Reading], observe: bool) -> Generator[None, None, list[Tensor]]:
         shape = self._decoder.shape
         batch = PackedReadings(readings, self._lengths, self._decoder)
         cos, sin = self._rotary.angles(self._positions(readings, batch.seats, batch.steps, batch.previews))
@@ -177,6 +198,7 @@ class AnswerSlab:
             attended = batch.attended([run.attend(queries, held_keys, held_values) for run in batch.runs])
             hidden = self._decoder.finish(layer, hidden, attended)
             _add_deepstack(layer, hidden, batch)
+            yield
         logits = self._decoder.logits(hidden[0, batch.wanted])
         # First what takes room on the device: if there is none, nothing is kept yet.
         text = torch.tensor([(reading.seat, reading.kept - reading.shown) for reading in readings])

@@ -80,7 +80,7 @@ class Prompts:
         for option in question.options:
             # In a session the chosen option becomes a turn of the conversation.
             self._check_control_tokens("options", (option,))
-            tokens = len(self.ids(option))
+            tokens = len(self._adapter.ids(option))
             if not 1 <= tokens <= self._max_answer_tokens:
                 raise InvalidQuestion(
                     f"options: {option!r} has {tokens} tokens; "
@@ -91,10 +91,6 @@ class Prompts:
         """What of a question the model has no words for, and what it can be asked; ``None`` if it knows them all."""
         words = self._adapter.unknown_words(question.text, *question.options)
         return UnknownWords(words, nearest(self._adapter.examples, question.text)) if words else None
-
-    def ids(self, text: str) -> list[int]:
-        """A text as token ids, without a template."""
-        return list(self._adapter.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:

@@ -10,9 +10,6 @@ _LATE_S = 1.0
 """Frames that have waited for longer are late: people would be told of the past, and a backlog would never end."""
 _NEW = 0.1
 """Share of the newest observation in what reading takes."""
-_BEHIND = 2.0
-"""How long reading background questions may take while people are likely, in times of what reading one of theirs takes.
-Above 1, so that a device on which several cost hardly more than one is found out."""
 
 
 class Patience:
@@ -26,7 +23,6 @@ class Patience:
     def __init__(self, max_step_ms: float | Literal["auto"]) -> None:
         self._fixed_s = None if max_step_ms == "auto" else max_step_ms / 1000
         self._reading_s: float | None = None
-        self._behind_s: float | None = None  # for each background question of a step
         self._likely_until_s = 0.0
 
     def asked(self, now_s: float) -> None:
@@ -39,19 +35,13 @@ class Patience:
 
     def read(self, seconds: float) -> None:
         """Questions were read, in a step of so many seconds."""
-        self._reading_s = _learned(self._reading_s, seconds)
+        known = self._reading_s
+        self._reading_s = seconds if known is None else known + _NEW * (within(seconds, known) - known)
 
-    def read_behind(self, seconds: float, questions: int) -> None:
-        """Background questions were read and nothing else, in a step of so many seconds."""
-        self._behind_s = _learned(self._behind_s, seconds / questions)
-
-    def most_behind(self, now_s: float) -> int | None:
-        """How many background questions a step that begins now may read; ``None`` for any number."""
-        if not self.expects(now_s):
-            return None
-        if self._reading_s is None or self._behind_s is None:
-            return 1
-        return max(1, round(_BEHIND * self._reading_s / self._behind_s))
+    @property
+    def reading_s(self) -> float | None:
+        """What reading questions takes, seconds; ``None`` before the first."""
+        return self._reading_s
 
     def bound_s(self, now_s: float, waited_s: float = 0.0) -> float | None:
         """How long a step of frames that begins now may take, seconds; ``None`` for as long as it likes.
@@ -65,7 +55,3 @@ class Patience:
         if self._reading_s is None or not self.expects(now_s):
             return None
         return self._reading_s * max(1.0, waited_s / _LATE_S)
-
-
-def _learned(known: float | None, new: float) -> float:
-    return new if known is None else known + _NEW * (within(new, known) - known)

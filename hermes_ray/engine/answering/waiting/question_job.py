@@ -28,6 +28,8 @@ class QuestionJob:
         received_s: ``perf_counter`` when the engine took it.
         id: a random name, which the log and a failure mention.
         background: nobody waits for the answer.
+        wants_evidence: whether it is worth finding out what an answer rests on, given that answer without; ``None``
+            where it always is. Called from the engine's thread; must not block.
     """
 
     stream_id: str
@@ -37,6 +39,7 @@ class QuestionJob:
     received_s: float = field(default_factory=perf_counter)
     id: str = field(default_factory=lambda: uuid4().hex[:12])
     background: bool = False
+    wants_evidence: Callable[[Answer], bool] | None = None
 
     @property
     def deadline_s(self) -> float | None:

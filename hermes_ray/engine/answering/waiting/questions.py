@@ -7,8 +7,8 @@ from hermes_ray.engine.answering.waiting.question_job import QuestionJob
 from hermes_ray.errors import QuestionTimeout
 
 _PATIENCE_S = 1.0
-"""How long the background lets people's answers alone. Frames of its streams wait for it, so without an end people who
-never stop asking would stop ingest."""
+"""How long the background lets people's answers and frames alone. Frames of its own streams wait for it, so without an
+end people who never stop asking, and frames that never stop coming, would stop these."""
 OVERDUE_S = 5.0
 """After so long a background question gets a seat, one at a time, also where more people wait than there are seats."""
 
@@ -54,20 +54,13 @@ class WaitingQuestions:
 
     def overdue(self, now_s: float) -> QuestionJob | None:
         """The background question that cannot wait any longer, ``perf_counter``; ``None`` if there is none."""
-        first = self._background[0] if self._background else None
+        first = self.behind
         return first if first is not None and is_overdue(first, now_s) else None
 
-    def due_behind(self, most: int, *, people: bool, now_s: float) -> list[QuestionJob]:
-        """Background questions that the next step may read: people would have to wait for that step.
-
-        Args:
-            most: how many, at most.
-            people: somebody is being answered.
-            now_s: ``perf_counter``.
-        """
-        if not self._background or (people and now_s - self._background[0].received_s < _PATIENCE_S):
-            return []
-        return list(self._background)[:most]
+    @property
+    def behind(self) -> QuestionJob | None:
+        """The background question that is next; ``None`` if there is none."""
+        return self._background[0] if self._background else None
 
     def remove(self, job: QuestionJob) -> None:
         """A question waits no more."""
@@ -92,6 +85,11 @@ class WaitingQuestions:
 
     def _is_due(self, job: QuestionJob) -> bool:
         return self._has_reached(job.stream_id, job.question.as_of_ms)
+
+
+def can_wait(job: QuestionJob, now_s: float) -> bool:
+    """Whether a background question still lets everything else go first, ``perf_counter``."""
+    return now_s - job.received_s < _PATIENCE_S
 
 
 def is_overdue(job: QuestionJob, now_s: float) -> bool:

@@ -1,14 +1,11 @@
 """Background questions: nobody waits for them, and nobody waits because of them."""
 
 from collections.abc import Callable
-from time import perf_counter
+from dataclasses import replace
 
 import pytest
 
-from hermes_ray.engine import AnswerToken, Question, StreamEngine
-from hermes_ray.engine.answering.waiting.patience import Patience
-from hermes_ray.engine.answering.waiting.question_job import QuestionJob
-from hermes_ray.engine.answering.waiting.questions import WaitingQuestions
+from hermes_ray.engine import Answer, AnswerToken, Question, StreamEngine
 from hermes_ray.errors import EngineClosed, UnknownStream
 from tests.unit.engine.conftest import pictures
 
@@ -88,36 +85,19 @@ def test_more_people_than_seats_do_not_stop_them_for_ever(make_engine: Callable[
     assert background.result(timeout_s=0).option_probabilities
 
 
-def test_people_who_never_stop_asking_do_not_stop_them() -> None:
-    waiting = WaitingQuestions(lambda *_: True)
-    for _ in range(9):
-        waiting.submit(QuestionJob("cam", YES_OR_NO, lambda _: None, background=True))
-    now_s = perf_counter()
+def test_what_an_answer_rests_on_is_found_out_where_somebody_wants_it(make_engine: Callable[..., StreamEngine]) -> None:
+    engine = make_engine(policy="hermes", budget_tokens=60, slots=1)
+    engine.ingest("cam", pictures(12), list(range(12))).result(timeout=30)
+    seen: list[Answer] = []
 
-    def seated(most: int, people: bool, at_s: float) -> int:
-        return len(waiting.due_behind(most, people=people, now_s=at_s))
+    def asked(wants: bool) -> Answer:
+        def decide(answer: Answer) -> bool:
+            seen.append(answer)
+            return wants
 
-    assert seated(8, people=False, at_s=now_s) == 8
-    assert seated(8, people=True, at_s=now_s) == 0
-    assert seated(1, people=True, at_s=now_s + 2) == 1
-    assert waiting.overdue(now_s) is None
-    assert waiting.overdue(now_s + 9) is waiting.due_behind(1, people=False, now_s=now_s)[0]
+        return engine.ask("cam", YES_OR_NO, background=True, wants_evidence=decide).result(timeout_s=30)
 
-
-def test_while_people_are_likely_a_step_reads_as_many_as_take_about_as_long_as_one_of_theirs() -> None:
-    def most(behind_s: Callable[[int], float]) -> int | None:
-        """After a while on a device on which a step with so many of them takes so long."""
-        patience, now_s = Patience("auto"), 100.0
-        assert patience.most_behind(now_s) is None
-        patience.asked(now_s)
-        patience.read(0.02)
-        for _ in range(200):
-            count = patience.most_behind(now_s)
-            assert count is not None
-            patience.read_behind(behind_s(min(count, 8)), min(count, 8))
-        assert patience.most_behind(now_s + 60) is None
-        return patience.most_behind(now_s)
-
-    assert most(lambda count: 0.02 * count) == 2  # each costs as much as the first, as on a CPU
-    assert (most(lambda count: 0.02 + 0.001 * count) or 0) >= 8  # further ones cost little, as on a GPU
-    assert most(lambda count: 0.2 * count) == 1
+    with_it, without = asked(True), asked(False)
+    assert with_it.evidence == engine.ask("cam", YES_OR_NO, background=True).result(timeout_s=30).evidence != ()
+    assert without == replace(with_it, evidence=())
+    assert seen == [without, without]

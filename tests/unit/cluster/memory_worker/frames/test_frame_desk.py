@@ -55,7 +55,7 @@ def batch(stream_id: str, frame: ComparedFrame | UnchangedFrame, number: int) ->
 
 async def test_a_standing_question_at_a_frame_without_news_keeps_no_other_stream_waiting() -> None:
     adapter = models.load("hermes-tiny", device="cpu")
-    question = {"name": "gate", "question": "is there a red car in view ?", "every_frames": 3, "streams": ["asked"]}
+    question = {"name": "gate", "question": "is there a red car in view ?", "every_s": 2, "streams": ["asked"]}
     rules = StandingRules(StandingSettings(questions=(StandingQuestion.model_validate(question),)), None)
     memory, video = MemorySettings(budget_tokens=64, slots=2), VideoSettings(unchanged="skip", max_gap_s=60)
     with StreamEngine(adapter, memory, video=video) as engine:

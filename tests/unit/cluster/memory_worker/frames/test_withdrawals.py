@@ -80,7 +80,7 @@ async def test_the_next_frame_clears_what_had_matched_once(engine):
     worker.mute()
     events = await worker.show(3, 4)
     assert set(cleared(events)) == {"fixed", "made"}
-    assert {event.captured_ms for event in events} == {at_ms(2)}  # when it was asked last
+    assert {event.captured_ms for event in events} == {at_ms(1)}  # when it was asked last
     assert await worker.show(4, 6) == []
     assert worker.meters.read().events["clear"] == 2
 
