@@ -17,7 +17,7 @@ from hermes_ray.transport.publisher import Delivery
 from hermes_ray.video.codec import SegmentEncoder, encode_png
 
 START_MS = 1_700_000_000_000
-FPS = 6
+FPS = 3
 WIDTH, HEIGHT = 64, 48
 _BLOCK = 8
 _JITTER_MS = 60
@@ -31,7 +31,7 @@ class Cameras:
 
     Args:
         settings: names broker and topic.
-        streams: their ids. The last sends segments of six frames, the others a picture each, with a camera's jitter.
+        streams: their ids. The last sends segments of a second each, the others a picture each, with a camera's jitter.
         round_s: from one round to the next, seconds.
         applied_ms: tells the capture time of a stream's newest applied frame.
     """
