@@ -124,7 +124,7 @@ def until_claimed(store: GenerationStore, generation: int) -> None:
     deadline_s = time.monotonic() + LIMIT_S
     while store.look().newest < generation:
         assert time.monotonic() < deadline_s, "nobody claims"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def hurt(old: OneCluster, new: OneCluster, claimed: Callable[[], None], chance: random.Random) -> list[str]:
