@@ -32,7 +32,7 @@ from tests.patience import LIMIT_S
 
 STREAMS = tuple(f"cam-{number}" for number in range(4))
 WORKERS = ("ingest-0", "memory-0", "memory-1")
-ROUND_S = 0.5
+ROUND_S = 0.75
 SEED = 5
 _LOOK_S = 0.3
 _TO_THE_BROKER_S = 20.0

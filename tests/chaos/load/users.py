@@ -16,7 +16,7 @@ from hermes_ray.engine.contracts import Answer
 from tests.chaos.proof.undisturbed import QUESTION, GivenAnswer
 from tests.patience import LIMIT_S
 
-_PAUSE_S = 0.5
+_PAUSE_S = 1.0
 _PATIENT_S = 30.0
 """``timeout_s`` of one user: every question waits for a stream that is recovering; the other's are refused at once."""
 _PASSING = (429, 503, 504)

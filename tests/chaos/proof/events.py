@@ -56,8 +56,8 @@ def standing(model: str) -> dict[str, Any]:
     middle = median(shares)
     return {
         "questions": [
-            {"name": "each", "question": _QUESTION, "every_s": 3, "on": "match", "fire_at": 0, "clear_at": 0},
-            {"name": "change", "question": _QUESTION, "every_frames": 2, "fire_at": middle, "clear_at": middle},
+            {"name": "each", "question": _QUESTION, "every_s": 5, "on": "match", "fire_at": 0, "clear_at": 0},
+            {"name": "change", "question": _QUESTION, "every_frames": 3, "fire_at": middle, "clear_at": middle},
         ],
         "journal": {"streams": ["*"], "every_s": 10, "question": "what happened ?", "max_tokens": 6},
     }
@@ -67,7 +67,7 @@ async def make(client: ClusterClient, settings: Settings, workers: Sequence[str]
     """Make a further question, and wait until the workers know of it; from here on its definition is in the store."""
     name = "made"
     standing = await client.add_standing_question(
-        StandingQuestion(name=name, question=_QUESTION, every_s=4, on="match", fire_at=0, clear_at=0)
+        StandingQuestion(name=name, question=_QUESTION, every_s=7, on="match", fire_at=0, clear_at=0)
     )
     deadline_s = time.monotonic() + LIMIT_S
     for worker in workers:
