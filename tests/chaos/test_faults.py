@@ -50,7 +50,7 @@ def settings(
         engine=FRAME_BY_FRAME,
         kafka={"frames_partitions": 2, "request_timeout_s": 2.0},
         video={"target_fps": 1.0},
-        snapshots={"url": f"s3://snapshots/{uuid4().hex}", "interval_s": 2.0},
+        snapshots={"url": f"s3://snapshots/{uuid4().hex}", "interval_s": 3.0},
         cluster={"memory_workers": 2},
         api={"port": 0},
         events={"database": f"sqlite:///{tmp_path_factory.mktemp('events') / 'events.sqlite'}"},

@@ -112,7 +112,8 @@ class Undisturbed:
         self._engine = engine
         self._fingerprint = fingerprint
         rules = StandingRules(settings.standing, None)
-        rules.learn(Definitions(1, tuple(made)))
+        if made:
+            rules.learn(Definitions(1, tuple(made)))
         self._watched = WatchedFrames(rules, StandingMeters(), settings.kafka.max_record_bytes)
         self.events: dict[str, Event] = {}
 
