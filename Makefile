@@ -44,7 +44,8 @@ $(JAVASCRIPT): tests/javascript/package.json
 		|| echo "npm cannot install the packages of tests/javascript: tests/unit/api/openai/test_openai_javascript.py and tests/console will fail" >&2
 
 chaos: $(STAMP) ## kill processes and nodes under load; FAULTS=200 for the long form; writes build/chaos-report.json
-	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_STORE=$(or $(STORE),files) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) $(BIN)/python -m pytest -s tests/chaos
+	CHAOS_FAULTS=$(or $(FAULTS),20) CHAOS_STORE=$(or $(STORE),files) CHAOS_REPORT=$(or $(REPORT),build/chaos-report.json) HERMES_CHAOS_MALFORMED=5000 \
+		$(BIN)/python -m pytest -s -o python_files='test_*.py many_faults.py' tests/chaos
 
 docs: $(STAMP) ## make the documentation a site in build/site; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

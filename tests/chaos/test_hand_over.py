@@ -1,11 +1,12 @@
 """One cluster follows another on the same broker and snapshot store, as in an upgrade, while processes of both die.
 
 Every frame is applied once and in order, nothing is lost, and every answer of either cluster is as if nothing had
-happened. ``CHAOS_FAULTS`` says how long: with 20 there is one hand-over, with 200 there are ten. At every third the old
-cluster dies as a whole, right after the new one has claimed. ``CHAOS_STORE`` says where the snapshots and generations
-are: ``files``, or ``s3`` for an object store.
+happened. ``CHAOS_FAULTS`` says how long: with 20 there is one hand-over, with 200 there are ten, and more processes die
+than without it. At every third the old cluster dies as a whole, right after the new one has claimed. ``CHAOS_STORE``
+says where the snapshots and generations are: ``files``, or ``s3`` for an object store.
 """
 
+import asyncio
 import os
 import random
 import threading
@@ -25,22 +26,23 @@ from hermes_ray.cluster.wire.protocol import COORDINATOR
 from hermes_ray.config import Settings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
-from tests.chaos import commits
-from tests.chaos.asking import Users
-from tests.chaos.cameras import Cameras
-from tests.chaos.faults import INGEST, MEMORY
-from tests.chaos.one_cluster import OneCluster
-from tests.chaos.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
+from tests.chaos.faults.injector import INGEST, MEMORY
+from tests.chaos.faults.one_cluster import OneCluster
+from tests.chaos.load.cameras import Cameras
+from tests.chaos.load.users import Users
+from tests.chaos.proof import commits
+from tests.chaos.proof.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
 from tests.own_cluster import own_cluster
 from tests.patience import LIMIT_S
 
 HAND_OVERS = max(1, int(os.environ.get("CHAOS_FAULTS", "20")) // 20)
 STORE = os.environ.get("CHAOS_STORE", "files")
-STREAMS = ("cam-0", "cam-1", "cam-2", "cam-3")
-ROUND_S = 0.25
+STREAMS = ("cam-0", "cam-1", "cam-2")
+ROUND_S = 0.5
 SEED = 7
 VICTIMS = (MEMORY, INGEST, COORDINATOR)
-KILLS = 2
+KILLS = 2 if "CHAOS_FAULTS" in os.environ else 1
+"""Of processes of either cluster, from the claim on."""
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 120 * HAND_OVERS)]
 
@@ -104,7 +106,7 @@ class Streams:
 
     def _run(self) -> None:
         with httpx.Client(timeout=30) as http:
-            while not self._stopping.wait(0.2):
+            while not self._stopping.wait(0.5):
                 for url in list(self.urls):
                     self._look(http, url)
 
@@ -122,7 +124,7 @@ def until_claimed(store: GenerationStore, generation: int) -> None:
     deadline_s = time.monotonic() + LIMIT_S
     while store.look().newest < generation:
         assert time.monotonic() < deadline_s, "nobody claims"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def hurt(old: OneCluster, new: OneCluster, claimed: Callable[[], None], chance: random.Random) -> list[str]:
@@ -197,5 +199,5 @@ def test_nothing_is_lost_or_seen_twice_when_one_cluster_follows_another(settings
     assert not unexpected
     assert store.look().newest == 1 + HAND_OVERS
     with undisturbed(settings, len(STREAMS)) as oracle:
-        compared = oracle.assert_equal(frames, answers)
+        compared = asyncio.run(oracle.assert_equal(frames, answers))
     print(f"{compared} answers as undisturbed, and all memories; killed meanwhile: {', '.join(faults) or 'nothing'}")

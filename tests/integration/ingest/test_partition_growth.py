@@ -22,7 +22,7 @@ from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.publisher import Delivery
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.sampling import FrameSampler
-from tests.chaos.undisturbed import FRAME_BY_FRAME, selected, undisturbed
+from tests.chaos.proof.undisturbed import FRAME_BY_FRAME, selected, undisturbed
 from tests.durable_broker import DurableBroker
 from tests.integration.ingest.test_ingest_partitions import PICTURE, START_MS, has, process_of, seen
 from tests.own_cluster import own_cluster
@@ -112,7 +112,7 @@ async def test_streams_go_on_in_order_over_partitions_that_a_live_topic_was_give
     frames = {stream: selected(settings, [message(stream, n) for n in range(3 * FRAMES)]) for stream in STREAMS}
     assert all(len(kept) == 3 * FRAMES for kept in frames.values())
     with undisturbed(settings, len(STREAMS)) as oracle:
-        oracle.assert_equal(frames, [])
+        await oracle.assert_equal(frames, [])
 
 
 async def test_frames_older_than_what_another_ingest_worker_brought_are_not_applied(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from hermes_ray.config import Settings
 from hermes_ray.errors import SnapshotError
 from hermes_ray.memory import snapshot
 from hermes_ray.transport.consumer import PartitionConsumer
-from tests.chaos.cameras import Cameras
+from tests.chaos.load.cameras import Cameras
 from tests.patience import LIMIT_S
 
 

@@ -11,11 +11,11 @@ from hermes_ray.cluster.wire.calls import call, fetch, find_actor
 from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer
 from hermes_ray.errors import HermesError
-from tests.chaos.cameras import Cameras
-from tests.chaos.undisturbed import QUESTION, GivenAnswer
-from tests.chaos.watching import Watch
+from tests.chaos.load.cameras import Cameras
+from tests.chaos.load.users import ask
+from tests.chaos.proof.undisturbed import GivenAnswer
+from tests.chaos.proof.watching import Watch
 from tests.patience import LIMIT_S
 
 _LOOK_S = 0.02
@@ -43,8 +43,8 @@ async def lose_a_worker(
     lost = [stream for stream, at in view.locations.items() if at.worker == worker]
     assert lost
     async with killed_and_held(settings, worker):
-        await watch.until_applied({stream: ts_ms + 1 for stream, ts_ms in cameras.newest_ms().items()})
-        answers = [await _ask(client, stream) for stream in lost]
+        await watch.until_all_go_on(cameras.newest_ms())
+        answers = [await ask(client, stream) for stream in lost]
         view = await _view(settings)
         assert worker not in view.memory_workers
         assert worker not in {view.locations[stream].worker for stream in lost}
@@ -53,13 +53,6 @@ async def lose_a_worker(
 
 async def _view(settings: Settings) -> ClusterView:
     return await call(COORDINATOR, settings.cluster.namespace, "view", limit_s=_ANSWER_S)
-
-
-async def _ask(client: ClusterClient, stream: str) -> GivenAnswer:
-    items = [item async for item in client.ask(stream, QUESTION, LIMIT_S, patience_s=LIMIT_S)]
-    answer = items[-1]
-    assert isinstance(answer, Answer)
-    return GivenAnswer(time.monotonic(), stream, answer.frames_seen, answer.as_of_ms, answer.text)
 
 
 async def _next_process(settings: Settings, worker: str, former: int) -> int:

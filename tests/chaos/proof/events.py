@@ -10,23 +10,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 
-from hermes_ray.cluster.memory_worker.frames.standing_rules import StandingRules
-from hermes_ray.cluster.memory_worker.frames.watched_frames import WatchedFrames
-from hermes_ray.cluster.memory_worker.meters import StandingMeters
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.client.client import ClusterClient
-from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.config import KafkaSettings, Settings, StandingQuestion
 from hermes_ray.engine import Question, StreamEngine
-from hermes_ray.standing.watch import Watch
 from hermes_ray.transport.event import Event
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.security import connection_options
-from tests.chaos.cameras import START_MS, picture
-from tests.chaos.undisturbed import Selected
+from tests.chaos.load.cameras import FPS, START_MS, picture
 from tests.patience import LIMIT_S
 
 _QUESTION = "is there a red car in view ?"
@@ -57,14 +50,14 @@ def standing(model: str) -> dict[str, Any]:
     with StreamEngine.from_pretrained(model, device="cpu") as engine:
         shares = []
         for number in range(_PROBES):
-            engine.ingest("probe", [picture(0, 6 * number)], [START_MS + 1000 * number]).result(LIMIT_S)
+            engine.ingest("probe", [picture(0, FPS * number)], [START_MS + 1000 * number]).result(LIMIT_S)
             answer = engine.ask("probe", Question(_QUESTION, options=("yes", "no"))).result(LIMIT_S)
             shares.append(answer.option_probabilities[0])
     middle = median(shares)
     return {
         "questions": [
-            {"name": "each", "question": _QUESTION, "every_s": 3, "on": "match", "fire_at": 0, "clear_at": 0},
-            {"name": "change", "question": _QUESTION, "every_frames": 2, "fire_at": middle, "clear_at": middle},
+            {"name": "each", "question": _QUESTION, "every_s": 5, "on": "match", "fire_at": 0, "clear_at": 0},
+            {"name": "change", "question": _QUESTION, "every_frames": 3, "fire_at": middle, "clear_at": middle},
         ],
         "journal": {"streams": ["*"], "every_s": 10, "question": "what happened ?", "max_tokens": 6},
     }
@@ -74,7 +67,7 @@ async def make(client: ClusterClient, settings: Settings, workers: Sequence[str]
     """Make a further question, and wait until the workers know of it; from here on its definition is in the store."""
     name = "made"
     standing = await client.add_standing_question(
-        StandingQuestion(name=name, question=_QUESTION, every_s=4, on="match", fire_at=0, clear_at=0)
+        StandingQuestion(name=name, question=_QUESTION, every_s=7, on="match", fire_at=0, clear_at=0)
     )
     deadline_s = time.monotonic() + LIMIT_S
     for worker in workers:
@@ -84,19 +77,16 @@ async def make(client: ClusterClient, settings: Settings, workers: Sequence[str]
     return standing.question
 
 
-async def assert_complete(
-    settings: Settings, frames: Mapping[str, Sequence[Selected]], *made: StandingQuestion
-) -> Counted:
+async def assert_complete(settings: Settings, expected: Mapping[str, Event], *made: StandingQuestion) -> Counted:
     """No event is missing, none is there that should not be, and whatever is there again is the same by its id.
 
     Where events are kept, the same holds for the database, which has each once.
 
     Args:
         settings: of the system, which has come to rest.
-        frames: of every stream, all that sampling keeps.
+        expected: by id, what an undisturbed engine found in the same frames.
         made: questions that were made before the first frame.
     """
-    expected = await _expected(settings, frames, made)
     found = await asyncio.to_thread(_published, settings.kafka, set(expected))
     assert {event.rule for event in expected.values()} == {"each", "change", "journal", *(one.name for one in made)}
     strangers = [event for event in found if event.id not in expected]
@@ -111,23 +101,6 @@ async def assert_complete(
         told = sorted((event.id, event.stream_id, event.answer, event.captured_ms) for event in expected.values())
         assert sorted(kept) == told
     return Counted(len(expected), len(found))
-
-
-async def _expected(
-    settings: Settings, frames: Mapping[str, Sequence[Selected]], made: Sequence[StandingQuestion]
-) -> dict[str, Event]:
-    rules = StandingRules(settings.standing, None)
-    rules.learn(Definitions(1, tuple(made)))
-    watched = WatchedFrames(rules, StandingMeters(), settings.kafka.max_record_bytes)
-    memory = settings.memory.model_copy(update={"slots": len(frames), "spill_directory": None})
-    events: dict[str, Event] = {}
-    name = settings.model.name
-    with StreamEngine.from_pretrained(name, memory=memory, engine=settings.engine, device="cpu") as engine:
-        for stream, shown in frames.items():
-            images, ts_ms = [np.array(frame.image) for frame in shown], [frame.ts_ms for frame in shown]
-            result = await watched.apply(engine, stream, images, ts_ms, Watch(), None)
-            events |= {event.id: event for event in result.events}
-    return events
 
 
 def _published(settings: KafkaSettings, wanted: set[str]) -> list[Event]:

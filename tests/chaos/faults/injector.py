@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from typing import Any
 
 import ray
@@ -13,7 +14,7 @@ from ray.util import list_named_actors
 from hermes_ray.api.router import QueryRouter
 from hermes_ray.cluster.wire.calls import call, fetch, find_actor
 from hermes_ray.cluster.wire.events import EVENT_SINK
-from hermes_ray.cluster.wire.protocol import COORDINATOR
+from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
 from tests.patience import LIMIT_S
@@ -23,14 +24,11 @@ INGEST = "ingest"
 ROUTER = "router"
 EVERYTHING = "all at once"
 MOVE = "move"
-"""A worker is drained for a moment, so that its streams move to the other."""
+"""The memory worker that has most streams is drained for a moment, so that they move to the others."""
 KINDS = (MEMORY, INGEST, COORDINATOR, ROUTER, EVENT_SINK, MOVE, EVERYTHING)
 
 _ANSWER_S = 2.0
 _DRAINED_S = (1.0, 3.0)
-
-ROUND = len(KINDS) + 1
-"""Faults of a round: each kind once, and that of memory workers twice."""
 
 
 def plan(faults: int, chance: random.Random) -> list[str]:
@@ -49,12 +47,14 @@ class FaultInjector:
     Args:
         settings: of the cluster.
         chance: chooses among victims of one kind.
+        answer_s: how long a victim may take to name its process.
     """
 
-    def __init__(self, settings: Settings, chance: random.Random) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, chance: random.Random, answer_s: float = _ANSWER_S) -> None:
+        self.settings = settings
+        self.chance = chance
+        self._answer_s = answer_s
         self._namespace = settings.cluster.namespace
-        self._chance = chance
         self._memory = [f"memory-{index}" for index in range(int(settings.cluster.memory_workers))]
         self._ingest = [f"ingest-{index}" for index in range(settings.cluster.ingest_workers)]
         self._cancelling: list[asyncio.Task[None]] = []
@@ -62,7 +62,7 @@ class FaultInjector:
     async def inject(self, kind: str) -> bool:
         """One fault; returns whether it could be: a process that is down or too young to answer cannot be killed."""
         if kind == MOVE:
-            return await self._empty_a_worker(self._chance.choice(self._memory))
+            return await self._empty_a_worker()
         return await asyncio.to_thread(self._kill, kind)
 
     async def rest(self) -> None:
@@ -70,15 +70,15 @@ class FaultInjector:
         await asyncio.gather(*self._cancelling)
 
     def _kill(self, kind: str) -> bool:
-        pids = [pid for handle in self._victims(kind) if (pid := _pid(handle)) is not None]
+        pids = [pid for handle in self._victims(kind) if (pid := _pid(handle, self._answer_s)) is not None]
         for pid in pids:  # all known before the first dies
             os.kill(pid, signal.SIGKILL)
         return bool(pids)
 
     def _victims(self, kind: str) -> list[Any]:
         names = {
-            MEMORY: [self._chance.choice(self._memory)],
-            INGEST: [self._chance.choice(self._ingest)],
+            MEMORY: [self.chance.choice(self._memory)],
+            INGEST: [self.chance.choice(self._ingest)],
             COORDINATOR: [COORDINATOR],
             ROUTER: [],
             EVENT_SINK: [EVENT_SINK],
@@ -87,17 +87,20 @@ class FaultInjector:
         handles = [find_actor(name, self._namespace) for name in names]
         return handles + (routers() if kind in (ROUTER, EVERYTHING) else [])
 
-    async def _empty_a_worker(self, worker: str) -> bool:
-        # In the background: the next fault may come while its streams move. An order without an answer counts too.
-        self._cancelling.append(asyncio.create_task(self._end_drain(worker)))
+    async def _empty_a_worker(self) -> bool:
         try:
-            await call(COORDINATOR, self._namespace, "drain", worker, True, limit_s=_ANSWER_S)
+            view: ClusterView = await call(COORDINATOR, self._namespace, "view", limit_s=self._answer_s)
+            owned = Counter(location.worker for location in view.locations.values())
+            worker = max(self._memory, key=owned.__getitem__)
+            # In the background: the next fault may come while its streams move. An order without an answer counts too.
+            self._cancelling.append(asyncio.create_task(self._end_drain(worker)))
+            await call(COORDINATOR, self._namespace, "drain", worker, True, limit_s=self._answer_s)
         except HermesError:
             return False
         return True
 
     async def _end_drain(self, worker: str) -> None:
-        await asyncio.sleep(self._chance.uniform(*_DRAINED_S))
+        await asyncio.sleep(self.chance.uniform(*_DRAINED_S))
         deadline_s = time.monotonic() + LIMIT_S
         while True:
             try:
@@ -120,9 +123,9 @@ def routers() -> list[Any]:
     return found
 
 
-def _pid(handle: Any) -> int | None:
+def _pid(handle: Any, answer_s: float) -> int | None:
     """An actor's process, by its own answer; ``None`` if it gives none."""
     try:
-        return fetch(handle.__ray_call__.remote(lambda _: os.getpid()), "an actor", timeout_s=_ANSWER_S)
+        return fetch(handle.__ray_call__.remote(lambda _: os.getpid()), "an actor", timeout_s=answer_s)
     except HermesError:
         return None

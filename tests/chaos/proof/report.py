@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hermes_ray.bench.statistics import median, percentile
-from tests.chaos.undisturbed import GivenAnswer
-from tests.chaos.watching import Sight, first_at
+from tests.chaos.proof.undisturbed import GivenAnswer
+from tests.chaos.proof.watching import Sight, first_at
 
 
 @dataclass(frozen=True, slots=True)

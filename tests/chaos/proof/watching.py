@@ -11,7 +11,7 @@ from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.errors import HermesError
 from tests.patience import LIMIT_S
 
-_LOOK_S = 0.15
+_LOOK_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,14 @@ class Watch:
         while waiting := [stream for stream, ts_ms in newest_ms.items() if self.newest_ms(stream) < ts_ms]:
             assert time.monotonic() < deadline_s, f"{waiting} not at {newest_ms}; last seen {self.latest}"
             await asyncio.sleep(_LOOK_S)
+
+    async def until_all_go_on(self, newest_ms: Mapping[str, int]) -> None:
+        """Wait until of every stream a frame is seen that was captured after these times.
+
+        Raises:
+            AssertionError: not in :data:`LIMIT_S`.
+        """
+        await self.until_applied({stream: ts_ms + 1 for stream, ts_ms in newest_ms.items()})
 
     async def until_seen(self, frames: Mapping[str, int]) -> Mapping[str, StreamStatus]:
         """Wait until every stream has at least so many frames; returns how they are then.

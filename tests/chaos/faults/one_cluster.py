@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.chaos.one_cluster SETTINGS.json
+    python -m tests.chaos.faults.one_cluster SETTINGS.json
 
 Writes a line of JSON with its URL once it is ready. Reads kinds of faults, a line each, and writes what came of each.
 Ends, in order, with the end of its input.
@@ -29,10 +29,10 @@ from hermes_ray.api import server
 from hermes_ray.cluster.control.bringup.cluster import connect_ray
 from hermes_ray.config import Settings, load
 from hermes_ray.errors import HermesError
-from tests.chaos.faults import FaultInjector
+from tests.chaos.faults.injector import FaultInjector
 from tests.patience import LIMIT_S
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 class OneCluster:
@@ -55,7 +55,7 @@ class OneCluster:
         self._ray = tempfile.mkdtemp(prefix="ray-")  # short: Ray puts sockets there
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.chaos.one_cluster", str(self._file)]
+        command = [sys.executable, "-m", "tests.chaos.faults.one_cluster", str(self._file)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,

@@ -1,4 +1,4 @@
-"""Users who ask over HTTP all the time, whatever is going on, and keep every answer."""
+"""Users who ask all the time, whatever is going on, and keep every answer."""
 
 import random
 import threading
@@ -11,17 +11,28 @@ from typing import Any, Self
 import httpx
 
 from hermes_ray.api.problems.kinds import MEDIA_TYPE
-from tests.chaos.undisturbed import QUESTION, GivenAnswer
+from hermes_ray.cluster.wire.client.client import ClusterClient
+from hermes_ray.engine.contracts import Answer
+from tests.chaos.proof.undisturbed import QUESTION, GivenAnswer
+from tests.patience import LIMIT_S
 
-_PAUSE_S = 0.3
+_PAUSE_S = 1.0
 _PATIENT_S = 30.0
 """``timeout_s`` of one user: every question waits for a stream that is recovering; the other's are refused at once."""
 _PASSING = (429, 503, 504)
 """What the API may say while something is down: each tells the caller to ask again."""
 
 
+async def ask(client: ClusterClient, stream: str) -> GivenAnswer:
+    """Ask a stream, past the router, for as long as it takes."""
+    items = [item async for item in client.ask(stream, QUESTION, LIMIT_S, patience_s=LIMIT_S)]
+    answer = items[-1]
+    assert isinstance(answer, Answer)
+    return GivenAnswer(time.monotonic(), stream, answer.frames_seen, answer.as_of_ms, answer.text)
+
+
 class Users:
-    """One patient and one impatient, who ask random streams from entering the ``with`` block until it is left.
+    """One patient and one impatient; they ask random streams over HTTP while the ``with`` block runs.
 
     Args:
         url: of the API.
@@ -48,6 +59,10 @@ class Users:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask no more. Safe to repeat."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()

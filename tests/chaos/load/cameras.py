@@ -17,7 +17,7 @@ from hermes_ray.transport.publisher import Delivery
 from hermes_ray.video.codec import SegmentEncoder, encode_png
 
 START_MS = 1_700_000_000_000
-FPS = 6
+FPS = 3
 WIDTH, HEIGHT = 64, 48
 _BLOCK = 8
 _JITTER_MS = 60
@@ -27,11 +27,11 @@ busy with other things makes the cameras pause, and not fall behind for ever."""
 
 
 class Cameras:
-    """Publishes one record of every stream per round, from entering the ``with`` block until it is left.
+    """Publishes a frame of every stream per round, from entering the ``with`` block until it is left.
 
     Args:
         settings: names broker and topic.
-        streams: their ids. The last sends segments of six frames, the others a picture each, with a camera's jitter.
+        streams: their ids. The last sends segments of a second, the others a picture each, with a camera's jitter.
         round_s: from one round to the next, seconds.
         applied_ms: tells the capture time of a stream's newest applied frame.
     """
@@ -89,6 +89,8 @@ class Cameras:
                         continue
                     for seed, stream in enumerate(self._streams):
                         message = self._message(stream, seed, number, encoder)
+                        if message is None:
+                            continue
                         self.sent[stream].append(producer.send(message))
                         self.published[stream].append(message)
                     number += 1
@@ -102,14 +104,17 @@ class Cameras:
             for stream, messages in self.published.items()
         )
 
-    def _message(self, stream: str, seed: int, number: int, encoder: SegmentEncoder) -> FrameMessage:
+    def _message(self, stream: str, seed: int, number: int, encoder: SegmentEncoder) -> FrameMessage | None:
         if stream != self._streams[-1]:
             jitter = random.Random(f"{seed}/{number}").randrange(-_JITTER_MS, _JITTER_MS)
             ts_ms = START_MS + number * 1000 // FPS + jitter
             return FrameMessage(stream, encode_png(picture(seed, number)), "image/png", ts_ms, seq=number)
-        images = [picture(seed, FPS * number + frame) for frame in range(FPS)]
-        ts_ms = START_MS + number * 1000
-        return FrameMessage(stream, encoder.encode(images), encoder.content_type, ts_ms, seq=number)
+        segment, frame = divmod(number, FPS)
+        if frame < FPS - 1:  # it is not complete
+            return None
+        images = [picture(seed, FPS * segment + frame) for frame in range(FPS)]
+        ts_ms = START_MS + segment * 1000
+        return FrameMessage(stream, encoder.encode(images), encoder.content_type, ts_ms, seq=segment)
 
 
 def picture(seed: int, number: int) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +10,17 @@ import torch
 from numpy.typing import NDArray
 
 from hermes_ray import models
+from hermes_ray.cluster.memory_worker.frames.standing_rules import StandingRules
+from hermes_ray.cluster.memory_worker.frames.watched_frames import WatchedFrames
+from hermes_ray.cluster.memory_worker.meters import StandingMeters
 from hermes_ray.cluster.store.snapshot_store import SnapshotStore
-from hermes_ray.config import Settings
+from hermes_ray.cluster.wire.standing import Definitions
+from hermes_ray.config import Settings, StandingQuestion
 from hermes_ray.engine import StreamEngine
-from hermes_ray.engine.contracts import Question
+from hermes_ray.engine.contracts import Question, StreamStats
 from hermes_ray.memory import snapshot
+from hermes_ray.standing.watch import Watch
+from hermes_ray.transport.event import Event
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.video.codec import DecodeLimits, decode
 from hermes_ray.video.sampling import FrameSampler
@@ -84,16 +90,34 @@ def assert_in_order(frames: Mapping[str, Sequence[Selected]], told: Iterable[tup
         assert as_of_ms == expected, f"{stream}: frame {frames_seen} is of {as_of_ms}, expected {expected}"
 
 
+@dataclass(slots=True)
+class _Shown:
+    """How far one stream is."""
+
+    stats: StreamStats | None = None
+    watch: Watch = field(default_factory=Watch)
+
+
 class Undisturbed:
-    """Engines that nothing happens to. Use :func:`undisturbed`."""
+    """An engine that nothing happens to. Use :func:`undisturbed`.
 
-    def __init__(self, settings: Settings, peaceful: StreamEngine, revived: StreamEngine) -> None:
+    Attributes:
+        events: by id, what its standing questions and its journal found in what was shown to it.
+    """
+
+    def __init__(
+        self, settings: Settings, engine: StreamEngine, fingerprint: str, made: Sequence[StandingQuestion]
+    ) -> None:
         self._store = SnapshotStore(settings.snapshots)
-        self._peaceful = peaceful
-        self._revived = revived
-        self._fingerprint = models.fingerprint(models.load(settings.model.name, device="cpu").decoder)
+        self._engine = engine
+        self._fingerprint = fingerprint
+        rules = StandingRules(settings.standing, None)
+        if made:
+            rules.learn(Definitions(1, tuple(made)))
+        self._watched = WatchedFrames(rules, StandingMeters(), settings.kafka.max_record_bytes)
+        self.events: dict[str, Event] = {}
 
-    def assert_equal(self, frames: Mapping[str, Sequence[Selected]], given: Iterable[GivenAnswer]) -> int:
+    async def assert_equal(self, frames: Mapping[str, Sequence[Selected]], given: Iterable[GivenAnswer]) -> int:
         """Every answer, whenever it was given, and every memory, at the end, is what it would have been.
 
         Args:
@@ -106,33 +130,34 @@ class Undisturbed:
         answers = list(given)
         assert_in_order(frames, ((answer.stream, answer.frames_seen, answer.as_of_ms) for answer in answers))
         for stream, shown in frames.items():
-            self._compare_answers(stream, shown, [answer for answer in answers if answer.stream == stream])
+            await self._compare_answers(stream, shown, [answer for answer in answers if answer.stream == stream])
             self._compare_memory(stream)
         return len(answers)
 
-    def _compare_answers(self, stream: str, frames: Sequence[Selected], answers: list[GivenAnswer]) -> None:
+    async def _compare_answers(self, stream: str, frames: Sequence[Selected], answers: list[GivenAnswer]) -> None:
         said: dict[int, set[str]] = {}
         for answer in answers:
             said.setdefault(answer.frames_seen, set()).add(answer.text)
-        shown = 0
+        shown = _Shown()
         for frames_seen in [*sorted(said), len(frames)]:
-            self._show(stream, frames[shown:frames_seen])
-            shown = frames_seen
+            await self._show(stream, frames[:frames_seen], shown)
             if frames_seen in said:
-                expected = self._peaceful.ask(stream, QUESTION).result(LIMIT_S)
-                assert said[frames_seen] == {expected.text}, f"{stream} at frame {frames_seen}"
+                assert said[frames_seen] == {self._answer(stream)}, f"{stream} at frame {frames_seen}"
 
-    def _show(self, stream: str, frames: Sequence[Selected]) -> None:
-        for start in range(0, len(frames), _AT_ONCE):
-            some = frames[start : start + _AT_ONCE]
-            images, ts_ms = [np.array(frame.image) for frame in some], [frame.ts_ms for frame in some]
-            self._peaceful.ingest(stream, images, ts_ms).result(LIMIT_S)
+    async def _show(self, stream: str, frames: Sequence[Selected], shown: _Shown) -> None:
+        """All of these frames that it has not seen yet."""
+        while some := frames[(seen := shown.stats.frames_seen if shown.stats else 0) : seen + _AT_ONCE]:
+            images, ts_ms = [frame.image for frame in some], [frame.ts_ms for frame in some]
+            result = await self._watched.apply(self._engine, stream, images, ts_ms, shown.watch, shown.stats)
+            assert not result.applied.refused, f"{stream}: {result.applied.refused}"
+            shown.stats, shown.watch = result.applied.stats, Watch(result.triggers or {})
+            self.events |= {event.id: event for event in result.events}
 
     def _compare_memory(self, stream: str) -> None:
         """Kept tokens are the same in every layer, and so is what they hold; also in a memory that goes on from it."""
         stored = self._store.read(stream, self._store.names(stream)[0])
         found = snapshot.load(stored, self._fingerprint).view
-        expected = snapshot.load(self._peaceful.snapshot(stream), self._fingerprint).view
+        expected = snapshot.load(self._engine.snapshot(stream), self._fingerprint).view
         for identity in ("frames", "patches", "counts", "positions"):
             assert torch.equal(getattr(found, identity), getattr(expected, identity)), f"{stream}: other {identity}"
         for content in ("keys", "values"):
@@ -143,18 +168,25 @@ class Undisturbed:
                 atol=_CLOSE,
                 msg=lambda text, at=f"{stream}: {content}": f"{at}: {text}",
             )
-        self._revived.restore(stream, stored)
-        again = self._revived.ask(stream, QUESTION).result(LIMIT_S)
-        assert again.text == self._peaceful.ask(stream, QUESTION).result(LIMIT_S).text, f"{stream} after a restore"
+        revived = f"{stream}-revived"
+        self._engine.restore(revived, stored)
+        assert self._answer(revived) == self._answer(stream), f"{stream} after a restore"
+        self._engine.drop(revived)
+
+    def _answer(self, stream: str) -> str:
+        return self._engine.ask(stream, QUESTION).result(LIMIT_S).text
 
 
 @contextmanager
-def undisturbed(settings: Settings, streams: int) -> Iterator[Undisturbed]:
-    """Engines with the cluster's model and memories, and a slot for every stream."""
-    memory = settings.memory.model_copy(update={"slots": streams, "spill_directory": None})
-    name = settings.model.name
-    with (
-        StreamEngine.from_pretrained(name, memory=memory, engine=settings.engine, device="cpu") as peaceful,
-        StreamEngine.from_pretrained(name, memory=memory, engine=settings.engine, device="cpu") as revived,
-    ):
-        yield Undisturbed(settings, peaceful, revived)
+def undisturbed(settings: Settings, streams: int, *made: StandingQuestion) -> Iterator[Undisturbed]:
+    """An engine with the cluster's model and memories, and a slot for every stream.
+
+    Args:
+        settings: of the cluster.
+        streams: how many will be shown.
+        made: standing questions beside those of the settings, made before the first frame.
+    """
+    memory = settings.memory.model_copy(update={"slots": streams + 1, "spill_directory": None})
+    adapter = models.load(settings.model.name, device="cpu")
+    with StreamEngine(adapter, memory, settings.engine) as engine:
+        yield Undisturbed(settings, engine, models.fingerprint(adapter.decoder), made)
