@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 _PARTS = "unit"
-_SHARING = ("console", "deploy")
+_SHARING = ("console", "deploy", "integration/api")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
@@ -28,14 +28,13 @@ _SECONDS = {
     "e2e/test_bench_recovery.py": 90,
     "integration/cluster/test_clocks_and_reset.py": 85,
     "chaos/test_hand_over.py": 80,
-    "integration/api/test_api.py": 75,
+    "integration/api": 75,
     "chaos/test_more_streams_than_slots.py": 70,
     "integration/cluster/test_cluster.py": 65,
     "e2e/test_bench_serving.py": 60,
     "integration/metrics/test_metrics.py": 60,
     "integration/cluster/test_requests_that_end_workers.py": 55,
     "integration/ingest/test_falling_behind.py": 50,
-    "integration/api/test_keys.py": 50,
     "integration/ingest/test_partition_growth.py": 45,
     "integration/ingest/test_ingest_partitions.py": 45,
     "chaos/test_malformed_messages.py": 40,
@@ -86,5 +85,4 @@ class SystemsBesideParts(LoadScopeScheduling):
 
 def _unit(path: Path) -> str:
     """What a test file is given out with: itself, or its whole folder."""
-    folder = path.parts[0]
-    return folder if folder in _SHARING else path.as_posix()
+    return next((folder for folder in _SHARING if path.is_relative_to(folder)), path.as_posix())
