@@ -14,7 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
-from tests.console.footage import FIRST_SEED, film, remembering
+from tests.console.support.footage import FIRST_SEED, film, remembering
 from tests.unit.api.conftest import app_of, on_socket
 
 STREAMS = ("street-1", "street-2", "yard")

@@ -7,7 +7,7 @@ from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import WorkerUnavailable
 from tests.console.conftest import STREAMS, shown, sound_page
-from tests.console.held_answers import serving
+from tests.console.support.held_answers import serving
 
 QUESTION = "what came first ?"
 

@@ -12,7 +12,7 @@ from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from tests.console.conftest import shown, sound_page
-from tests.console.judging import is_wider_than_its_window, serious_findings
+from tests.console.support.judging import is_wider_than_its_window, serious_findings
 from tests.unit.api.conftest import app_of, on_socket
 
 QUESTION = "what came first ?"

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page, expect
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import Overloaded
 from tests.console.conftest import shown, sound_page
-from tests.console.held_answers import HeldAnswers, serving
+from tests.console.support.held_answers import HeldAnswers, serving
 from tests.unit.api.conftest import eventually
 
 STREAM = "street-1"

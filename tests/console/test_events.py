@@ -11,9 +11,10 @@ from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.engine import StreamEngine
 from hermes_ray.transport.event import EventKind
 from tests.console.conftest import LIMIT_MS, shown, sound_page
-from tests.console.events import Kept, found, keeping, told
-from tests.console.judging import is_wider_than_its_window, serious_findings
-from tests.console.test_states import Way, make_keys
+from tests.console.support.events import Kept, found, keeping, told
+from tests.console.support.judging import is_wider_than_its_window, serious_findings
+from tests.console.support.keys import make_keys
+from tests.console.support.way import Way
 
 VIEW = "#/events"
 

@@ -12,7 +12,7 @@ from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from tests.console.conftest import shown, sound_page
-from tests.console.footage import remembering
+from tests.console.support.footage import remembering
 from tests.unit.api.conftest import app_of, on_socket
 
 CAMERAS = 200

@@ -15,8 +15,8 @@ from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import MemoryMap
 from hermes_ray.errors import FrameGone
 from tests.console.conftest import shown, sound_page
-from tests.console.footage import FIRST_SEED, FPS, film
-from tests.console.held_answers import serving
+from tests.console.support.footage import FIRST_SEED, FPS, film
+from tests.console.support.held_answers import serving
 
 STREAM = "street-1"
 SUMMARY_PX = 11

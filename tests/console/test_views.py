@@ -11,8 +11,8 @@ from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.config import AccessSettings, ApiSettings, LimitSettings, Settings
 from hermes_ray.engine import StreamEngine
 from tests.console.conftest import shown, sound_page
-from tests.console.judging import is_wider_than_its_window, serious_findings
-from tests.console.staged import StagedBackend, ingest_worker, memory_worker
+from tests.console.support.judging import is_wider_than_its_window, serious_findings
+from tests.console.support.staged import StagedBackend, ingest_worker, memory_worker
 from tests.unit.api.conftest import app_of, on_socket
 
 

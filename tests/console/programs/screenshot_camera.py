@@ -1,4 +1,4 @@
-"""Makes the documentation's picture of one camera: ``python -m tests.console.screenshot_camera TARGET.png``."""
+"""Makes the documentation's picture of one camera: ``python -m tests.console.programs.screenshot_camera FILE.png``."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from hermes_ray.engine import StreamEngine
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from hermes_ray.video.world import Traffic
 from tests.console.conftest import FLAGS, program, shown, sound_page
-from tests.console.footage import FPS, remembering
+from tests.console.support.footage import FPS, remembering
 from tests.unit.api.conftest import app_of, on_socket
 
 STREAM = "crossing-north"

@@ -1,4 +1,4 @@
-"""Measures how smoothly the grid of cameras scrolls: ``python -m tests.console.scrolling [CAMERAS]``.
+"""Measures how smoothly the grid of cameras scrolls: ``python -m tests.console.programs.scrolling [CAMERAS]``.
 
 Four seconds of scrolling by 25 pixels a frame, three times. What a frame costs is the page's own account (Chromium's
 ``Performance.getMetrics``); how many there were depends on whatever else the machine does, which an empty page shows.

@@ -9,7 +9,7 @@ from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, Question
 from hermes_ray.errors import HermesError
-from tests.console.staged import StagedBackend
+from tests.console.support.staged import StagedBackend
 from tests.unit.api.conftest import app_of, on_socket
 
 

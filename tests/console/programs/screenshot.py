@@ -1,4 +1,7 @@
-"""Makes the documentation's picture of the console: ``python -m tests.console.screenshot docs/images/console.png``."""
+"""Makes the documentation's picture of the console.
+
+``python -m tests.console.programs.screenshot docs/images/console.png``
+"""
 
 import asyncio
 import random
@@ -21,8 +24,8 @@ from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.event import Event, EventKind
 from tests.console.conftest import FLAGS, program, shown, sound_page
-from tests.console.footage import film, remembering
-from tests.console.staged import StagedBackend
+from tests.console.support.footage import film, remembering
+from tests.console.support.staged import StagedBackend
 from tests.unit.api.conftest import on_socket
 from tests.unit.events.conftest import line, match, store
 
