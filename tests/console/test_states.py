@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import NotReady
-from tests.console.conftest import shown, sound_page
+from tests.console.conftest import shown
+from tests.console.support.browser import Browser, sound_page
 from tests.console.support.footage import remembering
 from tests.console.support.judging import serious_findings
 from tests.console.support.keys import make_keys

@@ -58,11 +58,11 @@ class HeldAnswers(StagedBackend):
 
 
 @contextmanager
-def serving(engine: StreamEngine) -> Iterator[tuple[HeldAnswers, str]]:
-    """The API over an engine through such a backend: the backend, and the URL."""
+def serving(engine: StreamEngine, port: int = 0) -> Iterator[tuple[HeldAnswers, str]]:
+    """The API over an engine through such a backend, on a port: the backend, and the URL."""
     backend = HeldAnswers(engine)
     settings = Settings(api=ApiSettings(access=AccessSettings(audit="off")))
-    with on_socket(app_of(backend, settings)) as url:
+    with on_socket(app_of(backend, settings), port) as url:
         try:
             yield backend, url
         finally:
