@@ -18,7 +18,7 @@ _BENCH = ("bench", "recovery", "--quick")
     [
         (_DEMO, signal.SIGTERM, "starting a Kafka broker", 143),
         (_DEMO, signal.SIGINT, "loading Ray", 130),
-        (_BENCH, signal.SIGINT, "starting Ray on this machine", 130),
+        (_BENCH, signal.SIGTERM, "starting Ray on this machine", 143),
     ],
     ids=["Ray is loaded", "Ray starts", "workers start"],
 )
