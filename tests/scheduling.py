@@ -13,31 +13,32 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 _PARTS = "unit"
-_SHARING = ("console", "deploy")
+_SHARING = ("console", "deploy", "integration/api")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
-    "integration/cluster/test_moves.py": 260,
     "chaos/test_faults.py": 150,
-    "e2e/test_demo.py": 140,
-    "deploy": 130,
-    "console": 110,
+    "e2e/test_first_hour.py": 120,
     "chaos/test_node_dies.py": 110,
-    "e2e/test_first_hour.py": 100,
-    "e2e/test_bench_recovery.py": 90,
+    "e2e/test_demo.py": 100,
     "integration/cluster/test_clocks_and_reset.py": 85,
+    "integration/cluster/test_moves.py": 80,
+    "console": 80,
     "chaos/test_hand_over.py": 80,
-    "integration/api/test_api.py": 75,
+    "deploy": 75,
+    "integration/api": 70,
     "integration/cluster/test_cluster.py": 65,
-    "e2e/test_bench_serving.py": 60,
-    "integration/metrics/test_metrics.py": 60,
+    "e2e/test_bench_recovery.py": 60,
+    "e2e/test_bench_serving.py": 55,
+    "integration/metrics/test_metrics.py": 55,
     "integration/cluster/test_requests_that_end_workers.py": 55,
     "integration/ingest/test_falling_behind.py": 50,
     "integration/api/test_keys.py": 50,
-    "integration/ingest/test_partition_growth.py": 45,
     "integration/ingest/test_ingest_partitions.py": 45,
     "chaos/test_one_worker.py": 40,
+    "integration/ingest/test_partition_growth.py": 35,
     "e2e/test_up.py": 35,
+    "e2e/test_signals.py": 35,
     "unit/api/contract/test_contract.py": 50,
     "unit/engine/encoding/test_unchanged_patches.py": 25,
     "unit/api/questions/test_many_readers.py": 20,
@@ -85,5 +86,4 @@ class SystemsBesideParts(LoadScopeScheduling):
 
 def _unit(path: Path) -> str:
     """What a test file is given out with: itself, or its whole folder."""
-    folder = path.parts[0]
-    return folder if folder in _SHARING else path.as_posix()
+    return next((folder for folder in _SHARING if path.is_relative_to(folder)), path.as_posix())

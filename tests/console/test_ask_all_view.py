@@ -1,13 +1,14 @@
 """One question to many cameras."""
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import WorkerUnavailable
-from tests.console.conftest import STREAMS, shown, sound_page
-from tests.console.held_answers import serving
+from tests.console.conftest import STREAMS, shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.held_answers import serving
 
 QUESTION = "what came first ?"
 
@@ -31,11 +32,13 @@ async def test_every_camera_answers_for_itself(page: Page, engine: StreamEngine)
     await expect(page.get_by_role("heading", level=1)).to_have_text("yard")
 
 
-async def test_answers_come_one_by_one_and_one_that_fails_concerns_no_other(browser: Browser, engine: StreamEngine):
-    with serving(engine) as (backend, url):
+async def test_answers_come_one_by_one_and_one_that_fails_concerns_no_other(
+    browser: Browser, engine: StreamEngine, port: int
+):
+    with serving(engine, port) as (backend, url):
         backend.held = {"street-2"}
         backend.failures["yard"] = [WorkerUnavailable("its worker restarts")]
-        async with sound_page(browser, url) as page:
+        async with sound_page(browser, url, again=True) as page:
             await shown(page, "#/ask")
             await ask(page, QUESTION)
             progress = page.get_by_role("status").filter(has_text="answered")
@@ -53,11 +56,11 @@ async def test_answers_come_one_by_one_and_one_that_fails_concerns_no_other(brow
 
 @pytest.mark.parametrize(("search", "asked"), [("street", {"street-1", "street-2"}), ("site=north", {"yard"})])
 async def test_only_the_cameras_that_are_shown_are_asked(
-    browser: Browser, engine: StreamEngine, search: str, asked: set[str]
+    browser: Browser, engine: StreamEngine, port: int, search: str, asked: set[str]
 ):
-    with serving(engine) as (backend, url):
+    with serving(engine, port) as (backend, url):
         backend.changes["yard"] = {"settings": StreamSettings(labels={"site": "north"})}
-        async with sound_page(browser, url) as page:
+        async with sound_page(browser, url, again=True) as page:
             await shown(page, "#/ask")
             await page.get_by_role("searchbox", name="Name or label").fill(search)
             await expect(page.locator(".ask-card")).to_have_count(len(asked))
@@ -80,8 +83,8 @@ async def test_equal_answers_are_counted_and_picked(page: Page, engine: StreamEn
     await expect(page.locator(".ask-card")).to_have_count(len(STREAMS))
 
 
-async def test_without_a_camera_there_is_nobody_to_ask(browser: Browser, engine: StreamEngine):
-    with serving(engine) as (_, url):
-        async with sound_page(browser, url) as page:
+async def test_without_a_camera_there_is_nobody_to_ask(browser: Browser, engine: StreamEngine, port: int):
+    with serving(engine, port) as (_, url):
+        async with sound_page(browser, url, again=True) as page:
             await shown(page, "#/ask?q=nowhere")
             await expect(page.get_by_role("heading", name="No camera matches")).to_be_visible()

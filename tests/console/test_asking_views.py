@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
-from tests.console.conftest import shown, sound_page
-from tests.console.judging import is_wider_than_its_window, serious_findings
+from tests.console.conftest import shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.judging import is_wider_than_its_window, serious_findings
 from tests.unit.api.conftest import app_of, on_socket
 
 QUESTION = "what came first ?"
@@ -20,7 +21,9 @@ QUESTION = "what came first ?"
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
 async def test_answers_are_accessible_and_fit(browser: Browser, url: str, width: int, scheme: str):
-    async with sound_page(browser, url, viewport={"width": width, "height": 740}, color_scheme=scheme) as page:
+    async with sound_page(
+        browser, url, again=True, viewport={"width": width, "height": 740}, color_scheme=scheme
+    ) as page:
         for view, answers in (("#/camera/street-1", 1), ("#/ask", 3)):
             await shown(page, view)
             await page.get_by_role("textbox").fill(QUESTION)

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.engine import StreamEngine
-from tests.console.conftest import sound_page
-from tests.console.events import Kept, found, keeping
-from tests.console.mounted import Mounting, mounted
-from tests.console.test_states import make_keys
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.events import Kept, found, keeping
+from tests.console.support.keys import make_keys
+from tests.console.support.mounted import Mounting, mounted
 
 LIVE = "body[data-connection=live] main[data-ready]"
 

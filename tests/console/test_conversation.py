@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import Overloaded
-from tests.console.conftest import shown, sound_page
-from tests.console.held_answers import HeldAnswers, serving
+from tests.console.conftest import shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.held_answers import HeldAnswers, serving
 from tests.unit.api.conftest import eventually
 
 STREAM = "street-1"
@@ -17,8 +18,8 @@ FOLLOW_UP = "what came last ?"
 
 
 @pytest.fixture
-def held(engine: StreamEngine) -> Iterator[tuple[HeldAnswers, str]]:
-    with serving(engine) as served:
+def held(engine: StreamEngine, port: int) -> Iterator[tuple[HeldAnswers, str]]:
+    with serving(engine, port) as served:
         yield served
 
 
@@ -50,7 +51,7 @@ async def test_a_follow_up_continues_the_conversation_until_a_new_one_begins(
     browser: Browser, held: tuple[HeldAnswers, str]
 ):
     backend, url = held
-    async with sound_page(browser, url) as page:
+    async with sound_page(browser, url, again=True) as page:
         await shown(page, f"#/camera/{STREAM}")
         for number, question in enumerate((QUESTION, FOLLOW_UP), 1):
             await ask(page, question)
@@ -73,7 +74,7 @@ async def test_an_answer_is_read_while_it_is_written_and_can_be_stopped(
 ):
     backend, url = held
     backend.held = {STREAM}
-    async with sound_page(browser, url) as page:
+    async with sound_page(browser, url, again=True) as page:
         await shown(page, f"#/camera/{STREAM}")
         await ask(page, QUESTION)
         await expect(page.locator(".answer[data-state=streaming] .answer-text")).to_have_text("a")
@@ -91,7 +92,7 @@ async def test_what_goes_wrong_is_said_in_the_apis_words_and_can_be_tried_again(
 ):
     backend, url = held
     backend.failures[STREAM] = [Overloaded("64 questions wait already", retry_after_s=1.0)]
-    async with sound_page(browser, url) as page:
+    async with sound_page(browser, url, again=True) as page:
         await shown(page, f"#/camera/{STREAM}")
         await ask(page, QUESTION)
         failure = page.locator(".failure")
@@ -105,7 +106,7 @@ async def test_what_goes_wrong_is_said_in_the_apis_words_and_can_be_tried_again(
 
 async def test_a_connection_that_breaks_is_no_answer(browser: Browser, held: tuple[HeldAnswers, str]):
     _, url = held
-    async with sound_page(browser, url) as page:
+    async with sound_page(browser, url, again=True) as page:
         await shown(page, f"#/camera/{STREAM}")
         await page.route("**/query", lambda route: route.abort())
         await ask(page, QUESTION)

@@ -5,28 +5,30 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.engine import StreamEngine
 from hermes_ray.transport.event import EventKind
-from tests.console.conftest import LIMIT_MS, shown, sound_page
-from tests.console.events import Kept, found, keeping, told
-from tests.console.judging import is_wider_than_its_window, serious_findings
-from tests.console.test_states import Way, make_keys
+from tests.console.conftest import shown
+from tests.console.support.browser import LIMIT_MS, Browser, sound_page
+from tests.console.support.events import Kept, found, keeping, told
+from tests.console.support.judging import is_wider_than_its_window, serious_findings
+from tests.console.support.keys import make_keys
+from tests.console.support.way import Way
 
 VIEW = "#/events"
 
 
 @pytest.fixture
-def kept(engine: StreamEngine, tmp_path: Path) -> Iterator[Kept]:
-    with keeping(engine, tmp_path) as kept:
+def kept(engine: StreamEngine, tmp_path: Path, port: int) -> Iterator[Kept]:
+    with keeping(engine, tmp_path, port) as kept:
         yield kept
 
 
 @pytest.fixture
 async def page(browser: Browser, kept: Kept) -> AsyncIterator[Page]:
-    async with sound_page(browser, kept.url, viewport={"width": 1280, "height": 800}) as page:
+    async with sound_page(browser, kept.url, again=True, viewport={"width": 1280, "height": 800}) as page:
         yield page
 
 
@@ -168,7 +170,7 @@ async def test_a_lost_connection_is_said_and_nothing_is_missed(browser: Browser,
 
 
 async def test_where_none_are_kept_the_navigation_names_none(browser: Browser, url: str):
-    async with sound_page(browser, url) as page:
+    async with sound_page(browser, url, again=True) as page:
         index = {"url": f"{url}/", "resource_type": "fetch"}
         async with page.expect_response(
             lambda answer: {"url": answer.url, "resource_type": answer.request.resource_type} == index
@@ -184,7 +186,12 @@ async def test_it_is_accessible_and_fits(browser: Browser, kept: Kept, width: in
         found(1), found(2, "yard", kind=EventKind.CLEAR, answer="no"), told(3, "A red truck unloads boxes. " * 4)
     )
     async with sound_page(
-        browser, kept.url, viewport={"width": width, "height": 740}, color_scheme=scheme, reduced_motion="reduce"
+        browser,
+        kept.url,
+        again=True,
+        viewport={"width": width, "height": 740},
+        color_scheme=scheme,
+        reduced_motion="reduce",
     ) as page:
         await shown(page, VIEW)
         await expect(rows(page)).to_have_count(3)

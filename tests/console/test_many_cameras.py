@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Page, Request, expect
 
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.video.sources.simulated import SimulatedCamera
-from tests.console.conftest import shown, sound_page
-from tests.console.footage import remembering
+from tests.console.conftest import shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.footage import remembering
 from tests.unit.api.conftest import app_of, on_socket
 
 CAMERAS = 200

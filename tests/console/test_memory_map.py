@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import MemoryMap
 from hermes_ray.errors import FrameGone
-from tests.console.conftest import shown, sound_page
-from tests.console.footage import FIRST_SEED, FPS, film
-from tests.console.held_answers import serving
+from tests.console.conftest import shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.footage import FIRST_SEED, FPS, film
+from tests.console.support.held_answers import serving
 
 STREAM = "street-1"
 SUMMARY_PX = 11
@@ -147,10 +148,12 @@ def newest_ms(engine: StreamEngine, stream: str) -> int:
     return newest
 
 
-async def test_where_no_pictures_are_kept_the_map_is_whole_and_says_why(browser: Browser, engine: StreamEngine):
-    with serving(engine) as (backend, url):
+async def test_where_no_pictures_are_kept_the_map_is_whole_and_says_why(
+    browser: Browser, engine: StreamEngine, port: int
+):
+    with serving(engine, port) as (backend, url):
         backend.pictures_fail = FrameGone("this system keeps no pictures")
-        async with sound_page(browser, url) as page:
+        async with sound_page(browser, url, again=True) as page:
             await shown(page, f"#/camera/{STREAM}")
             await expect(page.locator(".newest")).to_contain_text("this system keeps no pictures")
             await expect(page.locator(".map-plot.without-pictures")).to_be_visible()

@@ -5,29 +5,30 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.engine import StreamEngine
 from hermes_ray.transport.event import EventKind
-from tests.console.conftest import STREAMS, shown, sound_page
-from tests.console.events import Kept, found, keeping, told
-from tests.console.judging import is_wider_than_its_window, serious_findings
-from tests.console.test_states import make_keys
+from tests.console.conftest import STREAMS, shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.events import Kept, found, keeping, told
+from tests.console.support.judging import is_wider_than_its_window, serious_findings
+from tests.console.support.keys import make_keys
 
 NOW = 3600
 """Of this many frames the newest is captured when the tests are collected."""
 
 
 @pytest.fixture
-def kept(engine: StreamEngine, tmp_path: Path) -> Iterator[Kept]:
-    with keeping(engine, tmp_path) as kept:
+def kept(engine: StreamEngine, tmp_path: Path, port: int) -> Iterator[Kept]:
+    with keeping(engine, tmp_path, port) as kept:
         yield kept
 
 
 @pytest.fixture
 async def page(browser: Browser, kept: Kept) -> AsyncIterator[Page]:
-    async with sound_page(browser, kept.url, viewport={"width": 1280, "height": 800}) as page:
+    async with sound_page(browser, kept.url, again=True, viewport={"width": 1280, "height": 800}) as page:
         yield page
 
 
@@ -126,7 +127,7 @@ async def test_a_database_that_is_away_is_said_and_what_was_known_stays(page: Pa
 
 
 async def test_where_no_events_are_kept_nothing_is_said_of_them(browser: Browser, url: str):
-    async with sound_page(browser, url) as page:
+    async with sound_page(browser, url, again=True) as page:
         await shown(page, "")
         await expect(page.get_by_role("link", name="street-1")).to_contain_text("remembers")
         assert await page.locator(".newest-event:visible").count() == 0
@@ -171,7 +172,9 @@ async def test_it_is_accessible_and_fits(browser: Browser, kept: Kept, width: in
     kept.store(
         found(NOW, rule="a-person-at-the-gate-of-the-north-yard"), told(NOW - 80_000, "A red truck. " * 9, "yard")
     )
-    async with sound_page(browser, kept.url, viewport={"width": width, "height": 740}, color_scheme=scheme) as page:
+    async with sound_page(
+        browser, kept.url, again=True, viewport={"width": width, "height": 740}, color_scheme=scheme
+    ) as page:
         for view in ("", "#/camera/yard", "#/camera/street-1"):
             await shown(page, view)
             await expect(page.locator(".newest-event").filter(has_text=re.compile("ago|now")).first).to_be_visible()

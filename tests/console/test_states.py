@@ -1,44 +1,27 @@
 """What the console says when all is not well: it is true, and it mends itself."""
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
-from hermes_ray.api.keys.key_file import KeyFile, new_key, write_keys
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import NotReady
-from tests.console.conftest import shown, sound_page
-from tests.console.footage import remembering
-from tests.console.judging import serious_findings
-from tests.console.staged import StagedBackend
-from tests.service import Service, free_ports
+from tests.console.conftest import shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.footage import remembering
+from tests.console.support.judging import serious_findings
+from tests.console.support.keys import make_keys
+from tests.console.support.staged import StagedBackend
+from tests.console.support.way import Way
 from tests.unit.api.conftest import app_of, on_socket
 
 KILLED_SHOWN_MS = 3000
-
-
-class Way(Service):
-    """The way to an API on this machine."""
-
-    def __init__(self, url: str, log: Path) -> None:
-        (port,) = free_ports(1)
-        super().__init__([sys.executable, "-m", "tests.console.relay", str(port), url.rpartition(":")[2]], log)
-        self.url = f"http://127.0.0.1:{port}"
-
-    def answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/healthz").is_success
-        except httpx.TransportError:
-            return False
 
 
 async def test_a_killed_api_is_shown_within_three_seconds_and_comes_back_by_itself(
@@ -121,15 +104,6 @@ async def test_without_cameras_it_says_how_to_send_one(browser: Browser):
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
-
-
-def make_keys(file: Path, *wanted: tuple[list[Scope], list[str]]) -> list[str]:
-    made = [
-        new_key(f"key-{number}", scopes, globs, datetime.now(UTC), None)
-        for number, (scopes, globs) in enumerate(wanted)
-    ]
-    write_keys(file, KeyFile(keys=tuple(key for key, _ in made)))
-    return [secret for _, secret in made]
 
 
 async def test_it_asks_for_a_key_and_shows_what_that_may_see(browser: Browser, engine: StreamEngine, keys: Path):

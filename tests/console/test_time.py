@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
-from tests.console.conftest import sound_page
+from tests.console.support.browser import Browser, sound_page
 
 NOW = datetime(2026, 3, 5, 1, 30, 0, tzinfo=UTC)
 """In New York still the fourth of March, 20:30."""

@@ -4,15 +4,16 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.cluster.wire.stream_state import StreamState
 from hermes_ray.config import AccessSettings, ApiSettings, LimitSettings, Settings
 from hermes_ray.engine import StreamEngine
-from tests.console.conftest import shown, sound_page
-from tests.console.judging import is_wider_than_its_window, serious_findings
-from tests.console.staged import StagedBackend, ingest_worker, memory_worker
+from tests.console.conftest import shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.judging import is_wider_than_its_window, serious_findings
+from tests.console.support.staged import StagedBackend, ingest_worker, memory_worker
 from tests.unit.api.conftest import app_of, on_socket
 
 
@@ -42,7 +43,7 @@ def url(backend: StagedBackend):
 
 @pytest.fixture
 async def page(browser: Browser, url: str) -> AsyncIterator[Page]:
-    async with sound_page(browser, url, viewport={"width": 1280, "height": 800}) as page:
+    async with sound_page(browser, url, again=True, viewport={"width": 1280, "height": 800}) as page:
         yield page
 
 
@@ -139,7 +140,9 @@ async def test_a_worker_is_drained_only_when_that_is_confirmed(page: Page, backe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 async def test_every_view_is_accessible_and_fits(browser: Browser, url: str, scheme: str, width: int):
-    async with sound_page(browser, url, viewport={"width": width, "height": 740}, color_scheme=scheme) as page:
+    async with sound_page(
+        browser, url, again=True, viewport={"width": width, "height": 740}, color_scheme=scheme
+    ) as page:
         for view, sign in (("", "a.camera img"), ("#/system", ".view-system tbody tr")):
             await shown(page, view)
             await expect(page.locator(sign).first).to_be_visible()
@@ -164,10 +167,10 @@ async def test_dark_is_the_same_by_the_switch_and_by_the_system(browser: Browser
         .filter((rule) => rule.selectorText === ":root")
         .flatMap((rule) => [...rule.style].filter((name) => name.startsWith("--")))
         .map((name) => [name, getComputedStyle(document.documentElement).getPropertyValue(name)]))"""
-    async with sound_page(browser, url, color_scheme="dark") as page:
+    async with sound_page(browser, url, again=True, color_scheme="dark") as page:
         await shown(page, "")
         by_system = await page.evaluate(tokens)
-    async with sound_page(browser, url, color_scheme="light") as page:
+    async with sound_page(browser, url, again=True, color_scheme="light") as page:
         await shown(page, "")
         await page.get_by_role("button", name="Theme: as the system").click()
         light = await page.evaluate(tokens)

@@ -1,5 +1,6 @@
-"""The chart, rendered once per values file by Helm's own engine."""
+"""The chart, rendered once per set of values by Helm's own engine."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,11 +30,15 @@ def chart() -> Iterator[helm_python.Chart]:
 
 @pytest.fixture(scope="session")
 def render(chart: helm_python.Chart) -> Callable[..., Rendered]:
-    """Render with values; the same chart for every call."""
+    """Render with values; what was rendered with the same before is given out again, so nobody may change it."""
+    known: dict[tuple[str, str, bool], Rendered] = {}
 
     def rendered(values: dict[str, Any] | None = None, name: str = "hermes", is_upgrade: bool = False) -> Rendered:
-        upgrade = {"is_install": not is_upgrade, "is_upgrade": is_upgrade}
-        return Rendered.parse(chart.render(values, name=name, namespace="video", **upgrade))
+        key = json.dumps(values or {}, sort_keys=True), name, is_upgrade
+        if key not in known:
+            upgrade = {"is_install": not is_upgrade, "is_upgrade": is_upgrade}
+            known[key] = Rendered.parse(chart.render(values, name=name, namespace="video", **upgrade))
+        return known[key]
 
     return rendered
 

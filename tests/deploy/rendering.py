@@ -74,8 +74,13 @@ EVERYTHING: dict[str, Any] = {
 """Values that turn every optional part on."""
 
 
+def loaded(text: str) -> Iterator[Any]:
+    """The documents of a text, by libyaml: hundreds of kilobytes are read again and again."""
+    return yaml.load_all(text, Loader=yaml.CSafeLoader)
+
+
 def values_of(file_name: str) -> dict[str, Any]:
-    return yaml.safe_load((CHART / file_name).read_text())
+    return next(loaded((CHART / file_name).read_text()))
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Rendered:
     def parse(cls, manifests: dict[str, str]) -> "Rendered":
         notes = next(text for path, text in manifests.items() if path.endswith("NOTES.txt"))
         texts = [text for path, text in sorted(manifests.items()) if not path.endswith("NOTES.txt")]
-        return cls(tuple(item for text in texts for item in yaml.safe_load_all(text) if item), notes)
+        return cls(tuple(item for text in texts for item in loaded(text) if item), notes)
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         return [item for item in self.objects if item["kind"] == kind]
@@ -133,7 +138,7 @@ class Rendered:
 
     @property
     def serve_config(self) -> dict[str, Any]:
-        return yaml.safe_load(self.ray_service["spec"]["serveConfigV2"])
+        return next(loaded(self.ray_service["spec"]["serveConfigV2"]))
 
     @property
     def settings_text(self) -> str:

@@ -12,6 +12,9 @@ from hermes_ray.client import HermesClient
 from tests.patience import LIMIT_S
 
 HERMES = str(Path(sys.executable).with_name("hermes"))
+_READ_S = 0.1
+_LOOK_S = 0.5
+"""Each look reads all of /proc, which would cost the system under test much of a core if it were done all the time."""
 
 
 class Run:
@@ -39,6 +42,7 @@ class Run:
                 start_new_session=True,
             )
         self._family: dict[int, psutil.Process] = {}
+        self._looked_s = 0.0
 
     @property
     def errors(self) -> str:
@@ -46,6 +50,7 @@ class Run:
 
     def look(self) -> int:
         """Remember the present descendants; return how many were ever seen."""
+        self._looked_s = time.monotonic()
         try:
             descendants = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
@@ -58,17 +63,21 @@ class Run:
         while text not in self.errors:
             assert self.process.poll() is None, self.errors
             assert time.monotonic() < deadline, self.errors
-            self.look()
-            time.sleep(0.1)
+            self._look_now_and_then()
+            time.sleep(_READ_S)
 
     def finish(self, limit_s: float) -> str:
         deadline = time.monotonic() + limit_s
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.errors
-            self.look()
-            time.sleep(0.1)
+            self._look_now_and_then()
+            time.sleep(_READ_S)
         assert self.process.stdout is not None
         return self.process.stdout.read()
+
+    def _look_now_and_then(self) -> None:
+        if time.monotonic() > self._looked_s + _LOOK_S:
+            self.look()
 
     def survivors(self) -> list[str]:
         # is_running is false for another process that has got the same id meanwhile.

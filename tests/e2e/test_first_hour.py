@@ -1,5 +1,9 @@
-"""What docs/first-hour.md says, typed in an empty home directory: four kinds of cameras, answers, and a restart."""
+"""What docs/first-hour.md says, typed in an empty home directory: four kinds of cameras, answers, and a restart.
 
+The restart is beside a Kafka that exists, with the other commands as an operator uses them: a system for both.
+"""
+
+import json
 import os
 import re
 import shlex
@@ -16,6 +20,7 @@ import pytest
 from PIL import Image
 
 from hermes_ray.client import HermesClient
+from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from hermes_ray.video.world import QuestionWriter
@@ -104,23 +109,27 @@ class Newcomer:
 
     def types(self, line: str) -> str:
         """Run a line, wait for its end, and return what it printed."""
-        words = shlex.split(line, comments=True)
-        if words[0] == "export":
+        if line.startswith("export "):
             self.environment["DOOR_PASSWORD"] = PASSWORD
             return ""
+        return self.runs(line).stdout
+
+    def runs(self, line: str) -> subprocess.CompletedProcess[str]:
+        """The same, of a program: with what it said on stderr."""
+        words = shlex.split(line, comments=True)
         if any(name in words for name in ("ask", "look", "streams")):
             words += ["--url", self.url]
         done = subprocess.run(
             words, cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=LIMIT_S
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
-        return done.stdout
+        return done
 
-    def starts(self, line: str) -> Run:
-        """Run a line that stays in the foreground until it is ended."""
+    def starts(self, line: str, *more: str) -> Run:
+        """Run a line, perhaps with more options, that stays in the foreground until it is ended."""
         words = shlex.split(line)
         assert words[0] == "hermes"
-        run = Run(self.home, *words[1:], env=self.environment, inherit=False)
+        run = Run(self.home, *words[1:], *more, env=self.environment, inherit=False)
         run.wait_for("ready after")
         return run
 
@@ -133,6 +142,14 @@ class Newcomer:
                 if all(seen.get(name, 0) >= count for name, count in at_least.items()):
                     return seen
                 assert time.monotonic() < end_s, (seen, run.errors)
+                time.sleep(0.1)
+
+    def wait_for_standing_question(self, name: str, stream: str) -> None:
+        """Until it is the only one."""
+        end_s = time.monotonic() + LIMIT_S
+        with HermesClient(self.url) as client:
+            while [(q.question.name, q.question.streams) for q in client.standing_questions()] != [(name, (stream,))]:
+                assert time.monotonic() < end_s
                 time.sleep(0.1)
 
 
@@ -148,19 +165,36 @@ def house(tmp_path: Path) -> Iterator[House]:
     found.close()
 
 
+@pytest.fixture
+def kafka() -> Iterator[str]:
+    """Address of a broker of the newcomer's own."""
+    with EmbeddedBroker() as broker:
+        yield broker.bootstrap_servers
+
+
 def _line(start: str) -> str:
     return next(line for line in LINES if line.startswith(start))
 
 
-def _end(run: Run) -> None:
+def _asking(cameras: str, question: str) -> str:
+    """The file of cameras with a standing question to one of them."""
+    asked = f"standing: [{{name: {question}, question: is there a red car in view, every_s: 5}}]"
+    text, changes = re.subn(r"(yard: \{.*)\}", rf"\1, {asked}}}", cameras)
+    assert changes == 1
+    return text
+
+
+def _end(run: Run, signum: signal.Signals) -> None:
     run.look()
-    run.process.send_signal(signal.SIGINT)
+    run.process.send_signal(signum)
     run.finish(LIMIT_S)
     assert run.process.returncode == 0, run.errors
     assert run.survivors() == []
 
 
-def test_the_page_leads_from_four_cameras_to_answers_and_a_restart_remembers(newcomer: Newcomer, house: House) -> None:
+def test_the_page_leads_from_four_cameras_to_answers_and_a_restart_remembers(
+    newcomer: Newcomer, house: House, kafka: str
+) -> None:
     began_s = time.monotonic()
     path = newcomer.home / "cameras.yaml"
     path.write_text(house.file())
@@ -184,18 +218,32 @@ def test_the_page_leads_from_four_cameras_to_answers_and_a_restart_remembers(new
         assert picture.size[0] > 100
     assert time.monotonic() - began_s < 300, "the page promises answers within five minutes"
     before = newcomer.frames(run)
-    _end(run)
+    _end(run, signal.SIGINT)
 
     # The broker that had the records is gone, and the offsets of the new one begin at 0 again: what the snapshots say
     # of the old ones must not count. `pictures` is over once more, and every frame of it is seen again.
-    path.write_text("\n".join(line for line in house.file().splitlines() if "film:" not in line))
-    run = newcomer.starts(_line("hermes up"))
+    without_film = "\n".join(line for line in house.file().splitlines() if "film:" not in line)
+    path.write_text(_asking(without_film, "red-car"))
+    run = newcomer.starts(_line("hermes up"), "--bootstrap", kafka, "--json")
+    ready = json.loads(run.process.stdout.readline())
+    assert (ready["event"], ready["url"]) == ("ready", newcomer.url)
     live = {name: before[name] + 1 for name in ("front-door", "yard")}
     after = newcomer.frames(run, film=FRAMES, pictures=2 * FRAMES, **live)
     assert after["film"] == before["film"] == FRAMES
     assert after["pictures"] == 2 * FRAMES
     film = _line("hermes ask film")
-    assert newcomer.types(film).strip() == answers[film], "what was seen before the restart"
+    remembered = newcomer.runs(film)
+    assert remembered.stdout.strip() == answers[film], "what was seen before the restart"
+    assert "first token after" in remembered.stderr
+
+    published = newcomer.types(f"hermes publish sim://5 --stream lobby --bootstrap {kafka} --seconds 6 --fast --json")
+    assert json.loads(published)["frames"] == 30
+    newcomer.frames(run, lobby=1)
+    newcomer.wait_for_standing_question("yard.red-car", "yard")
+    path.write_text(_asking(without_film, "red-thing"))
+    newcomer.wait_for_standing_question("yard.red-thing", "yard")
+    assert newcomer.types("hermes ask lobby 'what happened ?' --max-tokens 4")
     newcomer.types(_line("hermes streams forget"))
-    assert newcomer.frames(run).keys() == {"front-door", "yard", "pictures"}
-    _end(run)
+    listed = json.loads(newcomer.types("hermes streams --json"))
+    assert [stream["id"] for stream in listed["streams"]] == ["front-door", "lobby", "pictures", "yard"]
+    _end(run, signal.SIGTERM)

@@ -4,130 +4,44 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import httpx
-import numpy as np
 import psutil
 import pytest
-from ray import serve
 
-from hermes_ray.api import server
-from hermes_ray.api.app import build
-from hermes_ray.api.keys.key_file import KeyFile, new_key, read_keys, write_keys
+from hermes_ray.api.keys.key_file import read_keys, write_keys
 from hermes_ray.api.keys.scopes import Scope
 from hermes_ray.client import HermesClient
-from hermes_ray.config import (
-    AccessSettings,
-    ApiSettings,
-    ClusterSettings,
-    EngineSettings,
-    KafkaSettings,
-    LimitSettings,
-    MemorySettings,
-    ModelSettings,
-    Settings,
-)
 from hermes_ray.errors import Unauthorized, UnknownStream
-from hermes_ray.transport.embedded import EmbeddedBroker
-from hermes_ray.transport.message import FrameMessage
-from hermes_ray.transport.producer import FrameProducer
-from hermes_ray.transport.topics import ensure_topics
-from hermes_ray.video.codec import encode_jpeg
+from tests.integration.api.conftest import AHEAD, STREAMS, WITHOUT_KEYS, System, make_key, until
 from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
-STREAMS = ("front-door", "back-door")
 QUERY = "/v1/streams/front-door/query"
-BODY_TIMEOUT_S = 2.0
-AHEAD = 4
 
 
 @pytest.fixture(scope="module")
-def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "keys.json"
-    write_keys(path, KeyFile())
-    return path
-
-
-def make_key(path: Path, *scopes: Scope, streams: tuple[str, ...] = ("*",)) -> str:
-    key, secret = new_key("test", scopes, streams, datetime.now(UTC), None)
-    write_keys(path, KeyFile(keys=(*read_keys(path).keys, key)))
-    return secret
+def secret(system: System) -> str:
+    return system.secret
 
 
 @pytest.fixture(scope="module")
-def settings(ray_cluster: None, broker: EmbeddedBroker, keys_file: Path) -> Settings:
-    unique = uuid4().hex[:8]
-    return Settings(
-        model=ModelSettings(name="hermes-tiny-random"),
-        memory=MemorySettings(budget_tokens=256, slots=2),
-        engine=EngineSettings(
-            max_questions=2, max_questions_waiting=2, max_questions_ahead=AHEAD, max_questions_ahead_per_stream=AHEAD
-        ),
-        kafka=KafkaSettings(
-            bootstrap_servers=broker.bootstrap_servers,
-            frames_topic=f"frames-{unique}",
-            dead_letters_topic=f"dead-letters-{unique}",
-            frames_partitions=2,
-            group_id=f"group-{unique}",
-        ),
-        cluster=ClusterSettings(
-            namespace=f"hermes-{unique}",
-            memory_workers=1,
-            memory_worker_cpus=0.5,
-            torch_threads=1,
-            ingest_worker_cpus=0.2,
-        ),
-        # On the network, as in a pod: with keys it may be.
-        api=ApiSettings(
-            host="0.0.0.0",
-            port=0,
-            body_timeout_s=BODY_TIMEOUT_S,
-            access=AccessSettings(keys_file=keys_file),
-            limits=LimitSettings(questions_ahead=AHEAD),
-        ),
-    )
-
-
-@pytest.fixture(scope="module")
-def secret(keys_file: Path) -> str:
-    return make_key(keys_file, *Scope)
-
-
-@pytest.fixture(scope="module")
-def url(settings: Settings, secret: str) -> Iterator[str]:
-    ensure_topics(settings.kafka)
-    try:
-        handle = server.start(settings, ready_timeout_s=LIMIT_S)
-        with FrameProducer(settings.kafka) as producer:
-            picture = encode_jpeg(np.full((64, 64, 3), 128, np.uint8))
-            for stream in STREAMS:
-                producer.send(FrameMessage(stream, picture, "image/jpeg", round(time.time() * 1000)))
-            producer.flush()
-        with HermesClient(handle.url, secret) as client:
-            until(lambda: len(client.streams()) == len(STREAMS))
-        yield handle.url
-    finally:
-        server.stop(settings)
+def url(system: System) -> str:
+    """The running service, with keys."""
+    system.deploy(system.settings.api)
+    until(lambda: httpx.get(f"{system.url}/v1/streams", timeout=LIMIT_S).status_code == 401)
+    return system.url
 
 
 @pytest.fixture
 def http(url: str, secret: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=60, headers={"Authorization": f"Bearer {secret}"}) as client:
         yield client
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_new_key_counts_and_a_revoked_one_does_not_without_a_restart(url: str, secret: str, keys_file: Path):
@@ -220,12 +134,11 @@ def test_a_conversation_is_of_its_key_on_the_worker_too(http: httpx.Client, url:
     assert theirs == second
 
 
-def test_without_keys_serve_s_proxy_tells_who_is_on_another_machine(url: str, settings: Settings):
+def test_without_keys_serve_s_proxy_tells_who_is_on_another_machine(system: System):
     """As under a Serve configuration, which opens the port whatever our settings say. It changes the API: the last."""
-    keyless = settings.api.model_copy(update={"access": AccessSettings()})
-    serve.run(build(settings.model_copy(update={"api": keyless}).model_dump()), name=server.APPLICATION)
-    until(lambda: httpx.get(f"{url}/v1/streams", timeout=LIMIT_S).status_code == 200)
-    port = urlsplit(url).port
+    system.deploy(WITHOUT_KEYS)
+    until(lambda: httpx.get(f"{system.url}/v1/streams", timeout=LIMIT_S).status_code == 200)
+    port = urlsplit(system.url).port
     own = [
         address.address
         for addresses in psutil.net_if_addrs().values()
@@ -236,4 +149,4 @@ def test_without_keys_serve_s_proxy_tells_who_is_on_another_machine(url: str, se
         # Packets to an own address come from that address.
         refused = httpx.get(f"http://{address}:{port}/v1/streams", headers={"Host": "localhost"}, timeout=LIMIT_S)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert json.loads(httpx.get(f"{url}/healthz", timeout=LIMIT_S).text) == {"status": "ok"}
+    assert json.loads(httpx.get(f"{system.url}/healthz", timeout=LIMIT_S).text) == {"status": "ok"}

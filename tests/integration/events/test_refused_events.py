@@ -28,8 +28,8 @@ IN_A_PICTURE = b"hIHBpY3R1cmUgb2YgbWFueSBieXRl"
 """Some of it in base64."""
 
 
-@pytest.fixture
-def relay() -> Iterator[RefusingRelay]:
+@pytest.fixture(scope="module")
+def front() -> Iterator[RefusingRelay]:
     relay = RefusingRelay()
     with EmbeddedBroker(advertised=relay.address) as broker:
         relay.forward_to(broker.bootstrap_servers)
@@ -38,8 +38,16 @@ def relay() -> Iterator[RefusingRelay]:
 
 
 @pytest.fixture
-def settings(relay: RefusingRelay) -> KafkaSettings:
-    settings = KafkaSettings(bootstrap_servers=relay.address, request_timeout_s=5.0)
+def relay(front: RefusingRelay) -> RefusingRelay:
+    """It has refused nothing yet."""
+    front.refuse_nothing()
+    front.refused = 0
+    return front
+
+
+@pytest.fixture
+def settings(relay: RefusingRelay, kafka_settings: KafkaSettings) -> KafkaSettings:
+    settings = kafka_settings.model_copy(update={"bootstrap_servers": relay.address})
     ensure_topics(settings)
     return settings
 

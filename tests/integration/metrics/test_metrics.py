@@ -225,7 +225,7 @@ def scrapes(client: httpx.Client) -> bool:
 
 @pytest.fixture(scope="module")
 def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> Missing:
-    """Cameras, damaged pictures, questions, and some that are refused, until every panel shows something.
+    """Cameras, damaged pictures, questions, and some that are refused, until every panel has shown something.
 
     Returns:
         Of the panels that never did, title and query: those without data, and those that were zero all the time.
@@ -234,8 +234,11 @@ def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> Mi
     scenes = cycle([encode_jpeg(halves), encode_jpeg(halves[:, ::-1])])
     quiet = next(scenes)
     deadline_s = time.monotonic() + LIMIT_S
+    awaited = queries()
     with FrameProducer(settings.kafka) as producer:
-        while any(missing := of_panels(prometheus)) and time.monotonic() < deadline_s:
+        while (awaited := [query for query in awaited if not has_shown(prometheus, *query)]) and (
+            time.monotonic() < deadline_s
+        ):
             now_ms = time.time_ns() // 1_000_000
             scene = next(scenes)
             for stream in STREAMS:
@@ -246,21 +249,28 @@ def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> Mi
             ask(http, "What is there?")
             ask(http, "word " * 500)
             ask(http, "What is there?", stream="never-seen")
-            time.sleep(0.1)
-    return missing
+            time.sleep(SCRAPE_INTERVAL_S / 2)
+    with_data = [query for query in awaited if numbers(prometheus, query[1])]
+    return [query for query in awaited if query not in with_data], with_data
 
 
-def of_panels(prometheus: httpx.Client) -> Missing:
-    empty, zero = [], []
-    for panel in panels():
-        for target in panel["targets"]:
-            expr = re.sub(r"\$\w+", lambda match: VARIABLES[match.group()], target["expr"])
-            values = query(prometheus, f"max_over_time(({expr})[30s:1s])")
-            if not any(number >= 0 for number in values):  # NaN is no data either
-                empty.append((panel["title"], expr))
-            elif max(values) <= 0 and not may_be_zero(panel["title"], expr):
-                zero.append((panel["title"], expr))
-    return empty, zero
+def queries() -> list[tuple[str, str]]:
+    """Of every panel: its title and what it asks."""
+    return [
+        (panel["title"], re.sub(r"\$\w+", lambda match: VARIABLES[match.group()], target["expr"]))
+        for panel in panels()
+        for target in panel["targets"]
+    ]
+
+
+def numbers(prometheus: httpx.Client, expr: str) -> list[float]:
+    """The most of every series of late. NaN is no data either."""
+    return [number for number in query(prometheus, f"max_over_time(({expr})[30s:1s])") if number >= 0]
+
+
+def has_shown(prometheus: httpx.Client, title: str, expr: str) -> bool:
+    found = numbers(prometheus, expr)
+    return bool(found) and (max(found) > 0 or may_be_zero(title, expr))
 
 
 def may_be_zero(title: str, expr: str) -> bool:

@@ -23,15 +23,20 @@ from tests.patience import LIMIT_S
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def settings_for_kcat(kafka_settings):
+@pytest.fixture(scope="module")
+def relay():
     relay = HandshakeRelay()
     with EmbeddedBroker(advertised=relay.address) as broker:
         relay.forward_to(broker.bootstrap_servers)
-        settings = kafka_settings.model_copy(update={"bootstrap_servers": relay.address})
-        ensure_topics(settings)
-        yield settings
+        yield relay
     relay.close()
+
+
+@pytest.fixture
+def settings_for_kcat(relay, kafka_settings):
+    settings = kafka_settings.model_copy(update={"bootstrap_servers": relay.address})
+    ensure_topics(settings)
+    return settings
 
 
 def kcat(settings, *arguments):

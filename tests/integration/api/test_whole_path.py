@@ -3,116 +3,49 @@
 import asyncio
 import io
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import numpy as np
 import openai
 import pytest
 from kafka import KafkaConsumer, TopicPartition
-from numpy.typing import NDArray
 from PIL import Image
 
-from hermes_ray.api import server
 from hermes_ray.client import HermesClient
-from hermes_ray.config import (
-    ApiSettings,
-    ClusterSettings,
-    EngineSettings,
-    KafkaSettings,
-    MemorySettings,
-    ModelSettings,
-    Settings,
-)
+from hermes_ray.config import Settings
 from hermes_ray.errors import UnknownStream
-from hermes_ray.transport.embedded import EmbeddedBroker
-from hermes_ray.transport.message import FrameMessage
-from hermes_ray.transport.producer import FrameProducer
-from hermes_ray.transport.topics import ensure_topics
-from hermes_ray.video.codec import encode_jpeg
+from tests.integration.api.conftest import (
+    BODY_LIMIT,
+    DAMAGED_STREAM,
+    FIRST_TS_MS,
+    FRAME_INTERVAL_MS,
+    FRAMES,
+    STREAMS,
+    WITHOUT_KEYS,
+    System,
+    published_pictures,
+    until,
+)
 from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
-STREAMS = [f"cam-{n}" for n in range(4)]
-FRAMES = 4
-FIRST_TS_MS = 1_767_323_045_000
-FRAME_INTERVAL_MS = 500
-DAMAGED_STREAM = STREAMS[0]
-BODY_LIMIT = 16 * 1024
-
 
 @pytest.fixture(scope="module")
-def settings(ray_cluster: None, broker: EmbeddedBroker) -> Settings:
-    unique = uuid4().hex[:8]
-    return Settings(
-        # Random weights talk until they are stopped, which full workers and abandoned answers need.
-        model=ModelSettings(name="hermes-tiny-random"),
-        memory=MemorySettings(budget_tokens=512, slots=4),
-        engine=EngineSettings(max_questions=2, max_questions_waiting=1, max_answer_tokens=4096),
-        kafka=KafkaSettings(
-            bootstrap_servers=broker.bootstrap_servers,
-            frames_topic=f"frames-{unique}",
-            dead_letters_topic=f"dead-letters-{unique}",
-            frames_partitions=4,
-            group_id=f"group-{unique}",
-        ),
-        cluster=ClusterSettings(
-            namespace=f"hermes-{unique}", memory_workers=2, memory_worker_cpus=0.5, ingest_worker_cpus=0.2
-        ),
-        api=ApiSettings(port=0, max_body_bytes=BODY_LIMIT),
-    )
-
-
-@pytest.fixture(scope="module")
-def url(settings: Settings) -> Iterator[str]:
-    """The running service, with all frames of all streams published and applied."""
-    ensure_topics(settings.kafka)
-    try:
-        handle = server.start(settings, ready_timeout_s=LIMIT_S)
-        publish(settings)
-        with HermesClient(handle.url) as client:
-            until(lambda: all_applied(client))
-        yield handle.url
-    finally:
-        server.stop(settings)
+def url(system: System) -> str:
+    """The running service, without keys, with all frames of all streams applied."""
+    system.deploy(WITHOUT_KEYS)
+    until(lambda: httpx.get(f"{system.url}/v1/streams", timeout=LIMIT_S).status_code == 200)
+    return system.url
 
 
 @pytest.fixture
 def http(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=60) as client:
         yield client
-
-
-def published_pictures() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (FRAMES, 64, 64, 3), np.uint8)
-
-
-def publish(settings: Settings) -> None:
-    with FrameProducer(settings.kafka) as producer:
-        for n, picture in enumerate(published_pictures()):
-            for stream in STREAMS:
-                ts_ms = FIRST_TS_MS + n * FRAME_INTERVAL_MS
-                producer.send(FrameMessage(stream, encode_jpeg(picture), "image/jpeg", ts_ms))
-            if n == 0:
-                damaged = encode_jpeg(picture)[:100]
-                producer.send(FrameMessage(DAMAGED_STREAM, damaged, "image/jpeg", FIRST_TS_MS + 1))
-        producer.flush()
-
-
-def all_applied(client: HermesClient) -> bool:
-    return {stream.id: stream.frames_seen for stream in client.streams()} == dict.fromkeys(STREAMS, FRAMES)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def heard(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:

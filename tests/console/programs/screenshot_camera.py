@@ -1,4 +1,4 @@
-"""Makes the documentation's picture of one camera: ``python -m tests.console.screenshot_camera TARGET.png``."""
+"""Makes the documentation's picture of one camera: ``python -m tests.console.programs.screenshot_camera FILE.png``."""
 
 import asyncio
 import itertools
@@ -13,8 +13,9 @@ from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from hermes_ray.video.world import Traffic
-from tests.console.conftest import FLAGS, program, shown, sound_page
-from tests.console.footage import FPS, remembering
+from tests.console.conftest import FLAGS, program, shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.footage import FPS, remembering
 from tests.unit.api.conftest import app_of, on_socket
 
 STREAM = "crossing-north"
@@ -37,9 +38,12 @@ def remember(engine: StreamEngine) -> None:
 async def take(url: str, target: Path) -> None:
     """Ask, and take it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        started = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        browser = Browser(started)
         window = {"width": 1280, "height": 812}
-        async with sound_page(browser, url, viewport=window, color_scheme="light", device_scale_factor=1.5) as page:
+        async with sound_page(
+            Browser(browser), url, viewport=window, color_scheme="light", device_scale_factor=1.5
+        ) as page:
             await shown(page, f"#/camera/{STREAM}")
             await page.get_by_role("textbox").fill(QUESTION)
             await page.keyboard.press("Enter")
@@ -51,7 +55,7 @@ async def take(url: str, target: Path) -> None:
                 ".every((image) => image.naturalWidth > 0)"
             )
             await page.screenshot(path=target)
-        await browser.close()
+        await started.close()
 
 
 def main() -> None:

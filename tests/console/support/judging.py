@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
-_AXE = Path(__file__).parents[1] / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
+_AXE = Path(__file__).parents[2] / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 async def serious_findings(page: Page) -> list[str]:

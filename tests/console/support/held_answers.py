@@ -9,7 +9,7 @@ from hermes_ray.config import AccessSettings, ApiSettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import Answer, AnswerToken, FramePicture, Question
 from hermes_ray.errors import HermesError
-from tests.console.staged import StagedBackend
+from tests.console.support.staged import StagedBackend
 from tests.unit.api.conftest import app_of, on_socket
 
 
@@ -58,11 +58,11 @@ class HeldAnswers(StagedBackend):
 
 
 @contextmanager
-def serving(engine: StreamEngine) -> Iterator[tuple[HeldAnswers, str]]:
-    """The API over an engine through such a backend: the backend, and the URL."""
+def serving(engine: StreamEngine, port: int = 0) -> Iterator[tuple[HeldAnswers, str]]:
+    """The API over an engine through such a backend, on a port: the backend, and the URL."""
     backend = HeldAnswers(engine)
     settings = Settings(api=ApiSettings(access=AccessSettings(audit="off")))
-    with on_socket(app_of(backend, settings)) as url:
+    with on_socket(app_of(backend, settings), port) as url:
         try:
             yield backend, url
         finally:

@@ -93,8 +93,8 @@ class Kept:
 
 
 @contextmanager
-def keeping(engine: StreamEngine, place: Path, **access: object) -> Iterator[Kept]:
-    """The API over an engine, no events yet, and one standing question of the settings."""
+def keeping(engine: StreamEngine, place: Path, port: int = 0, **access: object) -> Iterator[Kept]:
+    """The API over an engine on a port, no events yet, and one standing question of the settings."""
     settings = load(
         overrides={
             "standing": {"questions": [FIXED]},
@@ -105,5 +105,5 @@ def keeping(engine: StreamEngine, place: Path, **access: object) -> Iterator[Kep
     with EventDatabase(f"sqlite:///{file}", settings.events) as database:
         database.prepare()
         kept = Kept(file, database, StandingBackend(engine, place / "store", settings))
-        with on_socket(create_app(kept.open, settings)) as kept.url:
+        with on_socket(create_app(kept.open, settings), port) as kept.url:
             yield kept

@@ -1,4 +1,4 @@
-"""Measures how smoothly the grid of cameras scrolls: ``python -m tests.console.scrolling [CAMERAS]``.
+"""Measures how smoothly the grid of cameras scrolls: ``python -m tests.console.programs.scrolling [CAMERAS]``.
 
 Four seconds of scrolling by 25 pixels a frame, three times. What a frame costs is the page's own account (Chromium's
 ``Performance.getMetrics``); how many there were depends on whatever else the machine does, which an empty page shows.
@@ -12,7 +12,8 @@ from playwright.async_api import CDPSession, Page, async_playwright
 
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, Settings
-from tests.console.conftest import FLAGS, program, shown, sound_page
+from tests.console.conftest import FLAGS, program, shown
+from tests.console.support.browser import Browser, sound_page
 from tests.console.test_many_cameras import CAMERAS, remembering_many
 from tests.unit.api.conftest import app_of, on_socket
 
@@ -57,7 +58,8 @@ async def report(page: Page, session: CDPSession, what: str) -> None:
 
 async def measure(url: str) -> None:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        started = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        browser = Browser(started)
         async with sound_page(browser, url, viewport={"width": 1280, "height": 800}) as page:
             await shown(page, "")
             session = await page.context.new_cdp_session(page)
@@ -66,7 +68,7 @@ async def measure(url: str) -> None:
                 await report(page, session, "the cameras")
             await page.evaluate(EMPTY)
             await report(page, session, "an empty page of that height")
-        await browser.close()
+        await started.close()
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The way to an API, as a process of its own: killed or frozen, it is to a browser what a killed or frozen API is.
 
-``python -m tests.console.relay PORT TARGET_PORT``. A process with an engine would take many seconds to start.
+``python -m tests.console.support.relay PORT TARGET_PORT``. A process with an engine would take many seconds to start.
 """
 
 import asyncio

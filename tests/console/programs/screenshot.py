@@ -1,4 +1,7 @@
-"""Makes the documentation's picture of the console: ``python -m tests.console.screenshot docs/images/console.png``."""
+"""Makes the documentation's picture of the console.
+
+``python -m tests.console.programs.screenshot docs/images/console.png``
+"""
 
 import asyncio
 import random
@@ -20,9 +23,10 @@ from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.event import Event, EventKind
-from tests.console.conftest import FLAGS, program, shown, sound_page
-from tests.console.footage import film, remembering
-from tests.console.staged import StagedBackend
+from tests.console.conftest import FLAGS, program, shown
+from tests.console.support.browser import Browser, sound_page
+from tests.console.support.footage import film, remembering
+from tests.console.support.staged import StagedBackend
 from tests.unit.api.conftest import on_socket
 from tests.unit.events.conftest import line, match, store
 
@@ -96,16 +100,19 @@ def keeping(backend: StagedBackend, settings: Settings) -> Iterator[FastAPI]:
 async def take(url: str, target: Path) -> None:
     """Take it, as a wide window shows it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        started = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        browser = Browser(started)
         window = {"width": 1280, "height": 972}
-        async with sound_page(browser, url, viewport=window, color_scheme="dark", device_scale_factor=1.5) as page:
+        async with sound_page(
+            Browser(browser), url, viewport=window, color_scheme="dark", device_scale_factor=1.5
+        ) as page:
             await shown(page, "")
             await page.wait_for_function(
                 "() => [...document.querySelectorAll('a.camera img')].every((image) => image.naturalWidth > 0)"
             )
             await expect(page.locator(".newest-event[href]")).to_have_count(len(FOUND) + len(JOURNALS))
             await page.screenshot(path=target)
-        await browser.close()
+        await started.close()
 
 
 def main() -> None:

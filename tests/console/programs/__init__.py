@@ -1,0 +1,1 @@
+"""Run by hand: they make the documentation's pictures, and measure."""
