@@ -13,31 +13,28 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 _PARTS = "unit"
-_SHARING = ("console", "deploy")
+_SHARING = ("console", "deploy", "integration/cluster/two_workers")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
-    "integration/cluster/test_moves.py": 260,
     "chaos/test_broker_outage.py": 150,
     "e2e/test_demo.py": 140,
     "deploy": 130,
+    "integration/cluster/two_workers": 125,
     "console": 110,
     "chaos/test_node_dies.py": 110,
     "chaos/test_processes_die.py": 100,
     "e2e/test_first_hour.py": 100,
     "e2e/test_bench_recovery.py": 90,
-    "integration/cluster/test_clocks_and_reset.py": 85,
     "chaos/test_hand_over.py": 80,
     "integration/api/test_api.py": 75,
     "chaos/test_more_streams_than_slots.py": 70,
-    "integration/cluster/test_cluster.py": 65,
     "e2e/test_bench_serving.py": 60,
     "integration/metrics/test_metrics.py": 60,
+    "integration/cluster/test_moves.py": 80,
     "integration/cluster/test_requests_that_end_workers.py": 55,
-    "integration/ingest/test_falling_behind.py": 50,
     "integration/api/test_keys.py": 50,
     "integration/ingest/test_partition_growth.py": 45,
-    "integration/ingest/test_ingest_partitions.py": 45,
     "chaos/test_malformed_messages.py": 40,
     "e2e/test_up.py": 35,
     "chaos/test_router_dies.py": 25,
@@ -86,5 +83,5 @@ class SystemsBesideParts(LoadScopeScheduling):
 
 def _unit(path: Path) -> str:
     """What a test file is given out with: itself, or its whole folder."""
-    folder = path.parts[0]
-    return folder if folder in _SHARING else path.as_posix()
+    folders = (parent.as_posix() for parent in path.parents)
+    return next((folder for folder in folders if folder in _SHARING), path.as_posix())
