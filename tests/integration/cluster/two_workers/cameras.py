@@ -1,6 +1,6 @@
 """Four cameras, of which the system is shown some frames at its beginning: pictures of two, segments of the others."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
@@ -52,14 +52,14 @@ async def first_applied(client: ClusterClient) -> Mapping[str, StreamStatus]:
     return _of_cameras(await seen(client, are_there))
 
 
-async def all_reached(client: ClusterClient, as_of_ms: int) -> Mapping[str, StreamStatus]:
-    """The cameras, once the newest frame of each is of that moment."""
+async def reached(client: ClusterClient, as_of_ms: int, cameras: Collection[str]) -> Mapping[str, StreamStatus]:
+    """These cameras, once the newest frame of each is of that moment."""
 
     def have(streams: Streams) -> bool:
-        cameras = _of_cameras(streams).values()
-        return len(cameras) == len(CAMERAS) and all(status.memory.as_of_ms == as_of_ms for status in cameras)
+        return all(name in streams and streams[name].memory.as_of_ms == as_of_ms for name in cameras)
 
-    return _of_cameras(await seen(client, have))
+    streams = await seen(client, have)
+    return {name: streams[name] for name in cameras}
 
 
 def _messages(stream_id: str, seed: int, start_ms: int) -> list[FrameMessage]:
