@@ -68,7 +68,7 @@ class TwoWorkers:
         sent = []
         for number in range(frames):
             message = FrameMessage(stream, PICTURE, "image/jpeg", start_ms + STEP_MS * number)
-            what = (message.payload, stream.encode(), message.to_headers(), partition)
+            what = (message.payload, stream.encode(), message.to_headers(), partition, message.ts_ms)
             sent.append(self._producer.send(self.settings.kafka.frames_topic, *what))
         self._ends[partition] = max(delivery.get(LIMIT_S).offset for delivery in sent) + 1
         return start_ms + STEP_MS * (frames - 1)
