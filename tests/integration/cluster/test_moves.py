@@ -53,6 +53,7 @@ async def test_an_only_worker_whose_streams_have_nowhere_to_go_keeps_them_and_sa
         await system.hermes("drain", "--here", "--timeout", "2")
     assert spread(await system.applied()) == {"memory-0": 6}
     assert set(await system.answers()) == set(STREAMS)
+    await system.actor("coordinator").drain.remote("memory-0", False)
 
 
 async def test_streams_go_where_there_is_room_with_their_memories_and_the_questions_that_wait_for_a_frame(
