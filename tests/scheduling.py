@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 _PARTS = "unit"
-_SHARING = ("console", "deploy", "integration/api")
+_SHARING = ("console", "deploy", "integration/api", "integration/cluster/two_workers")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
@@ -32,7 +32,6 @@ _SECONDS = {
     "e2e/test_bench_serving.py": 55,
     "integration/metrics/test_metrics.py": 55,
     "integration/cluster/test_requests_that_end_workers.py": 55,
-    "integration/ingest/test_falling_behind.py": 50,
     "integration/api/test_keys.py": 50,
     "integration/ingest/test_ingest_partitions.py": 45,
     "chaos/test_one_worker.py": 40,

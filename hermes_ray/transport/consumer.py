@@ -76,6 +76,7 @@ class PartitionConsumer:
         with translated("connecting a consumer", settings):
             # Any: the type stubs that checkers bring along describe kafka-python 2.
             self._kafka: Any = KafkaConsumer(**options)
+        self._topics: Any = self._kafka._client.cluster
 
     def __enter__(self) -> Self:
         return self
@@ -190,9 +191,8 @@ class PartitionConsumer:
             BrokerUnavailable: no answer in time.
         """
         with translated("listing partitions", self._settings):
-            if topic not in self._kafka.topics():
-                return []
-            return sorted(self._kafka.partitions_for_topic(topic))
+            self._look_at_topics()
+            return sorted(self._topics.partitions_for_topic(topic) or ())
 
     def identity_of(self, topic: str) -> str:
         """Tells a topic from another of the same name, such as one that was deleted and created again.
@@ -203,14 +203,19 @@ class PartitionConsumer:
             BrokerUnavailable: no answer in time.
         """
         with translated("reading a topic's id", self._settings):
-            self._kafka.topics()
-            cluster = self._kafka._client.cluster
-            identity = cluster.topic_id(topic)
-        return f"{cluster.cluster_id}/{topic}" if identity is None else str(identity)
+            self._look_at_topics()
+            identity = self._topics.topic_id(topic)
+        return f"{self._topics.cluster_id}/{topic}" if identity is None else str(identity)
 
     def close(self) -> None:
         """Stop reading and drop connections, within about two seconds. Commits nothing. Safe to repeat."""
         self._kafka.close(autocommit=False, timeout_ms=round(_CLOSE_LIMIT_S * 1000))
+
+    def _look_at_topics(self) -> None:
+        # As KafkaConsumer.topics(), which waits for ever. An update that is under way may be older than this question.
+        self._topics.need_all_topic_metadata = True
+        for _ in range(2 if self._topics.metadata_refresh_in_progress else 1):
+            self._kafka._net.run(self._kafka._manager.wait_for, self._topics.request_update(), self._timeout_ms)
 
     def _fetch(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
         try:

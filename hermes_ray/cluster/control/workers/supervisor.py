@@ -91,6 +91,7 @@ class Supervisor:
         self._heard: dict[str, WorkerHealth] = {}  # the newest answer, also of those that are away now
         self._memory: dict[str, WorkerHealth] = {}
         self._ingest: dict[str, IngestHealth] = {}
+        self._reading: dict[str, frozenset[int]] = {}  # as last heard, also of those that are away now
         self._brought_up = False
         self._admits = True
         self._holds_admissions = False
@@ -234,10 +235,9 @@ class Supervisor:
         Should it be alive and read on: what it sends again is passed over, and what it commits is safe too.
         """
         partitions = frozenset[int]().union(*(health.partitions for health in self._ingest.values()))
-        current = {name: health.assignment.partitions for name, health in self._ingest.items()}
         lives = {name: self._membership.life(name) for name in self._plan.ingest_workers}
         readers = [name for name, life in lives.items() if life.state is not WorkerState.GONE]
-        wanted = assign_partitions(partitions, readers, current)
+        wanted = assign_partitions(partitions, readers, self._reading)
         for name, health in self._ingest.items():
             if partitions and name in wanted and wanted[name] != health.assignment.partitions:
                 assignment = Assignment(self._clock.next(), wanted[name])
@@ -316,5 +316,6 @@ class Supervisor:
             self.board.silent(name)
         else:
             self._ingest[name] = health
+            self._reading[name] = health.assignment.partitions
             self.ends.heard_ingest(name, health)
             self.board.heard(name, health)
