@@ -13,7 +13,7 @@ from hermes_ray.events import newest, words
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents
 from hermes_ray.events.places import Places
-from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, IDENTITY, STREAMS, THUMBNAILS
+from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, FAREWELLS, IDENTITY, STREAMS, THUMBNAILS
 from hermes_ray.transport.event import Event, EventEvidence, EventKind
 
 _COLUMNS = (
@@ -55,6 +55,7 @@ class EventReader:
         query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS)
         if behind is not None:
             query = query.where(sa.tuple_(EVENTS.c.captured_ms, EVENTS.c.sequence) < sa.tuple_(*behind))
+        query = query.where(EVENTS.c.sequence.not_in(sa.select(FAREWELLS.c.event)))
         query = query.order_by(EVENTS.c.captured_ms.desc(), EVENTS.c.sequence.desc()).limit(limit + 1)
         with self._database.reading() as connection:
             rows = connection.execute(query.where(*self._conditions(connection, wanted))).all()

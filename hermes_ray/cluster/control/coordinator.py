@@ -104,7 +104,13 @@ class Coordinator:
             self._directory, self._mover.moves, self._tell_to_take_over, partial(topic_ends, settings.kafka)
         )
         self._confirmations = Confirmations(self._directory, self._tell_to_own)
-        self._known = KnownStreams(self._directory, self._stored, self._place, self._ask_retentions)
+        self._known = KnownStreams(
+            self._directory,
+            self._stored,
+            self._place,
+            self._ask_retentions,
+            lambda stream_id, epoch: self._events.end_matches(stream_id, epoch),
+        )
         self._carry_through = CarriedThrough()
         self._succession = Succession(
             settings, cluster, self._supervisor, self._directory, clock, self._known, self._carry_through.end
@@ -113,7 +119,7 @@ class Coordinator:
             settings,
             lambda: self._succession.phase,
             notes=self._stored.owed_erasures,
-            was_erased=self._stored.was_erased,
+            erased_under=self._stored.erased_under,
         )
         # Before every worker was asked what it holds, no stream may be placed or called unknown.
         self._heard_all = asyncio.Event()
@@ -321,11 +327,11 @@ class Coordinator:
             try:
                 erasure = await self._eraser.erase(stream_id)
             except UnknownStream:
-                if not await self._events.erase(stream_id):
+                if not await self._events.erase(stream_id, self._directory.ended(stream_id)):
                     raise
                 return Erasure()
             try:  # after the memory, which publishes nothing more
-                await self._events.erase(stream_id)
+                await self._events.erase(stream_id, self._directory.forgotten(stream_id))
             except EventsUnavailable as error:
                 log.warning("events of an erased stream are left", stream_id=stream_id, error=str(error))
                 where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"

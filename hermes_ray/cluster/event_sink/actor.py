@@ -56,11 +56,17 @@ class EventSink:
             return EventHealth((self._refusal,))
         return EventHealth(self._keeper.trouble, self._keeper.stats)
 
-    async def erase(self, stream_id: str, log_id: str, ends: Mapping[int, int]) -> int:
+    async def erase(self, stream_id: str, log_id: str, ends: Mapping[int, int], epoch: int) -> int:
         """Delete a stream's events for good; see :meth:`EventKeeper.erase`."""
         if self._keeper is None:
             raise EventsUnavailable(self._refusal)
-        return await self._keeper.erase(stream_id, log_id, ends)
+        return await self._keeper.erase(stream_id, log_id, ends, epoch)
+
+    async def end_matches(self, stream_id: str, epoch: int) -> int:
+        """A stream is no more, and its events stay; see :meth:`EventKeeper.end_matches`."""
+        if self._keeper is None:
+            raise EventsUnavailable(self._refusal)
+        return await self._keeper.end_matches(stream_id, epoch)
 
     async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         """See :class:`~hermes_ray.events.contract.Events`, as all below."""

@@ -108,7 +108,11 @@ class StreamMemoryActor:
         self._draining = False
         self._leaving: asyncio.Task[None] | None = None
         self._events = EventOutbox(
-            settings.kafka, self._keeper, self._meters.standing, may_publish=lambda: self._fence.owns_streams
+            settings.kafka,
+            self._keeper,
+            self._meters.standing,
+            may_publish=lambda: self._fence.owns_streams,
+            epochs=lambda: self._fence.streams,
         )
         watched = WatchedFrames(self._rules, self._meters.standing, settings.kafka.max_record_bytes)
         self._withdrawals = Withdrawals(

@@ -323,6 +323,27 @@ async def test_an_erased_event_is_not_delivered(database, writer, receiver, secr
     assert 9 in receiver.frames
 
 
+async def test_once_a_stream_is_erased_a_target_is_told_no_more_than_that_its_match_is_over(
+    database, writer, receiver, secret_file
+):
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+        receiver.may_answer.clear()
+        store(writer, match(1), match(2))
+        events.announce()
+        await until(lambda: len(receiver.requests) == 1)
+        writer.erase("gate", TopicEnds(LOG, {0: 2}), NOW_MS)
+        done = asyncio.create_task(door.finish_telling("gate"))
+        await door.finish_telling("yard")
+        assert not done.done()  # of one event it is being told just now
+        receiver.may_answer.set()
+        await asyncio.wait_for(done, LIMIT_S)
+        events.announce()
+        await until(lambda: len(receiver.taken) == 2)
+    end = receiver.taken[1]
+    assert (end["kind"], end["stream"], end["rule"], end["question"]) == ("clear", "gate", "truck", "")
+
+
 @pytest.mark.parametrize("secret", ["", "whsec_", "no base64!", "\xff"])
 async def test_a_file_without_a_secret_sends_nothing(receiver, tmp_path, secret):
     file = tmp_path / "empty"
