@@ -163,6 +163,14 @@ class AsyncHermesClient:
         """
         return await self._send(protocol.add_standing_question(definition))
 
+    async def replace_standing_question(self, **definition: Any) -> StandingQuestionResponse:
+        """Put a standing question in the place of another of its name, which is asked on if this one is refused.
+
+        Args:
+            definition: as for :meth:`add_standing_question`.
+        """
+        return await self._send(protocol.replace_standing_question(definition))
+
     async def mute_standing_question(self, name: str, *, muted: bool = True) -> StandingQuestionResponse:
         """Mute a standing question, or unmute it."""
         return await self._send(protocol.mute_standing_question(name, muted=muted))

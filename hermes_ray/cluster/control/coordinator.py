@@ -226,6 +226,11 @@ class Coordinator:
         self._succession.require_holding()
         return await self._carry_through(self._standing.add(question))
 
+    async def replace_standing_question(self, question: StandingQuestion) -> Standing:
+        """Change a standing question; raises as :meth:`StandingQuestions.replace`."""
+        self._succession.require_holding()
+        return await self._carry_through(self._standing.replace(question))
+
     async def remove_standing_question(self, name: str) -> None:
         """Remove a standing question; raises as :meth:`StandingQuestions.remove`."""
         self._succession.require_holding()
