@@ -29,6 +29,7 @@ from hermes_ray.cluster.memory_worker.streams.transfers import Transfers
 from hermes_ray.cluster.store.snapshot_store import SnapshotStore
 from hermes_ray.cluster.store.standing_store import StandingStore
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
+from hermes_ray.cluster.wire.beside import or_end_process
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
     Admission,
@@ -188,7 +189,9 @@ class StreamMemoryActor:
         log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
         self._frames_loop = asyncio.get_running_loop()
         tasks = (self._hosted.keep_snapshots, self._events.run, self._withdrawals.run, self._transfers.keep_tidy)
-        self._beside = self._beside or tuple(asyncio.create_task(run()) for run in tasks)
+        self._beside = self._beside or tuple(
+            asyncio.create_task(or_end_process(run(), run.__qualname__)) for run in tasks
+        )
         for stream_id in sorted(admission.streams):
             self._hosted.welcome(stream_id)
 
@@ -305,7 +308,7 @@ class StreamMemoryActor:
         """Another cluster has the memories: refuse everything, and forget all once the answers under way have ended."""
         self._fence.end()
         self._events.stop()
-        self._leaving = self._leaving or asyncio.create_task(self._leave())
+        self._leaving = self._leaving or asyncio.create_task(or_end_process(self._leave(), "leaving"))
 
     @ray.method(concurrency_group="ingest")
     async def resume(self, stream_id: str, epoch: int) -> Resumption:

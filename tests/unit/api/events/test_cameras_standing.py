@@ -271,20 +271,15 @@ def test_an_error_that_nobody_expected_is_told_and_ends_nothing(url: str, tmp_pa
                 raise ZeroDivisionError
             return HermesClient(url)
 
-    keeper = StandingKeeper("cameras:site", lambda _: Broken(), backoff=Backoff(0.02, 0.05, random.Random(1)))
     kept = Kept(url, tmp_path, "site")
-    kept.keeper = keeper
+    kept.keeper = StandingKeeper("cameras:site", lambda _: Broken(), backoff=Backoff(0.02, 0.05, random.Random(1)))
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            told: list[str] = []
-            patch.setattr(threading, "excepthook", lambda args: told.append(str(args.exc_type)))
-            kept.follow(f"cameras: {{gate: {{source: sim://1, standing: [{PERSON}]}}}}")
-            kept.until(lambda: len(opened) >= 1 and keeper.status().problem is not None)
-            kept.until_asked()
-        assert told == []
+        kept.follow(f"cameras: {{gate: {{source: sim://1, standing: [{PERSON}]}}}}")
+        kept.until_asked()
         assert "gate.person" in asked(url)
     finally:
-        keeper.close()
+        kept.keeper.close()
+    assert len(opened) >= 3
 
 
 def test_a_system_that_is_away_is_waited_for(backend: StandingBackend, settings: Settings, start: Start):
