@@ -28,7 +28,7 @@ _MOST_WAITING = 128
 """Requests that wait for one of them; more are refused."""
 
 _MOST_RESENT = 1000
-"""Deliveries that one request sends again."""
+"""Deliveries to one target that one request sends again."""
 
 _Result = TypeVar("_Result")
 
@@ -38,12 +38,14 @@ class LocalEvents:
 
     Args:
         database: prepared, or to be prepared.
+        most_resent: deliveries to one target that one request sends again.
     """
 
-    def __init__(self, database: EventDatabase) -> None:
+    def __init__(self, database: EventDatabase, most_resent: int = _MOST_RESENT) -> None:
         self._reader = EventReader(database)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="events")
         self._waiting = 0
+        self._most_resent = most_resent
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._senders: dict[str, Callable[[FailedDelivery], None]] = {}
@@ -124,12 +126,16 @@ class LocalEvents:
         self._senders[target] = send
 
     async def resend(self, streams: Sequence[Sequence[str]], target: str | None, event_ids: Sequence[str]) -> Resent:
-        """See the contract. At most so many at once as :data:`_MOST_RESENT`, those that were given up last."""
-        found = await self._run(lambda: self._reader.failed_deliveries(streams, _MOST_RESENT, target, event_ids))
+        """See the contract. To each target at most :data:`_MOST_RESENT`, those that were given up the longest ago."""
+        targets = () if target is None else (target,)
+        found, in_all = await self._run(
+            lambda: self._reader.longest_failed(streams, self._most_resent, targets, event_ids)
+        )
         sent = sorted((failed for failed in found if failed.target in self._senders), key=lambda f: f.event.sequence)
         for failed in sent:
             self._senders[failed.target](failed)
-        return Resent(len(sent), len(found) - len(sent))
+        can_be_told = sum(count for name, count in in_all.items() if name in self._senders)
+        return Resent(len(sent), sum(in_all.values()) - can_be_told, can_be_told - len(sent))
 
     def _find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         places = self._reader.places()

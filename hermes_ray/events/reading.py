@@ -1,7 +1,7 @@
 """Reads events out of the database."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 from re import compile as compiled
 from typing import Any
@@ -162,20 +162,12 @@ class EventReader:
             found = _kept(connection, rows)
         return sorted(found, key=lambda kept: (kept.event.captured_ms, kept.sequence))
 
-    def failed_deliveries(
-        self,
-        streams: Sequence[Sequence[str]],
-        limit: int,
-        target: str | None = None,
-        event_ids: Sequence[str] = (),
-    ) -> list[FailedDelivery]:
+    def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries that were given up, the newest first.
 
         Args:
             streams: of which events, as :class:`EventFilter` has it.
             limit: the most.
-            target: to whom; ``None``: to anybody.
-            event_ids: of which events; empty: of all.
         """
         given_up = FAILED_DELIVERIES
         query = sa.select(given_up, *_COLUMNS).select_from(
@@ -183,10 +175,6 @@ class EventReader:
                 STREAMS, EVENTS.c.stream == STREAMS.c.number
             )
         )
-        if target is not None:
-            query = query.where(given_up.c.target == target)
-        if event_ids:
-            query = query.where(EVENTS.c.id.in_([event_id for event_id in event_ids if _can_be_kept(event_id)]))
         with self._database.reading() as connection:
             query = query.where(*self._conditions(connection, EventFilter(streams)))
             rows = connection.execute(query.order_by(given_up.c.failed_ms.desc()).limit(limit)).all()
@@ -195,6 +183,42 @@ class EventReader:
             FailedDelivery(row.target, event, row.attempts, row.reason, row.failed_ms)
             for row, event in zip(rows, events, strict=True)
         ]
+
+    def longest_failed(
+        self, streams: Sequence[Sequence[str]], limit: int, targets: Sequence[str], event_ids: Sequence[str] = ()
+    ) -> tuple[list[FailedDelivery], Mapping[str, int]]:
+        """Of each target the deliveries that were given up the longest ago, and by target how many there are in all.
+
+        What is tried again and fails counts as given up just then. So by and by each has its turn.
+
+        Args:
+            streams: of which events, as :class:`EventFilter` has it.
+            limit: the most for each target.
+            targets: to whom; empty: to anybody.
+            event_ids: of which events; empty: of all.
+        """
+        given_up = FAILED_DELIVERIES
+        joined = given_up.join(EVENTS, given_up.c.event == EVENTS.c.sequence).join(
+            STREAMS, EVENTS.c.stream == STREAMS.c.number
+        )
+        order = (given_up.c.failed_ms, given_up.c.event)
+        rank = sa.func.row_number().over(partition_by=given_up.c.target, order_by=order).label("rank")
+        in_all = sa.func.count().over(partition_by=given_up.c.target).label("in_all")
+        query = sa.select(given_up, *_COLUMNS, rank, in_all).select_from(joined)
+        if targets:
+            query = query.where(given_up.c.target.in_(targets))
+        if event_ids:
+            query = query.where(EVENTS.c.id.in_([event_id for event_id in event_ids if _can_be_kept(event_id)]))
+        with self._database.reading() as connection:
+            ranked = query.where(*self._conditions(connection, EventFilter(streams))).subquery()
+            taken = sa.select(ranked).where(ranked.c.rank <= limit).order_by(ranked.c.target, ranked.c.rank)
+            rows = connection.execute(taken).all()
+            events = _kept(connection, rows)
+        found = [
+            FailedDelivery(row.target, event, row.attempts, row.reason, row.failed_ms)
+            for row, event in zip(rows, events, strict=True)
+        ]
+        return found, {row.target: row.in_all for row in rows}
 
     def _conditions(self, connection: sa.Connection, wanted: EventFilter) -> list[sa.ColumnElement[bool]]:
         conditions: list[sa.ColumnElement[bool]] = []

@@ -121,4 +121,4 @@ async def list_failed_deliveries(backend: CurrentBackend) -> FailedDeliveryListR
 async def resend_failed_deliveries(request: ResendRequest, backend: CurrentBackend) -> ResendResponse:
     """Send events again that a webhook did not take: once, when the receiver was mended. They keep their ids."""
     sent = await backend.events.resend((), request.target, request.events or ())
-    return ResendResponse(queued=sent.queued, left=sent.left)
+    return ResendResponse(queued=sent.queued, left=sent.left, waiting=sent.waiting)

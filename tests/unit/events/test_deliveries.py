@@ -250,6 +250,36 @@ async def test_what_was_given_up_is_sent_again_oldest_first_and_leaves_the_list(
     assert [headers["webhook-id"] for headers, _ in receiver.requests[:1]] == [match(2).id]
 
 
+async def test_each_target_is_sent_its_share_again_and_the_rest_is_said(database, writer):
+    store(writer, *[match(frame) for frame in range(1, 8)])
+    events, sent = LocalEvents(database, most_resent=2), {"webhook:door": [], "webhook:yard": []}
+    for name, told in sent.items():
+        events.sends_again(name, told.append)
+    kept = (await events.updates("", 0, EventFilter(), 10, 0.0)).events
+    for one in kept[:5]:
+        TargetProgress(database, "webhook:door").give_up(one, 5, "status 404")
+    for one in kept[5:]:  # later than those of the other target
+        TargetProgress(database, "webhook:yard").give_up(one, 5, "status 404")
+    TargetProgress(database, "webhook:gone").give_up(kept[0], 5, "status 404")
+    assert await events.resend((), None, []) == Resent(queued=4, left=1, waiting=3)
+    frames = {name: [failed.event.event.frame for failed in told] for name, told in sent.items()}
+    assert frames == {"webhook:door": [1, 2], "webhook:yard": [6, 7]}
+    # The one is taken, the other is refused again: its turn comes behind those that have waited.
+    progress = TargetProgress(database, "webhook:door")
+    progress.sent_after_all(kept[0])
+    await until_the_clock_moves()
+    progress.failed_again(kept[1], 6, "status 404")
+    sent["webhook:door"].clear()
+    assert await events.resend((), "webhook:door", []) == Resent(queued=2, left=0, waiting=2)
+    assert [failed.event.event.frame for failed in sent["webhook:door"]] == [3, 4]
+    events.close()
+
+
+async def until_the_clock_moves():
+    began_ms = time.time_ns() // 1_000_000
+    await until(lambda: time.time_ns() // 1_000_000 > began_ms)
+
+
 async def test_what_is_refused_again_stays_on_the_list_and_stops_nothing(database, writer, receiver, secret_file):
     async with refused(database, writer, receiver, secret_file, [1, 2]) as (door, events):
         receiver.statuses = [410]
