@@ -34,15 +34,20 @@ _COLUMNS = (
 _WITH_STREAMS = EVENTS.join(STREAMS, EVENTS.c.stream == STREAMS.c.number)
 
 
+SEARCH_LIMIT_S = 20.0
+
+
 class EventReader:
     """Finds and follows events. Every method raises ``EventsUnavailable`` where the database cannot be reached.
 
     Args:
         database: prepared.
+        search_limit_s: how long a search may take, seconds.
     """
 
-    def __init__(self, database: EventDatabase) -> None:
+    def __init__(self, database: EventDatabase, search_limit_s: float = SEARCH_LIMIT_S) -> None:
         self._database = database
+        self._search_limit_s = search_limit_s
 
     def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None = None) -> EventPage:
         """A page of events, newest first.
@@ -57,7 +62,7 @@ class EventReader:
             query = query.where(sa.tuple_(EVENTS.c.captured_ms, EVENTS.c.sequence) < sa.tuple_(*behind))
         query = query.where(EVENTS.c.sequence.not_in(sa.select(FAREWELLS.c.event)))
         query = query.order_by(EVENTS.c.captured_ms.desc(), EVENTS.c.sequence.desc()).limit(limit + 1)
-        with self._database.reading() as connection:
+        with self._database.reading(self._search_limit_s) as connection:
             rows = connection.execute(query.where(*self._conditions(connection, wanted))).all()
             events = _kept(connection, rows[:limit])
         last = events[-1] if len(rows) > limit else None
@@ -152,7 +157,7 @@ class EventReader:
         asked = words.telling_words(question)
         of_journal = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(STREAMS.c.id == stream_id)
         of_journal = of_journal.where(EVENTS.c.kind == EventKind.JOURNAL.value).limit(limit)
-        with self._database.reading() as connection:
+        with self._database.reading(self._search_limit_s) as connection:
             rows: Sequence[Any] = []
             if asked:
                 about = of_journal.where(words.holds_any(asked, sqlite=sqlite))

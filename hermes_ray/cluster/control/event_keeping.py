@@ -26,6 +26,8 @@ log = get_logger(__name__)
 _LOOK_S = 1.0
 _ANSWER_LIMIT_S = 5.0
 _ERASE_LIMIT_S = 15.0
+_MOST_CALLS = 10_000
+"""Nearly all are of followers, each of which waits for news; who comes behind must not wait for one of them."""
 _ON_THE_HEAD = {"node:__internal_head__": 0.001}
 """A resource that Ray gives the head node, and no other: that is where a SQLite file stays."""
 
@@ -36,10 +38,11 @@ def start_sink(settings: Settings) -> Actor:
     Raises:
         ValueError: the name belongs to an actor that is just coming or going.
     """
-    actor: Any = ray.remote(EventSink)
+    remote: Any = ray.remote  # its declared options leave out concurrency_groups
+    actor = remote(concurrency_groups=EventSink.concurrency_groups())(EventSink)
     named = {"name": EVENT_SINK, "namespace": settings.cluster.namespace, "lifetime": "detached"}
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
-    options = actor.options(**named, **always, resources=_ON_THE_HEAD)
+    options = actor.options(**named, **always, max_concurrency=_MOST_CALLS, resources=_ON_THE_HEAD)
     return options.remote(settings, is_shared(settings.snapshots))
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import ray
+
 from hermes_ray.cluster.event_sink.owner_lease import OwnerLease
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.events import EventHealth
@@ -30,7 +32,9 @@ _ANSWER_LIMIT_S = 5.0
 class EventSink:
     """The actor around an :class:`EventKeeper`. Made into an async Ray actor by the Coordinator.
 
-    Everybody reads through it: a SQLite file is on one machine, and each new event is told once it is stored.
+    Everybody reads through it: a SQLite file is on one machine, and each new event is told once it is stored. Storing
+    has a thread of its own, searching and looking have some each, and health checks wait for neither: see
+    :meth:`concurrency_groups` and :class:`~hermes_ray.events.local.LocalEvents`.
 
     Args:
         settings: the whole tree.
@@ -50,6 +54,12 @@ class EventSink:
             log.error("no events are kept", error=str(error))
             self._refusal = str(error)
 
+    @staticmethod
+    def concurrency_groups() -> dict[str, int]:
+        """How many calls of each kind run at once, beside all others, which share the event loop of this object."""
+        return {"health": 4}
+
+    @ray.method(concurrency_group="health")
     async def health(self) -> EventHealth:
         """How it is."""
         if self._keeper is None:
