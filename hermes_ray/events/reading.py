@@ -12,7 +12,7 @@ from hermes_ray.errors import UnknownEvent
 from hermes_ray.events import newest, words
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents
-from hermes_ray.events.places import Places
+from hermes_ray.events.places import Places, lost
 from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, FAREWELLS, IDENTITY, STREAMS, THUMBNAILS
 from hermes_ray.transport.event import Event, EventEvidence, EventKind
 
@@ -35,6 +35,8 @@ _WITH_STREAMS = EVENTS.join(STREAMS, EVENTS.c.stream == STREAMS.c.number)
 
 
 SEARCH_LIMIT_S = 20.0
+_LAST_OF_SQLITE = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+_LAST_OF_POSTGRESQL = "SELECT pg_sequence_last_value(pg_get_serial_sequence('events', 'sequence')::regclass)"
 
 
 class EventReader:
@@ -75,11 +77,16 @@ class EventReader:
             sequence: everything up to it is known already.
             wanted: which.
             limit: the most.
+
+        Raises:
+            EventsPlaceLost: no event ever had that number: it is of before the database was restored.
         """
         query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(EVENTS.c.sequence > sequence)
         query = query.order_by(EVENTS.c.sequence).limit(limit)
         with self._database.reading() as connection:
             newest = _newest(connection)
+            if sequence > newest and sequence > self._last_given(connection):
+                raise lost("Last-Event-ID")
             below = EVENTS.c.sequence <= newest  # of PostgreSQL's statements each sees what is committed by then
             rows = connection.execute(query.where(below, *self._conditions(connection, wanted))).all()
             events = _kept(connection, rows)
@@ -224,6 +231,10 @@ class EventReader:
             for row, event in zip(rows, events, strict=True)
         ]
         return found, {row.target: row.in_all for row in rows}
+
+    def _last_given(self, connection: sa.Connection) -> int:
+        """The largest number that an event was given; it may be gone by now."""
+        return connection.scalar(sa.text(_LAST_OF_SQLITE if self._database.is_sqlite else _LAST_OF_POSTGRESQL)) or 0
 
     def _conditions(self, connection: sa.Connection, wanted: EventFilter) -> list[sa.ColumnElement[bool]]:
         conditions: list[sa.ColumnElement[bool]] = []

@@ -78,7 +78,7 @@ def tail(
 
     console = result_console()
     with Lifecycle(progress_console().print), connect(url, api_key_file) as client:
-        for event in client.follow_events(**_wishes(stream, kind, rule)):
+        for event in client.follow_events(on_gap=progress_console().print, **_wishes(stream, kind, rule)):
             if as_json:
                 write_json_line(event.model_dump(mode="json"))
             else:
