@@ -98,7 +98,6 @@ class AsyncHermesClient:
         """
         found: list[StreamResponse] = []
         cursor: str | None = None
-        begun_anew = False
         while limit is None or len(found) < limit:
             left = None if limit is None else limit - len(found)
             page = await self._send(protocol.streams(wanted, left, cursor))
@@ -360,7 +359,7 @@ class AsyncHermesClient:
                     checked(response)
                 lines = EventLines()
                 async for line in response.aiter_lines():
-                    if (event := following.lines.feed(line)) is not None:
+                    if (event := lines.feed(line)) is not None:
                         yield event
 
     async def _send(self, call: Call[_Result]) -> _Result:

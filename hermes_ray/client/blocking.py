@@ -98,7 +98,6 @@ class HermesClient:
         """
         found: list[StreamResponse] = []
         cursor: str | None = None
-        begun_anew = False
         while limit is None or len(found) < limit:
             left = None if limit is None else limit - len(found)
             page = self._send(protocol.streams(wanted, left, cursor))
@@ -353,7 +352,7 @@ class HermesClient:
                 checked(response)
             lines = EventLines()
             for line in response.iter_lines():
-                if (event := following.lines.feed(line)) is not None:
+                if (event := lines.feed(line)) is not None:
                     yield event
 
     def _send(self, call: Call[_Result]) -> _Result:

@@ -109,7 +109,9 @@ class Following:
         if isinstance(error, EventsPlaceLost) and place is not None:
             self._on_gap(f"events may be missing here; going on with what comes from now on. {error}")
             place = None
-        elif error is not None and not (self._has_begun and isinstance(error, ApiUnreachable | ClusterError | Overloaded)):
+        elif error is not None and not (
+            self._has_begun and isinstance(error, ApiUnreachable | ClusterError | Overloaded)
+        ):
             raise error
         self.lines = EventLines(place)
 

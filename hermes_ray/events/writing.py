@@ -14,7 +14,6 @@ from hermes_ray.events.tables import ERASURES, EVENTS, FAREWELLS, POSITIONS, STR
 from hermes_ray.transport.event import Event
 from hermes_ray.transport.topic_ends import TopicEnds
 
-
 _NO_LOG = ""
 _NOWHERE = (0, 0)
 """Where events are from that did not come from Kafka: topic, partition and offset."""

@@ -1,7 +1,7 @@
 """How far the reader of a large response has come, told by Serve's proxy to the replica that sends it.
 
-Serve (2.60) hands a response on as fast as the replica makes it: ``send`` there waits for nobody, and the proxy holds in
-its memory what the reader has not taken. So the proxy says, as messages of the request's ``receive``, how many bytes
+Serve (2.60) hands a response on as fast as the replica makes it: ``send`` there waits for nobody, and the proxy holds
+what the reader has not taken in its memory. So the proxy says, as messages of the request's ``receive``, how many bytes
 the reader has taken, and the replica keeps no further ahead than a window.
 """
 

@@ -62,7 +62,8 @@ async def list_events(
     An event that is listed while pages are fetched is listed exactly once, whatever is stored meanwhile. Followed over
     any number of connections with `Last-Event-ID`, none is left out and none comes twice; `since`, `until`, `limit` and
     `cursor` have no effect then. A place of the events as they were before their database was restored from an older
-    copy is 410: begin without it, and look into the list for what is kept. A connection ends after nine minutes: connect again.
+    copy is 410: begin without it, and look into the list for what is kept. A connection ends after nine minutes:
+    connect again.
     """
     if _EVENT_STREAM in request.headers.get("accept", ""):
         updates = EventUpdates(request.app.state.followers)

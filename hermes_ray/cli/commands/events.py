@@ -131,7 +131,9 @@ def resend(
     if sent.left:
         console.print(f"{sent.left} are not: their target is in the settings no more, or shows the newest state alone")
     if sent.waiting:
-        console.print(f"{sent.waiting} more wait: send again once these are through, a thousand of each target at a time")
+        console.print(
+            f"{sent.waiting} more wait: send again once these are through, a thousand of each target at a time"
+        )
 
 
 def events_table(found: Sequence["EventResponse"]) -> Table:

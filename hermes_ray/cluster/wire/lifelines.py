@@ -47,9 +47,7 @@ class Lifelines:
                 log.exception("following a lifeline failed, and is begun anew", worker=worker)
                 await asyncio.sleep(_RETRY_S)
 
-    async def _follow_to_its_end(
-        self, worker: str, process: str, host: str, port: int, reached: asyncio.Event
-    ) -> None:
+    async def _follow_to_its_end(self, worker: str, process: str, host: str, port: int, reached: asyncio.Event) -> None:
         while True:
             try:
                 connecting = asyncio.open_connection(host, port)

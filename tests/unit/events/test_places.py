@@ -75,9 +75,9 @@ def test_what_ends_no_page_of_ours_is_no_cursor(text):
     ],
 )
 def test_what_this_database_has_not_sealed_is_of_before_it_was_restored_or_made_up(text):
-    with pytest.raises(EventsPlaceLost, match="Last-Event-ID: .* restored .* begin without it"):
+    with pytest.raises(EventsPlaceLost, match=r"Last-Event-ID: .* restored .* begin without it"):
         OURS.read_followed(text)
-    with pytest.raises(EventsPlaceLost, match="cursor: .* restored .* begin without it"):
+    with pytest.raises(EventsPlaceLost, match=r"cursor: .* restored .* begin without it"):
         OURS.read_page_end(replace(OURS, secret=bytes(32)).page_end(5, 5))
 
 

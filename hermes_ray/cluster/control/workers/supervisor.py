@@ -298,7 +298,11 @@ class Supervisor:
             self.board.left(name, "waited", len(kept - end.suspected))
 
     async def _settle(self, name: str, health: WorkerHealth) -> bool:
-        """Bring a worker's picture of what it owns, and the directory's, into line; whether it was admitted just now."""
+        """Bring a worker's picture of what it owns, and the directory's, into line.
+
+        Returns:
+            Whether it was admitted just now.
+        """
         site = self._stored.site(name, health.node)
         if health.epoch is not None:
             self._back(name)
@@ -325,7 +329,9 @@ class Supervisor:
         )
 
     async def _visit_ingest(self, name: str) -> None:
-        health: IngestHealth | None = await self._membership.visit(name, lambda: self._actors.ingest(name, self._settings))
+        health: IngestHealth | None = await self._membership.visit(
+            name, lambda: self._actors.ingest(name, self._settings)
+        )
         if health is None:
             self._ingest.pop(name, None)
             self.board.silent(name)

@@ -243,9 +243,7 @@ def test_a_name_that_somebody_has_taken_is_told_and_the_others_are_made(url: str
     assert kept.keeper.status().problem is None
 
 
-def test_a_change_that_is_refused_leaves_the_question_asked_as_before(
-    url: str, start: Start, backend: StandingBackend
-):
+def test_a_change_that_is_refused_leaves_the_question_asked_as_before(url: str, start: Start, backend: StandingBackend):
     cheap = f"cameras: {{{STREAM}: {{source: sim://1, standing: [{OPEN}]}}}}"
     name = f"{STREAM}.open"
     kept = start(url)

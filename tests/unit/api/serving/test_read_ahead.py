@@ -82,13 +82,13 @@ class Reader:
             self.is_whole = not message["more_body"]
 
 
-def downloading(silence_s: float, closed: list[bool]) -> ASGIApp:
+def downloading(silence_s: float, closed: asyncio.Event) -> ASGIApp:
     async def parts() -> AsyncGenerator[bytes, None]:
         for _ in range(SIZE // MIB):
             yield bytes(MIB)
 
     async def close() -> None:
-        closed.append(True)
+        closed.set()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {"Content-Length": str(SIZE)}
@@ -116,24 +116,23 @@ async def settled(serve: Serve) -> int:
 
 
 async def test_little_is_held_for_a_reader_who_waits_and_all_of_it_comes_once_they_read():
-    closed: list[bool] = []
+    closed = asyncio.Event()
     serve, reader = Serve(downloading(LIMIT_S, closed)), Reader()
     async with asyncio.timeout(LIMIT_S):
         answering = asyncio.create_task(proxied(serve)(EXPORT, reader.receive, reader.send))
         assert MIB < await settled(serve) <= WINDOW_BYTES + MIB
-        assert not closed  # and it keeps its place meanwhile
+        assert not closed.is_set()  # and it keeps its place meanwhile
         reader.may_read.set()
         await answering
-    assert (reader.taken, reader.is_whole, closed) == (SIZE, True, [True])
+    assert (reader.taken, reader.is_whole, closed.is_set()) == (SIZE, True, True)
 
 
 async def test_a_reader_who_takes_nothing_is_given_up_there_too():
-    closed: list[bool] = []
+    closed = asyncio.Event()
     serve, reader = Serve(downloading(0.2, closed)), Reader()
     async with asyncio.timeout(LIMIT_S):
         answering = asyncio.create_task(proxied(serve)(EXPORT, reader.receive, reader.send))
-        while not closed:
-            await asyncio.sleep(0.01)
+        await closed.wait()
         reader.may_read.set()
         await answering
     assert reader.taken <= WINDOW_BYTES + MIB
@@ -141,14 +140,13 @@ async def test_a_reader_who_takes_nothing_is_given_up_there_too():
 
 
 async def test_a_reader_who_hangs_up_ends_it():
-    closed: list[bool] = []
+    closed = asyncio.Event()
     serve, reader = Serve(downloading(LIMIT_S, closed)), Reader()
     async with asyncio.timeout(LIMIT_S):
         answering = asyncio.create_task(proxied(serve)(EXPORT, reader.receive, reader.send))
         await settled(serve)
         reader.gone.set()
-        while not closed:
-            await asyncio.sleep(0.01)
+        await closed.wait()
         reader.may_read.set()
         await answering
     assert not reader.is_whole

@@ -31,7 +31,7 @@ def known_in(
         return directory.place(stream_id)
 
     async def no_retentions(_: str) -> dict[str, float | None]:
-        return {}
+        return dict.fromkeys(directory.locations)
 
     return directory, KnownStreams(directory, StoredStreams(settings), place, no_retentions, on_forgotten)
 

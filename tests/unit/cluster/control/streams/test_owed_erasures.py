@@ -22,7 +22,6 @@ from tests.patience import LIMIT_S
 from tests.unit.cluster.control.test_event_keeping import SETTINGS, Method, until
 from tests.unit.cluster.store.faulty_store import FaultyFileSystem, ForeignError, on
 
-
 EPOCH = 9
 """Under which streams are erased."""
 
@@ -55,7 +54,6 @@ class Sink:
         self.erased[stream_id] = ends
         self.through[stream_id] = epoch
         return 3
-
 
     async def _end_matches(self, stream_id: str, epoch: int) -> int:
         if self.away:
