@@ -246,11 +246,12 @@ def test_a_name_that_somebody_has_taken_is_told_and_the_others_are_made(url: str
 def test_a_change_that_is_refused_leaves_the_question_asked_as_before(url: str, start: Start, backend: StandingBackend):
     cheap = f"cameras: {{{STREAM}: {{source: sim://1, standing: [{OPEN}]}}}}"
     name = f"{STREAM}.open"
+    make(url, name="by-hand", question="is it raining?", streams=[STREAM])
     kept = start(url)
     kept.follow(cheap)
     kept.until_asked()
-    kept.follow(cheap.replace("every_s: 10", "every_s: 0.05"))  # more than the system allows
-    kept.until(lambda: "would ask 20 times" in (kept.keeper.status().problem or ""))
+    kept.follow(cheap.replace("every_s: 10", "every_s: 0.1"))  # more than the system allows
+    kept.until(lambda: "would ask 10 times" in (kept.keeper.status().problem or ""))
     looks = backend.looks
     kept.until(lambda: backend.looks > looks + 3)  # it is tried again and again
     assert asked(url)[name].every_s == 10

@@ -94,7 +94,8 @@ async def test_conflicts_say_what_to_do(http: httpx.AsyncClient):
 
 
 async def test_another_question_takes_the_place_of_one_or_that_is_asked_as_before(http: httpx.AsyncClient):
-    await http.post(PATH, json=GATE)
+    for name in ("gate", "door"):
+        await http.post(PATH, json=GATE | {"name": name})
     changed = GATE | {"question": "is anybody there?", "every_s": 20}
     replaced = await http.put(f"{PATH}/gate", json=changed)
     assert (replaced.status_code, replaced.json()["every_s"]) == (200, 20)
@@ -108,6 +109,7 @@ async def test_another_question_takes_the_place_of_one_or_that_is_asked_as_befor
         assert (refused.status_code, said in refused.json()["detail"]) == (status, True)
     listed = (await http.get(PATH)).json()["standing_questions"]
     assert {one["question"]["name"]: one["question"]["question"] for one in listed} == {
+        "door": GATE["question"],
         "fixed": FIXED["question"],
         "gate": "is anybody there?",
     }
