@@ -39,7 +39,7 @@ async def test_while_searches_go_on_events_are_stored_followed_and_shown(tmp_pat
         database.prepare()
         writer = EventWriter(database, 1000)
         events = LocalEvents(database)
-        searching = [asyncio.create_task(events.find(ALL, 10, None)) for _ in range(60)]
+        searching: list[asyncio.Task[object]] = [asyncio.create_task(events.find(ALL, 10, None)) for _ in range(60)]
         searching += [asyncio.create_task(events.journal("gate", "truck", 5)) for _ in range(60)]
         try:
             async with asyncio.timeout(LIMIT_S):

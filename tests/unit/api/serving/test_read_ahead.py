@@ -119,7 +119,7 @@ async def test_little_is_held_for_a_reader_who_waits_and_all_of_it_comes_once_th
     closed = asyncio.Event()
     serve, reader = Serve(downloading(LIMIT_S, closed)), Reader()
     async with asyncio.timeout(LIMIT_S):
-        answering = asyncio.create_task(proxied(serve)(EXPORT, reader.receive, reader.send))
+        answering = asyncio.ensure_future(proxied(serve)(EXPORT, reader.receive, reader.send))
         assert MIB < await settled(serve) <= WINDOW_BYTES + MIB
         assert not closed.is_set()  # and it keeps its place meanwhile
         reader.may_read.set()
@@ -131,7 +131,7 @@ async def test_a_reader_who_takes_nothing_is_given_up_there_too():
     closed = asyncio.Event()
     serve, reader = Serve(downloading(0.2, closed)), Reader()
     async with asyncio.timeout(LIMIT_S):
-        answering = asyncio.create_task(proxied(serve)(EXPORT, reader.receive, reader.send))
+        answering = asyncio.ensure_future(proxied(serve)(EXPORT, reader.receive, reader.send))
         await closed.wait()
         reader.may_read.set()
         await answering
@@ -143,7 +143,7 @@ async def test_a_reader_who_hangs_up_ends_it():
     closed = asyncio.Event()
     serve, reader = Serve(downloading(LIMIT_S, closed)), Reader()
     async with asyncio.timeout(LIMIT_S):
-        answering = asyncio.create_task(proxied(serve)(EXPORT, reader.receive, reader.send))
+        answering = asyncio.ensure_future(proxied(serve)(EXPORT, reader.receive, reader.send))
         await settled(serve)
         reader.gone.set()
         await closed.wait()
