@@ -12,12 +12,15 @@ class Receiver:
         self.statuses: list[int] = []
         self.taken: list[dict] = []
         self.requests: list[tuple[dict, bytes]] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.requests.append((dict(self.headers), body))
+                receiver.may_answer.wait()
                 status = receiver.statuses.pop(0) if receiver.statuses else 204
                 if status < 300:
                     receiver.taken.append(json.loads(body)["data"])
@@ -37,5 +40,6 @@ class Receiver:
         return [event["frame"] for event in self.taken]
 
     def close(self):
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()

@@ -182,6 +182,16 @@ class Backend(Protocol):
         """
         ...
 
+    async def replace_standing_question(self, question: StandingQuestion) -> Standing:
+        """Put a standing question in the place of another of its name, at once or not at all.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name.
+            InvalidRequest: it is in the settings, or they ask too often.
+            NotReady, SnapshotError: nothing has changed.
+        """
+        ...
+
     async def remove_standing_question(self, name: str) -> None:
         """Remove a standing question that was made while the system runs.
 

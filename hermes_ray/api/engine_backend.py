@@ -219,6 +219,14 @@ class EngineBackend:
         """
         raise InvalidRequest("an engine that is fed by its own program puts no standing questions")
 
+    async def replace_standing_question(self, question: StandingQuestion) -> Standing:
+        """There is none.
+
+        Raises:
+            UnknownStandingQuestion: always.
+        """
+        raise UnknownStandingQuestion(f"there is no standing question {question.name!r}")
+
     async def remove_standing_question(self, name: str) -> None:
         """There is none.
 

@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hermes_ray.api.middleware.read_ahead import ReaderReport, is_large, without_announcement
 from hermes_ray.api.middleware.request_id import REQUEST_ID_HEADER, request_id_for
 from hermes_ray.api.problems.kinds import INTERNAL, KINDS, MEDIA_TYPE, ProblemKind, problem_body
 
@@ -45,6 +46,8 @@ def middlewares() -> list[Middleware]:
 class ProxyRules:
     """Takes away headers that only Serve's own parts may set, and turns the proxy's own errors into problems.
 
+    It also tells replicas how far the readers of large responses have come, which Serve does not.
+
     The proxy answers in plain text when no replica runs or none may be asked, and leaves a request without any answer
     when the replica dies that had it.
     """
@@ -61,6 +64,16 @@ class ProxyRules:
         scope = {**scope, "headers": headers}
         request_id = request_id_for(scope)
         MutableHeaders(scope=scope)[REQUEST_ID_HEADER] = request_id  # the application and the proxy take it from here
+        if not is_large(scope):
+            await self._answer(without_announcement(scope), receive, send, request_id)
+            return
+        report = ReaderReport(receive, send)
+        try:
+            await self._answer(ReaderReport.announced(scope), report.receive, report.send, request_id)
+        finally:
+            await report.close()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         response = _Response(scope["path"], request_id, send)
         await self._app(scope, receive, response.send)
         await response.end()

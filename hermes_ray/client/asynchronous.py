@@ -17,7 +17,7 @@ from hermes_ray.api.schemas.streams import StreamErasureResponse, StreamResetRes
 from hermes_ray.client import kept_events, protocol
 from hermes_ray.client.events import BROKEN_OFF, Event, EventLines, answer_item, result_item
 from hermes_ray.client.failures import checked, reachable
-from hermes_ray.client.kept_events import EventWishes
+from hermes_ray.client.kept_events import EventWishes, OnGap
 from hermes_ray.client.protocol import (
     CONNECT_TIMEOUT_S,
     FOLLOW_SILENCE_S,
@@ -27,7 +27,7 @@ from hermes_ray.client.protocol import (
     StreamChange,
     StreamWishes,
 )
-from hermes_ray.errors import ApiUnreachable, ConfigError, HermesError
+from hermes_ray.errors import ApiUnreachable, ConfigError, EventsPlaceLost, HermesError
 
 _Result = TypeVar("_Result")
 
@@ -163,6 +163,14 @@ class AsyncHermesClient:
         """
         return await self._send(protocol.add_standing_question(definition))
 
+    async def replace_standing_question(self, **definition: Any) -> StandingQuestionResponse:
+        """Put a standing question in the place of another of its name, which is asked on if this one is refused.
+
+        Args:
+            definition: as for :meth:`add_standing_question`.
+        """
+        return await self._send(protocol.replace_standing_question(definition))
+
     async def mute_standing_question(self, name: str, *, muted: bool = True) -> StandingQuestionResponse:
         """Mute a standing question, or unmute it."""
         return await self._send(protocol.mute_standing_question(name, muted=muted))
@@ -214,9 +222,16 @@ class AsyncHermesClient:
         """
         found: list[EventResponse] = []
         cursor: str | None = None
+        begun_anew = False
         while limit is None or len(found) < limit:
             left = None if limit is None else limit - len(found)
-            page = await self._send(kept_events.events(wanted, left, cursor))
+            try:
+                page = await self._send(kept_events.events(wanted, left, cursor))
+            except EventsPlaceLost:
+                if cursor is None or begun_anew:
+                    raise
+                found, cursor, begun_anew = [], None, True  # of the events as they are now
+                continue
             found += page.events
             if (cursor := page.next) is None:
                 break
@@ -253,19 +268,27 @@ class AsyncHermesClient:
         """
         return await self._send(kept_events.resend_deliveries(target, events))
 
-    async def follow_events(self, **wanted: Unpack[EventWishes]) -> AsyncGenerator[EventResponse, None]:
+    async def follow_events(
+        self, *, on_gap: OnGap | None = None, **wanted: Unpack[EventWishes]
+    ) -> AsyncGenerator[EventResponse, None]:
         """Events as they are stored, from now on, without an end.
 
         A connection that ends is made anew, and goes on behind the last event: none is left out, none comes twice.
+
+        Args:
+            on_gap: told, in words for people, when events may be missing after all: their database was restored from
+                an older copy. It goes on with what comes from then on; :meth:`events` has what is kept. By default that
+                is logged.
+            wanted: as for :meth:`events`.
 
         Raises:
             Unauthorized, Forbidden: the key was revoked, has expired, or has other rights by now.
             RateLimited: the key has as many such connections already as it may.
         """
-        lines = EventLines()
+        following = kept_events.Following(on_gap)
         path, timeout = kept_events.followed(wanted), httpx.Timeout(FOLLOW_SILENCE_S, connect=CONNECT_TIMEOUT_S)
         while True:
-            headers = kept_events.follow_headers(lines)
+            headers, error = following.headers(), None
             try:
                 with reachable():
                     async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
@@ -273,12 +296,11 @@ class AsyncHermesClient:
                             await response.aread()
                             checked(response)
                         async for line in response.aiter_lines():
-                            if (event := lines.feed(line)) is not None:
+                            if (event := following.lines.feed(line)) is not None:
                                 yield kept_events.followed_event(event)
-            except HermesError as error:
-                if not kept_events.comes_back(error, lines):
-                    raise
-            lines = EventLines(lines.place)  # what a broken connection had begun to say is said again
+            except HermesError as failure:
+                error = failure
+            following.ended(error)
             await asyncio.sleep(kept_events.RECONNECT_S)
 
     async def models(self) -> list[Model]:

@@ -1,7 +1,7 @@
 """Calls about events: what each sends, and what its answer is. Does no I/O."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 from urllib.parse import quote, urlencode
@@ -17,7 +17,10 @@ from hermes_ray.api.schemas.events import (
 from hermes_ray.client.events import Event, EventLines
 from hermes_ray.client.failures import error_of, picture_bytes, valid
 from hermes_ray.client.protocol import Call
-from hermes_ray.errors import ApiUnreachable, ClusterError, HermesError, Overloaded
+from hermes_ray.errors import ApiUnreachable, ClusterError, EventsPlaceLost, HermesError, Overloaded
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 RECONNECT_S = 1.0
 """Between two connections of who follows events, seconds."""
@@ -73,9 +76,48 @@ def followed(wanted: EventWishes) -> str:
     return _path(wanted, {})
 
 
-def follow_headers(lines: EventLines) -> dict[str, str]:
-    """What a connection asks for: events behind the last one that came."""
-    return {"Accept": "text/event-stream"} | ({} if lines.place is None else {"Last-Event-ID": lines.place})
+OnGap = Callable[[str], object]
+"""Told that a follower may have missed something, for people."""
+
+
+class Following:
+    """How far somebody who follows events has come, over any number of connections.
+
+    Args:
+        on_gap: told when events may be missing; by default it is logged.
+    """
+
+    def __init__(self, on_gap: OnGap | None = None) -> None:
+        self._on_gap = on_gap or _warn
+        self._has_begun = False
+        self.lines = EventLines()
+        """Takes the lines of the connection of now."""
+
+    def headers(self) -> dict[str, str]:
+        """What a connection asks for: events behind the last one that came."""
+        place = self.lines.place
+        return {"Accept": "text/event-stream"} | ({} if place is None else {"Last-Event-ID": place})
+
+    def ended(self, error: HermesError | None = None) -> None:
+        """A connection has ended. What it had begun to say is said again by the next.
+
+        Raises:
+            HermesError: the error, unless a follower that had come somewhere should connect again.
+        """
+        place = self.lines.place
+        self._has_begun = self._has_begun or place is not None
+        if isinstance(error, EventsPlaceLost) and place is not None:
+            self._on_gap(f"events may be missing here; going on with what comes from now on. {error}")
+            place = None
+        elif error is not None and not (
+            self._has_begun and isinstance(error, ApiUnreachable | ClusterError | Overloaded)
+        ):
+            raise error
+        self.lines = EventLines(place)
+
+
+def _warn(gap: str) -> None:
+    log.warning("following events", gap=gap)
 
 
 def followed_event(event: Event) -> EventResponse:
@@ -89,11 +131,6 @@ def followed_event(event: Event) -> EventResponse:
         raise error_of(json.loads(event.data))
     with valid():
         return EventResponse.model_validate_json(event.data)
-
-
-def comes_back(error: HermesError, lines: EventLines) -> bool:
-    """Whether a follower that had come somewhere should connect again."""
-    return lines.place is not None and isinstance(error, ApiUnreachable | ClusterError | Overloaded)
 
 
 def _path(wanted: EventWishes, page: dict[str, Any]) -> str:

@@ -221,6 +221,12 @@ def mute_standing_question(name: str, *, muted: bool) -> Call[StandingQuestionRe
     return Call("PATCH", path, StandingQuestionResponse.model_validate, {"muted": muted}, _RESET_TIMEOUT_S)
 
 
+def replace_standing_question(question: Mapping[str, Any]) -> Call[StandingQuestionResponse]:
+    """Put one in the place of another of its name."""
+    path = f"{_STANDING}/{quote(str(question.get('name', '')), safe='')}"
+    return Call("PUT", path, StandingQuestionResponse.model_validate, question, _RESET_TIMEOUT_S)
+
+
 def remove_standing_question(name: str) -> Call[None]:
     """Remove a standing question."""
     return Call("DELETE", f"{_STANDING}/{quote(name, safe='')}", _nothing, silence_s=_RESET_TIMEOUT_S)

@@ -56,6 +56,7 @@
     │   └── WorkerUnavailable     the owning worker is dead or restarting
     │       └── WorkerLost        and the request may have been under way there
     ├── DeliveryFailed            a webhook or broker did not take an event
+    ├── EventsPlaceLost           a place in the events as they were before their database was restored
     ├── UnknownEvent              no event of that id, or no such picture of it
     └── ApiError                  an HTTP request failed for a reason of HTTP's own
         ├── InvalidRequest        fields that are missing, wrong or unknown
@@ -98,6 +99,7 @@ from hermes_ray.errors.engine import (
 from hermes_ray.errors.events import (
     DeliveryFailed,
     EventRefused,
+    EventsPlaceLost,
     EventsUnavailable,
     StandingQuestionExists,
     UnknownEvent,
@@ -144,6 +146,7 @@ __all__ = [
     "EngineError",
     "EngineFailed",
     "EventRefused",
+    "EventsPlaceLost",
     "EventsUnavailable",
     "Forbidden",
     "FrameGone",

@@ -34,6 +34,12 @@ class UnknownEvent(HermesError):
     code = "unknown-event"
 
 
+class EventsPlaceLost(HermesError):
+    """A place in the events leads nowhere any more: their database was restored from an older copy."""
+
+    code = "events-place-lost"
+
+
 class DeliveryFailed(HermesError):
     """A target did not take an event.
 

@@ -34,6 +34,7 @@ class Events(Protocol):
 
         Raises:
             InvalidRequest: that is no cursor.
+            EventsPlaceLost: it is of the events as they were before their database was restored.
         """
         ...
 
@@ -49,6 +50,7 @@ class Events(Protocol):
 
         Raises:
             InvalidRequest: that is no place.
+            EventsPlaceLost: it is of the events as they were before their database was restored.
         """
         ...
 

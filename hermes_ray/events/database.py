@@ -1,6 +1,7 @@
 """The events' database: SQLite by default, or PostgreSQL. Opened, brought up to date, and used in transactions."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, OperationalError, SQLAlchemyError
 
 from hermes_ray.config import DATABASE_PASSWORD_VARIABLE, EventSettings
 from hermes_ray.errors import ConfigError, EventRefused, EventsUnavailable
@@ -25,6 +26,10 @@ _STATEMENT_LIMIT_MS = 30_000
 _LOCK_OF_MIGRATIONS = 0x6865726D6573
 """Key of an advisory lock of PostgreSQL, the letters of our name."""
 _RETRY_AFTER_S = 5.0
+_TOO_LONG = ("interrupted", "canceling statement due to statement timeout")
+"""What SQLite and PostgreSQL say of a statement that has had its time."""
+_STEPS_BETWEEN_LOOKS = 10_000
+"""Of SQLite's virtual machine, a fraction of a millisecond."""
 
 
 def database_url(settings: EventSettings, namespace: str) -> str | None:
@@ -109,14 +114,25 @@ class EventDatabase:
                 ) from error
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self, limit_s: float | None = None) -> Iterator[sa.Connection]:
         """A transaction that changes nothing.
 
+        Args:
+            limit_s: how long it may take, seconds; ``None``: what the database allows.
+
         Raises:
-            EventsUnavailable: the database cannot be reached, or does not do it.
+            EventsUnavailable: the database cannot be reached, or does not do it, or not in time.
         """
         with self._transaction("BEGIN") as connection:
-            yield connection
+            if limit_s is None:
+                yield connection
+            elif self.is_sqlite:
+                with _sqlite_limit(connection, limit_s):
+                    yield connection
+            else:
+                # A statement's limit, of which a search has few.
+                connection.execute(sa.text(f"SET LOCAL statement_timeout = {max(1, round(limit_s * 1000))}"))
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -152,6 +168,11 @@ class EventDatabase:
         try:
             yield
         except SQLAlchemyError as error:
+            if isinstance(error, OperationalError) and str(error.orig).startswith(_TOO_LONG):
+                raise EventsUnavailable(
+                    "looking for events took longer than it may; narrow it by stream, rule or time",
+                    retry_after_s=_RETRY_AFTER_S,
+                ) from error
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()
             kind = EventRefused if isinstance(error, DataError | IntegrityError) else EventsUnavailable
             raise kind(
@@ -177,6 +198,18 @@ class EventDatabase:
             options["password"] = password.get_secret_value()
         elif DATABASE_PASSWORD_VARIABLE in os.environ:
             options["password"] = os.environ[DATABASE_PASSWORD_VARIABLE]
+
+
+@contextmanager
+def _sqlite_limit(connection: sa.Connection, limit_s: float) -> Iterator[None]:
+    """SQLite has no limit of its own; it asks while it works (its C API, ``sqlite3_progress_handler``)."""
+    driver: Any = connection.connection.dbapi_connection
+    until_s = time.monotonic() + limit_s
+    driver.set_progress_handler(lambda: time.monotonic() > until_s, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

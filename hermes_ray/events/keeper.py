@@ -70,10 +70,22 @@ class EventKeeper:
             behind_s={runner.name: runner.behind_s for runner in self._runners},
         )
 
-    async def erase(self, stream_id: str, log_id: str, ends: Mapping[int, int]) -> int:
-        """Delete a stream's events for good; see :meth:`EventWriter.erase`. Returns how many there were."""
+    async def erase(self, stream_id: str, log_id: str, ends: Mapping[int, int], epoch: int) -> int:
+        """Delete a stream's events for good; see :meth:`EventWriter.erase`. Returns how many there were.
+
+        Once it is done no target is told of them any more.
+        """
         topic = TopicEnds(log_id, ends)
-        return await asyncio.to_thread(self._writer.erase, stream_id, topic, time.time_ns() // 1_000_000)
+        deleted = await asyncio.to_thread(self._writer.erase, stream_id, topic, time.time_ns() // 1_000_000, epoch)
+        self.events.announce()
+        await asyncio.gather(*(runner.finish_telling(stream_id) for runner in self._runners))
+        return deleted
+
+    async def end_matches(self, stream_id: str, epoch: int) -> int:
+        """Tell that a stream's matches are over; see :meth:`EventWriter.end_matches`. Returns how many."""
+        over = await asyncio.to_thread(self._writer.end_matches, stream_id, time.time_ns() // 1_000_000, epoch)
+        self.events.announce()
+        return over
 
     async def close(self) -> None:
         """Stop reading and delivering, and disconnect."""

@@ -163,7 +163,9 @@ class Resent:
     Attributes:
         queued: are sent, each once, when it is their turn.
         left: are not: their target is in the settings no more, or shows the newest state alone, as MQTT does.
+        waiting: are not now: their target has too many for one time. Once these are through, the next can be sent.
     """
 
     queued: int
     left: int
+    waiting: int = 0

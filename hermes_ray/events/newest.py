@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hermes_ray.events.kept import LONGEST_HEADLINE, EventHeadline
-from hermes_ray.events.tables import EVENTS, STREAMS
+from hermes_ray.events.tables import EVENTS, FAREWELLS, STREAMS
 from hermes_ray.transport.event import EventKind
 
 
@@ -37,7 +37,7 @@ def _newest_sequences() -> sa.Select[tuple[int]]:
     event, stream = EVENTS.alias(), STREAMS.alias()
     newest = (
         sa.select(event.c.sequence)
-        .where(event.c.stream == stream.c.number)
+        .where(event.c.stream == stream.c.number, event.c.sequence.not_in(sa.select(FAREWELLS.c.event)))
         .order_by(event.c.captured_ms.desc(), event.c.sequence.desc())
         .limit(1)
         .correlate(stream)

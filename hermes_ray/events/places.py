@@ -21,13 +21,17 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from hermes_ray.errors import InvalidRequest
+from hermes_ray.errors import EventsPlaceLost, InvalidRequest
 
 _FOLLOWED = re.compile(r"([0-9a-f]{1,16})-([A-Za-z0-9_-]{1,128})")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 """What a place was in a release that showed sequence numbers."""
 _RANDOM_BYTES = 16
 _NUMBERS = struct.Struct(">qq")
+_TAG_BYTES = 16
+_SEALED_BYTES = _TAG_BYTES + _RANDOM_BYTES + _NUMBERS.size
+"""A text of another length is none that anybody has sealed."""
+_RESTORED = "the database of events was restored from an older copy; what came after that copy may be missing"
 _OF_FOLLOWERS, _OF_PAGES = b"followed", b"page"
 """What a text is for, so that none counts as one of the other kind."""
 
@@ -56,16 +60,17 @@ class Places:
 
         Raises:
             InvalidRequest: it is none of ours.
+            EventsPlaceLost: it was sealed with another secret: the database is an older copy, from before it had this.
         """
         found = _FOLLOWED.fullmatch(text)
         if found is not None and (found[1] != self.database or _NUMBER.fullmatch(found[2])):
             return "", 0
-        numbers = None if found is None else self._open(_OF_FOLLOWERS, found[2])
-        if numbers is None:
+        sealed = None if found is None else _bytes_of(found[2])
+        if sealed is None:
             raise InvalidRequest(
                 "Last-Event-ID: not the id of one of these events; send the last one received, or none"
             )
-        return self.database, numbers[0]
+        return self.database, self._open(_OF_FOLLOWERS, sealed, "Last-Event-ID")[0]
 
     def page_end(self, captured_ms: int, sequence: int) -> str:
         """The text that stands for the end of a page.
@@ -81,21 +86,38 @@ class Places:
 
         Raises:
             InvalidRequest: it is none of ours.
+            EventsPlaceLost: see :meth:`read_followed`.
         """
-        numbers = self._open(_OF_PAGES, text)
-        if numbers is None:
+        sealed = _bytes_of(text)
+        if sealed is None:
             raise InvalidRequest("cursor: not a cursor of events; send the `next` of a former page, or none")
-        return numbers
+        return self._open(_OF_PAGES, sealed, "cursor")
 
     def _seal(self, purpose: bytes, first: int, second: int) -> str:
         plain = os.urandom(_RANDOM_BYTES) + _NUMBERS.pack(first, second)
         return base64.urlsafe_b64encode(AESSIV(self.secret).encrypt(plain, [purpose])).decode().rstrip("=")
 
-    def _open(self, purpose: bytes, text: str) -> tuple[int, int] | None:
+    def _open(self, purpose: bytes, sealed: bytes, name: str) -> tuple[int, int]:
         try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             plain = AESSIV(self.secret).decrypt(sealed, [purpose])
-        except (InvalidTag, ValueError, binascii.Error):
-            return None
+        except InvalidTag as error:
+            raise lost(name) from error
         first, second = _NUMBERS.unpack(plain[_RANDOM_BYTES:])
         return first, second
+
+
+def lost(name: str) -> EventsPlaceLost:
+    """What to say of a place that leads nowhere.
+
+    Args:
+        name: of what the place was sent as.
+    """
+    return EventsPlaceLost(f"{name}: {_RESTORED}, so begin without it (or it is made up)")
+
+
+def _bytes_of(text: str) -> bytes | None:
+    try:
+        sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    return sealed if len(sealed) == _SEALED_BYTES else None

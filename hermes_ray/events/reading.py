@@ -1,7 +1,7 @@
 """Reads events out of the database."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 from re import compile as compiled
 from typing import Any
@@ -12,8 +12,8 @@ from hermes_ray.errors import UnknownEvent
 from hermes_ray.events import newest, words
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.kept import EventFilter, EventNews, EventPage, FailedDelivery, KeptEvent, NewestEvents
-from hermes_ray.events.places import Places
-from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, IDENTITY, STREAMS, THUMBNAILS
+from hermes_ray.events.places import Places, lost
+from hermes_ray.events.tables import EVENTS, FAILED_DELIVERIES, FAREWELLS, IDENTITY, STREAMS, THUMBNAILS
 from hermes_ray.transport.event import Event, EventEvidence, EventKind
 
 _COLUMNS = (
@@ -34,15 +34,22 @@ _COLUMNS = (
 _WITH_STREAMS = EVENTS.join(STREAMS, EVENTS.c.stream == STREAMS.c.number)
 
 
+SEARCH_LIMIT_S = 20.0
+_LAST_OF_SQLITE = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+_LAST_OF_POSTGRESQL = "SELECT pg_sequence_last_value(pg_get_serial_sequence('events', 'sequence')::regclass)"
+
+
 class EventReader:
     """Finds and follows events. Every method raises ``EventsUnavailable`` where the database cannot be reached.
 
     Args:
         database: prepared.
+        search_limit_s: how long a search may take, seconds.
     """
 
-    def __init__(self, database: EventDatabase) -> None:
+    def __init__(self, database: EventDatabase, search_limit_s: float = SEARCH_LIMIT_S) -> None:
         self._database = database
+        self._search_limit_s = search_limit_s
 
     def find(self, wanted: EventFilter, limit: int, behind: tuple[int, int] | None = None) -> EventPage:
         """A page of events, newest first.
@@ -55,8 +62,9 @@ class EventReader:
         query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS)
         if behind is not None:
             query = query.where(sa.tuple_(EVENTS.c.captured_ms, EVENTS.c.sequence) < sa.tuple_(*behind))
+        query = query.where(EVENTS.c.sequence.not_in(sa.select(FAREWELLS.c.event)))
         query = query.order_by(EVENTS.c.captured_ms.desc(), EVENTS.c.sequence.desc()).limit(limit + 1)
-        with self._database.reading() as connection:
+        with self._database.reading(self._search_limit_s) as connection:
             rows = connection.execute(query.where(*self._conditions(connection, wanted))).all()
             events = _kept(connection, rows[:limit])
         last = events[-1] if len(rows) > limit else None
@@ -69,11 +77,16 @@ class EventReader:
             sequence: everything up to it is known already.
             wanted: which.
             limit: the most.
+
+        Raises:
+            EventsPlaceLost: no event ever had that number: it is of before the database was restored.
         """
         query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(EVENTS.c.sequence > sequence)
         query = query.order_by(EVENTS.c.sequence).limit(limit)
         with self._database.reading() as connection:
             newest = _newest(connection)
+            if sequence > newest and sequence > self._last_given(connection):
+                raise lost("Last-Event-ID")
             below = EVENTS.c.sequence <= newest  # of PostgreSQL's statements each sees what is committed by then
             rows = connection.execute(query.where(below, *self._conditions(connection, wanted))).all()
             events = _kept(connection, rows)
@@ -151,7 +164,7 @@ class EventReader:
         asked = words.telling_words(question)
         of_journal = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(STREAMS.c.id == stream_id)
         of_journal = of_journal.where(EVENTS.c.kind == EventKind.JOURNAL.value).limit(limit)
-        with self._database.reading() as connection:
+        with self._database.reading(self._search_limit_s) as connection:
             rows: Sequence[Any] = []
             if asked:
                 about = of_journal.where(words.holds_any(asked, sqlite=sqlite))
@@ -161,20 +174,12 @@ class EventReader:
             found = _kept(connection, rows)
         return sorted(found, key=lambda kept: (kept.event.captured_ms, kept.sequence))
 
-    def failed_deliveries(
-        self,
-        streams: Sequence[Sequence[str]],
-        limit: int,
-        target: str | None = None,
-        event_ids: Sequence[str] = (),
-    ) -> list[FailedDelivery]:
+    def failed_deliveries(self, streams: Sequence[Sequence[str]], limit: int) -> list[FailedDelivery]:
         """Deliveries that were given up, the newest first.
 
         Args:
             streams: of which events, as :class:`EventFilter` has it.
             limit: the most.
-            target: to whom; ``None``: to anybody.
-            event_ids: of which events; empty: of all.
         """
         given_up = FAILED_DELIVERIES
         query = sa.select(given_up, *_COLUMNS).select_from(
@@ -182,10 +187,6 @@ class EventReader:
                 STREAMS, EVENTS.c.stream == STREAMS.c.number
             )
         )
-        if target is not None:
-            query = query.where(given_up.c.target == target)
-        if event_ids:
-            query = query.where(EVENTS.c.id.in_([event_id for event_id in event_ids if _can_be_kept(event_id)]))
         with self._database.reading() as connection:
             query = query.where(*self._conditions(connection, EventFilter(streams)))
             rows = connection.execute(query.order_by(given_up.c.failed_ms.desc()).limit(limit)).all()
@@ -194,6 +195,46 @@ class EventReader:
             FailedDelivery(row.target, event, row.attempts, row.reason, row.failed_ms)
             for row, event in zip(rows, events, strict=True)
         ]
+
+    def longest_failed(
+        self, streams: Sequence[Sequence[str]], limit: int, targets: Sequence[str], event_ids: Sequence[str] = ()
+    ) -> tuple[list[FailedDelivery], Mapping[str, int]]:
+        """Of each target the deliveries that were given up the longest ago, and by target how many there are in all.
+
+        What is tried again and fails counts as given up just then. So by and by each has its turn.
+
+        Args:
+            streams: of which events, as :class:`EventFilter` has it.
+            limit: the most for each target.
+            targets: to whom; empty: to anybody.
+            event_ids: of which events; empty: of all.
+        """
+        given_up = FAILED_DELIVERIES
+        joined = given_up.join(EVENTS, given_up.c.event == EVENTS.c.sequence).join(
+            STREAMS, EVENTS.c.stream == STREAMS.c.number
+        )
+        order = (given_up.c.failed_ms, given_up.c.event)
+        rank = sa.func.row_number().over(partition_by=given_up.c.target, order_by=order).label("rank")
+        in_all = sa.func.count().over(partition_by=given_up.c.target).label("in_all")
+        query = sa.select(given_up, *_COLUMNS, rank, in_all).select_from(joined)
+        if targets:
+            query = query.where(given_up.c.target.in_(targets))
+        if event_ids:
+            query = query.where(EVENTS.c.id.in_([event_id for event_id in event_ids if _can_be_kept(event_id)]))
+        with self._database.reading() as connection:
+            ranked = query.where(*self._conditions(connection, EventFilter(streams))).subquery()
+            taken = sa.select(ranked).where(ranked.c.rank <= limit).order_by(ranked.c.target, ranked.c.rank)
+            rows = connection.execute(taken).all()
+            events = _kept(connection, rows)
+        found = [
+            FailedDelivery(row.target, event, row.attempts, row.reason, row.failed_ms)
+            for row, event in zip(rows, events, strict=True)
+        ]
+        return found, {row.target: row.in_all for row in rows}
+
+    def _last_given(self, connection: sa.Connection) -> int:
+        """The largest number that an event was given; it may be gone by now."""
+        return connection.scalar(sa.text(_LAST_OF_SQLITE if self._database.is_sqlite else _LAST_OF_POSTGRESQL)) or 0
 
     def _conditions(self, connection: sa.Connection, wanted: EventFilter) -> list[sa.ColumnElement[bool]]:
         conditions: list[sa.ColumnElement[bool]] = []

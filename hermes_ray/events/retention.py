@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hermes_ray.config import EventSettings
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.sizes import picture_bytes_of
-from hermes_ray.events.tables import ERASURES, EVENTS, STREAMS, THUMBNAILS
+from hermes_ray.events.tables import ERASURES, EVENTS, FAREWELLS, STREAMS, THUMBNAILS
 
 _DAY_MS = 86_400_000
 _AT_ONCE = 500
@@ -15,6 +15,8 @@ _AT_ONCE = 500
 _SLACK = 32
 """When there are too many bytes, this part of those that may be kept goes too: else each further event would be too
 much again."""
+_FAREWELLS_KEPT_MS = _DAY_MS
+"""As long as a target is tried by default."""
 _ERASURES_KEPT_MS = 400 * _DAY_MS
 """Longer than any topic keeps its records."""
 
@@ -54,6 +56,10 @@ class EventRetention:
             before = now_ms - round(self._days * _DAY_MS)
             while self._delete(EVENTS.c.stored_ms < before):
                 pass
+        while self._delete(
+            EVENTS.c.sequence.in_(sa.select(FAREWELLS.c.event)), EVENTS.c.stored_ms < now_ms - _FAREWELLS_KEPT_MS
+        ):
+            pass
         left = self._bytes()
         if self._max_bytes is not None and self.is_beyond(left):
             left = self._shrink(left, self._max_bytes - self._max_bytes // _SLACK)
@@ -72,8 +78,8 @@ class EventRetention:
         with self._database.reading() as connection:
             return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(EVENTS.c.size), 0))) or 0)
 
-    def _delete(self, condition: sa.ColumnElement[bool]) -> int:
-        oldest = sa.select(EVENTS.c.sequence).where(condition).order_by(EVENTS.c.sequence).limit(_AT_ONCE)
+    def _delete(self, *conditions: sa.ColumnElement[bool]) -> int:
+        oldest = sa.select(EVENTS.c.sequence).where(*conditions).order_by(EVENTS.c.sequence).limit(_AT_ONCE)
         with self._database.writing() as connection:
             return connection.execute(EVENTS.delete().where(EVENTS.c.sequence.in_(oldest))).rowcount
 

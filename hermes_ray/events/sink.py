@@ -19,6 +19,7 @@ from hermes_ray.events.writing import Arrival, EventWriter
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.credentials import CredentialFiles
+from hermes_ray.transport.event import epoch_of
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.topics import ensure_topics
 
@@ -175,7 +176,7 @@ class EventSinkLoop:
 
     def _arrival(self, record: Record) -> Arrival | None:
         try:
-            return Arrival(checked_event(record), record.partition, record.offset)
+            return Arrival(checked_event(record), record.partition, record.offset, epoch_of(record))
         except HermesError as error:
             self._refused(error)
             return None

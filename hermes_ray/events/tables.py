@@ -61,6 +61,7 @@ EVENTS = Table(
     Column("log", Text, nullable=False),
     Column("part", Integer, nullable=False),
     Column("place", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),  # of its stream; 0 where nobody said
     Index("events_by_stream", "stream", "captured_ms", "sequence"),
     Index("events_by_time", "captured_ms", "sequence"),
     Index("events_by_storing", "stored_ms", "size"),
@@ -92,8 +93,16 @@ ERASURES = Table(
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("below", BigInteger, nullable=False),
     Column("erased_ms", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),  # up to which; 0 where nobody said
 )
 """Records of erased streams that never count again."""
+
+FAREWELLS = Table(
+    "farewells",
+    METADATA,
+    Column("event", _NUMBER, ForeignKey("events.sequence", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+)
+"""Events that end the matches of erased streams. They are told, found by nobody who searches, and gone a day later."""
 
 TARGETS = Table(
     "targets",

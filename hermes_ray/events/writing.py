@@ -8,10 +8,15 @@ import sqlalchemy as sa
 
 from hermes_ray.events.checking import evidence_json, words_of
 from hermes_ray.events.database import EventDatabase
+from hermes_ray.events.ending import end_of, farewell, open_matches
 from hermes_ray.events.sizes import event_bytes, picture_bytes
-from hermes_ray.events.tables import ERASURES, EVENTS, POSITIONS, STREAMS, THUMBNAILS
+from hermes_ray.events.tables import ERASURES, EVENTS, FAREWELLS, POSITIONS, STREAMS, THUMBNAILS
 from hermes_ray.transport.event import Event
 from hermes_ray.transport.topic_ends import TopicEnds
+
+_NO_LOG = ""
+_NOWHERE = (0, 0)
+"""Where events are from that did not come from Kafka: topic, partition and offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +27,13 @@ class Arrival:
         event: checked.
         part: partition of the topic.
         place: offset in it.
+        epoch: of its stream, under which it was published; 0 where its publisher did not say.
     """
 
     event: Event
     part: int
     place: int
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +103,30 @@ class EventWriter:
             known = _positions(connection, log)
             if any(known.get(part) != expected.get(part) for part in positions):
                 return Stored(moved=True)
-            ends = _erasures(connection, log, {arrival.event.stream_id for arrival in arrivals})
-            kept = [a for a in arrivals if a.place >= ends.get((a.event.stream_id, a.part), 0)]
+            erased = _erasures(connection, log, {arrival.event.stream_id for arrival in arrivals})
+            kept = [arrival for arrival in arrivals if not erased.concern(arrival)]
             new = _new(connection, kept)
             numbers = _stream_numbers(connection, {arrival.event.stream_id for arrival in new})
             added_bytes = sum(
-                self._insert(connection, log, arrival, numbers[arrival.event.stream_id], now_ms) for arrival in new
+                self._insert(connection, log, arrival, numbers[arrival.event.stream_id], now_ms)[1] for arrival in new
             )
             for part, offset in positions.items():
                 _set_position(connection, log, part, offset, fresh=part not in known)
         return Stored(len(new), len(kept) - len(new), len(arrivals) - len(kept), added_bytes)
 
-    def erase(self, stream_id: str, topic: TopicEnds, now_ms: int) -> int:
-        """Delete a stream's events; those that were published before the ends of the topic never come back.
+    def erase(self, stream_id: str, topic: TopicEnds, now_ms: int, epoch: int = 0) -> int:
+        """Delete a stream's events; those that were published under an epoch that is erased never come back.
+
+        The epoch also tells of those that are still on their way to the topic, and who publishes them may be cut off.
+        Where an event or the erasure has none, what was published before the ends of the topic is erased.
+
+        Followers and targets are told that the stream's matches are over, by events that nobody else finds.
 
         Args:
             stream_id: which stream.
             topic: identifies the topic and says where it ended.
             now_ms: ms since epoch.
+            epoch: of the stream, up to which it was erased; 0: not known.
 
         Returns:
             How many events were deleted.
@@ -124,8 +137,9 @@ class EventWriter:
         with self._database.writing() as connection:
             for part, below in topic.ends.items():
                 where = (ERASURES.c.stream == stream_id, ERASURES.c.log == topic.log, ERASURES.c.part == part)
-                known = connection.scalar(sa.select(ERASURES.c.below).where(*where))
-                values = {"below": max(below, known or 0), "erased_ms": now_ms}
+                known = connection.execute(sa.select(ERASURES.c.below, ERASURES.c.epoch).where(*where)).one_or_none()
+                former = (0, 0) if known is None else (known.below, known.epoch)
+                values = {"below": max(below, former[0]), "epoch": max(epoch, former[1]), "erased_ms": now_ms}
                 if known is None:
                     named = {"stream": stream_id, "log": topic.log, "part": part}
                     connection.execute(ERASURES.insert().values(**named, **values))
@@ -134,20 +148,45 @@ class EventWriter:
             number = connection.scalar(sa.select(STREAMS.c.number).where(STREAMS.c.id == stream_id))
             if number is None:
                 return 0
-            later = [
-                sa.and_(EVENTS.c.log == topic.log, EVENTS.c.part == part, EVENTS.c.place >= below)
-                for part, below in topic.ends.items()
-            ]
-            deleted = connection.execute(
-                EVENTS.delete().where(EVENTS.c.stream == number, sa.not_(sa.or_(sa.false(), *later)))
-            )
+            goes = sa.and_(sa.not_(_later(topic, epoch)), EVENTS.c.sequence.not_in(sa.select(FAREWELLS.c.event)))
+            over = open_matches(connection, number, goes)
+            deleted = connection.execute(EVENTS.delete().where(EVENTS.c.stream == number, goes))
+            for match in over:
+                end = Arrival(farewell(match, stream_id, now_ms), *_NOWHERE, epoch)
+                sequence, _ = self._insert(connection, _NO_LOG, end, number, now_ms)
+                connection.execute(FAREWELLS.insert().values(event=sequence))
             if self._database.is_sqlite:  # what was deleted is in the index until its parts are merged
                 connection.exec_driver_sql("INSERT INTO event_words(event_words) VALUES ('optimize')")
         self._database.reclaim()
         return deleted.rowcount
 
-    def _insert(self, connection: sa.Connection, log: str, arrival: Arrival, number: int, now_ms: int) -> int:
-        """Store an event; returns its size in bytes."""
+    def end_matches(self, stream_id: str, now_ms: int, epoch: int) -> int:
+        """Store a ``clear`` for every match that holds of a stream that is no more, and whose events stay.
+
+        Args:
+            stream_id: which stream.
+            now_ms: ms since epoch.
+            epoch: of the stream, up to which it is no more; it may have begun anew since.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            EventsUnavailable: nothing has changed.
+        """
+        with self._database.writing() as connection:
+            number = connection.scalar(sa.select(STREAMS.c.number).where(STREAMS.c.id == stream_id))
+            over = [] if number is None else open_matches(connection, number, EVENTS.c.epoch <= epoch)
+            ends = [Arrival(end_of(match, stream_id), *_NOWHERE, epoch) for match in over]
+            new = _new(connection, ends)
+            for end in new:
+                self._insert(connection, _NO_LOG, end, number or 0, now_ms)
+        return len(new)
+
+    def _insert(
+        self, connection: sa.Connection, log: str, arrival: Arrival, number: int, now_ms: int
+    ) -> tuple[int, int]:
+        """Store an event; returns its sequence number, and its size in bytes."""
         event = arrival.event
         pictures = [
             (position, moment.thumbnail)
@@ -177,12 +216,13 @@ class EventWriter:
             "log": log,
             "part": arrival.part,
             "place": arrival.place,
+            "epoch": arrival.epoch,
         }
-        sequence = connection.scalar(EVENTS.insert().values(row).returning(EVENTS.c.sequence))
+        sequence = connection.execute(EVENTS.insert().values(row).returning(EVENTS.c.sequence)).scalar_one()
         if pictures:
             rows = [{"event": sequence, "position": position, "jpeg": jpeg} for position, jpeg in pictures]
             connection.execute(THUMBNAILS.insert(), rows)
-        return size
+        return sequence, size
 
 
 def _positions(connection: sa.Connection, log: str) -> dict[int, int]:
@@ -198,13 +238,43 @@ def _set_position(connection: sa.Connection, log: str, part: int, offset: int, *
         connection.execute(POSITIONS.update().where(*at).values(next=offset))
 
 
-def _erasures(connection: sa.Connection, log: str, streams: set[str]) -> dict[tuple[str, int], int]:
-    found = connection.execute(
-        sa.select(ERASURES.c.stream, ERASURES.c.part, ERASURES.c.below).where(
-            ERASURES.c.log == log, ERASURES.c.stream.in_(streams)
-        )
-    )
-    return {(row.stream, row.part): row.below for row in found}
+@dataclass(frozen=True, slots=True)
+class _Erasures:
+    """What was erased of some streams.
+
+    Attributes:
+        through: by stream, the epoch up to which; 0: not known.
+        below: by stream and partition of one topic, the offset below which, where there is no epoch to go by.
+    """
+
+    through: Mapping[str, int]
+    below: Mapping[tuple[str, int], int]
+
+    def concern(self, arrival: Arrival) -> bool:
+        """Whether an event is of a stream that was erased."""
+        stream = arrival.event.stream_id
+        if arrival.epoch and (through := self.through.get(stream, 0)):
+            return arrival.epoch <= through
+        return arrival.place < self.below.get((stream, arrival.part), 0)
+
+
+def _erasures(connection: sa.Connection, log: str, streams: set[str]) -> _Erasures:
+    """Epochs count in whatever topic an event comes, offsets in their own."""
+    found = connection.execute(sa.select(ERASURES).where(ERASURES.c.stream.in_(streams))).all()
+    through: dict[str, int] = {}
+    for row in found:
+        through[row.stream] = max(row.epoch, through.get(row.stream, 0))
+    return _Erasures(through, {(row.stream, row.part): row.below for row in found if row.log == log})
+
+
+def _later(topic: TopicEnds, epoch: int) -> sa.ColumnElement[bool]:
+    """Which events are not of what is erased."""
+    by_place = [
+        sa.and_(EVENTS.c.log == topic.log, EVENTS.c.part == part, EVENTS.c.place >= below)
+        for part, below in topic.ends.items()
+    ]
+    later = sa.or_(sa.false(), *by_place)
+    return sa.or_(EVENTS.c.epoch > epoch, sa.and_(EVENTS.c.epoch == 0, later)) if epoch else later
 
 
 def _new(connection: sa.Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:

@@ -6,6 +6,8 @@
     value    a JSON object in UTF-8, the fields of :class:`Event` by name; thumbnails are base64 (RFC 4648, section 4)
     headers  hermes-event-version   "1"
              hermes-event-id        the event's id: who keeps events drops one whose id is known
+             hermes-event-epoch     under which the stream was owned when the event was published, a decimal number:
+                                    a stream that is erased ends all epochs up to one, and the next begins above it
 
 An event is published at least once: after a crash it may come again, with the same id and the same content. Of a
 ``clear`` without an answer the frame and its time may then be others: nobody asked at a certain frame.
@@ -24,11 +26,13 @@ from hermes_ray.transport.record import Record
 
 VERSION_HEADER = "hermes-event-version"
 ID_HEADER = "hermes-event-id"
+EPOCH_HEADER = "hermes-event-epoch"
 VERSION = "1"
 JOURNAL = "journal"
 """The rule that journal events are of; no standing question may have this name."""
 
 _ID_DIGITS = 32
+_MOST_EPOCH_DIGITS = 18
 
 
 class EventKind(StrEnum):
@@ -110,9 +114,15 @@ class Event:
         evidence = tuple(_evidence(moment) for moment in known.pop("evidence", ()))
         return cls(**(known | {"kind": EventKind(known["kind"]), "evidence": evidence}))
 
-    def to_record(self) -> tuple[bytes, bytes, Sequence[tuple[str, bytes]]]:
-        """Key, value and headers."""
+    def to_record(self, epoch: int = 0) -> tuple[bytes, bytes, Sequence[tuple[str, bytes]]]:
+        """Key, value and headers.
+
+        Args:
+            epoch: under which the stream is owned by who publishes it; 0: nobody knows.
+        """
         headers = [(VERSION_HEADER, VERSION.encode()), (ID_HEADER, self.id.encode())]
+        if epoch:
+            headers.append((EPOCH_HEADER, str(epoch).encode()))
         return self.stream_id.encode(), json.dumps(self.to_json(), separators=(",", ":")).encode(), headers
 
     @classmethod
@@ -130,6 +140,20 @@ class Event:
             return cls.from_json(json.loads(record.value or b""))
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise TransportError(f"the record at {record.partition}:{record.offset} is no event: {error!r}") from error
+
+
+def epoch_of(record: Record) -> int:
+    """Under which epoch of its stream an event was published; 0 where its publisher did not say, as older releases.
+
+    Raises:
+        InvalidHeader: that is no epoch.
+    """
+    said = dict(record.headers).get(EPOCH_HEADER)
+    if said is None:
+        return 0
+    if not said.isdigit() or len(said) > _MOST_EPOCH_DIGITS:
+        raise InvalidHeader(f"header {EPOCH_HEADER} is {said!r}; it must be a decimal number")
+    return int(said)
 
 
 def event_id(kind: EventKind, rule: str, stream_id: str, frame: int, captured_ms: int | None = None) -> str:

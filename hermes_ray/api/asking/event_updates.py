@@ -17,7 +17,7 @@ from hermes_ray.api.keys.passage import Passage
 from hermes_ray.api.problems.kinds import problem_of
 from hermes_ray.api.problems.problem_json import instance_of, request_id_of
 from hermes_ray.api.schemas.events import EventResponse
-from hermes_ray.errors import ClusterError, Forbidden, Overloaded, Unauthorized
+from hermes_ray.errors import ClusterError, EventsPlaceLost, Forbidden, Overloaded, Unauthorized
 from hermes_ray.events.contract import Events
 from hermes_ray.events.kept import EventFilter, FollowedEvents
 
@@ -48,6 +48,7 @@ class EventUpdates:
             RateLimited: the caller follows as often as one may.
             Overloaded: too many follow already.
             InvalidRequest: that is no place.
+            EventsPlaceLost: it was one before the events' database was restored from an older copy.
             EventsUnavailable: what keeps events is away. Later, while the response goes on, it is waited for.
         """
         passage: Passage = request.state.passage
@@ -71,14 +72,14 @@ async def _pieces(
     while time.monotonic() < until_s:
         try:
             passage.check()
-        except (Unauthorized, Forbidden) as error:
+            if news is not None:
+                place = news.place
+                yield _piece(news)
+            news = await _next(events, wanted, place)
+        except (Unauthorized, Forbidden, EventsPlaceLost) as error:
             problem = problem_of(error, request_id=request_id_of(request), instance=instance_of(request))
             yield json_event(problem, "problem").encode()
             return
-        if news is not None:
-            place = news.place
-            yield _piece(news)
-        news = await _next(events, wanted, place)
 
 
 async def _next(events: Events, wanted: EventFilter, place: str) -> FollowedEvents | None:

@@ -218,9 +218,23 @@ class ScopedBackend:
                 raise InvalidRequest(
                     f"name: a key of certain streams begins it with one of them and a dot: STREAM.{question.name}"
                 )
-            if not self._is_own(question):
-                raise InvalidRequest(f"streams: this key may watch {', '.join(self._caller.streams)} and nothing else")
+            self._require_own_streams(question)
             standing = await self._backend.add_standing_question(question)
+            entry.outcome = DONE
+            return standing
+
+    async def replace_standing_question(self, question: StandingQuestion) -> Standing:
+        """Change a standing question about the caller's streams, which is about them afterwards too.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name for this caller.
+            InvalidRequest: it would watch streams that do not exist for this caller.
+            HermesError: as the real backend.
+        """
+        with self._recorded("replace-standing-question", question.name, question.question) as entry:
+            await self._require_own(question.name)
+            self._require_own_streams(question)
+            standing = await self._backend.replace_standing_question(question)
             entry.outcome = DONE
             return standing
 
@@ -275,6 +289,10 @@ class ScopedBackend:
 
     def _is_own(self, question: StandingQuestion) -> bool:
         return all(self._caller.sees_all(pattern) for pattern in question.streams)
+
+    def _require_own_streams(self, question: StandingQuestion) -> None:
+        if not self._is_own(question):
+            raise InvalidRequest(f"streams: this key may watch {', '.join(self._caller.streams)} and nothing else")
 
     async def _require_own(self, name: str) -> None:
         if name not in {found.question.name for found in await self.standing_questions()}:

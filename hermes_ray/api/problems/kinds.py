@@ -98,6 +98,12 @@ _KINDS = (
     ProblemKind("worker-unavailable", 503, "The stream's worker is down", "Try again after Retry-After seconds."),
     ProblemKind("unknown-event", 404, "No such event", "GET /v1/events lists those that are kept."),
     ProblemKind(
+        "events-place-lost",
+        410,
+        "A place in events that are gone",
+        "Begin again without Last-Event-ID or cursor; GET /v1/events lists what is kept.",
+    ),
+    ProblemKind(
         "events-unavailable", 503, "Events cannot be reached", "Try again after Retry-After seconds; detail says why."
     ),
     ProblemKind("snapshot", 503, "The snapshot store cannot be used", "Look at the store; nothing has changed."),

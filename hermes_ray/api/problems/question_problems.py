@@ -56,4 +56,6 @@ class QuestionProblems:
                 await backend.report_question_problems(self._router, dict(self._totals))
             except HermesError as error:
                 log.debug("question problems not reported; the next report holds them too", error=str(error))
+            except Exception:  # of the metrics alone, and these must not stand still without a word
+                log.exception("reporting question problems failed, and is tried again")
             await asyncio.sleep(_REPORT_S)

@@ -22,6 +22,7 @@ from hermes_ray.api.schemas.pictures import MEDIA_TYPE
 
 _OF_BODIES = ("malformed-json", "body-timeout", "body-too-large", "unsupported-content-type")
 _PROBLEMS = ("invalid-request", "events-unavailable", "overloaded")
+_OF_LISTS = (*_PROBLEMS, "events-place-lost")
 _EXAMPLE = (
     'id: 1f2e3d4c-Rk9u...\n\nid: 1f2e3d4c-c2Vh...\nevent: event\ndata: {"id":"3f6a0c...","kind":"match", ...}\n\n'
 )
@@ -37,11 +38,12 @@ EventId = Annotated[str, Path(description="The event's id.", min_length=1, max_l
     "/v1/events",
     operation_id="listEvents",
     response_model=EventListResponse,
-    responses=documentation.problems(*_PROBLEMS)
+    responses=documentation.problems(*_OF_LISTS)
     | documentation.event_stream(
         "A page of events. With `Accept: text/event-stream` server-sent events (`event`, an EventResponse) as they are "
         "stored, from now on, or behind the one that `Last-Event-ID` names. Lines with an `id` alone say how far the "
-        "stream has come. A `problem` (a Problem) ends them when the key was revoked or has other rights.",
+        "stream has come. A `problem` (a Problem) ends them when the key was revoked or has other rights, or the "
+        "database was restored from an older copy.",
         _EXAMPLE,
         documentation.event("EventResponse", "event"),
         documentation.event("Problem", "problem"),
@@ -59,7 +61,9 @@ async def list_events(
 
     An event that is listed while pages are fetched is listed exactly once, whatever is stored meanwhile. Followed over
     any number of connections with `Last-Event-ID`, none is left out and none comes twice; `since`, `until`, `limit` and
-    `cursor` have no effect then. A connection ends after nine minutes: connect again.
+    `cursor` have no effect then. A place of the events as they were before their database was restored from an older
+    copy is 410: begin without it, and look into the list for what is kept. A connection ends after nine minutes:
+    connect again.
     """
     if _EVENT_STREAM in request.headers.get("accept", ""):
         updates = EventUpdates(request.app.state.followers)
@@ -121,4 +125,4 @@ async def list_failed_deliveries(backend: CurrentBackend) -> FailedDeliveryListR
 async def resend_failed_deliveries(request: ResendRequest, backend: CurrentBackend) -> ResendResponse:
     """Send events again that a webhook did not take: once, when the receiver was mended. They keep their ids."""
     sent = await backend.events.resend((), request.target, request.events or ())
-    return ResendResponse(queued=sent.queued, left=sent.left)
+    return ResendResponse(queued=sent.queued, left=sent.left, waiting=sent.waiting)

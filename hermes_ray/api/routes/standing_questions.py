@@ -1,4 +1,4 @@
-"""Standing questions: made, listed, muted and removed."""
+"""Standing questions: made, listed, changed, muted and removed."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from hermes_ray.api.schemas.standing_questions import (
     StandingQuestionResponse,
 )
 from hermes_ray.config import StandingQuestion
-from hermes_ray.errors import UnknownStandingQuestion
+from hermes_ray.errors import InvalidRequest, UnknownStandingQuestion
 
 router = APIRouter(prefix="/v1/standing-questions", tags=["standing questions"])
 
@@ -57,6 +57,24 @@ async def get_standing_question(name: _Name, backend: CurrentBackend) -> Standin
         if standing.question.name == name:
             return StandingQuestionResponse.of(standing)
     raise UnknownStandingQuestion(f"there is no standing question {name!r}")
+
+
+@router.put(
+    "/{name}",
+    operation_id="replaceStandingQuestion",
+    responses=documentation.problems(*_OF_BODIES, *_OF_CHANGES, "unknown-standing-question"),
+)
+async def replace_standing_question(
+    name: _Name, question: StandingQuestion, backend: CurrentBackend
+) -> StandingQuestionResponse:
+    """Put another standing question in the place of the one of that name, at once or not at all.
+
+    If this one is refused, the former is asked as before. A match that was told holds until the new question's answer
+    ends it.
+    """
+    if question.name != name:
+        raise InvalidRequest(f"name: {question.name!r} is not the {name!r} of the path; a question keeps its name")
+    return StandingQuestionResponse.of(await backend.replace_standing_question(question))
 
 
 @router.patch(

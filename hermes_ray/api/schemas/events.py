@@ -184,17 +184,19 @@ class ResendRequest(Schema):
     target: Annotated[str, Field(pattern=r"^(mqtt|webhook:[A-Za-z0-9._-]{1,64})$")] | None = None
     """Whom to: ``webhook:NAME``; null for each that was to be told."""
     events: Annotated[list[_EventId], Field(min_length=1, max_length=1000)] | None = None
-    """Ids of events; null for all, or the thousand that were given up last."""
+    """Ids of events; null for all, or of each target the thousand that were given up the longest ago."""
 
 
 class ResendResponse(Schema):
     """What becomes of them."""
 
     queued: int
-    """Are sent, each once, when it is their turn; at most 1000 by one request. Who is taken leaves the list; who is not
-    stays there with the new reason."""
+    """Are sent, each once, when it is their turn; to each target at most 1000 by one request. Who is taken leaves the
+    list; who is not stays there with the new reason."""
     left: int
     """Are not sent: their target is in the settings no more, or shows only the newest state, as MQTT does."""
+    waiting: int
+    """Are not sent by this request, which has 1000 of their target already. Ask again once those are through."""
 
 
 class FailedDeliveryListResponse(Schema):

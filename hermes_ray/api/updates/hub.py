@@ -13,6 +13,9 @@ from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.errors import HermesError
 from hermes_ray.events.contract import Events
 from hermes_ray.events.kept import EventHeadline
+from hermes_ray.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 PERIOD_S = 1.0
 """Between two readings, seconds."""
@@ -106,6 +109,8 @@ class UpdatesHub:
             async with asyncio.TaskGroup() as tasks:  # events that are slow to come hold no stream up
                 tasks.create_task(self._newest_events.keep_reading())
                 tasks.create_task(self._keep_reading_streams())
+        except Exception:
+            log.exception("reading the streams failed; who watches is let go, and who comes again begins anew")
         finally:
             if self._reader is asyncio.current_task():  # nobody has ended it
                 self._reader = None

@@ -78,7 +78,7 @@ def tail(
 
     console = result_console()
     with Lifecycle(progress_console().print), connect(url, api_key_file) as client:
-        for event in client.follow_events(**_wishes(stream, kind, rule)):
+        for event in client.follow_events(on_gap=progress_console().print, **_wishes(stream, kind, rule)):
             if as_json:
                 write_json_line(event.model_dump(mode="json"))
             else:
@@ -110,7 +110,7 @@ def resend(
         str | None, typer.Option(metavar="NAME", help="Only to this target, such as webhook:door.")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All that was given up, the last thousand at most.")
+        bool, typer.Option("--all", help="All that was given up, a thousand of each target at a time.")
     ] = False,
     url: Url = DEFAULT_URL,
     api_key_file: ApiKeyFile = None,
@@ -130,6 +130,10 @@ def resend(
     console.print(f"{sent.queued} are sent again; `hermes events failed` lists those that are not taken")
     if sent.left:
         console.print(f"{sent.left} are not: their target is in the settings no more, or shows the newest state alone")
+    if sent.waiting:
+        console.print(
+            f"{sent.waiting} more wait: send again once these are through, a thousand of each target at a time"
+        )
 
 
 def events_table(found: Sequence["EventResponse"]) -> Table:

@@ -71,6 +71,9 @@ def add(
     file: Annotated[
         Path | None, typer.Option("--file", help="YAML file with further fields; options here come before it.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put it in the place of the one of that name, if it is accepted.")
+    ] = False,
     url: Url = DEFAULT_URL,
     api_key_file: ApiKeyFile = None,
     as_json: AsJson = False,
@@ -94,7 +97,8 @@ def add(
     }
     definition = (_fields_in(file) if file else {}) | {key: value for key, value in given.items() if value is not None}
     with connect(url, api_key_file) as client:
-        made = client.add_standing_question(**definition)
+        put = client.replace_standing_question if replace else client.add_standing_question
+        made = put(**definition)
     if as_json:
         write_json(made.model_dump(mode="json"))
     else:

@@ -93,7 +93,13 @@ class Coordinator:
         self._placing = Placing(
             self._directory, self._tell_to_own, self._supervisor.unheard, self._supervisor.room_may_come
         )
-        self._known = KnownStreams(self._directory, self._stored, self._placing.place, self._owners.retentions)
+        self._known = KnownStreams(
+            self._directory,
+            self._stored,
+            self._placing.place,
+            self._owners.retentions,
+            lambda stream_id, epoch: self._events.end_matches(stream_id, epoch),
+        )
         self._carry_through = CarriedThrough()
         self._succession = Succession(
             settings, cluster, self._supervisor, self._directory, clock, self._known, self._carry_through.end
@@ -102,9 +108,9 @@ class Coordinator:
             settings,
             lambda: self._succession.phase,
             notes=self._stored.owed_erasures,
-            was_erased=self._stored.was_erased,
+            erased_under=self._stored.erased_under,
         )
-        self._whole_eraser = WholeEraser(self._eraser, self._events)
+        self._whole_eraser = WholeEraser(self._eraser, self._events, self._directory)
         self._rounds = Rounds(
             self._supervisor, self._succession, self._known, self._mover, take_over, self._standing, self._events
         )
@@ -188,6 +194,11 @@ class Coordinator:
         """Make a standing question; raises as :meth:`StandingQuestions.add`."""
         self._succession.require_holding()
         return await self._carry_through(self._standing.add(question))
+
+    async def replace_standing_question(self, question: StandingQuestion) -> Standing:
+        """Change a standing question; raises as :meth:`StandingQuestions.replace`."""
+        self._succession.require_holding()
+        return await self._carry_through(self._standing.replace(question))
 
     async def remove_standing_question(self, name: str) -> None:
         """Remove a standing question; raises as :meth:`StandingQuestions.remove`."""

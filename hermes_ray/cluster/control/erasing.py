@@ -1,6 +1,7 @@
 """Erases streams with everything that is kept of them: memory and snapshots first, then events."""
 
 from hermes_ray.cluster.control.event_keeping import EventKeeping
+from hermes_ray.cluster.control.streams.directory import StreamDirectory
 from hermes_ray.cluster.control.streams.erasure import StreamEraser
 from hermes_ray.cluster.wire.contracts import Erasure
 from hermes_ray.cluster.wire.events import EVENT_SINK
@@ -16,11 +17,13 @@ class WholeEraser:
     Args:
         memories: erases memories and snapshots.
         events: has the events.
+        directory: knows under which epochs streams were owned.
     """
 
-    def __init__(self, memories: StreamEraser, events: EventKeeping) -> None:
+    def __init__(self, memories: StreamEraser, events: EventKeeping, directory: StreamDirectory) -> None:
         self._memories = memories
         self._events = events
+        self._directory = directory
 
     async def erase(self, stream_id: str) -> Erasure:
         """Forget a stream and all that is kept of it; raises as :meth:`StreamEraser.erase`.
@@ -31,11 +34,11 @@ class WholeEraser:
             try:
                 erasure = await self._memories.erase(stream_id)
             except UnknownStream:
-                if not await self._events.erase(stream_id):
+                if not await self._events.erase(stream_id, self._directory.ended(stream_id)):
                     raise
                 return Erasure()
             try:  # after the memory, which publishes nothing more
-                await self._events.erase(stream_id)
+                await self._events.erase(stream_id, self._directory.forgotten(stream_id))
             except EventsUnavailable as error:
                 log.warning("events of an erased stream are left", stream_id=stream_id, error=str(error))
                 where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from hermes_ray.cluster.control.streams.owed_erasures import OwedErasures
+from hermes_ray.cluster.control.streams.owed_erasures import Owed, OwedErasures
 from hermes_ray.cluster.event_sink.actor import EventSink
 from hermes_ray.cluster.store.snapshot_store import is_shared
 from hermes_ray.cluster.wire.calls import Actor, find_actor, typed_errors
@@ -26,7 +26,8 @@ log = get_logger(__name__)
 _LOOK_S = 1.0
 _ANSWER_LIMIT_S = 5.0
 _ERASE_LIMIT_S = 15.0
-_NOT_OWED = TopicEnds("", {})
+_MOST_CALLS = 10_000
+"""Nearly all are of followers, each of which waits for news; who comes behind must not wait for one of them."""
 _ON_THE_HEAD = {"node:__internal_head__": 0.001}
 """A resource that Ray gives the head node, and no other: that is where a SQLite file stays."""
 
@@ -37,10 +38,11 @@ def start_sink(settings: Settings) -> Actor:
     Raises:
         ValueError: the name belongs to an actor that is just coming or going.
     """
-    actor: Any = ray.remote(EventSink)
+    remote: Any = ray.remote  # its declared options leave out concurrency_groups
+    actor = remote(concurrency_groups=EventSink.concurrency_groups())(EventSink)
     named = {"name": EVENT_SINK, "namespace": settings.cluster.namespace, "lifetime": "detached"}
     always = {"get_if_exists": True, "max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
-    options = actor.options(**named, **always, resources=_ON_THE_HEAD)
+    options = actor.options(**named, **always, max_concurrency=_MOST_CALLS, resources=_ON_THE_HEAD)
     return options.remote(settings, is_shared(settings.snapshots))
 
 
@@ -62,7 +64,8 @@ class EventKeeping:
         start: see :func:`start_sink`.
         end: see :func:`end_sink`.
         notes: of erasures that are not done yet; by default they die with this process.
-        was_erased: whether a stream's memory was erased; asked of notes of a former process.
+        erased_under: the epoch up to which a stream's memory was erased, 0 where that is not known; ``None``: it was
+            not. Asked of notes of a former process.
         ends: where the topic of events ends now; blocks, and raises ``TransportError``.
     """
 
@@ -73,7 +76,7 @@ class EventKeeping:
         start: Callable[[Settings], Actor] = start_sink,
         end: Callable[[str], bool] = end_sink,
         notes: OwedErasures | None = None,
-        was_erased: Callable[[str], Awaitable[bool]] | None = None,
+        erased_under: Callable[[str], Awaitable[int | None]] | None = None,
         ends: Callable[[], TopicEnds] | None = None,
     ) -> None:
         self._settings = settings
@@ -86,9 +89,10 @@ class EventKeeping:
         self._trouble = "starting"
         self._was_heard = False
         self._notes = notes or OwedErasures(None)
-        self._was_erased = was_erased
+        self._erased_under = erased_under
         self._ends = ends or partial(topic_ends, settings.kafka, settings.kafka.events_topic)
-        self._owed: dict[str, TopicEnds | None] = {}  # None: it is not known yet where the topic ended
+        self._owed: dict[str, Owed] = {}
+        self._over: dict[str, int] = {}
         self._under_way: Counter[str] = Counter()
         self._left_behind: set[str] = set()
         self._has_notes = False
@@ -127,21 +131,25 @@ class EventKeeping:
         is_new = stream_id not in self._owed
         try:
             if is_new:
-                await asyncio.to_thread(self._notes.save, stream_id, None)
-                self._owed[stream_id] = None
+                await asyncio.to_thread(self._notes.save, stream_id, Owed())
+                self._owed[stream_id] = Owed()
             yield
         except EventsUnavailable:
             raise
         except HermesError:
-            if is_new and self._owed.get(stream_id, _NOT_OWED) is None:
+            if is_new and self._owed.get(stream_id) == Owed():
                 await self._forget(stream_id)
             raise
         finally:
             self._under_way[stream_id] -= 1
             self._under_way += Counter()  # without those at 0
 
-    async def erase(self, stream_id: str) -> int:
-        """Delete a stream's events, also those that are published by now and not stored yet.
+    async def erase(self, stream_id: str, epoch: int) -> int:
+        """Delete a stream's events, also those that are published by now and not stored yet, or still on their way.
+
+        Args:
+            stream_id: which.
+            epoch: up to which the stream was erased; whoever publishes under one of these is late. 0: not known.
 
         Returns:
             How many were deleted.
@@ -154,21 +162,36 @@ class EventKeeping:
         try:
             topic = await asyncio.to_thread(self._ends)
         except TransportError as error:
-            self._owed.setdefault(stream_id, None)
+            await self._owe(stream_id, Owed(None, epoch))
             raise EventsUnavailable(f"no broker says which events there are: {error}") from error
-        self._owed[stream_id] = topic
-        try:
-            await asyncio.to_thread(self._notes.save, stream_id, topic)
-        except SnapshotError as error:  # there is a note already, which says less
-            log.warning("not noted where the topic ended", stream_id=stream_id, error=str(error))
-        return await self._pay(stream_id, topic)
+        owed = Owed(topic, epoch)
+        await self._owe(stream_id, owed)
+        return await self._pay(stream_id, owed, topic)
 
-    async def _pay(self, stream_id: str, topic: TopicEnds) -> int:
+    def end_matches(self, stream_id: str, epoch: int) -> None:
+        """A stream is no more: tell that what was found of it does not hold any more, as soon as that can be.
+
+        Args:
+            stream_id: which.
+            epoch: up to which it is no more.
+        """
+        if self._wanted:
+            self._over[stream_id] = epoch
+
+    async def _owe(self, stream_id: str, owed: Owed) -> None:
+        self._owed[stream_id] = owed
         try:
-            deleted = await self._tell("erase", stream_id, topic.log, dict(topic.ends), limit_s=_ERASE_LIMIT_S)
+            await asyncio.to_thread(self._notes.save, stream_id, owed)
+        except SnapshotError as error:  # there is a note already, which says less
+            log.warning("not noted what was erased", stream_id=stream_id, error=str(error))
+
+    async def _pay(self, stream_id: str, owed: Owed, topic: TopicEnds) -> int:
+        what = (stream_id, topic.log, dict(topic.ends), owed.epoch)
+        try:
+            deleted = await self._tell("erase", *what, limit_s=_ERASE_LIMIT_S)
         except HermesError as error:
             raise EventsUnavailable(f"events of stream {stream_id!r} are not deleted yet: {error}") from error
-        if self._owed.get(stream_id) is topic:
+        if self._owed.get(stream_id) is owed:
             await self._forget(stream_id)
         return deleted
 
@@ -217,11 +240,18 @@ class EventKeeping:
             return
         try:
             await self._learn()
-            for stream_id, topic in list(self._owed.items()):
+            for stream_id, owed in list(self._owed.items()):
                 if stream_id not in self._under_way:
-                    await self._go_on(stream_id, topic)
+                    await self._go_on(stream_id, owed)
         except (EventsUnavailable, SnapshotError) as error:
             log.warning("not all events of erased streams are deleted yet", error=str(error))
+        try:
+            for stream_id, epoch in list(self._over.items()):
+                await self._tell("end_matches", stream_id, epoch, limit_s=_ERASE_LIMIT_S)
+                if self._over[stream_id] == epoch:
+                    del self._over[stream_id]
+        except HermesError as error:
+            log.warning("nobody is told yet that matches of forgotten streams are over", error=str(error))
 
     async def _learn(self) -> None:
         """What a former Coordinator has left."""
@@ -229,20 +259,23 @@ class EventKeeping:
             return
         left = await asyncio.to_thread(self._notes.load)
         self._has_notes = True
-        self._left_behind = {stream_id for stream_id, topic in left.items() if topic is None} - self._owed.keys()
+        self._left_behind = {stream_id for stream_id, owed in left.items() if owed == Owed()} - self._owed.keys()
         self._owed = left | self._owed
 
-    async def _go_on(self, stream_id: str, topic: TopicEnds | None) -> None:
-        if topic is not None:
-            await self._pay(stream_id, topic)
+    async def _go_on(self, stream_id: str, owed: Owed) -> None:
+        if owed.topic is not None:
+            await self._pay(stream_id, owed, owed.topic)
             return
-        if stream_id in self._left_behind and self._was_erased is not None and not await self._was_erased(stream_id):
-            if stream_id in self._under_way or self._owed.get(stream_id, _NOT_OWED) is not None:
+        epoch: int | None = owed.epoch
+        if not epoch and self._erased_under is not None:
+            epoch = await self._erased_under(stream_id)
+            if stream_id in self._under_way or self._owed.get(stream_id) is not owed:
                 return  # it was asked for again meanwhile
-            log.warning("an erasure had not begun when the Coordinator ended; ask again", stream_id=stream_id)
-            await self._forget(stream_id)
-            return
-        await self.erase(stream_id)
+            if epoch is None and stream_id in self._left_behind:
+                log.warning("an erasure had not begun when the Coordinator ended; ask again", stream_id=stream_id)
+                await self._forget(stream_id)
+                return
+        await self.erase(stream_id, epoch or 0)
 
     async def _tell(self, method: str, *args: object, limit_s: float) -> Any:
         try:

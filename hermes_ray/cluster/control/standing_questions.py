@@ -81,7 +81,7 @@ class StandingQuestions:
             known = self._require_known()
             if any(standing.question.name == question.name for standing in self.all()):
                 raise StandingQuestionExists(
-                    f"there is a standing question {question.name!r} already; remove it first, or choose another name"
+                    f"there is a standing question {question.name!r} already; replace it, or choose another name"
                 )
             if self._store is None:
                 raise InvalidRequest(
@@ -95,6 +95,21 @@ class StandingQuestions:
                 )
             self._check_cost(question)
             await self._save(known.with_made(question))
+        return Standing(question, made=True)
+
+    async def replace(self, question: StandingQuestion) -> Standing:
+        """Put one in the place of another of its name, which is asked until then, and for good where this is refused.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name.
+            InvalidRequest: it is in the settings, or together they would ask too often.
+            NotReady, SnapshotError: nothing has changed; the store cannot be read or written.
+        """
+        async with self._one_at_a_time:
+            if not self._find(question.name).made:
+                raise InvalidRequest(f"name: {question.name!r} is in the settings; change it there")
+            self._check_cost(question)
+            await self._save(self._require_known().with_made(question))
         return Standing(question, made=True)
 
     async def remove(self, name: str) -> None:

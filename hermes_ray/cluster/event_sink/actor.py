@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import ray
+
 from hermes_ray.cluster.event_sink.owner_lease import OwnerLease
 from hermes_ray.cluster.wire.calls import call
 from hermes_ray.cluster.wire.events import EventHealth
@@ -29,7 +31,9 @@ _ANSWER_LIMIT_S = 5.0
 class EventSink:
     """The actor around an :class:`EventKeeper`. Made into an async Ray actor by the Coordinator.
 
-    Everybody reads through it: a SQLite file is on one machine, and each new event is told once it is stored.
+    Everybody reads through it: a SQLite file is on one machine, and each new event is told once it is stored. Storing
+    has a thread of its own, searching and looking have some each, and health checks wait for neither: see
+    :meth:`concurrency_groups` and :class:`~hermes_ray.events.local.LocalEvents`.
 
     Args:
         settings: the whole tree.
@@ -51,17 +55,29 @@ class EventSink:
             log.error("no events are kept", error=str(error))
             self._refusal = str(error)
 
+    @staticmethod
+    def concurrency_groups() -> dict[str, int]:
+        """How many calls of each kind run at once, beside all others, which share the event loop of this object."""
+        return {"health": 4}
+
+    @ray.method(concurrency_group="health")
     async def health(self) -> EventHealth:
         """How it is."""
         if self._keeper is None:
             return EventHealth((self._refusal,))
         return EventHealth(self._keeper.trouble, self._keeper.stats)
 
-    async def erase(self, stream_id: str, log_id: str, ends: Mapping[int, int]) -> int:
+    async def erase(self, stream_id: str, log_id: str, ends: Mapping[int, int], epoch: int) -> int:
         """Delete a stream's events for good; see :meth:`EventKeeper.erase`."""
         if self._keeper is None:
             raise EventsUnavailable(self._refusal)
-        return await self._keeper.erase(stream_id, log_id, ends)
+        return await self._keeper.erase(stream_id, log_id, ends, epoch)
+
+    async def end_matches(self, stream_id: str, epoch: int) -> int:
+        """A stream is no more, and its events stay; see :meth:`EventKeeper.end_matches`."""
+        if self._keeper is None:
+            raise EventsUnavailable(self._refusal)
+        return await self._keeper.end_matches(stream_id, epoch)
 
     async def find(self, wanted: EventFilter, limit: int, cursor: str | None) -> ListedEvents:
         """See :class:`~hermes_ray.events.contract.Events`, as all below."""

@@ -10,6 +10,7 @@ from hermes_ray.observability.logs import get_logger
 log = get_logger(__name__)
 
 _ROUND_S = 0.5
+_AFTER_DEFECT_S = 1.0
 
 
 class OwnerLease:
@@ -41,4 +42,7 @@ class OwnerLease:
                 self._until_s = asked_s + await self._ask()
             except HermesError as error:
                 log.debug("not known whose the streams are", error=str(error))
+            except Exception:  # counts as no answer: the lease runs out, and is there again with the next one
+                log.exception("asking whose the streams are failed, and is tried again")
+                await asyncio.sleep(_AFTER_DEFECT_S)
             await asyncio.sleep(_ROUND_S)

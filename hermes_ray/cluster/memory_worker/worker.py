@@ -22,6 +22,7 @@ from hermes_ray.cluster.memory_worker.streams.stream_keeper import StreamKeeper
 from hermes_ray.cluster.memory_worker.streams.transfers import Transfers
 from hermes_ray.cluster.store.snapshot_store import SnapshotStore
 from hermes_ray.cluster.store.standing_store import StandingStore
+from hermes_ray.cluster.wire.beside import or_end_process
 from hermes_ray.cluster.wire.protocol import Admission, Renewal, WorkerHealth
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError
@@ -81,7 +82,11 @@ class MemoryWorker:
         self.views = MemoryViews(name, self.fence, self.hosted, engine)
         self.transfers = Transfers(settings.api.max_import_bytes)
         self._events = EventOutbox(
-            settings.kafka, self._keeper, self._meters.standing, may_publish=lambda: self.fence.owns_streams
+            settings.kafka,
+            self._keeper,
+            self._meters.standing,
+            may_publish=lambda: self.fence.owns_streams,
+            epochs=lambda: self.fence.streams,
         )
         watched = WatchedFrames(self.rules, self._meters.standing, settings.kafka.max_record_bytes)
         self._withdrawals = Withdrawals(
@@ -141,7 +146,9 @@ class MemoryWorker:
         log.info("admitted", epoch=admission.epoch, streams=len(admission.streams))
         self._frames_loop = asyncio.get_running_loop()
         tasks = (self.hosted.keep_snapshots, self._events.run, self._withdrawals.run, self.transfers.keep_tidy)
-        self._beside = self._beside or tuple(asyncio.create_task(run()) for run in tasks)
+        self._beside = self._beside or tuple(
+            asyncio.create_task(or_end_process(run(), run.__qualname__)) for run in tasks
+        )
         for stream_id in sorted(admission.streams):
             self.hosted.welcome(stream_id)
 
@@ -160,7 +167,7 @@ class MemoryWorker:
         """Another cluster has the memories: refuse everything, and forget all once the answers under way have ended."""
         self.fence.end()
         self._events.stop()
-        self._leaving = self._leaving or asyncio.create_task(self._leave())
+        self._leaving = self._leaving or asyncio.create_task(or_end_process(self._leave(), "leaving"))
 
     def shut_down(self) -> None:
         """Write last snapshots and close the engine; what waits in it is refused with ``EngineClosed``. Blocks."""

@@ -38,19 +38,28 @@ class Lifelines:
         self._following[worker] = process, asyncio.create_task(self._follow(worker, process, *address))
 
     async def _follow(self, worker: str, process: str, host: str, port: int) -> None:
-        was_there = False
+        reached = asyncio.Event()
+        while True:
+            try:
+                await self._follow_to_its_end(worker, process, host, port, reached)
+                return
+            except Exception:  # without its lifeline the end of a process would be noticed late, for ever
+                log.exception("following a lifeline failed, and is begun anew", worker=worker)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _follow_to_its_end(self, worker: str, process: str, host: str, port: int, reached: asyncio.Event) -> None:
         while True:
             try:
                 connecting = asyncio.open_connection(host, port)
                 reader, writer = await asyncio.wait_for(connecting, _CONNECT_LIMIT_S)
             except ConnectionRefusedError:
-                if was_there:  # else something between here and there refuses
+                if reached.is_set():  # else something between here and there refuses
                     self._ended(worker, process)
                     return
             except OSError as error:  # also of the time limit
                 log.debug("a lifeline is out of reach", worker=worker, error=str(error))
             else:
-                was_there = True
+                reached.set()
                 began_s = time.monotonic()
                 await _until_closed(reader)
                 writer.close()

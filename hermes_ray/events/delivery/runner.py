@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hermes_ray.config import TargetSettings
 from hermes_ray.errors import DeliveryFailed, HermesError, UnknownEvent
@@ -64,6 +65,8 @@ class TargetRunner:
         self._may_act = may_act
         self._first_pause_s, self._longest_pause_s = pauses_s
         self._trying_since_s: float | None = None
+        self._telling: str | None = None
+        self._told = asyncio.Event()
         self._again: dict[int, FailedDelivery] = {}
         self._asked = asyncio.Event()
         if target.takes_old_events:
@@ -73,6 +76,24 @@ class TargetRunner:
     def behind_s(self) -> float:
         """For how long the event has been tried that is not delivered, seconds; 0 for none."""
         return 0.0 if self._trying_since_s is None else time.monotonic() - self._trying_since_s
+
+    async def finish_telling(self, stream_id: str) -> None:
+        """Wait for an attempt that is under way, if it is about an event of that stream.
+
+        Every further one looks first whether the event is kept.
+        """
+        if self._telling == stream_id:
+            await self._told.wait()
+
+    @contextmanager
+    def _attempt(self, kept: KeptEvent) -> Iterator[None]:
+        self._telling = kept.event.stream_id
+        try:
+            yield
+        finally:
+            self._telling = None
+            told, self._told = self._told, asyncio.Event()
+            told.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -128,8 +149,9 @@ class TargetRunner:
         self._asked.clear()
         while self._again and self._may_act():
             failed = next(iter(self._again.values()))
-            if await self._is_kept(failed.event) and not await self._is_taken(failed):
-                self._again.clear()
+            with self._attempt(failed.event):
+                if await self._is_kept(failed.event) and not await self._is_taken(failed):
+                    self._again.clear()
             self._again.pop(failed.event.sequence, None)
         if self._again:
             self._asked.set()
@@ -157,10 +179,13 @@ class TargetRunner:
         self._trying_since_s = time.monotonic()
         attempts, refusals, pause_s = 0, 0, self._first_pause_s
         try:
-            while self._may_act() and await self._is_kept(kept):
+            while self._may_act():
                 attempts += 1
                 try:
-                    await self._target.deliver(kept)
+                    with self._attempt(kept):
+                        if not await self._is_kept(kept):
+                            return
+                        await self._target.deliver(kept)
                 except DeliveryFailed as error:
                     self._troubled(error)
                     refusals += error.refused

@@ -14,7 +14,7 @@ from hermes_ray.cluster.memory_worker.meters import StandingMeters
 from hermes_ray.cluster.memory_worker.streams.stream_keeper import StreamKeeper
 from hermes_ray.config import KafkaSettings
 from hermes_ray.transport.embedded import EmbeddedBroker
-from hermes_ray.transport.event import Event, EventEvidence, EventKind
+from hermes_ray.transport.event import Event, EventEvidence, EventKind, epoch_of
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.security import connection_options
 from hermes_ray.transport.topics import ensure_topics
@@ -54,15 +54,19 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def published(settings: KafkaSettings, count: int) -> list[Event]:
+    return [Event.from_record(record) for record in records(settings, count)]
+
+
+def records(settings: KafkaSettings, count: int) -> list[Record]:
     consumer: Any = KafkaConsumer(**connection_options(settings), enable_auto_commit=False)
     consumer.assign([TopicPartition(settings.events_topic, 0)])
     consumer.seek_to_beginning()
-    found: list[Event] = []
+    found: list[Record] = []
     try:
         while len(found) < count:
             for record in (record for records in consumer.poll(timeout_ms=500).values() for record in records):
                 place = (record.topic, record.partition, record.offset, record.timestamp)
-                found.append(Event.from_record(Record(*place, record.key, record.value, tuple(record.headers))))
+                found.append(Record(*place, record.key, record.value, tuple(record.headers)))
     finally:
         consumer.close()
     return found
@@ -138,6 +142,22 @@ async def test_events_wait_while_another_cluster_may_have_taken_over(settings: K
         is_owner = True
         await until(lambda: not keeper.pending())
     assert await asyncio.to_thread(published, settings, 1) == [event(0)]
+
+
+async def test_each_is_published_under_the_epoch_of_its_stream_and_none_of_a_stream_that_has_left(
+    settings: KafkaSettings,
+):
+    keeper = keeper_at(None)
+    for stream in ("cam", "left"):
+        keeper.advance(stream, mark(0), {}, [event(0, stream)])
+    outbox = EventOutbox(settings, keeper, StandingMeters(), epochs=lambda: {"cam": 71, "other": 72})
+    running = asyncio.create_task(outbox.run())
+    await until(lambda: "cam" not in keeper.pending())
+    outbox.stop()
+    await asyncio.wait_for(running, LIMIT_S)
+    (record,) = await asyncio.to_thread(records, settings, 1)
+    assert (Event.from_record(record), epoch_of(record)) == (event(0), 71)
+    assert keeper.pending() == {"left": (event(0, "left"),)}
 
 
 async def test_what_is_too_large_with_its_pictures_goes_without_them(settings: KafkaSettings):

@@ -195,7 +195,7 @@ async def test_the_keeper_stores_tells_and_erases(kafka):
         publish(kafka, match(3))
         assert [kept.event.frame for _, kept in (await following).events] == [3]
         ends = topic_ends(kafka, kafka.events_topic)
-        assert await keeper.erase("gate", ends.log, ends.ends) == 2
+        assert await keeper.erase("gate", ends.log, ends.ends, 0) == 2
         assert [kept.event.frame for kept in (await found(keeper)).events] == [2]
         assert (keeper.trouble, keeper.stats.up, keeper.stats.stored) == ((), True, 3)
     finally:

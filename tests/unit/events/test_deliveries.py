@@ -250,6 +250,36 @@ async def test_what_was_given_up_is_sent_again_oldest_first_and_leaves_the_list(
     assert [headers["webhook-id"] for headers, _ in receiver.requests[:1]] == [match(2).id]
 
 
+async def test_each_target_is_sent_its_share_again_and_the_rest_is_said(database, writer):
+    store(writer, *[match(frame) for frame in range(1, 8)])
+    events, sent = LocalEvents(database, most_resent=2), {"webhook:door": [], "webhook:yard": []}
+    for name, told in sent.items():
+        events.sends_again(name, told.append)
+    kept = (await events.updates("", 0, EventFilter(), 10, 0.0)).events
+    for one in kept[:5]:
+        TargetProgress(database, "webhook:door").give_up(one, 5, "status 404")
+    for one in kept[5:]:  # later than those of the other target
+        TargetProgress(database, "webhook:yard").give_up(one, 5, "status 404")
+    TargetProgress(database, "webhook:gone").give_up(kept[0], 5, "status 404")
+    assert await events.resend((), None, []) == Resent(queued=4, left=1, waiting=3)
+    frames = {name: [failed.event.event.frame for failed in told] for name, told in sent.items()}
+    assert frames == {"webhook:door": [1, 2], "webhook:yard": [6, 7]}
+    # The one is taken, the other is refused again: its turn comes behind those that have waited.
+    progress = TargetProgress(database, "webhook:door")
+    progress.sent_after_all(kept[0])
+    await until_the_clock_moves()
+    progress.failed_again(kept[1], 6, "status 404")
+    sent["webhook:door"].clear()
+    assert await events.resend((), "webhook:door", []) == Resent(queued=2, left=0, waiting=2)
+    assert [failed.event.event.frame for failed in sent["webhook:door"]] == [3, 4]
+    events.close()
+
+
+async def until_the_clock_moves():
+    began_ms = time.time_ns() // 1_000_000
+    await until(lambda: time.time_ns() // 1_000_000 > began_ms)
+
+
 async def test_what_is_refused_again_stays_on_the_list_and_stops_nothing(database, writer, receiver, secret_file):
     async with refused(database, writer, receiver, secret_file, [1, 2]) as (door, events):
         receiver.statuses = [410]
@@ -311,7 +341,7 @@ async def test_what_nobody_can_be_told_late_is_left(database, writer, secret_fil
 async def test_an_erased_event_is_not_delivered(database, writer, receiver, secret_file):
     receiver.statuses = [503] * 100_000
     hook = {"url": receiver.url, "secret_file": secret_file}
-    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+    async with delivering(database, webhooks={"door": hook}) as (_, events):
         store(writer, match(1))
         events.announce()
         await until(lambda: len(receiver.requests) > 2)
@@ -319,8 +349,29 @@ async def test_an_erased_event_is_not_delivered(database, writer, receiver, secr
         receiver.statuses.clear()
         store(writer, match(9, stream="yard"))
         events.announce()
-        await until(lambda: door.delivered >= 1)
-    assert 9 in receiver.frames
+        await until(lambda: 9 in receiver.frames)
+    assert match(1).id not in [event["id"] for event in receiver.taken]
+
+
+async def test_once_a_stream_is_erased_a_target_is_told_no_more_than_that_its_match_is_over(
+    database, writer, receiver, secret_file
+):
+    hook = {"url": receiver.url, "secret_file": secret_file}
+    async with delivering(database, webhooks={"door": hook}) as ((door,), events):
+        receiver.may_answer.clear()
+        store(writer, match(1), match(2))
+        events.announce()
+        await until(lambda: len(receiver.requests) == 1)
+        writer.erase("gate", TopicEnds(LOG, {0: 2}), NOW_MS)
+        done = asyncio.create_task(door.finish_telling("gate"))
+        await door.finish_telling("yard")
+        assert not done.done()  # of one event it is being told just now
+        receiver.may_answer.set()
+        await asyncio.wait_for(done, LIMIT_S)
+        events.announce()
+        await until(lambda: len(receiver.taken) == 2)
+    end = receiver.taken[1]
+    assert (end["kind"], end["stream"], end["rule"], end["question"]) == ("clear", "gate", "truck", "")
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "no base64!", "\xff"])

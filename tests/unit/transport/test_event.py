@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hermes_ray.errors import InvalidHeader, TransportError
-from hermes_ray.transport.event import VERSION_HEADER, Event, EventEvidence, EventKind, event_id
+from hermes_ray.transport.event import EPOCH_HEADER, VERSION_HEADER, Event, EventEvidence, EventKind, epoch_of, event_id
 from hermes_ray.transport.record import Record
 
 EVENT = Event(
@@ -23,13 +23,26 @@ EVENT = Event(
 )
 
 
-def record(event: Event) -> Record:
-    key, value, headers = event.to_record()
+def record(event: Event, epoch: int = 0) -> Record:
+    key, value, headers = event.to_record(epoch)
     return Record("hermes.events", 0, 7, 0, key, value, tuple(headers))
 
 
 def test_an_event_survives_its_way_through_kafka():
     assert Event.from_record(record(EVENT)) == EVENT
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 1_767_323_045_000])
+def test_the_epoch_that_it_was_published_under_goes_beside_it(epoch):
+    assert epoch_of(record(EVENT, epoch)) == epoch
+    assert Event.from_record(record(EVENT, epoch)) == EVENT
+
+
+@pytest.mark.parametrize("said", [b"", b"-1", b"1.5", b"\xff", b"9" * 19])
+def test_what_is_no_epoch_is_refused(said):
+    headers = ((VERSION_HEADER, b"1"), (EPOCH_HEADER, said))
+    with pytest.raises(InvalidHeader, match=EPOCH_HEADER):
+        epoch_of(Record("hermes.events", 0, 7, 0, b"gate", b"{}", headers))
 
 
 def test_fields_of_a_later_release_are_left_out():

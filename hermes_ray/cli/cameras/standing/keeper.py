@@ -125,15 +125,16 @@ class StandingKeeper:
     def _bring_about(self, task: _Task) -> bool:
         """Whether all is as wanted."""
         problems: Mapping[str, str] | None = None
-        said: str | None = "it failed unexpectedly; see the log"
         try:
             with task.place.open() as api:
                 problems = bring_about(api, task.wanted)
             said = _said(problems)
         except HermesError as error:
             said = f"{task.place.shown}: {error}"
-        finally:
-            self._tell(task, problems, said)
+        except Exception:  # cameras are published all the same, and a system that is mended is told again
+            log.exception("keeping standing questions failed, and is tried again", system=task.place.shown)
+            said = "it failed unexpectedly; see the log"
+        self._tell(task, problems, said)
         if said is None:
             self._backoff.reset()
         return said is None

@@ -138,6 +138,9 @@ class _ClusterApi:
     def add_standing_question(self, **definition: Any) -> object:
         return self._runner.run(self._client.add_standing_question(StandingQuestion.model_validate(definition)))
 
+    def replace_standing_question(self, **definition: Any) -> object:
+        return self._runner.run(self._client.replace_standing_question(StandingQuestion.model_validate(definition)))
+
     def mute_standing_question(self, name: str, *, muted: bool) -> object:
         return self._runner.run(self._client.mute_standing_question(name, muted))
 

@@ -26,6 +26,10 @@ class StandingApi(Protocol):
         """Make one."""
         ...
 
+    def replace_standing_question(self, **definition: Any) -> object:
+        """Put one in the place of another of its name, or leave that as it is."""
+        ...
+
     def mute_standing_question(self, name: str, *, muted: bool) -> object:
         """Mute one, or unmute it."""
         ...
@@ -109,12 +113,12 @@ def bring_about(api: StandingApi, wanted: Wanted) -> dict[str, str]:
         there = found.get(name)
         try:
             if there is None:
-                _add(api, question)
+                api.add_standing_question(**_fields(question))
             elif name not in decided:
                 problems[name] = "the system has another one of that name, which is not this file's; rename one of them"
             elif not _same(there, question):
-                _remove(api, name)
-                _add(api, question if _says_muted(question) else question.model_copy(update={"muted": there.muted}))
+                kept = question if _says_muted(question) else question.model_copy(update={"muted": there.muted})
+                api.replace_standing_question(**_fields(kept))
             elif _says_muted(question) and there.muted != question.muted:
                 api.mute_standing_question(name, muted=question.muted)
         except (InvalidRequest, StandingQuestionExists, UnknownStandingQuestion) as error:
@@ -136,8 +140,8 @@ def _says_muted(question: StandingQuestion) -> bool:
     return "muted" in question.model_fields_set
 
 
-def _add(api: StandingApi, question: StandingQuestion) -> None:
-    api.add_standing_question(**question.model_dump(mode="json", exclude_none=True))
+def _fields(question: StandingQuestion) -> dict[str, Any]:
+    return question.model_dump(mode="json", exclude_none=True)
 
 
 def _remove(api: StandingApi, name: str) -> None:

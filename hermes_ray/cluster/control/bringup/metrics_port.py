@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hermes_ray.cluster.wire.beside import or_end_process
 from hermes_ray.cluster.wire.calls import Actor, fetch, find_actor
 from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.config import MetricsSettings, Settings
@@ -114,7 +115,7 @@ class MetricsPort:
         configure_logs(settings.log, actor=METRICS_PORT)
         client = ClusterClient(settings.cluster.namespace, settings.video.max_lag_s)
         self._server = MetricsServer(settings.metrics, lambda: client.stats(per_stream=settings.metrics.per_stream))
-        self._serving = asyncio.create_task(self._server.serve())
+        self._serving = asyncio.create_task(or_end_process(self._server.serve(), METRICS_PORT))
 
     async def address(self) -> str:
         """See :meth:`MetricsServer.address`."""

@@ -152,6 +152,12 @@ class StreamDirectory:
             del self._locations[stream_id]
             self._owned[location.worker].discard(stream_id)
 
+    def ended(self, stream_id: str) -> int:
+        """The epoch up to which nothing of a stream counts from now on, if nobody owns it; else as it is."""
+        if stream_id not in self._locations:
+            self.forget_through(stream_id, self._clock.next())
+        return self.forgotten(stream_id)
+
     def forgotten(self, stream_id: str) -> int:
         """The epoch up to which nothing of a stream counts, since it was erased or has expired; else 0."""
         return self._forgotten.get(stream_id, 0)

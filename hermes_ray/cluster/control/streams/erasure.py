@@ -123,6 +123,7 @@ class StreamEraser:
         else:
             raise NotReady(f"stream {stream_id!r} changes hands", retry_after_s=1.0)
         self._directory.forget(stream_id)
+        self._directory.forget_through(stream_id, epoch)
         if not self._stored.has_store:
             self._kept[stream_id] = StreamCursor().erased_up_to(*topic)
         erasure = Erasure(complete=not left_on, left_on=", ".join(left_on) or None)

@@ -23,6 +23,7 @@ class KnownStreams:
         stored: the snapshot store.
         place: gives a stream an owner.
         ask_retentions: asks a worker for how long its streams may be silent.
+        on_forgotten: told of each stream that is forgotten, and the epoch up to which it is no more.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class KnownStreams:
         stored: StoredStreams,
         place: Callable[[str], Awaitable[object]],
         ask_retentions: Callable[[str], Awaitable[Mapping[str, float | None]]],
+        on_forgotten: Callable[[str, int], None],
     ) -> None:
         self._directory = directory
         self._stored = stored
         self._place = place
         self._ask_retentions = ask_retentions
+        self._on_forgotten = on_forgotten
         self._all = asyncio.Event()
 
     @property
@@ -76,4 +79,5 @@ class KnownStreams:
             own = await retentions(self._directory, self._ask_retentions)
             for stream_id in [] if own is None else await self._stored.expire(own):
                 self._directory.forget(stream_id)
+                self._on_forgotten(stream_id, self._directory.ended(stream_id))
             await asyncio.sleep(_EXPIRY_S)

@@ -46,14 +46,17 @@ class StoredStreams:
         """Notes of events that are still to be deleted; without a store they are kept nowhere."""
         return OwedErasures(self._store)
 
-    async def was_erased(self, stream_id: str) -> bool:
-        """Whether nothing is kept of a stream, or nothing from before it was erased.
+    async def erased_under(self, stream_id: str) -> int | None:
+        """The epoch up to which a stream was erased; ``None``: something is kept of it, and it was not.
+
+        Returns:
+            0 where nothing at all is kept of it: nobody knows under which epoch that was.
 
         Raises:
             SnapshotError: the store cannot be read.
         """
         names = [] if self._store is None else await asyncio.to_thread(self._store.names, stream_id)
-        return not names or any(name.erased for name in names)
+        return max((name.epoch for name in names if name.erased), default=None if names else 0)
 
     @property
     def has_store(self) -> bool:

@@ -1,5 +1,7 @@
 """Creates the worker actors, or finds them where they run already."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -41,3 +43,20 @@ def ingest_worker(name: str, settings: Settings) -> Actor:
 
 def _named(name: str, settings: Settings) -> dict[str, Any]:
     return {"name": name, "namespace": settings.cluster.namespace, **_HELD_BY_CLUSTER}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerActors:
+    """Where the workers' actors come from: Ray.
+
+    Attributes:
+        memory: see :func:`memory_worker`.
+        ingest: see :func:`ingest_worker`.
+        existing: see :func:`existing_memory_workers`.
+        resources: of the whole Ray cluster, as Ray counts them; blocks.
+    """
+
+    memory: Callable[[str, Settings, ClusterPlan], Actor] = memory_worker
+    ingest: Callable[[str, Settings], Actor] = ingest_worker
+    existing: Callable[[str], int] = existing_memory_workers
+    resources: Callable[[], Mapping[str, float]] = ray.cluster_resources

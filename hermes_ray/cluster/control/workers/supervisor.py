@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-import ray
-
 from hermes_ray.cluster.control.streams.directory import EpochClock, StreamDirectory
 from hermes_ray.cluster.control.streams.stored_streams import StoredStreams
-from hermes_ray.cluster.control.workers.actors import existing_memory_workers, ingest_worker, memory_worker
+from hermes_ray.cluster.control.workers.actors import WorkerActors
 from hermes_ray.cluster.control.workers.membership import Membership
 from hermes_ray.cluster.control.workers.partitions import assign_partitions
 from hermes_ray.cluster.control.workers.plan import plan_cluster
@@ -64,6 +62,7 @@ class Supervisor:
         stored: knows between which workers streams can move.
         standing: what memory workers are to know of standing questions; ``None`` while that is not known.
         owned_s: for how long no other cluster can take the streams over, seconds; ``None``: none can reach them.
+        actors: where the workers come from.
     """
 
     def __init__(
@@ -74,17 +73,19 @@ class Supervisor:
         stored: StoredStreams,
         standing: Callable[[], Definitions | None],
         owned_s: Callable[[], float | None],
+        actors: WorkerActors | None = None,
     ) -> None:
         self._settings = settings
+        self._actors = actors or WorkerActors()
         self._directory = directory
         self._clock = clock
         self._stored = stored
         self._standing = standing
         self._owned_s = owned_s
         self._cores = os.cpu_count() or 1
-        existing = existing_memory_workers(settings.cluster.namespace)
+        existing = self._actors.existing(settings.cluster.namespace)
         self._found = [memory_worker_name(index) for index in range(existing)]
-        self._plan = plan_cluster(settings, ray.cluster_resources(), self._cores).grown(existing)
+        self._plan = plan_cluster(settings, self._actors.resources(), self._cores).grown(existing)
         self._replan_s = time.monotonic() + _REPLAN_S
         self._membership = Membership(settings.cluster.move_after_s)
         self._visits = Visits()
@@ -190,7 +191,7 @@ class Supervisor:
         """Where the number of memory workers follows the cluster's GPUs, look now and then whether there are more."""
         if self._settings.cluster.memory_workers == "auto" and time.monotonic() > self._replan_s:
             self._replan_s = time.monotonic() + _REPLAN_S
-            resources = await asyncio.to_thread(ray.cluster_resources)
+            resources = await asyncio.to_thread(self._actors.resources)
             self.grow(len(plan_cluster(self._settings, resources, self._cores).memory_workers))
 
     async def drain(self, worker: str, draining: bool) -> None:
@@ -248,10 +249,9 @@ class Supervisor:
         return name in self._memory and self._memory[name].failure is not None
 
     async def _visit_memory(self, name: str) -> None:
-        life = self._membership.life(name)
         asked_s = time.monotonic()
         health: WorkerHealth | None = await self._membership.visit(
-            name, lambda: memory_worker(name, self._settings, self._plan), self._renewal(name)
+            name, lambda: self._actors.memory(name, self._settings, self._plan), self._renewal(name)
         )
         if health is not None:
             self._heard[name] = health
@@ -259,12 +259,25 @@ class Supervisor:
             self._memory.pop(name, None)
             self.board.silent(name)
         else:
-            self._memory[name] = health
-            self.board.heard(name, health)
-            self.ends.heard(name, health)
-            life.described(health.process, up=is_up(health), draining=health.draining, asked_s=asked_s)
-            await self._settle(name, health)
+            self._hear(name, health, asked_s)
+            if await self._settle(name, health):
+                await self._ask_again(name)
         self._describe(name, self._memory.get(name))
+
+    def _hear(self, name: str, health: WorkerHealth, asked_s: float) -> None:
+        self._memory[name] = health
+        self.board.heard(name, health)
+        self.ends.heard(name, health)
+        up = is_up(health)
+        self._membership.life(name).described(health.process, up=up, draining=health.draining, asked_s=asked_s)
+
+    async def _ask_again(self, name: str) -> None:
+        """A worker was just admitted. It is up from now on, not from the next visit on: people may want it now."""
+        asked_s = time.monotonic()
+        health: WorkerHealth | None = await self._membership.tell(name, "health", self._renewal(name))
+        if health is not None and name in self._memory and not self.ends.is_over(name, health):
+            self._heard[name] = health
+            self._hear(name, health, asked_s)
 
     def _renewal(self, name: str) -> Renewal | None:
         health = self._heard.get(name)
@@ -284,8 +297,12 @@ class Supervisor:
             self.board.left(name, "suspected", len(kept & end.suspected))
             self.board.left(name, "waited", len(kept - end.suspected))
 
-    async def _settle(self, name: str, health: WorkerHealth) -> None:
-        """Bring a worker's picture of what it owns, and the directory's, into line."""
+    async def _settle(self, name: str, health: WorkerHealth) -> bool:
+        """Bring a worker's picture of what it owns, and the directory's, into line.
+
+        Returns:
+            Whether it was admitted just now.
+        """
         site = self._stored.site(name, health.node)
         if health.epoch is not None:
             self._back(name)
@@ -299,6 +316,8 @@ class Supervisor:
             admission = self._directory.admit(name, health.capacity, site)
             log.info("admitting", worker=name, epoch=admission.epoch, streams=len(admission.streams))
             await self._membership.tell(name, "admit", replace(admission, standing=self._standing()))
+            return True
+        return False
 
     def _describe(self, name: str, health: WorkerHealth | None) -> None:
         life = self._membership.life(name)
@@ -310,7 +329,9 @@ class Supervisor:
         )
 
     async def _visit_ingest(self, name: str) -> None:
-        health: IngestHealth | None = await self._membership.visit(name, lambda: ingest_worker(name, self._settings))
+        health: IngestHealth | None = await self._membership.visit(
+            name, lambda: self._actors.ingest(name, self._settings)
+        )
         if health is None:
             self._ingest.pop(name, None)
             self.board.silent(name)

@@ -86,8 +86,11 @@ class AnswerDesk:
                 if mailbox.silent_s > self._silent_caller_s:
                     if mailbox.answers:
                         log.warning("a caller is gone, its answers are cancelled", answers=len(mailbox.answers))
-                    mailbox.close()
                     del self._mailboxes[caller]
+                    try:
+                        mailbox.close()
+                    except Exception:  # of one caller, who is gone
+                        log.exception("the answers of a caller that is gone cannot be cancelled")
 
 
 def _only_the_end(put: "partial[None]", event: "AnswerEvent") -> None:

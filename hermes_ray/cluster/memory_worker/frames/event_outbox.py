@@ -4,14 +4,17 @@ An event waits in its stream's cursor (a transactional outbox): it is stored wit
 the frames that caused it count as safe. Whoever restores that snapshot publishes it again, under the same id. So events
 may wait, and do, while another cluster may have taken over: it publishes what is found from then on, unless people have
 erased the stream there.
+
+Each is published under the epoch of its stream. So what was on its way when the stream was erased is known by that,
+however late it reaches the topic.
 """
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Union
+from typing import NamedTuple, Union
 
 from hermes_ray.cluster.memory_worker.frames.event_refusals import EventRefusals, write_letter
 from hermes_ray.cluster.memory_worker.meters import StandingMeters
@@ -33,6 +36,13 @@ _Delivery = Union["Future[Delivery]", HermesError]
 _Sent = list[tuple[Event, _Delivery]]
 
 
+class _Waiting(NamedTuple):
+    """One stream's events that are to be published, and under which epoch; 0: nobody knows."""
+
+    epoch: int
+    events: tuple[Event, ...]
+
+
 class EventOutbox:
     """For one event loop.
 
@@ -42,6 +52,7 @@ class EventOutbox:
         meters: told of what was published.
         may_publish: whether the streams are this cluster's for certain, now.
         refusals: counts events that the broker refuses.
+        epochs: of the streams that are owned here; events of others are not published. By default nobody knows them.
     """
 
     def __init__(
@@ -51,12 +62,14 @@ class EventOutbox:
         meters: StandingMeters,
         may_publish: Callable[[], bool] = lambda: True,
         refusals: EventRefusals | None = None,
+        epochs: Callable[[], Mapping[str, int]] | None = None,
     ) -> None:
         self._settings = settings
         self._keeper = keeper
         self._meters = meters
         self._may_publish = may_publish
         self._refusals = refusals or EventRefusals()
+        self._epochs = epochs
         self._publisher: RecordPublisher | None = None
         self._news = asyncio.Event()
         self._is_over = False
@@ -80,27 +93,34 @@ class EventOutbox:
                 except TimeoutError:
                     log.debug("looking for events of restored streams")
                 self._news.clear()
-                if not self._is_over and self._may_publish() and (pending := self._keeper.pending()):
+                if not self._is_over and self._may_publish() and (pending := self._pending()):
                     await self._publish(pending)
             await asyncio.to_thread(self._disconnect)
         except Exception:
             log.exception("publishing events failed; the process ends and Ray starts another")
             os._exit(1)
 
-    async def _publish(self, pending: dict[str, tuple[Event, ...]]) -> None:
-        self._refusals.keep([event for events in pending.values() for event in events])
-        suspect = {stream_id: events for stream_id, events in pending.items() if self._refusals.concern(events)}
+    def _pending(self) -> dict[str, _Waiting]:
+        found = self._keeper.pending()
+        if not found or self._epochs is None:
+            return {stream_id: _Waiting(0, events) for stream_id, events in found.items()}
+        epochs = self._epochs()  # of this moment, as the events are
+        return {s: _Waiting(epochs[s], events) for s, events in found.items() if s in epochs}
+
+    async def _publish(self, pending: dict[str, _Waiting]) -> None:
+        self._refusals.keep([event for waiting in pending.values() for event in waiting.events])
+        suspect = {s: waiting for s, waiting in pending.items() if self._refusals.concern(waiting.events)}
         try:
-            await self._publish_together({s: events for s, events in pending.items() if s not in suspect})
-            for stream_id, events in suspect.items():
-                await self._publish_one_by_one(stream_id, events)
+            await self._publish_together({s: waiting for s, waiting in pending.items() if s not in suspect})
+            for stream_id, waiting in suspect.items():
+                await self._publish_one_by_one(stream_id, waiting)
         except TransportError as error:
             self._meters.unpublished()
             log.warning("events are not published yet; they wait, and are stored with their streams", error=str(error))
             await asyncio.to_thread(self._disconnect)
             await asyncio.sleep(_RETRY_S)
 
-    async def _publish_together(self, pending: dict[str, tuple[Event, ...]]) -> None:
+    async def _publish_together(self, pending: dict[str, _Waiting]) -> None:
         sent = await asyncio.to_thread(self._send, pending)
         confirming = [self._confirm(stream_id, deliveries) for stream_id, deliveries in sent.items()]
         # All of them, so that one stream's trouble has no event of another published again and again.
@@ -135,25 +155,26 @@ class EventOutbox:
         self._keeper.published(stream_id, [event.id])
         self._meters.published(1)
 
-    async def _publish_one_by_one(self, stream_id: str, events: tuple[Event, ...]) -> None:
+    async def _publish_one_by_one(self, stream_id: str, waiting: _Waiting) -> None:
         """Of several records in one request the broker refuses all; alone, each gets what it deserves."""
-        for event in events:
+        for event in waiting.events:
             if self._is_over or not self._may_publish() or not self._refusals.is_due(event):
                 return
             version = without_pictures(event) if self._refusals.is_too_large(event) else event
             try:
-                ((_, delivery),) = (await asyncio.to_thread(self._send, {stream_id: (version,)}))[stream_id]
+                alone = {stream_id: _Waiting(waiting.epoch, (version,))}
+                ((_, delivery),) = (await asyncio.to_thread(self._send, alone))[stream_id]
                 await self._confirm_one(stream_id, event, delivery)
             except _REFUSALS as error:
                 await asyncio.to_thread(self._disconnect)
                 too_large = isinstance(error, MediaTooLarge) or error.too_large
                 if not self._refusals.refused(event, too_large=too_large):
                     return
-                await self._give_up(stream_id, version, error)
+                await self._give_up(stream_id, version, waiting.epoch, error)
 
-    async def _give_up(self, stream_id: str, event: Event, error: HermesError) -> None:
+    async def _give_up(self, stream_id: str, event: Event, epoch: int, error: HermesError) -> None:
         """The stream goes on behind an event that the broker never takes, once it is a dead letter."""
-        await asyncio.to_thread(write_letter, self._settings, event, error)
+        await asyncio.to_thread(write_letter, self._settings, event, error, epoch)
         log.error(
             "the broker refuses an event for good; it is a dead letter, and its stream goes on",
             stream_id=stream_id,
@@ -164,11 +185,11 @@ class EventOutbox:
         self._keeper.published(stream_id, [event.id])
         self._meters.refused()
 
-    def _send(self, pending: dict[str, tuple[Event, ...]]) -> dict[str, _Sent]:
+    def _send(self, pending: dict[str, _Waiting]) -> dict[str, _Sent]:
         if self._publisher is None:
             self._publisher = RecordPublisher(self._settings)
         publisher, topic = self._publisher, self._settings.events_topic
-        return {stream_id: _all_sent(publisher, topic, events) for stream_id, events in pending.items()}
+        return {stream_id: _all_sent(publisher, topic, waiting) for stream_id, waiting in pending.items()}
 
     def _disconnect(self) -> None:
         """A producer that has given records up is of no more use: the order of what follows is not certain."""
@@ -180,24 +201,24 @@ class EventOutbox:
                 log.debug("what the former connection had is sent again", error=str(error))
 
 
-def _all_sent(publisher: RecordPublisher, topic: str, events: Sequence[Event]) -> _Sent:
+def _all_sent(publisher: RecordPublisher, topic: str, waiting: _Waiting) -> _Sent:
     """One stream's events on their way, up to the first that is refused."""
     sent: _Sent = []
-    for event in events:
-        sent.append((event, delivery := _sent(publisher, topic, event)))
+    for event in waiting.events:
+        sent.append((event, delivery := _sent(publisher, topic, event, waiting.epoch)))
         if isinstance(delivery, HermesError):
             break
     return sent
 
 
-def _sent(publisher: RecordPublisher, topic: str, event: Event) -> _Delivery:
+def _sent(publisher: RecordPublisher, topic: str, event: Event, epoch: int) -> _Delivery:
     """A delivery, or why it cannot be sent.
 
     The record's time is that of publishing: by that of a recording the topic's retention would delete it at once.
     """
     refusal: HermesError | None = None
     for version in (event, without_pictures(event)):
-        key, value, headers = version.to_record()
+        key, value, headers = version.to_record(epoch)
         try:
             return publisher.send(topic, key=key, value=value, headers=headers)
         except RecordRefused as error:

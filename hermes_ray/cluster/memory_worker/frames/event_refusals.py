@@ -71,18 +71,19 @@ class EventRefusals:
         self._refused = {event_id: refused for event_id, refused in self._refused.items() if event_id in ids}
 
 
-def write_letter(settings: KafkaSettings, event: Event, error: HermesError) -> None:
+def write_letter(settings: KafkaSettings, event: Event, error: HermesError, epoch: int = 0) -> None:
     """Keep an event as a dead letter, confirmed by the broker. Blocks.
 
     Args:
         settings: where.
         event: as it was refused last.
         error: why.
+        epoch: of its stream; 0: not known.
 
     Raises:
         TransportError: it is not kept.
     """
-    key, value, headers = event.to_record()
+    key, value, headers = event.to_record(epoch)
     record = Record(settings.events_topic, _NOWHERE, _NOWHERE, _NOWHERE, key, value, tuple(headers))
     letters = DeadLetterWriter(settings)
     try:

@@ -32,6 +32,7 @@ class Withdrawals:
         keeper: of their cursors.
         meters: told of the events.
         on_events: called when there are any.
+        patience_s: how long a look waits for a stream that somebody holds, seconds.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Withdrawals:
         keeper: StreamKeeper,
         meters: StandingMeters,
         on_events: Callable[[], None],
+        patience_s: float = _LOOK_S,
     ) -> None:
         self._rules = rules
         self._fence = fence
@@ -49,6 +51,8 @@ class Withdrawals:
         self._keeper = keeper
         self._meters = meters
         self._on_events = on_events
+        self._patience_s = patience_s
+        self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -61,11 +65,17 @@ class Withdrawals:
             os._exit(1)
 
     async def look(self) -> None:
-        """End what is to be ended now; a stream that is not at hand has its turn the next time."""
-        owned = self._fence.streams.items()
-        over = [each for each in owned if self._hosted.is_ready(each[0]) and self._over(each[0])]
-        # Side by side: whoever holds one stream's memory for long delays no other's.
-        await asyncio.gather(*(self._end(stream_id, epoch) for stream_id, epoch in over))
+        """End what is to be ended now; a stream that is not at hand has its turn the next time.
+
+        Whoever holds one stream's memory for long delays no other's, in this look and in later ones.
+        """
+        for stream_id, epoch in self._fence.streams.items():
+            if stream_id not in self._under_way and self._hosted.is_ready(stream_id) and self._over(stream_id):
+                self._under_way[stream_id] = asyncio.create_task(self._end(stream_id, epoch))
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=self._patience_s)
+        for stream_id in [stream_id for stream_id, ending in self._under_way.items() if ending.done()]:
+            self._under_way.pop(stream_id).result()
 
     async def _end(self, stream_id: str, epoch: int) -> None:
         try:

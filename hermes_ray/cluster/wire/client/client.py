@@ -265,6 +265,16 @@ class ClusterClient:
         """
         return await self._owners.call(COORDINATOR, "add_standing_question", question, limit_s=_STORE_LIMIT_S)
 
+    async def replace_standing_question(self, question: StandingQuestion) -> Standing:
+        """Put a standing question in the place of another of its name, at once or not at all.
+
+        Raises:
+            UnknownStandingQuestion: there is none of that name.
+            InvalidRequest: it is in the settings, or they ask too often.
+            NotReady, SnapshotError: nothing has changed.
+        """
+        return await self._owners.call(COORDINATOR, "replace_standing_question", question, limit_s=_STORE_LIMIT_S)
+
     async def remove_standing_question(self, name: str) -> None:
         """Remove a standing question that was made while the system runs.
 

@@ -36,6 +36,7 @@ export async function follow(api, query, { connected, arrived, failed }, signal)
       if (signal.aborted) return;
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
       failed(error);
+      if (error.code === "events-place-lost") place = null; // what is kept is read anew once it is connected
       if (error.needsKey) return; // another key mounts the view anew
     }
     await pause(pauseMs * (0.5 + Math.random()), signal);

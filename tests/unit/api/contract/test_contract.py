@@ -134,7 +134,7 @@ def is_beyond_a_schema(problem: dict[str, Any]) -> bool:
     Nor which cursor came from a list, which policy the memories of the system have, which file is one of them, and what
     of a standing question fits together.
     """
-    if problem["code"] == "invalid-request" and problem["instance"] == "/v1/standing-questions":
+    if problem["code"] == "invalid-request" and problem["instance"].startswith("/v1/standing-questions"):
         return True
     if problem["code"] == "invalid-request" and "errors" not in problem:
         return problem["detail"].partition(":")[0] in OF_THE_SYSTEM

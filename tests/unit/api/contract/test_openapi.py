@@ -33,6 +33,7 @@ OPERATIONS = {
     "listStandingQuestions": ("get", "/v1/standing-questions"),
     "addStandingQuestion": ("post", "/v1/standing-questions"),
     "getStandingQuestion": ("get", "/v1/standing-questions/{name}"),
+    "replaceStandingQuestion": ("put", "/v1/standing-questions/{name}"),
     "muteStandingQuestion": ("patch", "/v1/standing-questions/{name}"),
     "removeStandingQuestion": ("delete", "/v1/standing-questions/{name}"),
     "configureStream": ("patch", "/v1/streams/{id}"),

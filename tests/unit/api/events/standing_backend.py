@@ -34,6 +34,10 @@ class StandingBackend(EngineBackend):
         await self.standing.load()
         return await self.standing.add(question)
 
+    async def replace_standing_question(self, question: StandingQuestion) -> Standing:
+        await self.standing.load()
+        return await self.standing.replace(question)
+
     async def remove_standing_question(self, name: str) -> None:
         await self.standing.remove(name)
 

@@ -28,7 +28,7 @@ from hermes_ray.errors import ConfigError
 from hermes_ray.video.sources.cameras.backoff import Backoff
 from tests.patience import LIMIT_S
 from tests.terminal import lines_of
-from tests.unit.api.conftest import app_of, on_socket
+from tests.unit.api.conftest import STREAM, app_of, on_socket
 from tests.unit.api.events.standing_backend import StandingBackend
 
 PERSON = '{name: person, question: "is there a person ?"}'
@@ -241,6 +241,44 @@ def test_a_name_that_somebody_has_taken_is_told_and_the_others_are_made(url: str
         client.remove_standing_question("gate.person")
     kept.until_asked()
     assert kept.keeper.status().problem is None
+
+
+def test_a_change_that_is_refused_leaves_the_question_asked_as_before(url: str, start: Start, backend: StandingBackend):
+    cheap = f"cameras: {{{STREAM}: {{source: sim://1, standing: [{OPEN}]}}}}"
+    name = f"{STREAM}.open"
+    make(url, name="by-hand", question="is it raining?", streams=[STREAM])
+    kept = start(url)
+    kept.follow(cheap)
+    kept.until_asked()
+    kept.follow(cheap.replace("every_s: 10", "every_s: 0.1"))  # more than the system allows
+    kept.until(lambda: "would ask 10 times" in (kept.keeper.status().problem or ""))
+    looks = backend.looks
+    kept.until(lambda: backend.looks > looks + 3)  # it is tried again and again
+    assert asked(url)[name].every_s == 10
+    assert kept.keeper.status().missing == 1
+
+
+def test_an_error_that_nobody_expected_is_told_and_ends_nothing(url: str, tmp_path: Path):
+    opened: list[int] = []
+
+    class Broken:
+        shown = url
+
+        def open(self) -> HermesClient:
+            opened.append(len(opened))
+            if len(opened) < 3:
+                raise ZeroDivisionError
+            return HermesClient(url)
+
+    kept = Kept(url, tmp_path, "site")
+    kept.keeper = StandingKeeper("cameras:site", lambda _: Broken(), backoff=Backoff(0.02, 0.05, random.Random(1)))
+    try:
+        kept.follow(f"cameras: {{gate: {{source: sim://1, standing: [{PERSON}]}}}}")
+        kept.until_asked()
+        assert "gate.person" in asked(url)
+    finally:
+        kept.keeper.close()
+    assert len(opened) >= 3
 
 
 def test_a_system_that_is_away_is_waited_for(backend: StandingBackend, settings: Settings, start: Start):

@@ -1,7 +1,9 @@
 """Events over HTTP: searched, followed without a gap, shown, and only to whom they belong."""
 
 import asyncio
+import itertools
 import json
+import os
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ from hermes_ray.events.delivery.progress import TargetProgress
 from hermes_ray.events.kept import EventFilter, Resent
 from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.reading import EventReader
+from hermes_ray.events.tables import IDENTITY
 from hermes_ray.events.writing import EventWriter
 from hermes_ray.transport.topic_ends import TopicEnds
 from tests.patience import LIMIT_S
@@ -52,6 +55,11 @@ class Kept:
         progress = TargetProgress(self._database, target)
         for found in EventReader(self._database).after(0, EventFilter(), 100).events:
             progress.give_up(found, 5, "status 404")
+
+    def restore(self):
+        """As an older copy, to which the migration gives a secret of its own."""
+        with self._database.writing() as connection:
+            connection.execute(IDENTITY.update().values(secret=os.urandom(32)))
 
     def erase(self, stream_id):
         self._writer.erase(stream_id, TopicEnds(LOG, {0: 1000}), NOW_MS)
@@ -180,7 +188,7 @@ async def test_pages_lead_to_one_another(http, kept):
         "kind=alarm",
         "limit=0",
         "colour=red",
-        "cursor=" + "A" * 64,
+        "cursor=" + "A" * 63,
     ],
 )
 async def test_wrong_wishes_are_refused(http, query):
@@ -261,6 +269,62 @@ async def test_places_and_cursors_lead_on_at_another_replica_and_after_a_restart
             async with httpx.AsyncClient(base_url=url, timeout=LIMIT_S) as client:
                 page = (await client.get("/v1/events", params={"limit": 2, "cursor": cursor})).json()
     assert [event["frame"] for event in page["events"]] == [2, 1]
+
+
+async def test_a_place_from_before_the_database_was_restored_is_gone_and_not_merely_wrong(http, kept):
+    kept.store(*[match(frame) for frame in range(5)])
+    page = (await http.get("/v1/events", params={"limit": 2})).json()
+    kept.restore()
+    answer = await http.get("/v1/events", params={"limit": 2, "cursor": page["next"]})
+    assert (answer.status_code, answer.json()["code"]) == (410, "events-place-lost")
+    assert "begin without it" in answer.json()["detail"]
+
+
+async def test_who_follows_a_database_that_is_restored_is_told_and_goes_on(kept):
+    told, gaps = [], []
+
+    async def listen(url):
+        async with AsyncHermesClient(url) as client:
+            async for event in client.follow_events(on_gap=gaps.append):
+                told.append(event.frame)  # noqa: PERF401 - to be looked at before the end
+
+    async def store_until(condition):
+        async with asyncio.timeout(LIMIT_S):
+            while not condition():
+                if listening.done():
+                    await listening
+                kept.store(match(next(numbers)))
+                await asyncio.sleep(0.02)
+
+    numbers = itertools.count(10)
+    with on_socket(kept.app()) as url:
+        listening = asyncio.ensure_future(listen(url))
+        await store_until(lambda: told)
+        kept.restore()
+        await store_until(lambda: gaps)
+        known = len(told)
+        await store_until(lambda: len(told) > known)
+        listening.cancel()
+        await asyncio.wait([listening])  # before the server, which waits for it, ends
+    (gap,) = gaps
+    assert "may be missing" in gap
+    assert told == sorted(set(told))
+
+
+def test_a_list_whose_pages_are_of_before_the_restore_is_listed_anew(kept):
+    kept.store(*[match(frame, evidence=()) for frame in range(600)])  # two pages
+    answered = []
+
+    def restore_behind_the_first_page(response):
+        answered.append(response.status_code)
+        if len(answered) == 1:
+            kept.restore()
+
+    with on_socket(kept.app()) as url, HermesClient(url) as client:
+        client._http.event_hooks["response"] = [restore_behind_the_first_page]
+        found = client.events()
+    assert answered == [200, 410, 200, 200]
+    assert [event.frame for event in found] == list(range(599, -1, -1))
 
 
 async def test_places_do_not_count_the_events_of_others(kept, tmp_path):
@@ -515,7 +579,7 @@ def test_the_command_sends_again_what_it_is_told(url, kept):
     assert (refused.exit_code, "--all" in refused.stderr) == (2, True)
     assert hermes("resend", "--all", "--target", "mqtt", "--url", url).exit_code == 2
     sent = json.loads(hermes("resend", match(1).id, "--url", url, "--json").stdout)
-    assert sent == {"queued": 0, "left": 1}  # there is no such target in this application
+    assert sent == {"queued": 0, "left": 1, "waiting": 0}  # there is no such target in this application
     assert json.loads(hermes("resend", "--all", "--url", url, "--json").stdout)["left"] == 2
     assert json.loads(hermes("resend", "--target", "mqtt", "--url", url, "--json").stdout)["left"] == 0
     assert "2 are not" in hermes("resend", "--all", "--url", url).stdout

@@ -93,6 +93,28 @@ async def test_conflicts_say_what_to_do(http: httpx.AsyncClient):
         assert (response.status_code, response.json()["code"]) == (status, code)
 
 
+async def test_another_question_takes_the_place_of_one_or_that_is_asked_as_before(http: httpx.AsyncClient):
+    for name in ("gate", "door"):
+        await http.post(PATH, json=GATE | {"name": name})
+    changed = GATE | {"question": "is anybody there?", "every_s": 20}
+    replaced = await http.put(f"{PATH}/gate", json=changed)
+    assert (replaced.status_code, replaced.json()["every_s"]) == (200, 20)
+    for name, body, status, said in [
+        ("gate", GATE | {"every_s": 0.1, "streams": ["*"]}, 422, "would ask"),
+        ("gate", GATE | {"name": "door"}, 422, "'gate' of the path"),
+        ("fixed", FIXED | {"muted": False}, 422, "in the settings"),
+        ("gone", GATE | {"name": "gone"}, 404, "'gone'"),
+    ]:
+        refused = await http.put(f"{PATH}/{name}", json=body)
+        assert (refused.status_code, said in refused.json()["detail"]) == (status, True)
+    listed = (await http.get(PATH)).json()["standing_questions"]
+    assert {one["question"]["name"]: one["question"]["question"] for one in listed} == {
+        "door": GATE["question"],
+        "fixed": FIXED["question"],
+        "gate": "is anybody there?",
+    }
+
+
 async def test_an_engine_alone_says_that_it_puts_none(engine: StreamEngine, settings: Settings):
     async with in_process(app_of(EngineBackend(engine), settings)) as alone:
         assert (await alone.get(PATH)).json() == {"standing_questions": []}
@@ -121,8 +143,13 @@ async def test_keys_see_and_make_what_watches_their_streams_alone(
         listed = {who: (await http.get(PATH, headers=has)).json() for who, has in (("reader", reads), ("owner", owns))}
         names = {who: [q["question"]["name"] for q in found["standing_questions"]] for who, found in listed.items()}
         assert names == {"reader": ["fixed", "gate-1.person"], "owner": ["gate-1.person"]}
+        wider = await http.put(f"{PATH}/gate-1.person", json=GATE | own | {"streams": ["yard"]}, headers=owns)
+        assert (wider.status_code, "gate-*" in wider.json()["detail"]) == (422, True)
+        narrower = GATE | own | {"streams": ["gate-1"]}
+        assert (await http.put(f"{PATH}/gate-1.person", json=narrower, headers=owns)).status_code == 200
         for hidden in (
             await http.delete(f"{PATH}/fixed", headers=owns),
+            await http.put(f"{PATH}/fixed", json=FIXED | {"streams": ["gate-1"]}, headers=owns),
             await http.patch(f"{PATH}/fixed", json={"muted": False}, headers=owns),
         ):
             assert (hidden.status_code, hidden.json()["code"]) == (404, "unknown-standing-question")
@@ -145,13 +172,14 @@ async def test_what_a_key_is_told_of_names_is_the_same_whether_others_have_them(
                 await http.get(f"{PATH}/{name}"),
                 await http.patch(f"{PATH}/{name}", json={"muted": True}),
                 await http.delete(f"{PATH}/{name}"),
+                await http.put(f"{PATH}/{name}", json=GATE | {"name": name, "streams": ["gate-1"]}),
                 await http.post(PATH, json=GATE | {"name": name, "streams": ["gate-1"]}),
                 await http.post(PATH, json=GATE | {"name": name, "streams": ["yard"]}),
             ]
             return [(one.status_code, one.json()["detail"].replace(name, "NAME")) for one in answers]
 
         assert await told(taken) == await told(free)
-        assert [status for status, _ in await told(taken)] == [404, 404, 404, 422, 422]
+        assert [status for status, _ in await told(taken)] == [404, 404, 404, 404, 422, 422]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ SETTINGS = Settings.model_validate({"events": {"database": "sqlite:////nowhere/e
 class Method:
     """A method of an actor."""
 
-    def __init__(self, answer: Callable[[], Awaitable[EventHealth]]) -> None:
+    def __init__(self, answer: Callable[..., Awaitable[object]]) -> None:
         self.remote = answer
 
 

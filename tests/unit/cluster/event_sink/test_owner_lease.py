@@ -70,6 +70,23 @@ async def test_a_late_answer_is_worth_less() -> None:
         assert not lease.is_valid
 
 
+async def test_an_error_that_nobody_expected_counts_as_no_answer_and_the_next_one_as_one() -> None:
+    coordinator = Coordinator()
+
+    async def ask() -> float:
+        if coordinator.asked == 0:
+            coordinator.asked += 1
+            raise ZeroDivisionError
+        return await coordinator()
+
+    lease = OwnerLease(ask, lambda: coordinator.now_s)
+    keeping = asyncio.create_task(lease.keep())
+    await until(lambda: coordinator.asked == 1)
+    assert not lease.is_valid
+    await until(lambda: lease.is_valid)
+    keeping.cancel()
+
+
 async def test_where_no_other_cluster_can_be_nobody_is_asked() -> None:
     lease = OwnerLease(None)
     await lease.keep()

@@ -71,6 +71,26 @@ async def test_a_process_that_was_never_reached_is_not_said_to_have_ended():
     assert told.empty()
 
 
+async def test_who_cannot_take_the_news_in_is_told_again():
+    told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    tries: list[str] = []
+
+    def ended(worker: str, process: str) -> None:
+        tries.append(worker)
+        if len(tries) == 1:
+            raise ZeroDivisionError
+        told.put_nowait((worker, process))
+
+    lifelines = Lifelines(ended)
+    async with process_with_a_lifeline() as (pid, at):
+        lifelines.follow("memory-0", "first", at)
+        await _is_reached(*at)
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(LIMIT_S):
+            assert await told.get() == ("memory-0", "first")
+    assert len(tries) == 2
+
+
 async def test_a_flood_of_followers_ends_nothing():
     address = await Lifeline("127.0.0.1").address()
     assert address is not None

@@ -1,5 +1,7 @@
 """What the Coordinator finds in the snapshot store when it starts."""
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,16 @@ from hermes_ray.cluster.store.snapshot_store import SnapshotName, SnapshotStore
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.config import SnapshotSettings
 from hermes_ray.errors import NotReady
+from tests.patience import LIMIT_S
 from tests.unit.cluster.store.faulty_store import FaultyFileSystem, ForeignError, on
+from tests.unit.cluster.store.test_snapshot_store import age_all
 
 EARLIER, LATER = 1_000, 9_000
 
 
-def known_in(settings: SnapshotSettings) -> tuple[StreamDirectory, KnownStreams]:
+def known_in(
+    settings: SnapshotSettings, on_forgotten: Callable[[str, int], None] = lambda *_: None
+) -> tuple[StreamDirectory, KnownStreams]:
     """Of a Coordinator on a machine whose clock is behind that of the former cluster's, with one worker."""
     directory = StreamDirectory(EpochClock(lambda: EARLIER))
     directory.admit("memory-0", None)
@@ -25,9 +31,9 @@ def known_in(settings: SnapshotSettings) -> tuple[StreamDirectory, KnownStreams]
         return directory.place(stream_id)
 
     async def no_retentions(_: str) -> dict[str, float | None]:
-        return {}
+        return dict.fromkeys(directory.locations)
 
-    return directory, KnownStreams(directory, StoredStreams(settings), place, no_retentions)
+    return directory, KnownStreams(directory, StoredStreams(settings), place, no_retentions, on_forgotten)
 
 
 async def test_epochs_are_above_those_of_a_former_cluster_whose_clock_was_ahead(tmp_path: Path) -> None:
@@ -54,3 +60,25 @@ async def test_no_stream_is_called_unknown_before_the_store_was_read() -> None:
     await known.reclaim()
     assert known.are_all
     assert set(directory.locations) == {"cam"}
+
+
+async def test_a_stream_that_has_been_silent_for_too_long_is_told_of_with_an_epoch_above_all_of_its_own(
+    tmp_path: Path,
+) -> None:
+    settings = SnapshotSettings(url=str(tmp_path), expire_after_days=30)
+    store = SnapshotStore(settings)
+    for stream in ("gone", "alive"):
+        store.put(stream, SnapshotName(LATER, 1), b"x")
+    age_all(store, tmp_path, "gone", days=31)
+    forgotten: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+    directory, known = known_in(settings, lambda *told: forgotten.put_nowait(told))
+    await known.reclaim()
+    owned = directory.locate("gone").epoch
+    expiring = asyncio.create_task(known.expire())
+    try:
+        stream, through = await asyncio.wait_for(forgotten.get(), LIMIT_S)
+    finally:
+        expiring.cancel()
+    assert stream == "gone"
+    assert owned <= through < directory.place("gone").epoch
+    assert forgotten.empty()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hermes_ray.cluster.control.event_keeping import EventKeeping
-from hermes_ray.cluster.control.streams.owed_erasures import OwedErasures
+from hermes_ray.cluster.control.streams.owed_erasures import Owed, OwedErasures
 from hermes_ray.cluster.control.streams.stored_streams import StoredStreams
 from hermes_ray.cluster.store.empty_memory import dump_empty
 from hermes_ray.cluster.store.snapshot_name import SnapshotName
@@ -22,6 +22,9 @@ from tests.patience import LIMIT_S
 from tests.unit.cluster.control.test_event_keeping import SETTINGS, Method, until
 from tests.unit.cluster.store.faulty_store import FaultyFileSystem, ForeignError, on
 
+EPOCH = 9
+"""Under which streams are erased."""
+
 
 class Sink:
     """The actor that keeps events, and the broker that says where their topic ends."""
@@ -30,7 +33,10 @@ class Sink:
         self.away = self.broker_away = False
         self.published = 5
         self.erased: dict[str, Mapping[int, int]] = {}
+        self.through: dict[str, int] = {}
         self.health, self.erase = Method(self._health), Method(self._erase)
+        self.over: dict[str, int] = {}
+        self.end_matches = Method(self._end_matches)
 
     def ends(self) -> TopicEnds:
         if self.broker_away:
@@ -42,18 +48,25 @@ class Sink:
             raise WorkerLost("gone")
         return EventHealth()
 
-    async def _erase(self, stream_id: str, log_id: str, ends: Mapping[int, int]) -> int:
+    async def _erase(self, stream_id: str, log_id: str, ends: Mapping[int, int], epoch: int) -> int:
         if self.away:
             raise WorkerLost("gone")
         self.erased[stream_id] = ends
+        self.through[stream_id] = epoch
         return 3
+
+    async def _end_matches(self, stream_id: str, epoch: int) -> int:
+        if self.away:
+            raise WorkerLost("gone")
+        self.over[stream_id] = epoch
+        return 1
 
 
 class Coordinator:
     """One process of it, after another, over the same store."""
 
     def __init__(
-        self, sink: Sink, place: Path | str, was_erased: Callable[[str], Awaitable[bool]] | None = None
+        self, sink: Sink, place: Path | str, erased_under: Callable[[str], Awaitable[int | None]] | None = None
     ) -> None:
         settings = SnapshotSettings(url=str(place))
         stored = StoredStreams(settings)
@@ -64,23 +77,23 @@ class Coordinator:
             lambda _: sink,
             lambda _: False,
             notes=stored.owed_erasures,
-            was_erased=was_erased or stored.was_erased,
+            erased_under=erased_under or stored.erased_under,
             ends=sink.ends,
         )
 
     async def erase(self, stream_id: str, memory: Callable[[], None] = lambda: None) -> int:
         async with self.keeping.erasing(stream_id):
             memory()
-            return await self.keeping.erase(stream_id)
+            return await self.keeping.erase(stream_id, EPOCH)
 
     def erase_memory(self, stream_id: str) -> None:
-        self.store.erase(stream_id, 9, 0, dump_empty(StreamCursor().erased_up_to("frames", {0: 1})))
+        self.store.erase(stream_id, EPOCH, 0, dump_empty(StreamCursor().erased_up_to("frames", {0: 1})))
 
     def has_memory(self, stream_id: str) -> None:
         self.store.put(stream_id, SnapshotName(5, 1), b"a memory")
 
     @property
-    def owed(self) -> dict[str, TopicEnds | None]:
+    def owed(self) -> dict[str, Owed]:
         return OwedErasures(self.store).load()
 
 
@@ -117,6 +130,7 @@ async def test_a_new_coordinator_pays_what_a_former_one_owed(start, tmp_path):
     start(sink, tmp_path)
     await until(lambda: "gate" in sink.erased)
     assert sink.erased == {"gate": {0: 5}}
+    assert sink.through == {"gate": EPOCH}
     await until(lambda: former.owed == {})
 
 
@@ -138,6 +152,7 @@ async def test_a_coordinator_that_ends_between_the_memory_and_its_events_leaves_
     assert sink.erased == {}
     start(sink, tmp_path)
     await until(lambda: "gate" in sink.erased)
+    assert sink.through == {"gate": EPOCH}  # as what was erased says itself
     await until(lambda: former.owed == {})
 
 
@@ -145,7 +160,7 @@ async def test_an_erasure_that_never_began_erases_nothing(start, tmp_path):
     sink = Sink()
     former = start(sink, tmp_path)
     former.has_memory("gate")
-    OwedErasures(former.store).save("gate", None)  # then the process was killed
+    OwedErasures(former.store).save("gate", Owed())  # then the process was killed
     former.keeping.stop()
     start(sink, tmp_path)
     await until(lambda: former.owed == {})
@@ -155,13 +170,13 @@ async def test_an_erasure_that_never_began_erases_nothing(start, tmp_path):
 async def test_an_erasure_that_never_began_and_is_asked_for_while_that_is_found_out_is_done(tmp_path):
     looking, may_say = asyncio.Event(), asyncio.Event()
 
-    async def was_erased(_: str) -> bool:
+    async def erased_under(_: str) -> int | None:
         looking.set()
         await may_say.wait()
-        return False
+        return None
 
-    OwedErasures(SnapshotStore(SnapshotSettings(url=str(tmp_path)))).save("gate", None)
-    coordinator = Coordinator(sink := Sink(), tmp_path, was_erased)
+    OwedErasures(SnapshotStore(SnapshotSettings(url=str(tmp_path)))).save("gate", Owed())
+    coordinator = Coordinator(sink := Sink(), tmp_path, erased_under)
     await asyncio.wait_for(looking.wait(), LIMIT_S)
     sink.away = True
     with pytest.raises(EventsUnavailable):
@@ -213,9 +228,33 @@ async def test_without_a_place_for_the_note_nothing_is_erased(start):
 async def test_a_damaged_note_counts_all_the_same(start, tmp_path):
     former = start(sink := Sink(), tmp_path)
     former.keeping.stop()
-    OwedErasures(former.store).save("gate", TopicEnds("log", {0: 2}))
+    OwedErasures(former.store).save("gate", Owed(TopicEnds("log", {0: 2}), EPOCH))
     (note,) = tmp_path.rglob("gate.json")
     note.write_bytes(b"{")
     start(sink, tmp_path)
     await until(lambda: "gate" in sink.erased)
     await asyncio.sleep(0)
+
+
+async def test_that_a_stream_is_no_more_is_told_as_soon_as_somebody_can(start, tmp_path):
+    sink = Sink()
+    sink.away = True
+    keeping = start(sink, tmp_path).keeping
+    keeping.end_matches("gate", EPOCH)
+    await until(lambda: "gone" in " ".join(keeping.missing) or "starting" in " ".join(keeping.missing))
+    assert sink.over == {}
+    sink.away = False
+    await until(lambda: sink.over == {"gate": EPOCH})
+
+
+async def test_a_broker_that_is_away_costs_no_knowledge_of_the_epoch(start, tmp_path):
+    sink = Sink()
+    sink.broker_away = True
+    former = start(sink, tmp_path)
+    with pytest.raises(EventsUnavailable):
+        await former.erase("gate")
+    former.keeping.stop()
+    assert former.owed == {"gate": Owed(None, EPOCH)}
+    sink.broker_away = False
+    start(sink, tmp_path)
+    await until(lambda: sink.through == {"gate": EPOCH})

@@ -1,5 +1,7 @@
 """Muted and removed questions on a memory worker: what had matched is cleared, with and without further frames."""
 
+import asyncio
+
 import pytest
 
 from hermes_ray import models
@@ -12,6 +14,7 @@ from hermes_ray.cluster.wire.standing import Definitions
 from hermes_ray.config import MemorySettings, StandingSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.transport.event import EventKind
+from tests.patience import LIMIT_S
 from tests.unit.cluster.memory_worker.frames.test_watched_frames import RECORD_BYTES, at_ms, film, question
 from tests.unit.cluster.memory_worker.streams.test_erasure import Worker as Host
 from tests.unit.cluster.memory_worker.streams.test_erasure import keeper_at
@@ -48,7 +51,13 @@ class Worker:
         self.news = 0
         fence: Fence = self.host.fence
         self.withdrawals = Withdrawals(
-            self.rules, fence, self.host.hosted, self.keeper, self.meters, lambda: setattr(self, "news", self.news + 1)
+            self.rules,
+            fence,
+            self.host.hosted,
+            self.keeper,
+            self.meters,
+            lambda: setattr(self, "news", self.news + 1),
+            patience_s=0.01,
         )
 
     async def show(self, begin, end):
@@ -140,3 +149,28 @@ async def test_a_reset_clears_and_what_it_says_reaches_the_store(engine, tmp_pat
     again = keeper_at(tmp_path)
     assert not again.restore(engine, "cam")
     assert again.pending() == {}
+
+
+async def test_a_stream_that_is_held_delays_neither_this_look_nor_the_next(engine, tmp_path):
+    worker = Worker(engine, tmp_path)
+    for stream in ("cam", "held"):
+        await worker.host.own(EPOCH, stream)
+    await worker.show(0, 3)
+    # What was told of the one was told of the other, whose memory somebody holds.
+    worker.keeper.advance("held", mark(2), worker.keeper.cursor("cam").watch.triggers)
+    worker.mute()
+    async with worker.host.hosted.turn("held", EPOCH):
+        async with asyncio.timeout(LIMIT_S):
+            await worker.withdrawals.look()
+            assert set(worker.keeper.pending()) == {"cam"}
+            worker.keeper.published("cam", list(cleared(worker.keeper.pending()["cam"]).values()))
+            worker.rules.learn(Definitions(3))
+            assert [event.kind for event in await worker.show(4, 6)] == [EventKind.MATCH]
+            worker.rules.learn(Definitions(4, (), {"fixed": True}))
+            await worker.withdrawals.look()
+        assert {event.kind for event in worker.keeper.pending()["cam"]} == {EventKind.MATCH, EventKind.CLEAR}
+        assert "held" not in worker.keeper.pending()
+    async with asyncio.timeout(LIMIT_S):
+        while "held" not in worker.keeper.pending():
+            await worker.withdrawals.look()
+    assert set(cleared(worker.keeper.pending()["held"])) == {"fixed", "made"}
