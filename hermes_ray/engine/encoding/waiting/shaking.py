@@ -30,7 +30,7 @@ def in_most_parts(changed: NDArray[np.bool_]) -> bool:
         changed: ``[rows, columns]``, where.
     """
     parts = (part.any() for rows in np.array_split(changed, _PARTS) for part in np.array_split(rows, _PARTS, 1))
-    return sum(parts) >= _SHOW_IT * _PARTS**2
+    return sum(map(bool, parts)) >= _SHOW_IT * _PARTS**2
 
 
 def shaken_apart(before: _Levels, now: _Levels) -> tuple[_Levels, _Levels] | None:
