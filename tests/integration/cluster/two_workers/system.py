@@ -64,13 +64,15 @@ class TwoWorkers:
         self._ends: dict[int, int] = {}
 
     def publish(self, stream: str, partition: int, start_ms: int, frames: int) -> int:
-        """Frames, the first of that moment; returns the capture time of the last."""
-        sent = []
+        """Frames, the first of that moment; returns the capture time of the last.
+
+        One by one: of a batch of many records, the broker tells a wrong end to whoever has not read it.
+        """
         for number in range(frames):
             message = FrameMessage(stream, PICTURE, "image/jpeg", start_ms + STEP_MS * number)
             what = (message.payload, stream.encode(), message.to_headers(), partition, message.ts_ms)
-            sent.append(self._producer.send(self.settings.kafka.frames_topic, *what))
-        self._ends[partition] = max(delivery.get(LIMIT_S).offset for delivery in sent) + 1
+            sent = self._producer.send(self.settings.kafka.frames_topic, *what).get(LIMIT_S)
+            self._ends[partition] = sent.offset + 1
         return start_ms + STEP_MS * (frames - 1)
 
     async def committed(self, partition: int) -> None:
