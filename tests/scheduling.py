@@ -17,14 +17,14 @@ _SHARING = ("console", "deploy", "integration/api", "integration/cluster/two_wor
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
-    "chaos/test_faults.py": 150,
+    "chaos/test_faults.py": 190,
     "integration/cluster/two_workers": 125,
     "e2e/test_first_hour.py": 120,
-    "chaos/test_node_dies.py": 110,
     "e2e/test_demo.py": 100,
+    "chaos/test_hand_over.py": 85,
     "integration/cluster/test_moves.py": 80,
     "console": 80,
-    "chaos/test_hand_over.py": 80,
+    "chaos/test_node_dies.py": 80,
     "deploy": 75,
     "integration/api": 70,
     "e2e/test_bench_recovery.py": 60,
@@ -32,7 +32,7 @@ _SECONDS = {
     "integration/metrics/test_metrics.py": 55,
     "integration/cluster/test_requests_that_end_workers.py": 55,
     "integration/api/test_keys.py": 50,
-    "chaos/test_one_worker.py": 40,
+    "chaos/test_one_worker.py": 45,
     "integration/ingest/test_partition_growth.py": 35,
     "e2e/test_up.py": 35,
     "e2e/test_signals.py": 35,

@@ -41,7 +41,8 @@ STREAMS = ("cam-0", "cam-1", "cam-2")
 ROUND_S = 0.5
 SEED = 7
 VICTIMS = (MEMORY, INGEST, COORDINATOR)
-KILLS = 2 if "CHAOS_FAULTS" in os.environ else 1
+LONG = "CHAOS_FAULTS" in os.environ
+KILLS = 2 if LONG else 1
 """Of processes of either cluster, from the claim on."""
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 120 * HAND_OVERS)]
@@ -128,13 +129,16 @@ def until_claimed(store: GenerationStore, generation: int) -> None:
 
 
 def hurt(old: OneCluster, new: OneCluster, claimed: Callable[[], None], chance: random.Random) -> list[str]:
-    """Kill a process of the old cluster while the new one loads, and some of either from the claim on.
+    """In the long form kill a process of the old cluster while the new one loads; and some of either from the claim on.
 
     Returns:
         Who was killed.
     """
-    time.sleep(chance.uniform(0.0, 2.0))
-    killed = [f"{kind} of {old.name}"] if old.inject(kind := chance.choice(VICTIMS)) else []
+    killed: list[str] = []
+    if LONG:
+        time.sleep(chance.uniform(0.0, 2.0))
+        if old.inject(kind := chance.choice(VICTIMS)):
+            killed.append(f"{kind} of {old.name}")
     claimed()
     for _ in range(KILLS):
         time.sleep(chance.uniform(0.0, 0.8))
