@@ -18,6 +18,7 @@ from hermes_ray.api.backend import Backend
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import AccessSettings, ApiSettings, EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import StreamEngine
+from hermes_ray.models import ModelAdapter, load
 from hermes_ray.video.thumbnail import thumbnail_maker
 from tests.patience import LIMIT_S
 
@@ -27,14 +28,19 @@ STREAM = "front-door"
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[StreamEngine]:
+def adapter() -> ModelAdapter:
+    return load("hermes-tiny-random", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def engine(adapter: ModelAdapter) -> Iterator[StreamEngine]:
     """An engine that has seen FRAMES frames of STREAM, one per second."""
     settings = {
         "memory": MemorySettings(policy="sink_window", budget_tokens=256, slots=2),
         "engine": EngineSettings(max_questions=2, max_questions_waiting=2, max_answer_tokens=4096),
         "thumbnail": thumbnail_maker(320),
     }
-    with StreamEngine.from_pretrained("hermes-tiny-random", device="cpu", **settings) as engine:
+    with StreamEngine(adapter, **settings) as engine:
         image = np.full((64, 64, 3), 128, np.uint8)
         capture_times = [FIRST_TS_MS + 1000 * i for i in range(FRAMES)]
         engine.ingest(STREAM, [image] * FRAMES, capture_times).result(60)

@@ -13,6 +13,7 @@ from hermes_ray import models
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock, tiny
+from tests.unit.models import families
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,12 @@ def model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def adapter(model_directory: Path) -> ModelAdapter:
     return models.load(model_directory)
+
+
+@pytest.fixture(scope="session")
+def pairing(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
+    """A model whose vision tower joins two frames, so that a single one is held back."""
+    return models.load(families.save("qwen2_5_vl", tmp_path_factory.mktemp("pairing")))
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ from hermes_ray.config import (
 from hermes_ray.engine import StreamEngine
 from hermes_ray.events.database import EventDatabase
 from hermes_ray.events.local import LocalEvents
+from hermes_ray.models import ModelAdapter
 from hermes_ray.video.thumbnail import thumbnail_maker
 
 OpenBackend = Callable[[], AbstractAsyncContextManager[Backend]]
@@ -74,11 +75,10 @@ def requests_for(app: FastAPI, **config: Any) -> BaseSchema:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[StreamEngine]:
+def engine(adapter: ModelAdapter) -> Iterator[StreamEngine]:
     memory = MemorySettings(policy="sink_window", budget_tokens=256, slots=4)
     answers = EngineSettings(max_answer_tokens=8)
-    settings = {"memory": memory, "engine": answers, "thumbnail": thumbnail_maker(320)}
-    with StreamEngine.from_pretrained("hermes-tiny-random", device="cpu", **settings) as engine:
+    with StreamEngine(adapter, memory, answers, thumbnail=thumbnail_maker(320)) as engine:
         yield engine
 
 

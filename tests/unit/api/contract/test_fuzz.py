@@ -13,7 +13,7 @@ from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import FramesFailed, MediaError
-from hermes_ray.models import ModelAdapter, load
+from hermes_ray.models import ModelAdapter
 from hermes_ray.video.codec import DecodeLimits, decode
 from tests.unit.api.conftest import app_of, in_process
 
@@ -43,11 +43,6 @@ TRUTH = Question("what happened ?", max_tokens=6)
 UNDISTURBED = "undisturbed"
 BUSY = ("busy-0", "busy-1")
 START_MS = 1_767_323_045_000
-
-
-@pytest.fixture(scope="module")
-def adapter() -> ModelAdapter:
-    return load("hermes-tiny-random", device="cpu")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import uvicorn
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import StreamEngine
+from hermes_ray.models import ModelAdapter
 from tests.unit.api.conftest import FIRST_TS_MS, STREAM, app_of, eventually
 
 CLIENTS, SLOW = 500, 2
@@ -38,10 +39,10 @@ def enough_files() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[StreamEngine]:
+def engine(adapter: ModelAdapter) -> Iterator[StreamEngine]:
     memory = MemorySettings(policy="sink_window", budget_tokens=64, slots=2)
     answers = EngineSettings(max_answer_tokens=LONG)
-    with StreamEngine.from_pretrained("hermes-tiny-random", device="cpu", memory=memory, engine=answers) as engine:
+    with StreamEngine(adapter, memory, answers) as engine:
         engine.ingest(STREAM, [np.full((64, 64, 3), 128, np.uint8)], [FIRST_TS_MS]).result(60)
         yield engine
 

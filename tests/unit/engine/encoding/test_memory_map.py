@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
-from hermes_ray import models
 from hermes_ray.config import MemorySettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.residency.capture_times import CaptureTimes
@@ -14,7 +12,6 @@ from hermes_ray.memory import snapshot
 from hermes_ray.memory.view import MemoryView
 from hermes_ray.models import ModelAdapter, fingerprint
 from tests.unit.engine.conftest import encode, pictures
-from tests.unit.models import families
 
 START_MS = 1_700_000_000_000
 
@@ -66,8 +63,7 @@ def test_a_tier_has_nothing_of_a_frame_that_only_others_hold(make_engine: Callab
     assert all(any(tier.tokens[index] for tier in drawn.tiers) for index in range(len(drawn.frames)))
 
 
-def test_a_group_counts_for_its_first_frame(tmp_path: Path):
-    pairing = models.load(families.save("qwen2_5_vl", tmp_path))
+def test_a_group_counts_for_its_first_frame(pairing: ModelAdapter):
     with StreamEngine(pairing, MemorySettings(budget_tokens=100, slots=1)) as engine:
         for frame, picture in enumerate(pictures(7, height=24, width=40)):
             engine.ingest("cam", [picture], [captured_ms(frame)]).result(60)

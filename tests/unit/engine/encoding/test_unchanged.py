@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hermes_ray import models
 from hermes_ray.config import EngineSettings, MemorySettings, VideoSettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import FramesFailed
@@ -20,7 +19,6 @@ from hermes_ray.models import ModelAdapter, fingerprint
 from tests.unit.engine.answering.test_question_faults import Replaced
 from tests.unit.engine.conftest import pictures
 from tests.unit.engine.encoding.snapshots.test_snapshots import assert_identical, assert_same
-from tests.unit.models import families
 
 START_MS, STEP_MS = 1_700_000_000_000, 500
 SHOWN = "a" + "b" * 4 + "c" + "d" * 7 + "ef" + "g" * 3 + "h" + "i" * 5 + "jklm" + "n" * 6 + "op" + "q" * 4
@@ -29,12 +27,6 @@ FIRSTS = [0, *(index for index, (one, next_) in enumerate(pairwise(SHOWN), start
 CUTS = (1, 3, 13, 20, len(SHOWN) - 2)
 QUESTION = Question("what happened ?", max_tokens=8)
 EngineOf = Callable[..., StreamEngine]
-
-
-@pytest.fixture(scope="module")
-def pairing(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
-    """A model whose vision tower joins two frames, so that a single one is held back."""
-    return models.load(families.save("qwen2_5_vl", tmp_path_factory.mktemp("model")))
 
 
 @pytest.fixture

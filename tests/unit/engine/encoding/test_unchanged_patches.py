@@ -33,12 +33,6 @@ EngineOf = Callable[..., StreamEngine]
 
 
 @pytest.fixture(scope="module")
-def pairing(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
-    """A model whose vision tower joins two frames, so that a single one is held back."""
-    return models.load(families.save("qwen2_5_vl", tmp_path_factory.mktemp("model")))
-
-
-@pytest.fixture(scope="module")
 def stamping(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
     """One that joins two frames and announces each pair by its time in words."""
     return models.load(families.save("qwen3_vl", tmp_path_factory.mktemp("stamping")))

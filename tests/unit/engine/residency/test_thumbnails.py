@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hermes_ray import models
 from hermes_ray.config import MemorySettings, VideoSettings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.errors import FrameGone, UnknownFrame, UnknownStream
@@ -19,7 +18,6 @@ from hermes_ray.models import ModelAdapter, fingerprint
 from hermes_ray.video.thumbnail import thumbnail_maker
 from tests.patience import LIMIT_S
 from tests.unit.engine.conftest import parked_files, pictures
-from tests.unit.models import families
 
 START_MS = 1_700_000_000_000
 
@@ -168,8 +166,7 @@ def test_pictures_of_a_parked_memory_are_the_same(make: Callable[..., StreamEngi
     assert shown(crowded, 30, "other") == shown(crowded, 30)
 
 
-def test_frames_of_a_group_are_shown_as_long_as_the_group_is_held(tmp_path: Path):
-    pairing = models.load(families.save("qwen2_5_vl", tmp_path))
+def test_frames_of_a_group_are_shown_as_long_as_the_group_is_held(pairing: ModelAdapter):
     settings = MemorySettings(policy="recent_only", budget_tokens=70, slots=1)
     with StreamEngine(pairing, settings, thumbnail=thumbnail_maker(64)) as engine:
         for frame in range(81):
@@ -237,9 +234,9 @@ def test_a_frame_that_shows_nothing_new_looks_like_the_one_that_it_repeats(adapt
 
 @pytest.mark.parametrize("family", ["single frames", "pairs"])
 def test_frames_that_show_nothing_new_while_their_memory_is_on_disk_look_like_the_one_they_repeat(
-    adapter: ModelAdapter, tmp_path: Path, family: str
+    adapter: ModelAdapter, pairing: ModelAdapter, tmp_path: Path, family: str
 ):
-    model = adapter if family == "single frames" else models.load(families.save("qwen2_5_vl", tmp_path / "model"))
+    model = adapter if family == "single frames" else pairing
     memory = MemorySettings(budget_tokens=400, slots=1, host_streams=0, spill_directory=tmp_path / "parked")
     video = VideoSettings(unchanged="skip", max_gap_s=3600)
     night, day = halves(20, 200), halves(200, 20)

@@ -26,11 +26,6 @@ SCENES = (0, 0, 1, 2, 2, 2, 3, 4, 4)
 Forge = Callable[[Snapshot], Snapshot]
 
 
-@pytest.fixture(scope="module")
-def pairing(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
-    return models.load(families.save("qwen2_5_vl", tmp_path_factory.mktemp("model")))
-
-
 def engine_of(adapter: ModelAdapter) -> StreamEngine:
     memory = MemorySettings(policy="sink_window", budget_tokens=200, slots=2, unchanged_patches="drop")
     video = VideoSettings(unchanged="skip", max_gap_s=3600)

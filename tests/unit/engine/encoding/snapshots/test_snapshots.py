@@ -9,24 +9,16 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from hermes_ray import models
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import SnapshotError, UnknownStream
 from hermes_ray.models import ModelAdapter
 from tests.unit.engine.conftest import pictures
-from tests.unit.models import families
 
 POLICIES = ["hermes", "paper", "reference", "recent_only", "sink_window", "uniform", "infinipot_v", "streammem"]
 START_MS = 1_700_000_000_000
 FRAMES = 20
 QUESTION = Question("what happened ?", max_tokens=8)
-
-
-@pytest.fixture(scope="module")
-def pairing(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
-    """A model whose vision tower joins two frames, so that a single one is held back."""
-    return models.load(families.save("qwen2_5_vl", tmp_path_factory.mktemp("model")))
 
 
 @pytest.fixture
