@@ -341,7 +341,7 @@ class StreamEngine:
                 now_s = perf_counter()
                 bound_s = self._answers.patience.bound_s(now_s, self._ingest.longest_wait_s(now_s))
                 self._monitor.frame_steps.run(partial(self._ingest.step, bound_s))
-                self._monitor.answer_steps.run(partial(self._answers.step_behind, self._commands))
+                self._monitor.answer_steps.run_part(partial(self._answers.step_behind, self._commands))
                 self._monitor.update()
         except Exception as error:
             failure = EngineFailed(f"the engine failed: {type(error).__name__}: {error}")

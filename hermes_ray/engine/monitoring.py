@@ -21,6 +21,7 @@ class StepMeter:
     def __init__(self) -> None:
         self._seconds = Meter(SECONDS)
         self._sizes = Meter(SIZES)
+        self._begun_s = 0.0
 
     def run(self, step: Callable[[], int]) -> None:
         """Run a step that returns how much it did; a step that had nothing to do is not counted."""
@@ -28,6 +29,21 @@ class StepMeter:
         if done := step():
             self._seconds.observe(perf_counter() - started_s)
             self._sizes.observe(done)
+
+    def run_part(self, part: Callable[[], int | None]) -> None:
+        """Run a part of a step that others may interrupt; it counts as one step once a part returns how much it did.
+
+        Args:
+            part: returns 0 while the step is not over, and ``None`` if there was nothing to do.
+        """
+        started_s = perf_counter()
+        done = part()
+        if done is not None:
+            self._begun_s += perf_counter() - started_s
+        if done:
+            self._seconds.observe(self._begun_s)
+            self._sizes.observe(done)
+            self._begun_s = 0.0
 
     @property
     def seconds(self) -> Distribution:

@@ -48,7 +48,7 @@ class AnswerBatch:
         self._seated = SeatedAnswers(adapter, writer, ingest, settings)
         self._waiting = WaitingQuestions(ingest.has_reached)
         self._round: Generator[None] | None = None  # of background questions, begun and not over
-        self._in_round = 0  # questions that it reads
+        self._produced = 0  # tokens, by the newest round that is over
         self.patience = Patience(settings.max_step_ms)
 
     @property
@@ -118,29 +118,30 @@ class AnswerBatch:
             self.patience.read(perf_counter() - started_s)
         return len(people)
 
-    def step_behind(self, callers: Callers) -> int:
+    def step_behind(self, callers: Callers) -> int | None:
         """Go on with background questions, piece by piece, until there is something more urgent.
 
         At first they wait for people's answers, for frames, and for whoever calls (:func:`can_wait`). Then they go on
         beside them: a piece at least; and while people are answered, for as long as reading a question takes, about.
 
         Returns:
-            Tokens produced, when the pass is through that makes them.
+            Tokens produced, once the pass is through that makes them, and 0 before; ``None`` if nothing was done.
         """
         now_s = perf_counter()
         jobs = [*(item.job for item in self._seated.background), *filter(None, [self._waiting.behind])]
         if not jobs:
-            return 0
+            self._round = None  # all that it was about have left
+            return None
         patient, people = all(can_wait(job, now_s) for job in jobs), self.active > 0
         if patient and (people or callers.waiting or self._ingest.frames_waiting):
-            return 0
+            return None
         until_s = now_s + (self.patience.reading_s or 0.0) if people else math.inf
         self._round = self._round or self._new_round()
         for _ in self._round:
             if callers.urgent or (patient and callers.waiting) or perf_counter() >= until_s:
                 return 0
         self._round = None
-        return self._in_round
+        return self._produced
 
     def refuse(self, stream_id: str, error: HermesError) -> None:
         """Refuse the questions to one stream that have no seat yet; those that have one keep their copy."""
@@ -164,9 +165,7 @@ class AnswerBatch:
             self._waiting.remove(job)
             yield
         read = self._seated.background
-        self._in_round = len(read)
-        if read:
-            yield from self._seated.read_piecewise(read)
+        self._produced = (yield from self._seated.read_piecewise(read)) if read else 0
 
     def _kept_free(self, job: QuestionJob) -> int:
         """Seats for people who come meanwhile: to take one back from a pass costs what the pass has read."""

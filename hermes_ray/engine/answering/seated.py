@@ -115,11 +115,14 @@ class SeatedAnswers:
         for item in items:
             self.read([item])
 
-    def read_piecewise(self, items: Sequence[AnswerInProgress]) -> Generator[None]:
+    def read_piecewise(self, items: Sequence[AnswerInProgress]) -> Generator[None, None, int]:
         """What :meth:`read` does, in pieces. If one of the items leaves in between, the others are not read either.
 
         Yields:
             Wherever it can be left for a while.
+
+        Returns:
+            Tokens produced.
         """
         self._pass, self._in_pass = self.copies.pieces([item.reading for item in items]), items
         try:
@@ -131,18 +134,19 @@ class SeatedAnswers:
             log.exception("answers failed, each goes on by itself", answers=len(items))
             self._pass, self._in_pass = None, ()
             for item in items:
+                yield
                 if item in self._items:
                     self.read([item])
-                    yield
-            return
+            return len(items)
         self._pass, self._in_pass = None, ()
         if logits is None or (likeliest := self._peaks(items, logits)) is None:
-            return
+            return 0
         for item, rows, peak in zip(items, logits, likeliest, strict=True):
+            yield
             if item in self._items:  # its seat may be another's by now
                 self._go_on(item, rows, peak)
                 self._end(item)
-                yield
+        return len(items)
 
     def _read_further(self, options: Reading) -> Tensor:
         return self.copies.read([options], observe=False)[0]

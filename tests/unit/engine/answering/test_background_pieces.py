@@ -16,6 +16,7 @@ from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.waiting.preparing import FramePreparation
 from hermes_ray.engine.encoding.waiting.scheduler import FrameScheduler
 from hermes_ray.engine.encoding.writing.writer import MemoryWriter
+from hermes_ray.engine.monitoring import StepMeter
 from hermes_ray.models import ModelAdapter
 from tests.unit.engine.answering.test_question_faults import Replaced
 from tests.unit.engine.conftest import pictures
@@ -104,7 +105,7 @@ def test_a_person_who_comes_at_any_piece_is_answered_before_the_next(adapter: Mo
     engine.answers.step_behind(whole)
     pieces = whole.looks - 1  # the first look is before them
     assert pieces > adapter.decoder.shape.layers
-    for piece in range(1, pieces):
+    for piece in range(1, pieces + 1):
         asked = [engine.ask(), engine.ask()]
         engine.answers.step_behind(Callers(waiting_from=piece))
         missing = sum(one.answer is None for one in asked)
@@ -115,7 +116,7 @@ def test_a_person_who_comes_at_any_piece_is_answered_before_the_next(adapter: Mo
         assert sum(one.answer is None for one in asked) == missing
         for answer in engine.finish(asked):
             check(answer, expected)
-    assert engine.answers.answered == pieces - 1  # people's
+    assert engine.answers.answered == pieces  # people's
     assert engine.answers.copies.seats_free == 4
 
 
@@ -189,3 +190,14 @@ def test_of_a_pass_that_fails_each_goes_on_by_itself(adapter: ModelAdapter, expe
     for answer in engine.finish([engine.ask(), engine.ask()]):
         check(answer, expected)
     assert not fails
+
+
+def test_a_pass_in_pieces_is_counted_as_one_step(adapter: ModelAdapter) -> None:
+    engine, meter = Engine(adapter), StepMeter()
+    asked = [engine.ask(ago_s=LONG_AGO_S) for _ in range(3)]
+    while any(one.answer is None for one in asked):
+        meter.run_part(lambda: engine.answers.step_behind(Callers(urgent=True)))
+    for _ in range(2):
+        meter.run_part(lambda: engine.answers.step_behind(Callers()))
+    assert (sum(meter.sizes.counts), meter.sizes.total) == (1, 3)
+    assert sum(meter.seconds.counts) == 1
