@@ -31,7 +31,6 @@ _SECONDS = {
     "e2e/test_bench_serving.py": 55,
     "integration/metrics/test_metrics.py": 55,
     "integration/cluster/test_requests_that_end_workers.py": 55,
-    "integration/api/test_keys.py": 50,
     "chaos/test_one_worker.py": 45,
     "integration/ingest/test_partition_growth.py": 35,
     "e2e/test_up.py": 35,
