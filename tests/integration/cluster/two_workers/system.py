@@ -32,7 +32,6 @@ class Spare(NamedTuple):
     waits: tuple[int, int, int, int]
     mover: tuple[int, int]
     gappy: int
-    flooded: int
 
 
 class TwoWorkers:
@@ -58,8 +57,8 @@ class TwoWorkers:
         self.client = client
         self.cameras = cameras
         self.ends = ends
-        clocks, w0, w1, w2, w3, former, present, gappy, flooded = sorted(set(range(PARTITIONS)) - ends.keys())[:9]
-        self.spare = Spare(clocks, (w0, w1, w2, w3), (former, present), gappy, flooded)
+        clocks, w0, w1, w2, w3, former, present, gappy = sorted(set(range(PARTITIONS)) - ends.keys())[:8]
+        self.spare = Spare(clocks, (w0, w1, w2, w3), (former, present), gappy)
         self._producer = producer
         self._ends: dict[int, int] = {}
 
