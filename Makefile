@@ -35,7 +35,7 @@ demo: $(STAMP) ## publish cameras, watch them, ask them; ARGS="--once --json" fo
 # Types take over a minute of one core: they are checked beside the tests, with what these leave idle.
 test: $(STAMP) $(JAVASCRIPT) style ## check the code and run every test
 	@mkdir -p build
-	@nice $(BIN)/pyright >build/types.txt 2>&1 & types=$$!; trap "kill $$types; exit 130" INT TERM; \
+	@nice $(BIN)/pyright >build/types.txt 2>&1 & types=$$!; trap "kill $$types 2>/dev/null; exit 130" INT TERM; \
 	TEST_SYSTEMS=$(SYSTEMS) $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS); tests=$$?; \
 	wait $$types || { cat build/types.txt >&2; echo "the types are wrong: make types" >&2; exit 1; }; exit $$tests
 

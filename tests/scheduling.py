@@ -37,7 +37,6 @@ _SECONDS = {
     "integration/cluster/test_requests_that_end_workers.py": 55,
     "chaos/test_one_worker.py": 45,
     "integration/ingest/test_partition_growth.py": 35,
-    "e2e/test_up.py": 35,
     "e2e/test_signals.py": 35,
     "unit/api/contract/test_contract.py": 50,
     "unit/engine/encoding/test_unchanged_patches.py": 25,

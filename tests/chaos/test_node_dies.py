@@ -31,7 +31,7 @@ def test_nothing_is_lost_when_a_whole_node_dies(broker: EmbeddedBroker, tmp_path
             "memory_worker_cpus": 0.55,
             "ingest_workers": 2,
             "ingest_worker_cpus": 0.3,
-            "move_after_s": 8.0,
+            "move_after_s": 15.0,
         },
         api={"port": 0},
     )

@@ -1,7 +1,7 @@
 """One memory worker and one ingest worker that are sent more than they can use.
 
-Thousands of malformed records among good ones: every good frame is applied once, every bad one becomes a dead letter
-with its reason, no process ends, and none grows. ``HERMES_CHAOS_MALFORMED`` says how many; by default 1,000.
+Many malformed records among good ones: every good frame is applied once, every bad one becomes a dead letter with its
+reason, no process ends, and none grows. ``HERMES_CHAOS_MALFORMED`` says how many: 1,000, or 5,000 with ``make chaos``.
 
 More streams than slots, asked at random while frames come: the others wait in host memory or on disk.
 """

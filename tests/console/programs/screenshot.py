@@ -100,8 +100,7 @@ def keeping(backend: StagedBackend, settings: Settings) -> Iterator[FastAPI]:
 async def take(url: str, target: Path) -> None:
     """Take it, as a wide window shows it."""
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
-        browser = Browser(started)
+        browser = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         window = {"width": 1280, "height": 972}
         async with sound_page(
             Browser(browser), url, viewport=window, color_scheme="dark", device_scale_factor=1.5
@@ -112,7 +111,7 @@ async def take(url: str, target: Path) -> None:
             )
             await expect(page.locator(".newest-event[href]")).to_have_count(len(FOUND) + len(JOURNALS))
             await page.screenshot(path=target)
-        await started.close()
+        await browser.close()
 
 
 def main() -> None:

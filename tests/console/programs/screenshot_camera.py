@@ -38,8 +38,7 @@ def remember(engine: StreamEngine) -> None:
 async def take(url: str, target: Path) -> None:
     """Ask, and take it."""
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
-        browser = Browser(started)
+        browser = await playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         window = {"width": 1280, "height": 812}
         async with sound_page(
             Browser(browser), url, viewport=window, color_scheme="light", device_scale_factor=1.5
@@ -55,7 +54,7 @@ async def take(url: str, target: Path) -> None:
                 ".every((image) => image.naturalWidth > 0)"
             )
             await page.screenshot(path=target)
-        await started.close()
+        await browser.close()
 
 
 def main() -> None:

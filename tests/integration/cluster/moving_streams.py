@@ -81,10 +81,15 @@ class MovingStreams:
         assert {status.memory.frames_seen for status in streams.values()} == {self.frames}
         return streams
 
-    async def even(self) -> Streams:
-        """The streams over two workers, three on each; some frames of each if there were none."""
+    async def begun(self) -> Streams:
+        """The streams, of which each has some frames; they are published if there were none."""
         if self.frames == 0:
             self.publish(5)
+        return await self.applied()
+
+    async def even(self) -> Streams:
+        """The streams over two workers, three on each, as :meth:`begun`."""
+        await self.begun()
         self.grow(2)
         return await self.applied(on=EVEN)
 

@@ -49,6 +49,7 @@ async def test_frames_of_a_new_stream_wait_while_the_only_worker_is_drained(syst
 
 
 async def test_an_only_worker_whose_streams_have_nowhere_to_go_keeps_them_and_says_so(system: MovingStreams):
+    await system.begun()
     with pytest.raises(AssertionError, match="6 streams are still on memory-0"):
         await system.hermes("drain", "--here", "--timeout", "2")
     assert spread(await system.applied()) == {"memory-0": 6}

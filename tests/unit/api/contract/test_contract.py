@@ -148,12 +148,16 @@ def check_all(schema: BaseSchema, engine: StreamEngine, subtests: pytest.Subtest
     Schemathesis' own ``from_fixture`` would do that, but not with pytest 9.2.
     """
     load_all_checks()
+    sent = 0
     for result in get_all_tests(schema=schema, test_func=check, settings=None, given_kwargs={}):
         if isinstance(result, Err):
             raise result.err()
         operation, send = result.ok()
         with subtests.test(operation.label):
             send(engine=engine)
+        sent += 1
+    documented = sum(len(operations) for operations in schema.raw_schema["paths"].values())
+    assert sent == documented - 1  # all but watchStreams
 
 
 def test_with_keys_it_answers_as_documented(keyed: BaseSchema, engine: StreamEngine, subtests: pytest.Subtests):
