@@ -168,8 +168,12 @@ class AnswerBatch:
         self._produced = (yield from self._seated.read_piecewise(read)) if read else 0
 
     def _kept_free(self, job: QuestionJob) -> int:
-        """Seats for people who come meanwhile: to take one back from a pass costs what the pass has read."""
-        return int(self._seats > 1 and can_wait(job, perf_counter()))
+        """Seats for people who come meanwhile: to take one back costs what its pass has read, and some are not given.
+
+        People may hold all but one for ever, so one question that cannot wait takes the last.
+        """
+        another = bool(self._seated.background)
+        return int(self._seats > 1 and (another or can_wait(job, perf_counter())))
 
     def _seat_overdue(self, now_s: float) -> None:
         """Frames wait for it, which people who never stop asking must not stop."""

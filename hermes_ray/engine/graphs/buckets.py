@@ -28,7 +28,7 @@ def frame_shapes(most: int, slots: int, block: int, *, thinned: bool) -> list[tu
     shapes = [(min(frames, slots), frames * block) for frames in block_buckets(most)]
     if thinned:
         shapes += [(rows, tokens // share) for rows, tokens in shapes if rows > 1 for share in (4, 2)]
-    return sorted(shapes, key=lambda shape: (shape[1], shape[0]))
+    return sorted(set(shapes), key=lambda shape: (shape[1], shape[0]))
 
 
 def seat_buckets(seats: int) -> list[int]:

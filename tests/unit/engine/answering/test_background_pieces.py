@@ -12,6 +12,7 @@ from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import Answer, Question
 from hermes_ray.engine.answering.batch import AnswerBatch
 from hermes_ray.engine.answering.waiting.question_job import AnswerEvent, QuestionJob
+from hermes_ray.engine.answering.waiting.questions import OVERDUE_S
 from hermes_ray.engine.encoding.ingest import FrameIngest
 from hermes_ray.engine.encoding.waiting.preparing import FramePreparation
 from hermes_ray.engine.encoding.waiting.scheduler import FrameScheduler
@@ -150,6 +151,28 @@ def test_people_and_frames_that_never_stop_coming_do_not_stop_them(adapter: Mode
         if asked.answer is not None:
             break
     check(asked.answer or pytest.fail("it waits for ever"), expected)
+
+
+def test_a_person_finds_a_seat_though_many_have_waited_too_long_to_give_theirs_back(adapter: ModelAdapter) -> None:
+    engine = Engine(adapter)
+    asked = [engine.ask(Question("what happened ?", max_tokens=3), ago_s=OVERDUE_S + 1) for _ in range(6)]
+    engine.answers.step_behind(Callers())
+    assert all(one.answer is None for one in asked)
+    person = engine.ask(background=False)
+    engine.answers.step()
+    assert person.answer is not None
+    engine.finish(asked)
+
+
+def test_the_last_seat_that_people_leave_is_for_who_has_waited(adapter: ModelAdapter, expected: Answer) -> None:
+    engine = Engine(adapter)
+    people = [engine.ask(Question("what happened ?", max_tokens=400), background=False) for _ in range(3)]
+    engine.answers.step()
+    asked = engine.ask(ago_s=LONG_AGO_S)
+    engine.answers.step_behind(Callers(urgent=True))
+    assert engine.answers.copies.seats_free == 0
+    check(engine.finish([asked])[0], expected)
+    assert all(person.answer is None for person in people)
 
 
 def test_who_gives_a_seat_back_within_a_pass_begins_again_and_so_do_the_others(
