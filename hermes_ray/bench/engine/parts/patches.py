@@ -50,7 +50,7 @@ def changing_in_a_strip(pictures: Sequence[NDArray[np.uint8]], seed: int) -> lis
     for _ in pictures:
         picture = pictures[0].copy()
         strip = picture[round(picture.shape[0] * (1 - _STRIP)) :]
-        side = picture.shape[0] // _SQUARES
+        side = max(1, picture.shape[0] // _SQUARES)
         colours = rng.integers(0, 256, (strip.shape[0] // side + 1, strip.shape[1] // side + 1, 3), dtype=np.uint8)
         strip[:] = colours.repeat(side, axis=0).repeat(side, axis=1)[: strip.shape[0], : strip.shape[1]]
         changed.append(picture)
