@@ -1,7 +1,7 @@
 """Reads events out of the database."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import translate
 from re import compile as compiled
 from typing import Any
@@ -253,11 +253,6 @@ class EventReader:
         if wanted.text is not None:
             conditions.append(words.holds_all(words.words_in(wanted.text), sqlite=self._database.is_sqlite))
         return conditions
-
-
-def matches(stream_id: str, patterns: Iterable[str]) -> bool:
-    """Whether a stream's id matches one of these glob patterns."""
-    return any(compiled(translate(pattern)).match(stream_id) for pattern in patterns)
 
 
 def _can_be_kept(text: str) -> bool:
