@@ -123,10 +123,12 @@ class EventDatabase:
         Raises:
             EventsUnavailable: the database cannot be reached, or does not do it, or not in time.
         """
-        with self._transaction("BEGIN") as connection:
-            if limit_s is None:
+        if limit_s is None:
+            with self._transaction("BEGIN") as connection:
                 yield connection
-            elif self.is_sqlite:
+            return
+        with self._transaction("BEGIN") as connection, _told_as_too_long():
+            if self.is_sqlite:
                 with _sqlite_limit(connection, limit_s):
                     yield connection
             else:
@@ -168,11 +170,6 @@ class EventDatabase:
         try:
             yield
         except SQLAlchemyError as error:
-            if isinstance(error, OperationalError) and str(error.orig).startswith(_TOO_LONG):
-                raise EventsUnavailable(
-                    "looking for events took longer than it may; narrow it by stream, rule or time",
-                    retry_after_s=_RETRY_AFTER_S,
-                ) from error
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()
             kind = EventRefused if isinstance(error, DataError | IntegrityError) else EventsUnavailable
             raise kind(
@@ -198,6 +195,20 @@ class EventDatabase:
             options["password"] = password.get_secret_value()
         elif DATABASE_PASSWORD_VARIABLE in os.environ:
             options["password"] = os.environ[DATABASE_PASSWORD_VARIABLE]
+
+
+@contextmanager
+def _told_as_too_long() -> Iterator[None]:
+    """Say of a search that had its time what helps; who stores or erases can narrow nothing."""
+    try:
+        yield
+    except OperationalError as error:
+        if not str(error.orig).startswith(_TOO_LONG):
+            raise
+        raise EventsUnavailable(
+            "looking for events took longer than it may; narrow it by stream, rule or time",
+            retry_after_s=_RETRY_AFTER_S,
+        ) from error
 
 
 @contextmanager

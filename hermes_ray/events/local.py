@@ -114,7 +114,7 @@ class LocalEvents:
         until_s = time.monotonic() + wait_s
         while True:
             news = self._news
-            found = await self._looking.run(partial(self._reader.after, after, wanted, limit))
+            found = await self._looking.run(partial(self._reader.after, after, wanted, limit, database))
             if found.database != database:
                 return await self._looking.run(partial(self._reader.after, 0, wanted, limit))
             left_s = until_s - time.monotonic()

@@ -1,7 +1,7 @@
 """Reads events out of the database."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import translate
 from re import compile as compiled
 from typing import Any
@@ -70,13 +70,14 @@ class EventReader:
         last = events[-1] if len(rows) > limit else None
         return EventPage(events, None if last is None else (last.event.captured_ms, last.sequence))
 
-    def after(self, sequence: int, wanted: EventFilter, limit: int) -> EventNews:
+    def after(self, sequence: int, wanted: EventFilter, limit: int, database: str | None = None) -> EventNews:
         """What was stored behind a sequence number, oldest first.
 
         Args:
             sequence: everything up to it is known already.
             wanted: which.
             limit: the most.
+            database: that the number is of; of another one it is not lost but means nothing. ``None``: of this one.
 
         Raises:
             EventsPlaceLost: no event ever had that number: it is of before the database was restored.
@@ -84,14 +85,15 @@ class EventReader:
         query = sa.select(*_COLUMNS).select_from(_WITH_STREAMS).where(EVENTS.c.sequence > sequence)
         query = query.order_by(EVENTS.c.sequence).limit(limit)
         with self._database.reading() as connection:
-            newest = _newest(connection)
-            if sequence > newest and sequence > self._last_given(connection):
+            identity, newest = _identity(connection), _newest(connection)
+            is_of_this = database in (None, identity)
+            if is_of_this and sequence > newest and sequence > self._last_given(connection):
                 raise lost("Last-Event-ID")
             below = EVENTS.c.sequence <= newest  # of PostgreSQL's statements each sees what is committed by then
             rows = connection.execute(query.where(below, *self._conditions(connection, wanted))).all()
             events = _kept(connection, rows)
             through = events[-1].sequence if len(events) == limit else max(newest, sequence)
-            return EventNews(_identity(connection), events, through)
+            return EventNews(identity, events, through)
 
     def places(self) -> Places:
         """Writes places of this database as texts, and reads them."""
@@ -251,11 +253,6 @@ class EventReader:
         if wanted.text is not None:
             conditions.append(words.holds_all(words.words_in(wanted.text), sqlite=self._database.is_sqlite))
         return conditions
-
-
-def matches(stream_id: str, patterns: Iterable[str]) -> bool:
-    """Whether a stream's id matches one of these glob patterns."""
-    return any(compiled(translate(pattern)).match(stream_id) for pattern in patterns)
 
 
 def _can_be_kept(text: str) -> bool:

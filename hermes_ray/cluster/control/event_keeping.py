@@ -122,11 +122,13 @@ class EventKeeping:
         An error in the block says that nothing was erased, unless it is ``EventsUnavailable``.
 
         Raises:
-            SnapshotError: the store does not take a note of it; nothing has changed.
+            SnapshotError: the store takes no note of it, or does not say what a former Coordinator owes; nothing has
+                changed.
         """
         if not self._wanted:
             yield
             return
+        await self._learn()  # or the note of this would take the place of an older debt, and be removed if this fails
         self._under_way[stream_id] += 1
         is_new = stream_id not in self._owed
         try:
@@ -258,6 +260,8 @@ class EventKeeping:
         if self._has_notes:
             return
         left = await asyncio.to_thread(self._notes.load)
+        if self._has_notes:  # somebody else has asked meanwhile
+            return
         self._has_notes = True
         self._left_behind = {stream_id for stream_id, owed in left.items() if owed == Owed()} - self._owed.keys()
         self._owed = left | self._owed

@@ -5,6 +5,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+import sqlalchemy as sa
 
 from hermes_ray.config import EventSettings
 from hermes_ray.errors import EventsUnavailable, Overloaded
@@ -74,3 +75,15 @@ def test_a_search_that_takes_too_long_ends_and_says_what_helps(tmp_path):
         with pytest.raises(EventsUnavailable, match="narrow it by stream, rule or time"):
             EventReader(database, search_limit_s=0.0).find(nothing, 10)
         assert EventReader(database).find(nothing, 10).events == []  # on the same connection
+
+
+def test_only_who_searches_for_too_long_is_told_to_narrow_that(postgresql):
+    with EventDatabase(postgresql.new_database(), EventSettings()) as database:
+        database.prepare()
+        with pytest.raises(EventsUnavailable, match="narrow it"), database.reading(0.001) as connection:
+            connection.execute(sa.text("SELECT pg_sleep(60)"))
+        with pytest.raises(EventsUnavailable) as caught, database.writing() as connection:
+            connection.execute(sa.text("SET LOCAL statement_timeout = 1"))
+            connection.execute(sa.text("SELECT pg_sleep(60)"))
+    assert "statement timeout" in str(caught.value)
+    assert "narrow" not in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 from hermes_ray.config import EventSettings
 from hermes_ray.errors import EventsPlaceLost, InvalidRequest
 from hermes_ray.events.kept import EventFilter
+from hermes_ray.events.local import LocalEvents
 from hermes_ray.events.places import Places
 from hermes_ray.events.reading import EventReader
 from hermes_ray.events.retention import EventRetention
@@ -100,6 +101,14 @@ def test_a_number_that_no_event_ever_had_is_of_before_the_database_was_restored(
     assert reader.after(last, EventFilter(), 10).events == []
     with pytest.raises(EventsPlaceLost):
         reader.after(last + 1, EventFilter(), 10)
+
+
+async def test_a_number_of_a_database_that_was_replaced_while_somebody_waited_begins_at_the_beginning(database, writer):
+    store(writer, match(1))
+    events = LocalEvents(database)
+    news = await events.updates("abcdef01", 7041, EventFilter(), 10, 0.0)
+    events.close()
+    assert [kept.event.frame for kept in news.events] == [1]
 
 
 def test_the_secret_is_the_databases_and_stays(database, writer):

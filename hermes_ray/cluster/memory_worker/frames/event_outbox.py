@@ -10,7 +10,6 @@ however late it reaches the topic.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -85,20 +84,16 @@ class EventOutbox:
 
     async def run(self) -> None:
         """Publish until stopped."""
-        try:
-            while not self._is_over:
-                try:
-                    async with asyncio.timeout(_LOOK_S):
-                        await self._news.wait()
-                except TimeoutError:
-                    log.debug("looking for events of restored streams")
-                self._news.clear()
-                if not self._is_over and self._may_publish() and (pending := self._pending()):
-                    await self._publish(pending)
-            await asyncio.to_thread(self._disconnect)
-        except Exception:
-            log.exception("publishing events failed; the process ends and Ray starts another")
-            os._exit(1)
+        while not self._is_over:
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    await self._news.wait()
+            except TimeoutError:
+                log.debug("looking for events of restored streams")
+            self._news.clear()
+            if not self._is_over and self._may_publish() and (pending := self._pending()):
+                await self._publish(pending)
+        await asyncio.to_thread(self._disconnect)
 
     def _pending(self) -> dict[str, _Waiting]:
         found = self._keeper.pending()

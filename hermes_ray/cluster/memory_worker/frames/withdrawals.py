@@ -4,7 +4,6 @@ With the next frame of its stream a match ends anyway (:mod:`watched_frames`); a
 """
 
 import asyncio
-import os
 from collections.abc import Callable
 
 from hermes_ray.cluster.memory_worker.frames.standing_rules import StandingRules
@@ -56,13 +55,9 @@ class Withdrawals:
 
     async def run(self) -> None:
         """Look, for ever."""
-        try:
-            while True:
-                await self.look()
-                await asyncio.sleep(_LOOK_S)
-        except Exception:
-            log.exception("ending matches failed; the process ends and Ray starts another")
-            os._exit(1)
+        while True:
+            await self.look()
+            await asyncio.sleep(_LOOK_S)
 
     async def look(self) -> None:
         """End what is to be ended now; a stream that is not at hand has its turn the next time.

@@ -1,7 +1,6 @@
 """Writes the snapshots of one memory worker: what is due by and by, and all that is left before the worker ends."""
 
 import asyncio
-import os
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, NamedTuple
@@ -73,15 +72,11 @@ class SnapshotRounds:
 
     async def run(self) -> None:
         """Write what is due, until :meth:`close`."""
-        try:
-            while not self._closing:
-                for stream_id in self._keeper.due():
-                    size = await self._write(stream_id)
-                    await asyncio.sleep(self._pace.delay_s(size))
-                await asyncio.sleep(_ROUND_S)
-        except Exception:
-            log.exception("snapshots failed; the process ends and Ray starts another")
-            os._exit(1)
+        while not self._closing:
+            for stream_id in self._keeper.due():
+                size = await self._write(stream_id)
+                await asyncio.sleep(self._pace.delay_s(size))
+            await asyncio.sleep(_ROUND_S)
 
     async def close(self) -> int:
         """Write last snapshots. May be repeated.

@@ -107,9 +107,9 @@ def proxied(serve: Serve) -> ASGIApp:
 
 
 async def settled(serve: Serve) -> int:
-    """What the replica has made once it makes no more."""
+    """What the replica has made once it makes no more; it begins in its own time."""
     before = -1
-    while serve.made != before:
+    while serve.made <= MIB or serve.made != before:
         before = serve.made
         await asyncio.sleep(0.05)
     return before

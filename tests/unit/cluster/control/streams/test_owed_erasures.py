@@ -217,6 +217,26 @@ async def test_a_refusal_takes_no_older_debt_back(start, tmp_path):
     await until(lambda: "gate" in sink.erased)
 
 
+async def test_a_refusal_takes_no_debt_of_a_former_coordinator_back(start, tmp_path):
+    sink = Sink()
+    sink.away = True
+    former = start(sink, tmp_path)
+    with pytest.raises(EventsUnavailable):
+        await former.erase("gate")
+    former.keeping.stop()
+    debt = former.owed
+
+    def refuse() -> None:
+        raise NotReady("it moves")
+
+    later = start(sink, tmp_path)
+    with pytest.raises(NotReady):
+        await later.erase("gate", refuse)
+    assert later.owed == debt
+    sink.away = False
+    await until(lambda: sink.through == {"gate": EPOCH})
+
+
 async def test_without_a_place_for_the_note_nothing_is_erased(start):
     coordinator = start(Sink(), "faulty://owed-erasures")
     done: list[bool] = []
