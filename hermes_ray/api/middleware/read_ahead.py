@@ -41,8 +41,12 @@ class ReaderReport:
 
     @staticmethod
     def announced(scope: Scope) -> Scope:
-        """The request for the replica, which says that it will be told."""
-        return {**scope, "headers": [*without_announcement(scope)["headers"], (_HEADER, b"1")]}
+        """The request for the replica, which says that it will be told.
+
+        From version 2.4 of the HTTP specification on, Starlette would not listen any more while it sends.
+        """
+        headers = [*without_announcement(scope)["headers"], (_HEADER, b"1")]
+        return {**scope, "headers": headers, "asgi": {**scope.get("asgi", {}), "spec_version": "2.3"}}
 
     async def send(self, message: Message) -> None:
         """Send to the reader, and take note of how much that was."""
