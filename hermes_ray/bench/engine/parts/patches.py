@@ -1,4 +1,4 @@
-"""Frames per second with ``memory.unchanged_patches: drop``, of cameras whose pictures change in a strip alone."""
+"""Frames per second with ``memory.unchanged_patches: drop``, of cameras whose pictures change in a corner alone."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,9 +10,6 @@ from hermes_ray.bench.engine.bench import Bench
 from hermes_ray.bench.engine.parts.ingest import all_streams
 from hermes_ray.bench.engine.watched import Watched
 from hermes_ray.bench.figures import Figure
-
-_STRIP = 0.25
-"""Share of a picture's height in which something happens: published methods keep a fifth to a half of the tokens."""
 
 _SQUARES = 12
 """Over the height: large enough that the mean colour of what a token shows is another one."""
@@ -28,7 +25,7 @@ def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
     bench.doing("frames of which every token is encoded")
     kept, _, _ = all_streams(bench, watched)
     bench.doing("starting an engine that drops unchanged patches")
-    subject = replace(bench.subject, pictures=changing_in_a_strip(bench.subject.pictures, bench.plan.seed))
+    subject = replace(bench.subject, pictures=changing_in_a_corner(bench.subject.pictures, bench.plan.seed))
     thinning = Watched(subject, watched.settings, watched.streams, unchanged_patches="drop")
     try:
         bench.doing("frames without their unchanged patches")
@@ -39,19 +36,23 @@ def measure(bench: Bench, watched: Watched) -> Iterator[Figure]:
         thinning.close()
     share = 1 - left_out / (subject.adapter.max_tokens_per_block / subject.adapter.frames_per_block)
     detail = {"share_of_tokens_encoded": share, "frames": frames, "compactions": compactions, "all_encoded_per_s": kept}
-    note = "one frame of every stream in each step; memory.unchanged_patches: drop, a quarter of each picture changes"
+    note = "one frame of every stream in each step; memory.unchanged_patches: drop, a corner of each picture changes"
     yield bench.figure(f"ingest_{watched.streams}_streams_thinned", dropped, "frames/s", detail, note)
     yield bench.figure("thinned_over_whole", dropped / kept, "x", detail, "against memory.unchanged_patches: keep")
 
 
-def changing_in_a_strip(pictures: Sequence[NDArray[np.uint8]], seed: int) -> list[NDArray[np.uint8]]:
-    """The first of the pictures again and again, but for a strip at the bottom: squares of other colours each time."""
+def changing_in_a_corner(pictures: Sequence[NDArray[np.uint8]], seed: int) -> list[NDArray[np.uint8]]:
+    """The first of the pictures again and again, but for a corner, which shows squares of other colours each time.
+
+    Less than half as wide as the picture: what changes over half of a row and more is taken for another light.
+    """
     rng, changed = np.random.default_rng(seed), []
     for _ in pictures:
         picture = pictures[0].copy()
-        strip = picture[round(picture.shape[0] * (1 - _STRIP)) :]
-        side = max(1, picture.shape[0] // _SQUARES)
-        colours = rng.integers(0, 256, (strip.shape[0] // side + 1, strip.shape[1] // side + 1, 3), dtype=np.uint8)
-        strip[:] = colours.repeat(side, axis=0).repeat(side, axis=1)[: strip.shape[0], : strip.shape[1]]
+        height, width = picture.shape[:2]
+        side = max(1, height // _SQUARES)
+        corner = picture[height // 3 + side :, width - width // 3 + side :]  # off the tokens beside it
+        colours = rng.integers(0, 256, (height // side + 1, width // side + 1, 3), dtype=np.uint8)
+        corner[:] = colours.repeat(side, axis=0).repeat(side, axis=1)[: corner.shape[0], : corner.shape[1]]
         changed.append(picture)
     return changed
