@@ -160,6 +160,7 @@ async def test_a_lost_connection_is_said_and_nothing_is_missed(browser: Browser,
         async with sound_page(browser, way.url) as page:
             await shown(page, VIEW)
             await expect(page.get_by_text("live: new ones")).to_be_visible()
+            await expect(rows(page)).to_have_count(1)
             way.kill()
             await expect(page.get_by_text("not live: The API does not answer")).to_be_visible()
             await expect(rows(page)).to_have_count(1)  # as it was known last

@@ -101,6 +101,7 @@ async def test_the_keyboard_walks_through_the_moments_and_a_reader_hears_them(pa
     await expect(page.locator(".map-card")).to_be_hidden()
     await page.get_by_text("As a table").click()
     rows = page.locator(".map-table tbody tr")
+    await expect(rows.first).to_be_visible()
     counts = await rows.locator("td:nth-of-type(1)").all_inner_texts()
     assert sum(int(count) for count in counts if count) == len(engine.memory_map(STREAM).frames)
 
