@@ -83,17 +83,19 @@ class EventOutbox:
         self._news.set()
 
     async def run(self) -> None:
-        """Publish until stopped."""
-        while not self._is_over:
-            try:
-                async with asyncio.timeout(_LOOK_S):
-                    await self._news.wait()
-            except TimeoutError:
-                log.debug("looking for events of restored streams")
-            self._news.clear()
-            if not self._is_over and self._may_publish() and (pending := self._pending()):
-                await self._publish(pending)
-        await asyncio.to_thread(self._disconnect)
+        """Publish until stopped or cancelled; then the connection is closed."""
+        try:
+            while not self._is_over:
+                try:
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._news.wait()
+                except TimeoutError:
+                    log.debug("looking for events of restored streams")
+                self._news.clear()
+                if not self._is_over and self._may_publish() and (pending := self._pending()):
+                    await self._publish(pending)
+        finally:
+            await asyncio.to_thread(self._disconnect)
 
     def _pending(self) -> dict[str, _Waiting]:
         found = self._keeper.pending()

@@ -23,6 +23,7 @@ from hermes_ray.config import AccessSettings, ApiSettings, LimitSettings, Settin
 from hermes_ray.engine import StreamEngine
 from hermes_ray.engine.contracts import StreamStats
 from hermes_ray.errors import NotReady
+from tests.patience import LIMIT_S
 from tests.unit.api.conftest import FIRST_TS_MS, FRAMES, STREAM, app_of, eventually, on_socket
 
 PERIOD_S = 0.01
@@ -48,11 +49,9 @@ class System:
         return [status(name, frames) for name, frames in self.frames.items()]
 
 
-async def test_all_watchers_share_one_reading_and_none_is_made_for_nobody():
+async def test_all_watchers_share_one_reading():
     system = System()
-    hub = UpdatesHub(system.list_streams, None, PERIOD_S)
-    await asyncio.sleep(3 * PERIOD_S)
-    assert system.looked == 0
+    hub = UpdatesHub(system.list_streams, None, period_s=LIMIT_S)
     watching = [hub.readings() for _ in range(50)]
     firsts = await asyncio.gather(*(anext(one) for one in watching))
     assert all(reading is firsts[0] for reading in firsts)
@@ -60,6 +59,16 @@ async def test_all_watchers_share_one_reading_and_none_is_made_for_nobody():
     for one in watching:
         await one.aclose()
     assert hub.watchers == 0
+
+
+async def test_nothing_is_read_for_nobody():
+    system = System()
+    hub = UpdatesHub(system.list_streams, None, PERIOD_S)
+    await asyncio.sleep(3 * PERIOD_S)
+    assert system.looked == 0
+    async with aclosing(hub.readings()) as watching:
+        await anext(watching)
+        await anext(watching)
     looked = system.looked
     await asyncio.sleep(3 * PERIOD_S)
     assert system.looked == looked
