@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, ModelError, WorkerUnavailable
+from hermes_ray.garbage import loading_for_good
 from hermes_ray.observability.logs import get_logger
 
 if TYPE_CHECKING:
@@ -81,13 +82,14 @@ class LoadingEngine:
         self._doing = doing
 
     def _load(self, torch_threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(torch_threads)
         started_s = time.monotonic()
         model = self._settings.model
         try:
-            self.engine = build_engine(self._settings, self._note)
+            with loading_for_good():
+                import torch
+
+                torch.set_num_threads(torch_threads)
+                self.engine = build_engine(self._settings, self._note)
         except HermesError as error:
             log.error("the model cannot be loaded", model=model.name, error=str(error))
             self.failure = error
