@@ -26,8 +26,9 @@ def build_engine(settings: Settings, on_progress: Callable[[str], None]) -> "Str
     Raises:
         HermesError: the model cannot be loaded, or does not go with the settings.
     """
-    from hermes_ray.engine import StreamEngine
-    from hermes_ray.video.thumbnail import thumbnail_maker
+    with loading_for_good():
+        from hermes_ray.engine import StreamEngine
+        from hermes_ray.video.thumbnail import thumbnail_maker
 
     model = settings.model
     return StreamEngine.from_pretrained(
@@ -88,8 +89,8 @@ class LoadingEngine:
             with loading_for_good():
                 import torch
 
-                torch.set_num_threads(torch_threads)
-                self.engine = build_engine(self._settings, self._note)
+            torch.set_num_threads(torch_threads)
+            self.engine = build_engine(self._settings, self._note)
         except HermesError as error:
             log.error("the model cannot be loaded", model=model.name, error=str(error))
             self.failure = error
