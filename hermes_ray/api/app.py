@@ -11,6 +11,7 @@ from ray import serve
 from hermes_ray.api.keys.exposure import warn_if_open
 from hermes_ray.api.router import QueryRouter, cluster_backend
 from hermes_ray.config import load, referring
+from hermes_ray.garbage import loading_for_good
 
 
 def build(args: dict[str, Any]) -> serve.Application:
@@ -27,7 +28,8 @@ def build(args: dict[str, Any]) -> serve.Application:
     warn_if_open(settings.api)
 
     def asgi_app() -> FastAPI:
-        from hermes_ray.api.application import create_app  # where the application runs, and not where it is built
+        with loading_for_good():
+            from hermes_ray.api.application import create_app  # where the application runs, and not where it is built
 
         return create_app(lambda: cluster_backend(settings), settings, behind_serve=True)
 

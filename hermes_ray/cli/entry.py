@@ -2,6 +2,8 @@
 
 import signal
 
+from hermes_ray.garbage import loading_for_good
+
 
 def run() -> None:
     """Load the command line and run it.
@@ -10,7 +12,8 @@ def run() -> None:
     been started by then, so the process may simply end by the signal.
     """
     previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from hermes_ray.cli.main import app
+    with loading_for_good():
+        from hermes_ray.cli.main import app
 
     signal.signal(signal.SIGINT, previous)
     app()

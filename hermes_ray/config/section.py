@@ -2,8 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from hermes_ray.config.described import Described
 
-class Section(BaseModel):
+
+class Section(Described, BaseModel):
     """Immutable; refuses unknown keys; fields are described by docstrings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -5,6 +5,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hermes_ray.config.api import ApiSettings
 from hermes_ray.config.cluster import ClusterSettings, SnapshotSettings
+from hermes_ray.config.described import Described
 from hermes_ray.config.engine import EngineSettings, ModelSettings
 from hermes_ray.config.events import EventSettings
 from hermes_ray.config.kafka import KafkaSettings
@@ -19,7 +20,7 @@ SASL_PASSWORD_VARIABLE = f"{ENV_PREFIX}KAFKA{ENV_DELIMITER}SASL_PASSWORD"
 """Holds ``kafka.sasl_password`` where it is in no settings file."""
 
 
-class Settings(BaseSettings):
+class Settings(Described, BaseSettings):
     """Root of the tree. Build it with :func:`load`."""
 
     model_config = SettingsConfigDict(
@@ -27,7 +28,6 @@ class Settings(BaseSettings):
         env_nested_delimiter=ENV_DELIMITER,
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     model: ModelSettings = ModelSettings()

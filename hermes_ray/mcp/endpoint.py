@@ -1,13 +1,22 @@
-"""``POST /mcp``: MCP over streamable HTTP, inside the application that it asks."""
+"""``POST /mcp``: MCP over streamable HTTP, inside the application that it asks.
+
+MCP's library is loaded by the first request: it takes as long as all the rest of a router, and many a router has no
+agent.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from hermes_ray.api.problems.problem_json import request_id_of
 from hermes_ray.client import AsyncHermesClient
-from hermes_ray.mcp.server import server_over
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 PATH = "/mcp"
 """Where it is served."""
@@ -25,10 +34,19 @@ class McpEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        manager_over = await asyncio.to_thread(_loaded)  # other requests go on meanwhile
         async with AsyncHermesClient("http://localhost", api_key="", transport=_Around(scope)) as client:
-            manager = StreamableHTTPSessionManager(server_over(client), stateless=True)
+            manager = manager_over(client)
             async with manager.run():
                 await manager.handle_request(scope, receive, send)
+
+
+def _loaded() -> "Callable[[AsyncHermesClient], StreamableHTTPSessionManager]":
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    from hermes_ray.mcp.server import server_over
+
+    return lambda client: StreamableHTTPSessionManager(server_over(client), stateless=True)
 
 
 class _Around(httpx.ASGITransport):

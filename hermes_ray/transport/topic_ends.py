@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hermes_ray.config import KafkaSettings
-from hermes_ray.transport.consumer import PartitionConsumer
 
 
 class TopicEnds(NamedTuple):
     """The ends of a topic at one moment.
 
     Attributes:
-        log: identifies the topic, as :meth:`PartitionConsumer.identity_of` does.
+        log: identifies the topic, as :meth:`.consumer.PartitionConsumer.identity_of` does.
         ends: per partition the offset that the next record will get.
     """
 
@@ -30,6 +29,8 @@ def topic_ends(settings: KafkaSettings, topic: str | None = None) -> TopicEnds:
         BrokerUnavailable: no broker answered within ``request_timeout_s``.
         TransportError: the user may not read the topic.
     """
+    from hermes_ray.transport.consumer import PartitionConsumer  # the Coordinator asks when a stream is erased only
+
     topic = topic or settings.frames_topic
     with PartitionConsumer(settings) as consumer:
         partitions = [(topic, partition) for partition in consumer.partitions_for(topic)]

@@ -1,9 +1,11 @@
 """The decoded frame: what every source and decoder yields."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the Coordinator and the event sink hear of frames, and never have one
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class Frame:
         ts_ms: capture time, milliseconds since the Unix epoch.
     """
 
-    image: NDArray[np.uint8]
+    image: "NDArray[np.uint8]"
     ts_ms: int
 
     @property

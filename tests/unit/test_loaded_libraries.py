@@ -10,24 +10,37 @@ _OF_MODELS = {"torch", "transformers"}
 _OF_EVENTS = {"sqlalchemy", "alembic"}
 _HEAVY = sorted({*_OF_MODELS, *_OF_EVENTS, "av", "kafka", "numpy", "fastapi", "mcp", "ray", "matplotlib", "scipy"})
 
-_PROCESSES = {
+_WITHOUT_FRAMES = {
     "a command that asks": (
         ("hermes_ray.cli.main", "hermes_ray.cli.commands.ask", "hermes_ray.cli.running.connection"),
         set(_HEAVY),
     ),
+    "the Coordinator": (("hermes_ray.cluster.control.coordinator",), {*_HEAVY} - {"ray"}),
+    "the event sink": (
+        ("hermes_ray.cluster.event_sink.actor", "hermes_ray.events.keeper"),
+        {*_OF_MODELS, "av", "numpy", "fastapi", "mcp"},
+    ),
+}
+_WITH_FRAMES_OR_SERVE = {
     "hermes up": (
         ("hermes_ray.cli.commands.up", "hermes_ray.api.server"),
         {*_OF_MODELS, *_OF_EVENTS, "av", "kafka", "mcp"},
     ),
     "a router": (
         ("hermes_ray.api.router", "hermes_ray.api.application"),
-        {*_OF_MODELS, *_OF_EVENTS, "av", "kafka"},
+        {*_OF_MODELS, *_OF_EVENTS, "av", "kafka", "mcp"},
     ),
-    "the Coordinator": (("hermes_ray.cluster.control.coordinator",), {*_OF_MODELS, *_OF_EVENTS, "av"}),
-    "the event sink": (("hermes_ray.cluster.event_sink.actor", "hermes_ray.events.keeper"), {*_OF_MODELS, "av"}),
-    "an ingest worker": (("hermes_ray.cluster.ingest.actor", "hermes_ray.cluster.ingest.loop"), _OF_MODELS),
+    "a memory worker before its model": (
+        ("hermes_ray.cluster.memory_worker.actor", "hermes_ray.cluster.memory_worker.worker"),
+        {*_OF_MODELS, *_OF_EVENTS, "av", "kafka", "mcp"},
+    ),
+    "an ingest worker": (
+        ("hermes_ray.cluster.ingest.actor", "hermes_ray.cluster.ingest.loop"),
+        {*_OF_MODELS, *_OF_EVENTS, "mcp"},
+    ),
 }
-"""What each loads of this package, and what must not come along; ordered so that one interpreter serves for all."""
+_PROCESSES = _WITHOUT_FRAMES | _WITH_FRAMES_OR_SERVE
+"""What each loads of this package, and what must not come along; ordered so that two interpreters serve for all."""
 
 _LOAD_ONE_AFTER_THE_OTHER = """
 import json, sys
@@ -42,11 +55,14 @@ for modules in processes:
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
-    """By kind of process which libraries are there, those of the kinds before it included."""
-    modules = [modules for modules, _ in _PROCESSES.values()]
-    command = [sys.executable, "-c", _LOAD_ONE_AFTER_THE_OTHER, json.dumps([modules, _HEAVY])]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    return {process: set(json.loads(line)) for process, line in zip(_PROCESSES, said, strict=True)}
+    """By kind of process which libraries are there, those of the kinds before it in its interpreter included."""
+    found: dict[str, set[str]] = {}
+    for processes in (_WITHOUT_FRAMES, _WITH_FRAMES_OR_SERVE):
+        modules = [modules for modules, _ in processes.values()]
+        command = [sys.executable, "-c", _LOAD_ONE_AFTER_THE_OTHER, json.dumps([modules, _HEAVY])]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        found |= {process: set(json.loads(line)) for process, line in zip(processes, said, strict=True)}
+    return found
 
 
 @pytest.mark.parametrize("process", _PROCESSES)

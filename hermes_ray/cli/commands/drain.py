@@ -11,6 +11,7 @@ from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.cli.running.system import quiet_ray
 from hermes_ray.config import Settings
 from hermes_ray.errors import ConfigError
+from hermes_ray.garbage import loading_for_good
 
 
 def drain(
@@ -34,7 +35,7 @@ def drain(
     console = progress_console()
     steps = Steps(console)
     with Lifecycle(console.print) as lifecycle:
-        with steps.step("loading Ray"), lifecycle.deferring_signals():
+        with steps.step("loading Ray"), lifecycle.deferring_signals(), loading_for_good():
             quiet_ray()
             import ray
 

@@ -8,6 +8,8 @@ from typing import Any
 import typer
 import typer.main
 
+from hermes_ray.garbage import loading_for_good
+
 
 class LoadedWhenUsed(UserDict[str, Any]):
     """Typer's commands by name. Their order is that of the help.
@@ -29,7 +31,8 @@ class LoadedWhenUsed(UserDict[str, Any]):
 
 def _loaded(name: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
-    command = getattr(import_module(module), attribute)
+    with loading_for_good():
+        command = getattr(import_module(module), attribute)
     alone = typer.Typer()
     if isinstance(command, typer.Typer):
         alone.add_typer(command, name=name)

@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from hermes_ray.cli.console.steps import Steps
 from hermes_ray.cli.running.lifecycle import Lifecycle
 from hermes_ray.config import KafkaSettings, Settings, SnapshotSettings, give_to_children
+from hermes_ray.garbage import loading_for_good
 
 
 def start_system(
@@ -29,7 +30,7 @@ def start_system(
         ClusterError: Ray cannot be started or joined.
         NotReady: the system was not ready in time.
     """
-    with steps.step("loading Ray"), lifecycle.deferring_signals():
+    with steps.step("loading Ray"), lifecycle.deferring_signals(), loading_for_good():
         quiet_ray()
         import ray
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from hermes_ray.config import ENV_PREFIX, Settings
+from hermes_ray.config.section import Section
 
 _BOUNDS = ((Ge, "ge", "≥"), (Gt, "gt", ">"), (Le, "le", "≤"), (Lt, "lt", "<"))
 
@@ -59,20 +60,22 @@ class SettingField:
     variable: str
 
 
-def setting_fields(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[SettingField]:
+def setting_fields(model: type[Section] | type[Settings] = Settings, prefix: str = "") -> Iterator[SettingField]:
     """Yield every setting, in the order of the tree."""
+    descriptions = model.descriptions()
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
         if _is_section(field):
             yield from setting_fields(field.annotation, f"{path}.")  # pyright: ignore[reportArgumentType]
             continue
-        yield SettingField(path, _kind(field), _default(field.default), field.description or "", _variable(path))
+        yield SettingField(path, _kind(field), _default(field.default), descriptions.get(name, ""), _variable(path))
 
 
 def reference_page() -> str:
     """Return docs/configuration.md."""
+    descriptions = Settings.descriptions()
     sections = (
-        f"\n## `{name}`\n\n{section.description}\n\n{_TABLE_HEAD}{''.join(map(_row, _fields_of(name, section)))}"
+        f"\n## `{name}`\n\n{descriptions[name]}\n\n{_TABLE_HEAD}{''.join(map(_row, _fields_of(name, section)))}"
         for name, section in Settings.model_fields.items()
     )
     return _PREAMBLE + "".join(sections)

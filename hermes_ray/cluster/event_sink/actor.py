@@ -21,6 +21,7 @@ from hermes_ray.events.kept import (
     NewestEvents,
     Resent,
 )
+from hermes_ray.garbage import loading_for_good
 from hermes_ray.observability.logs import configure_logs, get_logger
 
 log = get_logger(__name__)
@@ -41,7 +42,8 @@ class EventSink:
     """
 
     async def __init__(self, settings: Settings, shared_store: bool) -> None:
-        from hermes_ray.events.keeper import EventKeeper  # whoever creates the actor needs no database
+        with loading_for_good():
+            from hermes_ray.events.keeper import EventKeeper  # whoever creates the actor needs no database
 
         configure_logs(settings.log, actor="event-sink")
         self._namespace = settings.cluster.namespace

@@ -9,6 +9,7 @@ from hermes_ray.cluster.ingest.partitions.commit_permit import CommitPermit, ask
 from hermes_ray.cluster.wire.contracts import IngestCounts
 from hermes_ray.cluster.wire.protocol import Assignment, IngestHealth, OwnersChanged
 from hermes_ray.config import Settings
+from hermes_ray.garbage import loading_for_good
 from hermes_ray.observability.logs import configure_logs, get_logger
 
 log = get_logger(__name__)
@@ -30,7 +31,8 @@ class FrameIngestActor:
     """
 
     def __init__(self, name: str, settings: Settings, shared_store: bool) -> None:
-        from hermes_ray.cluster.ingest.loop import IngestLoop  # whoever creates the actor needs no codec
+        with loading_for_good():
+            from hermes_ray.cluster.ingest.loop import IngestLoop  # whoever creates the actor needs no codec
 
         configure_logs(settings.log, actor=name)
         permit = CommitPermit(partial(ask_coordinator, settings.cluster.namespace) if shared_store else None)

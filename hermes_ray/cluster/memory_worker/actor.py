@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 import ray
 
-from hermes_ray.cluster.memory_worker.worker import MemoryWorker
 from hermes_ray.cluster.wire.answers import AnswerPart, Asked
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.cluster.wire.protocol import (
@@ -23,6 +22,7 @@ from hermes_ray.cluster.wire.stream_settings import Change
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import EngineStats, FramePicture, MemoryMap
 from hermes_ray.errors import HermesError
+from hermes_ray.garbage import loading_for_good
 from hermes_ray.observability.logs import configure_logs
 
 _CALLERS = 256
@@ -49,6 +49,11 @@ class StreamMemoryActor:
     """
 
     def __init__(self, name: str, settings: Settings, torch_threads: int) -> None:
+        with loading_for_good():
+            from hermes_ray.cluster.memory_worker.worker import (
+                MemoryWorker,
+            )  # whoever creates the actor needs no worker
+
         configure_logs(settings.log, actor=name)
         node, host = ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address()
         self._worker = MemoryWorker(name, settings, torch_threads, node, host)

@@ -1,9 +1,11 @@
 """The frame that a stream's next ones are compared with."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the Coordinator and the event sink hear of frames, and never have one
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class SmallPicture:
         pixels: of the frame in each region, about.
     """
 
-    cells: NDArray[np.uint16]
+    cells: "NDArray[np.uint16]"
     pixels: int
 
 
@@ -29,7 +31,7 @@ class ComparedFrame:
     """
 
     small: SmallPicture
-    image: NDArray[np.uint8]
+    image: "NDArray[np.uint8]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +56,5 @@ class Reference:
         ts_ms: its capture time, ms since epoch.
     """
 
-    cells: NDArray[np.uint16]
+    cells: "NDArray[np.uint16]"
     ts_ms: int

@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import (
-    AutoConfig,
-    LlavaOnevisionForConditionalGeneration,
-    Qwen2_5_VLForConditionalGeneration,
-    Qwen3VLForConditionalGeneration,
-)
+import transformers
+from transformers import AutoConfig
 
 from hermes_ray.errors import ConfigError, MissingWeights, UnsupportedModel
 from hermes_ray.models.adapter import ModelAdapter
@@ -24,14 +20,19 @@ class Family:
     """A family.
 
     Attributes:
-        model_class: of transformers.
+        architecture: name of transformers' class.
         adapter: makes its adapter.
         keeps_shape: frames keep their shape, and a limit of pixels may be set.
     """
 
-    model_class: Any
+    architecture: str
     adapter: Callable[..., ModelAdapter]
     keeps_shape: bool
+
+    @property
+    def model_class(self) -> Any:
+        """The class of transformers, which loads its modules at the first look: a process needs one family's."""
+        return getattr(transformers, self.architecture)
 
     def options(self, name: str, max_pixels_per_frame: int | None) -> dict[str, Any]:
         """What the adapter takes beside what all take.
@@ -49,9 +50,9 @@ class Family:
 
 
 FAMILIES = {
-    "llava_onevision": Family(LlavaOnevisionForConditionalGeneration, LlavaOnevisionAdapter, keeps_shape=False),
-    "qwen2_5_vl": Family(Qwen2_5_VLForConditionalGeneration, Qwen25VLAdapter, keeps_shape=True),
-    "qwen3_vl": Family(Qwen3VLForConditionalGeneration, Qwen3VLAdapter, keeps_shape=True),
+    "llava_onevision": Family("LlavaOnevisionForConditionalGeneration", LlavaOnevisionAdapter, keeps_shape=False),
+    "qwen2_5_vl": Family("Qwen2_5_VLForConditionalGeneration", Qwen25VLAdapter, keeps_shape=True),
+    "qwen3_vl": Family("Qwen3VLForConditionalGeneration", Qwen3VLAdapter, keeps_shape=True),
 }
 
 

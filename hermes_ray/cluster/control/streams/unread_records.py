@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from hermes_ray.cluster.wire.cursor import StreamCursor
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import OffsetOutOfRange, UnreadableRecord
-from hermes_ray.transport.consumer import PartitionConsumer, PartitionId
 from hermes_ray.transport.record import Record
 from hermes_ray.transport.topic_ends import TopicEnds
+
+if TYPE_CHECKING:
+    from hermes_ray.transport.consumer import PartitionConsumer, PartitionId
 
 _LIMIT_S = 5.0
 _POLL_S = 0.25
@@ -37,6 +40,8 @@ def may_wait_unread(
         BrokerUnavailable: no broker answers.
         TransportError: the user may not read the topic.
     """
+    from hermes_ray.transport.consumer import PartitionConsumer  # when a stream is erased, and not before
+
     erased = known.erased if known.log == topic.log else {}
     deadline_s = now_s() + _LIMIT_S
     with PartitionConsumer(settings) as consumer:
@@ -51,15 +56,15 @@ def may_wait_unread(
 
 
 def _unread(
-    consumer: PartitionConsumer, name: str, topic: TopicEnds, erased: Mapping[int, int]
-) -> dict[PartitionId, int]:
+    consumer: "PartitionConsumer", name: str, topic: TopicEnds, erased: Mapping[int, int]
+) -> "dict[PartitionId, int]":
     """By partition where what nobody has read begins; without those of which everything is read."""
     begins = consumer.beginning_offsets([(name, partition) for partition in topic.ends])
     starts = {one: max(begin, consumer.committed(one) or 0, erased.get(one[1], 0)) for one, begin in begins.items()}
     return {one: start for one, start in starts.items() if start < topic.ends[one[1]]}
 
 
-def _poll(consumer: PartitionConsumer) -> list[Record]:
+def _poll(consumer: "PartitionConsumer") -> list[Record]:
     try:
         return consumer.poll(_POLL_S)
     except OffsetOutOfRange as gap:  # removed just now

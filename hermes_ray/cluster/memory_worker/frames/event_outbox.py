@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from hermes_ray.cluster.memory_worker.frames.event_refusals import EventRefusals, write_letter
 from hermes_ray.cluster.memory_worker.meters import StandingMeters
@@ -22,7 +22,9 @@ from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import HermesError, MediaTooLarge, PublishFailed, RecordRefused, TransportError
 from hermes_ray.observability.logs import get_logger
 from hermes_ray.transport.event import Event
-from hermes_ray.transport.publisher import Delivery, RecordPublisher
+
+if TYPE_CHECKING:
+    from hermes_ray.transport.publisher import Delivery, RecordPublisher
 
 log = get_logger(__name__)
 
@@ -184,6 +186,8 @@ class EventOutbox:
 
     def _send(self, pending: dict[str, _Waiting]) -> dict[str, _Sent]:
         if self._publisher is None:
+            from hermes_ray.transport.publisher import RecordPublisher  # many a worker finds no event
+
             self._publisher = RecordPublisher(self._settings)
         publisher, topic = self._publisher, self._settings.events_topic
         return {stream_id: _all_sent(publisher, topic, waiting) for stream_id, waiting in pending.items()}
@@ -198,7 +202,7 @@ class EventOutbox:
                 log.debug("what the former connection had is sent again", error=str(error))
 
 
-def _all_sent(publisher: RecordPublisher, topic: str, waiting: _Waiting) -> _Sent:
+def _all_sent(publisher: "RecordPublisher", topic: str, waiting: _Waiting) -> _Sent:
     """One stream's events on their way, up to the first that is refused."""
     sent: _Sent = []
     for event in waiting.events:
@@ -208,7 +212,7 @@ def _all_sent(publisher: RecordPublisher, topic: str, waiting: _Waiting) -> _Sen
     return sent
 
 
-def _sent(publisher: RecordPublisher, topic: str, event: Event, epoch: int) -> _Delivery:
+def _sent(publisher: "RecordPublisher", topic: str, event: Event, epoch: int) -> _Delivery:
     """A delivery, or why it cannot be sent.
 
     The record's time is that of publishing: by that of a recording the topic's retention would delete it at once.

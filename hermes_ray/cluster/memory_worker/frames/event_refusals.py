@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from hermes_ray.config import KafkaSettings
 from hermes_ray.errors import HermesError, PublishFailed
-from hermes_ray.transport.dead_letters import DeadLetterWriter
 from hermes_ray.transport.event import Event
 from hermes_ray.transport.record import Record
 
@@ -83,6 +82,8 @@ def write_letter(settings: KafkaSettings, event: Event, error: HermesError, epoc
     Raises:
         TransportError: it is not kept.
     """
+    from hermes_ray.transport.dead_letters import DeadLetterWriter  # many a worker finds no event
+
     key, value, headers = event.to_record(epoch)
     record = Record(settings.events_topic, _NOWHERE, _NOWHERE, _NOWHERE, key, value, tuple(headers))
     letters = DeadLetterWriter(settings)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hermes_ray.config import Settings
 from hermes_ray.errors import HermesError, ModelError, WorkerUnavailable
+from hermes_ray.garbage import loading_for_good
 from hermes_ray.observability.logs import get_logger
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ def build_engine(settings: Settings, on_progress: Callable[[str], None]) -> "Str
     Raises:
         HermesError: the model cannot be loaded, or does not go with the settings.
     """
-    from hermes_ray.engine import StreamEngine
-    from hermes_ray.video.thumbnail import thumbnail_maker
+    with loading_for_good():
+        from hermes_ray.engine import StreamEngine
+        from hermes_ray.video.thumbnail import thumbnail_maker
 
     model = settings.model
     return StreamEngine.from_pretrained(
@@ -81,12 +83,13 @@ class LoadingEngine:
         self._doing = doing
 
     def _load(self, torch_threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(torch_threads)
         started_s = time.monotonic()
         model = self._settings.model
         try:
+            with loading_for_good():
+                import torch
+
+            torch.set_num_threads(torch_threads)
             self.engine = build_engine(self._settings, self._note)
         except HermesError as error:
             log.error("the model cannot be loaded", model=model.name, error=str(error))

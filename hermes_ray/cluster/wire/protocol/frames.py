@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 from hermes_ray.cluster.wire.stream_settings import StreamSettings
 from hermes_ray.engine.residency.reference import ComparedFrame, Reference, UnchangedFrame
 from hermes_ray.errors import HermesError
 from hermes_ray.video.sampling import SamplerState
+
+if TYPE_CHECKING:  # the Coordinator and the event sink hear of frames, and never have one
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class FramePosition(NamedTuple):
@@ -73,7 +74,7 @@ class FrameBatch:
 
     stream_id: str
     epoch: int
-    images: Sequence[NDArray[np.uint8] | ComparedFrame | UnchangedFrame]
+    images: "Sequence[NDArray[np.uint8] | ComparedFrame | UnchangedFrame]"
     ts_ms: Sequence[int]
     clock_steps: Sequence[int]
     positions: Sequence[FramePosition]
