@@ -215,10 +215,11 @@ def test_a_worker_full_of_questions_says_when_to_come_back(url: str):
     async def ask_many() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             asking = [asyncio.create_task(client.post("/v1/streams/cam-1/query", json=query)) for _ in range(5)]
-            refused, answering = await asyncio.wait(asking, timeout=3)
+            done, answering = await asyncio.wait(asking, timeout=1)
             for task in answering:
                 task.cancel()
-            return [task.result() for task in refused]
+            # A fast machine may have given an answer by now, of thousands of tokens; all were taken or refused before.
+            return [task.result() for task in done if task.result().status_code != 200]
 
     refused: list[httpx.Response] = []
 

@@ -30,7 +30,8 @@ class Confirmations:
             StaleEpoch: it was placed anew meanwhile.
             WorkerUnavailable: the owner does not answer just now.
         """
-        if self._told.get(stream_id, -1) >= self._directory.forgotten(stream_id):
+        begun = self._directory.begun(stream_id)
+        if begun is not None and self._told.get(stream_id, -1) >= begun:
             return location
         try:
             await self._tell(stream_id, location)
