@@ -59,7 +59,9 @@ class StreamDirectory:
         self._workers: dict[str, _Worker] = {}
         self._locations: dict[str, Location] = {}
         self._owned: defaultdict[str, set[str]] = defaultdict(set)  # the same by worker
-        self._begun: dict[str, int] = {}  # by stream that has an owner, the epoch under which it got its first one
+        # By stream that has an owner: the epoch under which it got its first one, and of whom knows that.
+        self._begun: dict[str, int] = {}
+        self._confirmed: dict[str, int] = {}
 
     def admit(self, worker: str, capacity: int | None, site: str = "") -> Admission:
         """A worker process that has no epoch yet (re)joins; its new epoch fences off its predecessor.
@@ -170,9 +172,14 @@ class StreamDirectory:
         """
         return self._ended.epoch(stream_id)
 
-    def begun(self, stream_id: str) -> int | None:
-        """The epoch under which a stream began, since it was last forgotten; ``None`` if it has no owner."""
-        return self._begun.get(stream_id)
+    def confirmed(self, stream_id: str, epoch: int) -> None:
+        """An owner of a stream knows of it, under that epoch."""
+        if stream_id in self._locations:
+            self._confirmed[stream_id] = max(epoch, self._confirmed.get(stream_id, 0))
+
+    def is_confirmed(self, stream_id: str) -> bool:
+        """Whether an owner of a stream has known of it since it began, or began anew."""
+        return stream_id in self._confirmed and self._confirmed[stream_id] >= self._begun[stream_id]
 
     def next_epoch(self) -> int:
         """An epoch above all others."""
@@ -248,3 +255,4 @@ class StreamDirectory:
     def _disown(self, stream_id: str) -> None:
         self._owned[self._locations.pop(stream_id).worker].discard(stream_id)
         del self._begun[stream_id]
+        self._confirmed.pop(stream_id, None)
