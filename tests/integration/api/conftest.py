@@ -70,11 +70,11 @@ _ALWAYS = StandingQuestion(
 )
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], every_s: float = 0.1) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(every_s)
 
 
 def published_pictures() -> NDArray[np.uint8]:
@@ -147,7 +147,7 @@ def settings(
         # Random weights talk until they are stopped, which full workers and abandoned answers need.
         model=ModelSettings(name="hermes-tiny-random"),
         # A budget of a few frames, and more streams than slots in the end: memories are compacted and parked.
-        memory=MemorySettings(budget_tokens=128, slots=2),
+        memory=MemorySettings(budget_tokens=64, slots=2),
         engine=EngineSettings(
             max_questions=2,
             max_questions_waiting=1,

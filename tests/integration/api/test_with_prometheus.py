@@ -39,6 +39,7 @@ from tests.patience import LIMIT_S
 pytestmark = pytest.mark.integration
 
 STREAMS = [f"{WATCHED}-{n}" for n in range(3)]
+_LOOK_S = 0.5  # a scrape is work for every process
 MESSAGE = {"role": "user", "content": "What is there?"}
 
 Missing: TypeAlias = tuple[list[tuple[str, str]], list[tuple[str, str]]]
@@ -65,7 +66,7 @@ def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> Mi
     Returns:
         Of the panels that never did, title and query: those without data, and those that were zero all the time.
     """
-    halves = np.repeat(np.uint8([20, 230]), 32)[None, :, None].repeat(64, axis=0).repeat(3, axis=2)
+    halves = np.repeat(np.array([20, 230], np.uint8), 32)[None, :, None].repeat(64, axis=0).repeat(3, axis=2)
     scenes = cycle([encode_jpeg(halves), encode_jpeg(halves[:, ::-1])])
     quiet = next(scenes)
     deadline_s = time.monotonic() + LIMIT_S
@@ -75,11 +76,12 @@ def load(settings: Settings, http: httpx.Client, prometheus: httpx.Client) -> Mi
             time.monotonic() < deadline_s
         ):
             now_ms = time.time_ns() // 1_000_000
-            scene = next(scenes)
-            for stream in STREAMS:
-                picture = quiet if stream == STREAMS[-1] else scene
-                producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms))
-                producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms + 20))  # sampling leaves it out
+            for ago_ms in (250, 0):
+                scene = next(scenes)
+                for stream in STREAMS:
+                    picture = quiet if stream == STREAMS[-1] else scene
+                    producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms - ago_ms))
+                    producer.send(FrameMessage(stream, picture, "image/jpeg", now_ms - ago_ms + 20))  # not sampled
             producer.send(FrameMessage(STREAMS[0], scene[:100], "image/jpeg", now_ms + 30))
             ask(http, "What is there?")
             ask(http, "word " * 500)
@@ -147,11 +149,15 @@ def test_alert_rules_evaluate_and_no_critical_one_fires_while_nothing_is_wrong(l
     assert {rule["name"] for rule in critical if rule["state"] != "inactive"} == set()
 
 
+def until_scraped(condition: Callable[[], bool]) -> None:
+    until(condition, every_s=_LOOK_S)
+
+
 def settled(read: Callable[[], float]) -> float:
     """A count once it stands still: those of the load arrive a moment after their questions."""
     seen, since_s = read(), time.monotonic()
     while time.monotonic() - since_s < 3.0:
-        time.sleep(0.2)
+        time.sleep(_LOOK_S)
         if (now := read()) != seen:
             seen, since_s = now, time.monotonic()
     return seen
@@ -166,7 +172,7 @@ def test_a_question_that_reaches_no_worker_is_counted_too(load: Missing, http: h
     for path in ("/v1/streams/nobody/query", "/v1/chat/completions"):
         body = {"question": "?"} if "query" in path else {"model": "stream/nobody", "messages": [MESSAGE]}
         assert http.post(path, json=body).status_code == 404
-    until(lambda: refused() == before + 2)
+    until_scraped(lambda: refused() == before + 2)
 
 
 def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(
@@ -183,7 +189,7 @@ def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(
     process = process_of(settings, "memory-0")
     process.suspend()
     try:
-        until(lambda: not is_up())
+        until_scraped(lambda: not is_up())
         families = scrape(http)
     finally:
         process.resume()
@@ -192,7 +198,7 @@ def test_a_worker_that_hangs_counts_as_down_and_keeps_its_counters(
     assert {name for name in of_the_moment if has(families, name, "memory-0")} == set()
     assert {name for name in of_the_moment if has(families, name, "memory-1")} == of_the_moment
     assert value(families, "hermes_worker_up", worker="ingest-0") == 1
-    until(is_up)
+    until_scraped(is_up)
     assert value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 0
 
 
@@ -207,7 +213,7 @@ def test_a_coordinator_that_hangs_is_told_and_delays_no_scrape(settings: Setting
         process.resume()
     assert set(families) == {"hermes_build_info", "hermes_coordinator_up"}
     assert value(families, "hermes_coordinator_up") == 0
-    until(lambda: value(scrape(http), "hermes_worker_up") == 3)
+    until_scraped(lambda: value(scrape(http), "hermes_worker_up") == 3)
 
 
 def test_a_worker_that_dies_resets_its_counters_once_and_its_streams_come_back(
@@ -219,15 +225,14 @@ def test_a_worker_that_dies_resets_its_counters_once_and_its_streams_come_back(
     every = {*OTHERS, *STREAMS}
     # With nobody else to take them over, its streams wait for its next process.
     assert http.post("/v1/workers/memory-1/drain").status_code == 200
-    until(lambda: owners(http) == dict.fromkeys(every, "memory-0"))
-    until(lambda: value(scrape(http), "hermes_snapshot_behind_seconds", worker="memory-0") == 0)
-    assert restored() < len(every)
+    until_scraped(lambda: owners(http) == dict.fromkeys(every, "memory-0"))
+    until_scraped(lambda: value(scrape(http), "hermes_snapshot_behind_seconds", worker="memory-0") == 0)
     process_of(settings, "memory-0").kill()
-    until(lambda: value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 1)
-    until(lambda: value(scrape(http), "hermes_slots", worker="memory-0") == 2)
-    until(lambda: restored() == len(every))
-    resets = 'resets(hermes_questions_total{worker="memory-0"}[2m])'
-    until(lambda: query(prometheus, resets) == [1])
+    until_scraped(lambda: value(scrape(http), "hermes_worker_restarts_total", worker="memory-0") == 1)
+    until_scraped(lambda: value(scrape(http), "hermes_slots", worker="memory-0") == 2)
+    until_scraped(lambda: restored() == len(every))  # of the new process, which begins at zero
+    resets = 'resets(hermes_questions_total{worker="memory-0"}[30m])'
+    until_scraped(lambda: query(prometheus, resets) == [1])
     time.sleep(2 * SCRAPE_INTERVAL_S)
     assert query(prometheus, resets) == [1]
 
