@@ -44,4 +44,4 @@ class EndedStreams:
 
     def epoch_without_owner(self, stream_id: str) -> int:
         """The same of a stream that nobody owns, however long ago it ended."""
-        return self.epoch(stream_id) or self._of_all
+        return max(self.epoch(stream_id), self._of_all)
