@@ -2,6 +2,7 @@
 
 import json
 import sysconfig
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,11 @@ class ObjectStore(Service):
 
     def client(self) -> Any:
         """Amazon's own client, for what a test arranges or looks at."""
+        return self._client
+
+    @cached_property
+    def _client(self) -> Any:
+        # Half a second of work: it reads all that S3 can do.
         return botocore.session.get_session().create_client(
             "s3",
             endpoint_url=self.endpoint,

@@ -8,6 +8,9 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
+from psycopg import sql
+
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), default=None)
 """Where initdb and postgres are; ``None`` where the package is missing."""
 
@@ -63,7 +66,8 @@ class Postgresql:
     def new_database(self) -> str:
         """An empty database; returns its URL for SQLAlchemy."""
         name = f"d{uuid4().hex[:12]}"
-        self._run("createdb", "-h", str(self._directory), "-U", "hermes", name)
+        with psycopg.connect(f"host={self._directory} user=hermes dbname=postgres", autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return f"postgresql+psycopg://hermes@/{name}?host={self._directory}"
 
     def _run(self, program: str, *arguments: str) -> None:

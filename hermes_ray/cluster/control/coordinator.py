@@ -110,7 +110,7 @@ class Coordinator:
             notes=self._stored.owed_erasures,
             erased_under=self._stored.erased_under,
         )
-        self._whole_eraser = WholeEraser(self._eraser, self._events, self._directory)
+        self._whole_eraser = WholeEraser(self._eraser, self._events, self._directory, self._supervisor.unheard)
         self._rounds = Rounds(
             self._supervisor, self._succession, self._known, self._mover, take_over, self._standing, self._events
         )

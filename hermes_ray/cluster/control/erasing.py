@@ -1,5 +1,7 @@
 """Erases streams with everything that is kept of them: memory and snapshots first, then events."""
 
+from collections.abc import Callable, Collection
+
 from hermes_ray.cluster.control.event_keeping import EventKeeping
 from hermes_ray.cluster.control.streams.directory import StreamDirectory
 from hermes_ray.cluster.control.streams.erasure import StreamEraser
@@ -18,12 +20,20 @@ class WholeEraser:
         memories: erases memories and snapshots.
         events: has the events.
         directory: knows under which epochs streams were owned.
+        unheard: memory workers that may hold streams of which nobody knows yet.
     """
 
-    def __init__(self, memories: StreamEraser, events: EventKeeping, directory: StreamDirectory) -> None:
+    def __init__(
+        self,
+        memories: StreamEraser,
+        events: EventKeeping,
+        directory: StreamDirectory,
+        unheard: Callable[[], Collection[str]],
+    ) -> None:
         self._memories = memories
         self._events = events
         self._directory = directory
+        self._unheard = unheard
 
     async def erase(self, stream_id: str) -> Erasure:
         """Forget a stream and all that is kept of it; raises as :meth:`StreamEraser.erase`.
@@ -34,7 +44,7 @@ class WholeEraser:
             try:
                 erasure = await self._memories.erase(stream_id)
             except UnknownStream:
-                if not await self._events.erase(stream_id, self._directory.ended(stream_id)):
+                if not await self._erase_events(stream_id):
                     raise
                 return Erasure()
             try:  # after the memory, which publishes nothing more
@@ -44,3 +54,24 @@ class WholeEraser:
                 where = EVENT_SINK if erasure.left_on is None else f"{erasure.left_on}, {EVENT_SINK}"
                 return Erasure(complete=False, left_on=where)
             return erasure
+
+    async def _erase_events(self, stream_id: str) -> int:
+        """Those of a stream without a memory; returns how many there were.
+
+        Where there was nothing, the directory does not learn that the stream has ended: anybody may name any number of
+        such streams.
+        """
+        if self._directory.find(stream_id) is not None:  # it has just begun
+            return await self._events.erase(stream_id, self._directory.forgotten(stream_id))
+        epoch = self._directory.next_epoch()
+        may_be_there = bool(self._unheard())
+        try:
+            found = await self._events.erase(stream_id, epoch)
+            may_be_there = may_be_there or found > 0
+        except EventsUnavailable:  # they go later
+            may_be_there = True
+            raise
+        finally:
+            if may_be_there:
+                self._directory.forget_through(stream_id, epoch)
+        return found

@@ -1,5 +1,9 @@
-"""One system for all files of this folder. Its HTTP API is deployed anew where a file wants other settings of it."""
+"""One system for all files of this folder, used in their order: with keys, without, and at last with workers that die.
 
+Its HTTP API is deployed anew where a file wants other settings of it.
+"""
+
+import base64
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -21,11 +25,18 @@ from hermes_ray.config import (
     ApiSettings,
     ClusterSettings,
     EngineSettings,
+    EventSettings,
     KafkaSettings,
     LimitSettings,
     MemorySettings,
+    MetricsSettings,
     ModelSettings,
     Settings,
+    SnapshotSettings,
+    StandingQuestion,
+    StandingSettings,
+    VideoSettings,
+    WebhookSettings,
 )
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.message import FrameMessage
@@ -33,6 +44,7 @@ from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
 from hermes_ray.video.codec import encode_jpeg
 from tests.patience import LIMIT_S
+from tests.webhook_receiver import Receiver
 
 STREAMS = ["back-door", "cam-1", "cam-2", "front-door"]
 FRAMES = 4
@@ -42,14 +54,27 @@ DAMAGED_STREAM = STREAMS[0]
 BODY_TIMEOUT_S = 2.0
 AHEAD = 4
 BODY_LIMIT = 16 * 1024
-WITHOUT_KEYS = ApiSettings(port=0, max_body_bytes=BODY_LIMIT)
+DOORS = 16
+"""How many questions the API has under way at once, where it has no keys."""
+WITHOUT_KEYS = ApiSettings(port=0, max_body_bytes=BODY_LIMIT, max_ongoing_requests=DOORS)
+WATCHED = "watched"
+"""What the names of streams begin with that are asked a standing question."""
+_ALWAYS = StandingQuestion(
+    name="always",
+    question="is there a red car in view ?",
+    streams=(f"{WATCHED}-*",),
+    every_s=1,
+    on="match",
+    fire_at=0,
+    clear_at=0,
+)
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], every_s: float = 0.1) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(every_s)
 
 
 def published_pictures() -> NDArray[np.uint8]:
@@ -99,17 +124,36 @@ def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def settings(ray_cluster: None, broker: EmbeddedBroker, keys_file: Path) -> Settings:
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="package")
+def settings(
+    ray_cluster: None,
+    broker: EmbeddedBroker,
+    keys_file: Path,
+    receiver: Receiver,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Settings:
     unique = uuid4().hex[:8]
+    kept = tmp_path_factory.mktemp("events")
+    (kept / "secret").write_text("whsec_" + base64.b64encode(b"nobody knows that").decode())
+    nobody = WebhookSettings(url="http://127.0.0.1:9", secret_file=kept / "secret")
+    somebody = WebhookSettings(url=receiver.url, secret_file=kept / "secret")
     return Settings(
         # Random weights talk until they are stopped, which full workers and abandoned answers need.
         model=ModelSettings(name="hermes-tiny-random"),
-        memory=MemorySettings(budget_tokens=512, slots=4),
+        # A budget of a few frames, and more streams than slots in the end: memories are compacted and parked.
+        memory=MemorySettings(budget_tokens=64, slots=2),
         engine=EngineSettings(
             max_questions=2,
             max_questions_waiting=1,
             max_questions_ahead=AHEAD,
             max_questions_ahead_per_stream=AHEAD,
+            max_question_tokens=128,
             max_answer_tokens=4096,
         ),
         kafka=KafkaSettings(
@@ -120,6 +164,14 @@ def settings(ray_cluster: None, broker: EmbeddedBroker, keys_file: Path) -> Sett
             frames_partitions=4,
             group_id=f"group-{unique}",
         ),
+        video=VideoSettings(target_fps=4, unchanged="skip"),
+        # Not in step with the scrapes, or each could come just behind a snapshot and never see one that is due.
+        snapshots=SnapshotSettings(interval_s=1.3),
+        events=EventSettings(
+            database=f"sqlite:///{kept / 'events.sqlite'}", webhooks={"nobody": nobody, "somebody": somebody}
+        ),
+        standing=StandingSettings(questions=(_ALWAYS,)),
+        metrics=MetricsSettings(per_stream=True),
         cluster=ClusterSettings(
             namespace=f"hermes-{unique}",
             memory_workers=2,

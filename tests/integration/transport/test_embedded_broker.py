@@ -18,14 +18,20 @@ from hermes_ray.transport.topics import ensure_topics
 
 pytestmark = pytest.mark.integration
 
-OWNER = """
-import signal, time
+OWNERS = """
+import os, signal, sys, time
 from hermes_ray.transport.embedded import EmbeddedBroker
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits it as ignored
-with EmbeddedBroker() as broker:
-    print(broker.bootstrap_servers, flush=True)
-    time.sleep(60)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
+for _ in sys.stdin:
+    if os.fork() == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits it as ignored
+        with EmbeddedBroker() as broker:
+            print(os.getpid(), broker.bootstrap_servers, flush=True)
+            time.sleep(60)
+        sys.exit()
 """
+"""A process that loads our package once, and for each line begins another that owns a broker."""
 
 
 def listens(address):
@@ -45,15 +51,23 @@ def usable(broker):
     return ensure_topics(KafkaSettings(bootstrap_servers=broker.bootstrap_servers, request_timeout_s=5.0))
 
 
+@pytest.fixture(scope="module")
+def owners():
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        yield process
+        process.stdin.close()  # which ends it
+
+
 @pytest.fixture
-def owner():
-    process = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
-    try:
-        yield process, process.stdout.readline().strip()
-    finally:
+def owner(owners):
+    owners.stdin.write("another\n")
+    pid, address = owners.stdout.readline().split()
+    process = psutil.Process(int(pid))
+    yield process, address
+    if process.is_running():
         process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -67,7 +81,7 @@ def test_broker_ends_with_its_owner_however_that_ends(owner, signum):
 
 def test_broker_ends_when_its_guard_is_killed(owner):
     process, address = owner
-    (guard,) = psutil.Process(process.pid).children()
+    (guard,) = process.children()
     guard.kill()
     assert is_gone(address)
 

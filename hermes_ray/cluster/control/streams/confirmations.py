@@ -21,7 +21,6 @@ class Confirmations:
     def __init__(self, directory: StreamDirectory, tell: Callable[[str, Location], Awaitable[None]]) -> None:
         self._directory = directory
         self._tell = tell
-        self._told: dict[str, int] = {}  # by stream, under which epoch its owner was told
 
     async def confirm(self, stream_id: str, location: Location) -> Location:
         """Tell a stream's owner, unless one was told since the stream was last forgotten; returns where the stream is.
@@ -30,7 +29,7 @@ class Confirmations:
             StaleEpoch: it was placed anew meanwhile.
             WorkerUnavailable: the owner does not answer just now.
         """
-        if self._told.get(stream_id, -1) >= self._directory.forgotten(stream_id):
+        if self._directory.is_confirmed(stream_id):
             return location
         try:
             await self._tell(stream_id, location)
@@ -42,5 +41,5 @@ class Confirmations:
             location = self._directory.renew(stream_id)
             log.warning("an owner had let its stream go", stream_id=stream_id, worker=location.worker)
             await self._tell(stream_id, location)
-        self._told[stream_id] = location.epoch
+        self._directory.confirmed(stream_id, location.epoch)
         return location

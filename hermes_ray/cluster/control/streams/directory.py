@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from hermes_ray.cluster.control.streams.ended_streams import EndedStreams
 from hermes_ray.cluster.control.streams.placement import Move, WorkerLoad, choose_worker, next_move, spread
 from hermes_ray.cluster.wire.contracts import Location
 from hermes_ray.cluster.wire.protocol import Admission
@@ -45,14 +46,22 @@ class _Worker:
 
 
 class StreamDirectory:
-    """Streams, their owners and epochs. A stream's epoch grows whenever its owner restarts or another takes it over."""
+    """Streams, their owners and epochs. A stream's epoch grows whenever its owner restarts or another takes it over.
 
-    def __init__(self, clock: EpochClock) -> None:
+    Args:
+        clock: hands out epochs.
+        ended: streams that are no more.
+    """
+
+    def __init__(self, clock: EpochClock, ended: EndedStreams | None = None) -> None:
         self._clock = clock
+        self._ended = EndedStreams() if ended is None else ended
         self._workers: dict[str, _Worker] = {}
         self._locations: dict[str, Location] = {}
         self._owned: defaultdict[str, set[str]] = defaultdict(set)  # the same by worker
-        self._forgotten: dict[str, int] = {}
+        # By stream that has an owner: the epoch under which it got its first one, and of whom knows that.
+        self._begun: dict[str, int] = {}
+        self._confirmed: dict[str, int] = {}
 
     def admit(self, worker: str, capacity: int | None, site: str = "") -> Admission:
         """A worker process that has no epoch yet (re)joins; its new epoch fences off its predecessor.
@@ -82,12 +91,15 @@ class StreamDirectory:
         for stream, held in streams.items():
             self._clock.observe(held)
             known = self._locations.get(stream)
-            if held < self._forgotten.get(stream, 0):
-                lost[stream] = self._forgotten[stream]
+            ended = self._ended.epoch_without_owner(stream) if known is None else self._ended.epoch(stream)
+            if held < ended:
+                lost[stream] = ended
             elif known is None or held > known.epoch:
                 self._own(stream, Location(worker, held))
             elif known.worker != worker:
                 lost[stream] = known.epoch
+            elif held < self._begun[stream]:
+                lost[stream] = self._begun[stream]
         return lost
 
     def describe(self, worker: str, *, up: bool, settled: bool, leaving: bool) -> None:
@@ -139,28 +151,35 @@ class StreamDirectory:
 
     def forget(self, stream_id: str) -> None:
         """A stream is no more; a worker that still has it is told by :meth:`adopt` that it is lost."""
-        if (location := self._locations.pop(stream_id, None)) is not None:
-            self._owned[location.worker].discard(stream_id)
-            self._forgotten[stream_id] = self._clock.next()
+        if stream_id in self._locations:
+            self._disown(stream_id)
+            self._ended.end(stream_id, self._clock.next())
 
     def forget_through(self, stream_id: str, epoch: int) -> None:
         """A stream was erased under that epoch; who holds it under an older one is told by :meth:`adopt`."""
         self._clock.observe(epoch)
-        self._forgotten[stream_id] = max(self._forgotten.get(stream_id, 0), epoch)
+        self._ended.end(stream_id, epoch)
         location = self._locations.get(stream_id)
         if location is not None and location.epoch < epoch:
-            del self._locations[stream_id]
-            self._owned[location.worker].discard(stream_id)
-
-    def ended(self, stream_id: str) -> int:
-        """The epoch up to which nothing of a stream counts from now on, if nobody owns it; else as it is."""
-        if stream_id not in self._locations:
-            self.forget_through(stream_id, self._clock.next())
-        return self.forgotten(stream_id)
+            self._disown(stream_id)
+        elif location is not None:  # it has begun anew
+            self._begun[stream_id] = max(self._begun[stream_id], epoch)
 
     def forgotten(self, stream_id: str) -> int:
-        """The epoch up to which nothing of a stream counts, since it was erased or has expired; else 0."""
-        return self._forgotten.get(stream_id, 0)
+        """The epoch up to which nothing of a stream counts, since it was erased or has expired; else 0.
+
+        By name that is known for a day; :meth:`adopt` holds to it for ever.
+        """
+        return self._ended.epoch(stream_id)
+
+    def confirmed(self, stream_id: str, epoch: int) -> None:
+        """An owner of a stream knows of it, under that epoch."""
+        if stream_id in self._locations:
+            self._confirmed[stream_id] = max(epoch, self._confirmed.get(stream_id, 0))
+
+    def is_confirmed(self, stream_id: str) -> bool:
+        """Whether an owner of a stream has known of it since it began, or began anew."""
+        return stream_id in self._confirmed and self._confirmed[stream_id] >= self._begun[stream_id]
 
     def next_epoch(self) -> int:
         """An epoch above all others."""
@@ -228,6 +247,12 @@ class StreamDirectory:
     def _own(self, stream_id: str, location: Location) -> Location:
         if (before := self._locations.get(stream_id)) is not None:
             self._owned[before.worker].discard(stream_id)
+        self._begun.setdefault(stream_id, location.epoch)
         self._locations[stream_id] = location
         self._owned[location.worker].add(stream_id)
         return location
+
+    def _disown(self, stream_id: str) -> None:
+        self._owned[self._locations.pop(stream_id).worker].discard(stream_id)
+        del self._begun[stream_id]
+        self._confirmed.pop(stream_id, None)

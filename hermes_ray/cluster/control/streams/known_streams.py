@@ -78,6 +78,7 @@ class KnownStreams:
             await self._stored.sweep()
             own = await retentions(self._directory, self._ask_retentions)
             for stream_id in [] if own is None else await self._stored.expire(own):
-                self._directory.forget(stream_id)
-                self._on_forgotten(stream_id, self._directory.ended(stream_id))
+                epoch = self._directory.next_epoch()
+                self._directory.forget_through(stream_id, epoch)
+                self._on_forgotten(stream_id, epoch)
             await asyncio.sleep(_EXPIRY_S)

@@ -38,6 +38,19 @@ async def test_an_owner_is_told_once_and_again_when_the_stream_began_anew():
     assert scene.told == [first.epoch, second.epoch]
 
 
+async def test_an_owner_that_was_told_too_late_is_told_again_and_nothing_is_kept_of_streams_that_are_no_more():
+    scene = Scene()
+    former = scene.directory.place("cam")
+
+    async def ends_meanwhile(stream_id: str, location: Location) -> None:
+        scene.directory.forget("cam")
+
+    await Confirmations(scene.directory, ends_meanwhile).confirm("cam", former)
+    assert not scene.directory.is_confirmed("cam")
+    anew = await scene.place()
+    assert scene.told == [anew.epoch]
+
+
 async def test_an_owner_that_was_not_reached_is_told_the_next_time():
     scene = Scene()
     scene.fence = Fence(lease_s=3600)  # of a process that is not admitted

@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from hermes_ray.cluster.control.streams.directory import EpochClock, StreamDirectory
+from hermes_ray.cluster.control.streams.ended_streams import EndedStreams
 from hermes_ray.cluster.control.streams.placement import Move
 from hermes_ray.errors import NoFreeSlot, NotReady, UnknownStream
 
@@ -174,6 +175,62 @@ def test_a_forgotten_stream_does_not_come_back_by_the_worker_that_held_it():
     with pytest.raises(UnknownStream):
         streams.locate("cam")
     assert streams.place("cam").epoch > lost["cam"]
+
+
+def test_a_forgotten_stream_that_began_anew_is_not_mixed_up_with_its_former_memory():
+    streams = directory({"memory-0": 8})
+    former = streams.place("cam")
+    streams.forget("cam")
+    anew = streams.place("cam")
+    assert anew.worker == former.worker
+    lost = streams.adopt("memory-0", 8, former.epoch, {"cam": former.epoch})
+    assert former.epoch < lost["cam"] <= anew.epoch
+    assert streams.adopt("memory-0", 8, former.epoch, {"cam": anew.epoch}) == {}
+    assert streams.locate("cam") == anew
+
+
+class Later:
+    """A directory in which ``gone`` has ended, and a day has passed since, and another stream has ended too."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.ended = EndedStreams(lambda: self.now_s)
+        self.streams = StreamDirectory(EpochClock(HandClock()), self.ended)
+        self.streams.admit("memory-0", 8)
+        self.held = self.streams.place("gone")
+        self.stays = self.streams.place("stays")
+        self.streams.forget("gone")
+        self.now_s += 25 * 3600
+        self.streams.place("other")
+        self.streams.forget("other")
+
+
+def test_a_stream_that_ended_long_ago_does_not_come_back_either_and_is_not_remembered_by_name():
+    later = Later()
+    assert len(later.ended) == 1
+    held = {"gone": later.held.epoch, "stays": later.stays.epoch}
+    lost = later.streams.adopt("memory-0", 8, later.held.epoch, held)
+    assert lost.keys() == {"gone"}
+    assert lost["gone"] > later.held.epoch
+    assert set(later.streams.locations) == {"stays"}
+    anew = later.streams.place("gone")
+    assert anew.epoch > lost["gone"]
+    assert later.streams.adopt("memory-0", 8, later.held.epoch, {"gone": anew.epoch}) == {}
+
+
+def test_a_stream_that_ended_long_ago_and_began_anew_is_not_mixed_up_with_its_former_memory():
+    later = Later()
+    anew = later.streams.place("gone")
+    lost = later.streams.adopt("memory-0", 8, later.held.epoch, {"gone": later.held.epoch})
+    assert later.held.epoch < lost["gone"] <= anew.epoch
+    assert later.streams.locate("gone") == anew
+
+
+def test_what_a_worker_holds_from_after_all_that_ended_long_ago_is_its_own():
+    later = Later()
+    late = later.held.epoch + 1_000
+    assert later.streams.adopt("memory-1", 8, late, {"unknown": late}) == {}
+    assert later.streams.locate("unknown").worker == "memory-1"
 
 
 def test_a_stream_under_a_new_epoch_stays_where_it_is():

@@ -31,7 +31,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.away = self.broker_away = False
-        self.published = 5
+        self.published, self.found = 5, 3
         self.erased: dict[str, Mapping[int, int]] = {}
         self.through: dict[str, int] = {}
         self.health, self.erase = Method(self._health), Method(self._erase)
@@ -53,7 +53,7 @@ class Sink:
             raise WorkerLost("gone")
         self.erased[stream_id] = ends
         self.through[stream_id] = epoch
-        return 3
+        return self.found
 
     async def _end_matches(self, stream_id: str, epoch: int) -> int:
         if self.away:
