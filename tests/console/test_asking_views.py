@@ -38,7 +38,7 @@ async def test_answers_are_accessible_and_fit(browser: Browser, url: str, width:
 
 
 async def test_who_may_only_read_sees_the_memory_and_is_asked_for_a_key_that_may_ask(
-    browser: Browser, engine: StreamEngine, tmp_path: Path
+    browser: Browser, engine: StreamEngine, tmp_path: Path, port: int
 ):
     file = tmp_path / "keys.json"
     now = datetime.now(UTC)
@@ -48,8 +48,8 @@ async def test_who_may_only_read_sees_the_memory_and_is_asked_for_a_key_that_may
     )
     write_keys(file, KeyFile(keys=(reader, asker)))
     settings = Settings(api=ApiSettings(access=AccessSettings(audit="off", keys_file=file)))
-    with on_socket(app_of(EngineBackend(engine), settings)) as url:
-        async with sound_page(browser, url) as page:
+    with on_socket(app_of(EngineBackend(engine), settings), port) as url:
+        async with sound_page(browser, url, again=True) as page:
             await page.goto("/#/camera/street-1")
             await page.get_by_label("API key").fill(readers)
             await page.keyboard.press("Enter")

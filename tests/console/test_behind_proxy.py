@@ -26,15 +26,15 @@ def kept(engine: StreamEngine, tmp_path: Path) -> Iterator[Kept]:
 
 
 @pytest.fixture
-def proxy(kept: Kept) -> Iterator[Mounting]:
-    with mounted(cameras=kept.url) as proxy:
+def proxy(kept: Kept, port: int) -> Iterator[Mounting]:
+    with mounted(port, cameras=kept.url) as proxy:
         yield proxy
 
 
 @asynccontextmanager
 async def opened(browser: Browser, proxy: Mounting, path: str) -> AsyncIterator[Page]:
     """A page behind the proxy; whatever it asks for outside of a mounted path fails at the end."""
-    async with sound_page(browser, proxy.url, viewport={"width": 1280, "height": 800}) as page:
+    async with sound_page(browser, proxy.url, again=True, viewport={"width": 1280, "height": 800}) as page:
         await page.goto(path)
         await page.wait_for_selector(LIVE)
         yield page
@@ -96,19 +96,19 @@ async def test_the_page_of_the_api_is_found_too(browser: Browser, proxy: Mountin
 
 
 async def test_two_systems_behind_one_proxy_share_no_key_and_no_mark(
-    browser: Browser, engine: StreamEngine, tmp_path: Path
+    browser: Browser, engine: StreamEngine, tmp_path: Path, port: int
 ):
     (north,) = make_keys(tmp_path / "keys.json", (list(Scope), ["*"]))
     (tmp_path / "south").mkdir()
     with (
         keeping(engine, tmp_path, keys_file=str(tmp_path / "keys.json")) as first,
         keeping(engine, tmp_path / "south") as second,
-        mounted(north=first.url, south=second.url) as proxy,
+        mounted(port, north=first.url, south=second.url) as proxy,
     ):
         first.store(found(5))
         second.store(found(1))
         sent: list[str] = []
-        async with sound_page(browser, proxy.url) as page:
+        async with sound_page(browser, proxy.url, again=True) as page:
             await page.goto("/north/#/events")
             await page.get_by_label("API key").fill(north)
             await page.keyboard.press("Enter")

@@ -16,6 +16,7 @@ from tests.console.support.events import Kept, found, keeping, told
 from tests.console.support.judging import is_wider_than_its_window, serious_findings
 from tests.console.support.keys import make_keys
 from tests.console.support.way import Way
+from tests.service import free_ports
 
 VIEW = "#/events"
 
@@ -138,11 +139,11 @@ async def test_standing_questions_are_made_muted_and_deleted(page: Page, kept: K
     assert [one.question.name for one in await kept.backend.standing_questions()] == ["fixed"]
 
 
-async def test_a_key_that_may_only_read_is_told_so(browser: Browser, engine: StreamEngine, tmp_path: Path):
+async def test_a_key_that_may_only_read_is_told_so(browser: Browser, engine: StreamEngine, tmp_path: Path, port: int):
     (reader,) = make_keys(tmp_path / "keys.json", ([Scope.READ], ["*"]))
-    with keeping(engine, tmp_path, keys_file=str(tmp_path / "keys.json")) as kept:
+    with keeping(engine, tmp_path, port, keys_file=str(tmp_path / "keys.json")) as kept:
         kept.store(found(1))
-        async with sound_page(browser, kept.url) as page:
+        async with sound_page(browser, kept.url, again=True) as page:
             await page.goto(f"/{VIEW}")
             await page.get_by_label("API key").fill(reader)
             await page.keyboard.press("Enter")
@@ -156,7 +157,7 @@ async def test_a_key_that_may_only_read_is_told_so(browser: Browser, engine: Str
 
 async def test_a_lost_connection_is_said_and_nothing_is_missed(browser: Browser, kept: Kept, tmp_path: Path):
     kept.store(found(1))
-    with Way(kept.url, tmp_path / "way.log") as way:
+    with Way(kept.url, tmp_path / "way.log", free_ports(1)[0]) as way:
         async with sound_page(browser, way.url) as page:
             await shown(page, VIEW)
             await expect(page.get_by_text("live: new ones")).to_be_visible()

@@ -138,12 +138,12 @@ async def test_where_no_events_are_kept_nothing_is_said_of_them(browser: Browser
 
 
 async def test_a_key_sees_no_event_of_a_camera_that_is_not_its_own(
-    browser: Browser, engine: StreamEngine, tmp_path: Path
+    browser: Browser, engine: StreamEngine, tmp_path: Path, port: int
 ):
     (reader,) = make_keys(tmp_path / "keys.json", ([Scope.READ], ["street-*"]))
-    with keeping(engine, tmp_path, keys_file=str(tmp_path / "keys.json")) as kept:
+    with keeping(engine, tmp_path, port, keys_file=str(tmp_path / "keys.json")) as kept:
         kept.store(found(NOW - 60, "yard", answer="a secret"), found(NOW - 60, "street-2"))
-        async with sound_page(browser, kept.url) as page:
+        async with sound_page(browser, kept.url, again=True) as page:
             await page.goto("/")
             await page.get_by_label("API key").fill(reader)
             await page.keyboard.press("Enter")

@@ -25,10 +25,10 @@ KILLED_SHOWN_MS = 3000
 
 
 async def test_a_killed_api_is_shown_within_three_seconds_and_comes_back_by_itself(
-    browser: Browser, url: str, tmp_path: Path
+    browser: Browser, url: str, tmp_path: Path, port: int
 ):
-    with Way(url, tmp_path / "way.log") as way:
-        async with sound_page(browser, way.url) as page:
+    with Way(url, tmp_path / "way.log", port) as way:
+        async with sound_page(browser, way.url, again=True) as page:
             await shown(page, "")
             await page.evaluate("""() => {
                 new MutationObserver(() => {
@@ -47,9 +47,9 @@ async def test_a_killed_api_is_shown_within_three_seconds_and_comes_back_by_itse
             await expect(page.get_by_role("alert")).to_be_hidden()
 
 
-async def test_a_frozen_api_is_shown_too(browser: Browser, url: str, tmp_path: Path):
-    with Way(url, tmp_path / "way.log") as way:
-        async with sound_page(browser, way.url) as page:
+async def test_a_frozen_api_is_shown_too(browser: Browser, url: str, tmp_path: Path, port: int):
+    with Way(url, tmp_path / "way.log", port) as way:
+        async with sound_page(browser, way.url, again=True) as page:
             await shown(page, "")
             way.freeze()
             await page.wait_for_selector("body[data-connection=lost]")
@@ -58,16 +58,18 @@ async def test_a_frozen_api_is_shown_too(browser: Browser, url: str, tmp_path: P
 
 
 @asynccontextmanager
-async def over(engine: StreamEngine, browser: Browser, **access: object) -> AsyncIterator[tuple[StagedBackend, Page]]:
+async def over(
+    engine: StreamEngine, browser: Browser, port: int, *, again: bool = True, **access: object
+) -> AsyncIterator[tuple[StagedBackend, Page]]:
     backend = StagedBackend(engine)
     settings = Settings(api=ApiSettings(access=AccessSettings(audit="off", **access)))
-    with on_socket(app_of(backend, settings)) as url:
-        async with sound_page(browser, url) as page:
+    with on_socket(app_of(backend, settings), port) as url:
+        async with sound_page(browser, url, again=again) as page:
             yield backend, page
 
 
-async def test_a_system_that_is_not_ready_says_why_and_then_is(browser: Browser, engine: StreamEngine):
-    async with over(engine, browser) as (backend, page):
+async def test_a_system_that_is_not_ready_says_why_and_then_is(browser: Browser, engine: StreamEngine, port: int):
+    async with over(engine, browser, port) as (backend, page):
         backend.failure = NotReady("waiting for: memory-0 loads its model")
         await page.goto("/")
         await page.wait_for_selector("body[data-connection=unready]")
@@ -77,8 +79,8 @@ async def test_a_system_that_is_not_ready_says_why_and_then_is(browser: Browser,
         await expect(page.get_by_role("link", name="yard")).to_be_visible()
 
 
-async def test_a_worker_that_hangs_is_no_lost_connection(browser: Browser, engine: StreamEngine):
-    async with over(engine, browser) as (backend, page):
+async def test_a_worker_that_hangs_is_no_lost_connection(browser: Browser, engine: StreamEngine, port: int):
+    async with over(engine, browser, port, again=False) as (backend, page):
         backend.slow_s = 4.0
         await page.add_init_script("""
             window.phases = [];
@@ -92,9 +94,9 @@ async def test_a_worker_that_hangs_is_no_lost_connection(browser: Browser, engin
         assert "lost" not in await page.evaluate("window.phases")
 
 
-async def test_without_cameras_it_says_how_to_send_one(browser: Browser):
+async def test_without_cameras_it_says_how_to_send_one(browser: Browser, port: int):
     with remembering("hermes-tiny-random") as nothing:
-        async with over(nothing, browser) as (_, page):
+        async with over(nothing, browser, port) as (_, page):
             await shown(page, "")
             await expect(page.get_by_text("No camera has sent a frame yet")).to_be_visible()
             await expect(page.get_by_text("hermes publish")).to_be_visible()
@@ -106,9 +108,11 @@ def keys(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
 
 
-async def test_it_asks_for_a_key_and_shows_what_that_may_see(browser: Browser, engine: StreamEngine, keys: Path):
+async def test_it_asks_for_a_key_and_shows_what_that_may_see(
+    browser: Browser, engine: StreamEngine, port: int, keys: Path
+):
     reader, operator = make_keys(keys, ([Scope.READ], ["street-*"]), (list(Scope), ["*"]))
-    async with over(engine, browser, keys_file=keys) as (_, page):
+    async with over(engine, browser, port, keys_file=keys) as (_, page):
         await page.goto("/")
         field = page.get_by_label("API key")
         await expect(field).to_be_focused()

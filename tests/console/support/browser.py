@@ -46,7 +46,7 @@ class Browser:
         """A page as if it were new, without cookies, storage and cache; routes and scripts that it was given stay.
 
         Args:
-            url: of the API; ``/healthz`` must be there.
+            url: of the API.
             options: of Playwright's ``new_context``.
         """
         tab = self._idle.pop(_key(url, options), None)
@@ -60,7 +60,9 @@ class Browser:
         await session.send("Network.clearBrowserCache")
         await session.detach()
         await tab.context.clear_cookies()
-        await tab.page.goto("/healthz")
+        await tab.page.route(blank := f"{url}/blank", lambda route: route.fulfill(content_type="text/html", body=""))
+        await tab.page.goto(blank)
+        await tab.page.unroute(blank)
         await tab.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         tab.wrong.clear()
         return tab

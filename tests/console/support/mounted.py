@@ -72,12 +72,13 @@ async def _pieces(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
 
 
 @contextmanager
-def mounted(**targets: str) -> Iterator[Mounting]:
+def mounted(port: int, **targets: str) -> Iterator[Mounting]:
     """APIs behind one proxy, each at the path of its name.
 
     Args:
+        port: of the proxy.
         targets: their addresses.
     """
     mounting = Mounting(**targets)
-    with on_socket(mounting.application()) as mounting.url:
+    with on_socket(mounting.application(), port) as mounting.url:
         yield mounting

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import httpx
 
-from tests.service import Service, free_ports
+from tests.service import Service
 
 
 class Way(Service):
-    """The way to an API on this machine."""
+    """The way to an API on this machine, from a port."""
 
-    def __init__(self, url: str, log: Path) -> None:
-        (port,) = free_ports(1)
+    def __init__(self, url: str, log: Path, port: int) -> None:
         super().__init__([sys.executable, "-m", "tests.console.support.relay", str(port), url.rpartition(":")[2]], log)
         self.url = f"http://127.0.0.1:{port}"
 

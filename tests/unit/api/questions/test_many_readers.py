@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import uvicorn
 
+from hermes_ray import models
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import StreamEngine
 from hermes_ray.models import ModelAdapter
 from tests.unit.api.conftest import FIRST_TS_MS, STREAM, app_of, eventually
+from tests.unit.models import narrow
 
 CLIENTS, SLOW = 500, 2
 LONG = 1_600
@@ -36,6 +38,12 @@ def enough_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * CLIENTS)), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
+    """Of two layers: its tokens are many, and what they say does not matter."""
+    return models.load(narrow.save(tmp_path_factory.mktemp("shallow"), seed=3, layers=2), device="cpu")
 
 
 @pytest.fixture(scope="module")

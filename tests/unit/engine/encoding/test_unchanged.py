@@ -106,20 +106,16 @@ def test_a_restored_stream_goes_on_as_if_nothing_had_happened(
     adapter: ModelAdapter, pairing: ModelAdapter, engine_of: EngineOf, film: list[NDArray[np.uint8]], family: str
 ):
     model, budget = (adapter, 40) if family == "single frames" else (pairing, 100)
-    undisturbed, cut = (engine_of(model, budget_tokens=budget) for _ in range(2))
-    restored: dict[int, StreamEngine] = {}
+    undisturbed, cut, restored = (engine_of(model, budget_tokens=budget) for _ in range(3))
     for number in range(len(film)):
         if number in CUTS:
-            restored[number] = engine_of(model, budget_tokens=budget)
-            restored[number].restore("cam", cut.snapshot("cam"))
-            assert_same(cut, restored[number])
-        for engine in (undisturbed, cut):
+            before, restored = restored, engine_of(model, budget_tokens=budget)
+            restored.restore("cam", before.snapshot("cam"))
+            assert_same(cut, restored)
+        for engine in (undisturbed, cut, restored):
             show(engine, film, [number]).result(60)
     assert undisturbed.stream_stats("cam").frames_unchanged == len(film) - len(FIRSTS)
-    for first, engine in restored.items():
-        for number in range(first, len(film)):
-            show(engine, film, [number]).result(60)
-    for engine in (cut, *restored.values()):
+    for engine in (cut, restored):
         assert_same(undisturbed, engine)
 
 

@@ -44,11 +44,16 @@ def _group(adapter: ModelAdapter, picture: NDArray[np.uint8]) -> FrameGroup:
     return FrameGroup((adapter.preprocess(picture),), (0,))
 
 
+@pytest.fixture(scope="module")
+def settled(adapter: ModelAdapter) -> dict[str, MemoryView]:
+    """The memories where all have slots."""
+    return views_after(adapter, slots=STREAMS)[0]
+
+
 @pytest.mark.parametrize(("slots", "host_streams"), [(2, 10), (2, 1), (1, 0)], ids=["host", "host and disk", "disk"])
 def test_memories_that_took_turns_are_the_same_as_if_all_had_slots(
-    adapter: ModelAdapter, tmp_path: Path, slots: int, host_streams: int
+    adapter: ModelAdapter, settled: dict[str, MemoryView], tmp_path: Path, slots: int, host_streams: int
 ) -> None:
-    settled, _ = views_after(adapter, slots=STREAMS)
     moved, writer = views_after(adapter, slots=slots, host_streams=host_streams, spill_directory=tmp_path)
 
     for name, view in settled.items():
