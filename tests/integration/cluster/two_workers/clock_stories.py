@@ -7,7 +7,8 @@ from typing import BinaryIO
 
 import pytest
 
-from hermes_ray.cluster.wire.contracts import Erasure, Location, StreamStatus
+from hermes_ray.cluster.wire.client.client import ClusterClient
+from hermes_ray.cluster.wire.contracts import Location, StreamStatus
 from hermes_ray.cluster.wire.memory_file import Receive
 from hermes_ray.engine.contracts import Question
 from hermes_ray.errors import InvalidMemory, NotReady, StreamExists, UnknownStream
@@ -57,13 +58,12 @@ async def a_stream_that_was_reset_sees_only_what_comes_after_and_the_others_noti
     assert (await having(client, "reset", _last(NOW, FRAMES))).memory.frames_seen == FRAMES
 
 
-async def an_erased_stream_stays_erased(system: TwoWorkers) -> Story:
-    await _seen(system, "erased", NOW, FRAMES, stored=True)
-    assert await system.client.erase("erased") == Erasure()
+async def a_stream_that_is_erased_right_before_death_stays_erased(system: TwoWorkers, stream: str) -> Story:
+    await _seen(system, stream, NOW, FRAMES, stored=True)
     yield
     await _seen(system, "beside-erased", NOW + MINUTE, FRAMES, stored=True)  # so everything from before was read again
-    await _is_unknown(system, "erased")
-    assert await _seen(system, "erased", NOW - MINUTE, FRAMES) == FRAMES
+    await _is_unknown(system, stream)
+    assert await _seen(system, stream, NOW - MINUTE, FRAMES) == FRAMES
 
 
 async def a_memory_that_came_from_another_stream_survives(system: TwoWorkers) -> Story:
@@ -85,8 +85,9 @@ async def a_memory_that_came_from_another_stream_survives(system: TwoWorkers) ->
         file.write(b"no memory")
         with pytest.raises(InvalidMemory):
             await _imported(system, "nonsense", partial(_held, file))
+    newcomer = await ClusterClient.connect(system.settings)  # who never heard of it while it was being imported
     with pytest.raises(UnknownStream):
-        await client.locate("nonsense")
+        await newcomer.locate("nonsense")
 
 
 async def a_rate_of_its_own_holds_from_the_next_frame_on(system: TwoWorkers) -> Story:

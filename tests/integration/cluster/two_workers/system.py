@@ -1,10 +1,13 @@
 """The system that the tests of this folder share: two memory workers, one ingest worker, and one that keeps events.
 
+The memory workers are those of :mod:`faulty_worker`: one question ends them, and a white picture. Nothing else does.
+
 Tests keep apart by the names of their streams, and by partitions where one must not wait behind another by chance.
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -13,10 +16,12 @@ from kafka import KafkaProducer
 
 from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.cluster.wire.contracts import StreamStatus
+from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView
 from hermes_ray.config import Settings
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.video.codec import encode_jpeg
+from tests.integration.streams_seen import actor
 from tests.patience import LIMIT_S
 
 PARTITIONS = 13
@@ -86,8 +91,13 @@ class TwoWorkers:
                 await asyncio.sleep(0.2)
 
     async def whole(self) -> None:
-        """Wait until every worker is up again."""
+        """Wait until every worker is up again, and has as many streams as the other, or one less."""
         deadline = time.monotonic() + LIMIT_S
-        while not (readiness := await self.client.readiness()).ready or readiness.missing:
+        while not (readiness := await self.client.readiness()).ready or readiness.missing or not await self._is_even():
             assert time.monotonic() < deadline, readiness
             await asyncio.sleep(0.2)
+
+    async def _is_even(self) -> bool:
+        view: ClusterView = await actor(self.settings, COORDINATOR).view.remote()
+        streams = Counter(location.worker for location in view.locations.values())
+        return not view.moving and abs(streams["memory-0"] - streams["memory-1"]) <= 1

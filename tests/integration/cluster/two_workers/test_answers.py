@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import defaultdict
+from typing import Any
 
 import pytest
 import ray
 
 from hermes_ray.cluster.wire.client.client import ClusterClient
 from hermes_ray.config import Settings
-from hermes_ray.engine.contracts import Answer, AnswerToken, Question
+from hermes_ray.engine.contracts import Answer, AnswerToken, EngineStats, Question
 from hermes_ray.errors import InvalidQuestion, QuestionTimeout, UnknownStream
 from tests.integration.cluster.two_workers.cameras import CAMERAS
 from tests.integration.cluster.two_workers.system import TwoWorkers
@@ -17,6 +18,8 @@ from tests.integration.streams_seen import actor
 from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
+
+LONG = Question("What is there?", max_tokens=400, temperature=1.0, seed=1)
 
 
 async def test_an_answer_comes_token_by_token_and_says_what_it_rests_on(system: TwoWorkers):
@@ -47,15 +50,20 @@ async def test_questions_change_no_memory_and_may_be_asked_together(system: TwoW
 async def test_leaving_an_answer_frees_its_place_in_the_engine(system: TwoWorkers):
     client = system.client
     worker = actor(system.settings, (await client.locate("cam-0")).worker)
-    answered = (await worker.engine_stats.remote()).questions_answered
-    asking = client.ask("cam-0", Question("What is there?", max_tokens=500, temperature=1.0), LIMIT_S)
+    answered = (await _at_rest(worker)).questions_answered
+    asking = client.ask("cam-0", LONG, LIMIT_S)
     await anext(asking)
     await asking.aclose()
+    assert (await _at_rest(worker)).questions_answered == answered
+
+
+async def _at_rest(worker: Any) -> EngineStats:
+    """Of a memory worker's engine, once it answers nothing."""
     deadline = time.monotonic() + LIMIT_S
     while (stats := await worker.engine_stats.remote()).questions_active:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
-    assert stats.questions_answered == answered
+    return stats
 
 
 class Router:
@@ -84,10 +92,9 @@ async def test_whoever_hangs_up_ends_no_answer_but_his_own(system: TwoWorkers):
     left, stayed = max(beside_one_another.values(), key=len)[:2]
     router = ray.remote(Router).remote()
     ray.get(router.connect.remote(system.settings))
-    long = Question("What is there?", max_tokens=400, temperature=1.0, seed=1)
-    leaving = router.ask.remote(left, long)
+    leaving = router.ask.remote(left, LONG)
     await _until(router, [left])
-    staying = router.ask.remote(stayed, long)
+    staying = router.ask.remote(stayed, LONG)
     await _until(router, [left, stayed])
     ray.cancel(leaving)
     with pytest.raises(ray.exceptions.TaskCancelledError):
