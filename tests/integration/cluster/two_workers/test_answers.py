@@ -19,7 +19,8 @@ from tests.patience import LIMIT_S
 
 pytestmark = pytest.mark.integration
 
-LONG = Question("What is there?", max_tokens=400, temperature=1.0, seed=1)
+LONG = Question("What is there?", max_tokens=500)
+"""Greedy: with random weights, tokens that are sampled may end an answer at any moment."""
 
 
 async def test_an_answer_comes_token_by_token_and_says_what_it_rests_on(system: TwoWorkers):
@@ -94,7 +95,7 @@ async def test_whoever_hangs_up_ends_no_answer_but_his_own(system: TwoWorkers):
     ray.get(router.connect.remote(system.settings))
     leaving = router.ask.remote(left, LONG)
     await _until(router, [left])
-    staying = router.ask.remote(stayed, LONG)
+    staying = router.ask.remote(stayed, Question("What is there?", max_tokens=400, temperature=1.0, seed=1))
     await _until(router, [left, stayed])
     ray.cancel(leaving)
     with pytest.raises(ray.exceptions.TaskCancelledError):
@@ -119,5 +120,5 @@ async def test_errors_come_out_typed(system: TwoWorkers):
     with pytest.raises(InvalidQuestion):
         await anext(client.ask("cam-0", Question("  "), 5))
     with pytest.raises(QuestionTimeout):
-        async for _ in client.ask("cam-0", Question("Tell me all", max_tokens=500, temperature=1.0), 0.01):
+        async for _ in client.ask("cam-0", Question("Tell me all", max_tokens=500), 0.01):
             pass
