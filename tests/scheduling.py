@@ -13,27 +13,22 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 _PARTS = "unit"
-_SHARING = ("console", "deploy", "integration/api")
+_SHARING = ("console", "deploy", "integration/api", "integration/cluster/two_workers")
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
     "chaos/test_faults.py": 190,
+    "integration/cluster/two_workers": 140,
     "e2e/test_first_hour.py": 120,
     "e2e/test_demo.py": 100,
+    "integration/api": 90,
     "chaos/test_hand_over.py": 85,
-    "integration/cluster/test_clocks_and_reset.py": 85,
     "integration/cluster/test_moves.py": 80,
-    "integration/cluster/test_cluster.py": 65,
-    "integration/ingest/test_falling_behind.py": 50,
-    "integration/ingest/test_ingest_partitions.py": 45,
-    "integration/cluster/test_silent_streams.py": 30,
     "console": 80,
     "chaos/test_node_dies.py": 80,
     "deploy": 75,
-    "integration/api": 90,
     "e2e/test_bench_recovery.py": 60,
     "e2e/test_bench_serving.py": 55,
-    "integration/cluster/test_requests_that_end_workers.py": 55,
     "chaos/test_one_worker.py": 45,
     "integration/ingest/test_partition_growth.py": 35,
     "e2e/test_signals.py": 35,

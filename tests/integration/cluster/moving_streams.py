@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,14 +12,13 @@ import ray
 
 from hermes_ray.cluster.control.bringup.cluster import ensure_cluster
 from hermes_ray.cluster.wire.client.client import ClusterClient
-from hermes_ray.cluster.wire.contracts import StreamStatus
 from hermes_ray.config import Settings
 from hermes_ray.engine.contracts import Answer, Question
-from hermes_ray.errors import HermesError
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.video.codec import encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
+from tests.integration.streams_seen import Streams, actor, process_of, seen
 from tests.patience import LIMIT_S
 
 STREAMS = tuple(f"cam-{number}" for number in range(6))
@@ -29,8 +26,6 @@ EVEN = {"memory-0": 3, "memory-1": 3}
 FPS = 2
 _START_MS = 1_700_000_000_000
 _QUESTION = Question("what happened ?", max_tokens=6)
-
-Streams = Mapping[str, StreamStatus]
 
 
 class MovingStreams:
@@ -63,17 +58,7 @@ class MovingStreams:
 
     async def until(self, condition: Callable[[Streams], bool]) -> Streams:
         """The streams that can be asked, once the condition holds of them."""
-        deadline = time.monotonic() + LIMIT_S
-        seen: object = None
-        while time.monotonic() < deadline:
-            try:
-                seen = streams = {s.stream_id: s for s in await self.client.list_streams() if s.state.can_be_asked}
-                if condition(streams):
-                    return streams
-            except HermesError as error:
-                seen = error
-            await asyncio.sleep(0.25)
-        raise AssertionError(f"not in {LIMIT_S} s: {seen}")
+        return await seen(self.client, condition)
 
     async def applied(self, on: Mapping[str, int] | None = None) -> Streams:
         """The streams once every frame published is in its memory, none twice, and they are spread so."""
@@ -111,11 +96,11 @@ class MovingStreams:
 
     def actor(self, name: str) -> Any:
         """An actor of the system."""
-        return ray.get_actor(name, namespace=self._settings.cluster.namespace)
+        return actor(self._settings, name)
 
-    async def process_of(self, name: str) -> int:
+    def process_of(self, name: str) -> int:
         """The id of its process."""
-        return await self.actor(name).__ray_call__.remote(lambda _: os.getpid())
+        return process_of(self._settings, name)
 
     async def hermes(self, *arguments: str) -> Any:
         """Run the command line as an operator would, beside the system; its JSON, if any."""

@@ -104,7 +104,7 @@ async def test_a_new_coordinator_gives_nothing_away_that_a_worker_may_have_which
     system: MovingStreams,
 ):
     shared = await system.even()
-    frozen = await system.process_of("memory-1")
+    frozen = system.process_of("memory-1")
     os.kill(frozen, signal.SIGSTOP)
     try:
         ray.kill(system.actor("coordinator"), no_restart=False)
@@ -120,7 +120,7 @@ async def test_a_new_coordinator_gives_nothing_away_that_a_worker_may_have_which
 
 async def test_a_worker_that_hangs_loses_its_streams_and_is_refused_when_it_goes_on(system: MovingStreams):
     shared = await system.even()
-    frozen = await system.process_of("memory-1")
+    frozen = system.process_of("memory-1")
     stuck = {stream: status.location for stream, status in shared.items() if status.location.worker == "memory-1"}
     os.kill(frozen, signal.SIGSTOP)
     try:

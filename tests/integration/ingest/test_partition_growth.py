@@ -20,10 +20,11 @@ from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.producer import FrameProducer
 from hermes_ray.transport.topics import ensure_topics
+from hermes_ray.video.codec import encode_jpeg
 from hermes_ray.video.sampling import FrameSampler
 from tests.chaos.proof.undisturbed import FRAME_BY_FRAME, selected, undisturbed
 from tests.durable_broker import DurableBroker
-from tests.integration.ingest.test_ingest_partitions import PICTURE, START_MS, has, process_of, seen
+from tests.integration.streams_seen import has, process_of, seen
 from tests.own_cluster import own_cluster
 from tests.patience import LIMIT_S
 
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.integration
 
 STREAMS = ("cam-0", "cam-2", "cam-4", "cam-5", "cam-7")
 """Of these, some stay on their partition, some come to another of the same worker, and some to one of the other."""
+START_MS = 1_700_000_000_000
+PICTURE = encode_jpeg(np.full((48, 64, 3), 90, np.uint8))
 BEFORE, AFTER = 2, 6
 FRAMES = 6
 TARGET_FPS = 2.0
