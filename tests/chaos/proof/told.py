@@ -31,6 +31,8 @@ class Told:
         self.told: list[tuple[str, int, int]] = []
         self.workers: dict[str, str] = {}
         self._streams = streams
+        self._frames = dict.fromkeys(streams, 0)
+        self._newest_ms = dict.fromkeys(streams, -1)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -44,11 +46,11 @@ class Told:
 
     def frames(self, stream: str) -> int:
         """The most frames that were told of a stream."""
-        return max((frames for of, frames, _ in self.told if of == stream), default=0)
+        return self._frames[stream]
 
     def newest_ms(self, stream: str) -> int:
         """Capture time of a stream's newest frame that was told of; -1 before the first."""
-        return max((as_of_ms for of, _, as_of_ms in self.told if of == stream), default=-1)
+        return self._newest_ms[stream]
 
     def until(self, frames: Mapping[str, int]) -> None:
         """Wait until every stream has been seen to have so many."""
@@ -88,5 +90,12 @@ class Told:
         except httpx.TransportError:
             return
         listed: list[dict[str, Any]] = response.json()["streams"] if response.status_code == 200 else []
-        self.told += [(s["id"], s["frames_seen"], s["as_of_ms"]) for s in listed if s["as_of_ms"] is not None]
-        self.workers |= {s["id"]: s["worker"] for s in listed}
+        for one in listed:
+            self.workers[one["id"]] = one["worker"]
+            if one["as_of_ms"] is not None:
+                self._hear(one["id"], one["frames_seen"], one["as_of_ms"])
+
+    def _hear(self, stream: str, frames: int, as_of_ms: int) -> None:
+        self.told.append((stream, frames, as_of_ms))
+        self._frames[stream] = max(self._frames[stream], frames)
+        self._newest_ms[stream] = max(self._newest_ms[stream], as_of_ms)
