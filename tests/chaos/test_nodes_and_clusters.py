@@ -48,7 +48,7 @@ LONG = "CHAOS_FAULTS" in os.environ
 KILLS = 2 if LONG else 1
 """Of processes of either cluster, from the claim on."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 120 * HAND_OVERS)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900 + 120 * HAND_OVERS)]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def settings(broker: EmbeddedBroker, store_url: str) -> Settings:
 
 
 def on_one_node(settings: Settings) -> Settings:
-    """The same system with one worker of a kind: the machines of the next cluster are others."""
+    """The same system with one worker of a kind, which fit its one node."""
     cluster = settings.cluster.model_copy(update={"memory_workers": 1, "ingest_workers": 1})
     return settings.model_copy(update={"cluster": cluster})
 
