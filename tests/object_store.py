@@ -87,9 +87,13 @@ class ObjectStore(Service):
             config=_IMPATIENT,
         )
 
+    @cached_property
+    def _probing(self) -> Any:
+        return self.client()  # half a second of work, and the store is asked many times a second until it answers
+
     def answers(self) -> bool:
         """Whether something can be written to every bucket."""
-        s3 = self.client()
+        s3 = self._probing
         try:
             for bucket in self._buckets:
                 s3.put_object(Bucket=bucket, Key=_PROBE, Body=b"")

@@ -22,7 +22,7 @@ from hermes_ray.config import Settings
 from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
 from tests.chaos.faults import series
-from tests.chaos.faults.held_restart import lose_a_worker
+from tests.chaos.faults.held_restart import lost_worker
 from tests.chaos.faults.injector import FaultInjector, plan
 from tests.chaos.load.cameras import Cameras
 from tests.chaos.load.users import Users
@@ -79,8 +79,9 @@ async def test_no_frame_is_lost_or_applied_twice_and_no_answer_is_wrong_when_pro
     async with watching(client) as watch:
         with Cameras(settings, STREAMS, ROUND_S, watch.newest_ms) as cameras:
             await watch.until_applied(dict.fromkeys(STREAMS, 0))
-            with Users(api, STREAMS) as users:
-                from_others = await lose_a_worker(settings, client, cameras, watch, "memory-1")
+            with Users(api, STREAMS, pause_s=1.0) as users:
+                async with lost_worker(settings, client, cameras, watch, "memory-1") as lost:
+                    from_others = lost.answers
                 injector, kinds = FaultInjector(settings, chance), plan(FAULTS, chance)
                 faults = await series.inject(injector, fingerprint, cameras, watch, kinds)
         took_s = time.monotonic() - began_s

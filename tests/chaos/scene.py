@@ -81,9 +81,9 @@ class Scene:
         """One fault after the other, every other while the system recovers from the one before."""
         return await series.inject(self._injector(), self.fingerprint, self.cameras, self.watch, kinds)
 
-    async def kill_everything(self) -> None:
-        """End every process of the system, all at once."""
-        assert await self._injector().inject(EVERYTHING)
+    async def kill_everything(self, stopped: Mapping[str, int]) -> None:
+        """End every process of the system, all at once; of workers that stand still these."""
+        assert await self._injector().inject(EVERYTHING, stopped)
 
     async def until_seen(self, condition: Callable[[SystemStats], bool]) -> None:
         """Wait until the figures that operators see fulfil a condition."""

@@ -21,7 +21,7 @@ from hermes_ray.observability.exposition import exposition
 from hermes_ray.transport.consumer import PartitionConsumer
 from hermes_ray.transport.message import FrameMessage
 from hermes_ray.transport.topics import ensure_topics
-from tests.chaos.faults.held_restart import lose_a_worker
+from tests.chaos.faults.held_restart import lost_worker
 from tests.chaos.faults.injector import INGEST, MOVE, ROUTER
 from tests.chaos.proof import commits, events
 from tests.chaos.proof.undisturbed import FRAME_BY_FRAME, assert_in_order, selected, undisturbed
@@ -76,10 +76,6 @@ async def scene(
         yield scene
 
 
-async def test_streams_of_a_lost_worker_go_on_with_others(scene: Scene) -> None:
-    scene.answers.extend(await lose_a_worker(scene.settings, scene.client, scene.cameras, scene.watch, "memory-1"))
-
-
 async def test_questions_are_answered_again_after_the_router_died_and_no_worker_notices(scene: Scene) -> None:
     before = scene.processes()
     assert [fault.injected for fault in await scene.faults(ROUTER)] == [True]
@@ -115,19 +111,24 @@ async def test_a_broker_that_is_silent_for_a_while_is_read_on(scene: Scene) -> N
     assert scene.processes() == before
 
 
-async def test_processes_die_and_streams_move_one_after_the_other(scene: Scene) -> None:
-    faults = await scene.faults(COORDINATOR, EVENT_SINK, MOVE, INGEST)
-    assert all(fault.injected for fault in faults), faults
-
-
-async def test_the_broker_and_all_processes_die_together(scene: Scene) -> None:
+async def test_streams_of_a_lost_worker_go_on_with_others_then_the_broker_and_all_processes_die_together(
+    scene: Scene,
+) -> None:
     before = scene.processes()
-    scene.broker.kill()
-    await scene.kill_everything()
+    async with lost_worker(scene.settings, scene.client, scene.cameras, scene.watch, "memory-1") as lost:
+        scene.answers.extend(lost.answers)
+        before["memory-1"] = lost.process
+        scene.broker.kill()
+        await scene.kill_everything(stopped={"memory-1": lost.process})
     scene.broker.start()
     await scene.until_restarted(set(WORKERS), before)
     await scene.assert_recovered()
     await scene.until_users_are_answered()
+
+
+async def test_processes_die_and_streams_move_one_after_the_other(scene: Scene) -> None:
+    faults = await scene.faults(COORDINATOR, EVENT_SINK, MOVE, INGEST)
+    assert all(fault.injected for fault in faults), faults
 
 
 async def test_broker_and_snapshot_store_come_back_late_and_workers_wait_for_them(scene: Scene) -> None:

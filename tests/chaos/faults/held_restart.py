@@ -5,7 +5,8 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from hermes_ray.cluster.wire.calls import call, fetch, find_actor
 from hermes_ray.cluster.wire.client.client import ClusterClient
@@ -22,33 +23,51 @@ _LOOK_S = 0.02
 _ANSWER_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class LostWorker:
+    """A worker that was killed and has not come back.
+
+    Attributes:
+        process: its next one, which stands still.
+        answers: of others, for the streams that it had.
+    """
+
+    process: int
+    answers: list[GivenAnswer]
+
+
 @asynccontextmanager
-async def killed_and_held(settings: Settings, worker: str) -> AsyncIterator[None]:
-    """While the block runs, the worker's next process stands still; its model is not loaded by then."""
+async def killed_and_held(settings: Settings, worker: str) -> AsyncIterator[int]:
+    """While the block runs, the worker's next process, which is given, stands still; its model is not loaded by then.
+
+    The block may kill it.
+    """
     pid = await asyncio.to_thread(_pid, settings, worker)
     os.kill(pid, signal.SIGKILL)
     next_pid = await _next_process(settings, worker, pid)
     os.kill(next_pid, signal.SIGSTOP)
     try:
-        yield
+        yield next_pid
     finally:
-        os.kill(next_pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(next_pid, signal.SIGCONT)
 
 
-async def lose_a_worker(
+@asynccontextmanager
+async def lost_worker(
     settings: Settings, client: ClusterClient, cameras: Cameras, watch: Watch, worker: str
-) -> list[GivenAnswer]:
-    """Kill a worker; new frames and answers of all its streams come from others. Returns these answers."""
+) -> AsyncIterator[LostWorker]:
+    """Kill a worker; new frames and answers of all its streams come from others. It comes back with the block's end."""
     view = await _view(settings)
     lost = [stream for stream, at in view.locations.items() if at.worker == worker]
     assert lost
-    async with killed_and_held(settings, worker):
+    async with killed_and_held(settings, worker) as process:
         await watch.until_all_go_on(cameras.newest_ms())
         answers = [await ask(client, stream) for stream in lost]
         view = await _view(settings)
         assert worker not in view.memory_workers
         assert worker not in {view.locations[stream].worker for stream in lost}
-    return answers
+        yield LostWorker(process, answers)
 
 
 async def _view(settings: Settings) -> ClusterView:

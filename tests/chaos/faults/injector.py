@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -59,23 +60,29 @@ class FaultInjector:
         self._ingest = [f"ingest-{index}" for index in range(settings.cluster.ingest_workers)]
         self._cancelling: list[asyncio.Task[None]] = []
 
-    async def inject(self, kind: str) -> bool:
-        """One fault; returns whether it could be: a process that is down or too young to answer cannot be killed."""
+    async def inject(self, kind: str, stopped: Mapping[str, int] | None = None) -> bool:
+        """One fault; returns whether it could be: a process that is down or too young to answer cannot be killed.
+
+        Args:
+            kind: of fault.
+            stopped: processes that cannot answer, by the names of their actors; they are killed with the others.
+        """
         if kind == MOVE:
             return await self._empty_a_worker()
-        return await asyncio.to_thread(self._kill, kind)
+        return await asyncio.to_thread(self._kill, kind, stopped or {})
 
     async def rest(self) -> None:
         """Wait until workers that were drained are let in again."""
         await asyncio.gather(*self._cancelling)
 
-    def _kill(self, kind: str) -> bool:
-        pids = [pid for handle in self._victims(kind) if (pid := _pid(handle, self._answer_s)) is not None]
+    def _kill(self, kind: str, stopped: Mapping[str, int]) -> bool:
+        victims = self._victims(kind, stopped)
+        pids = [*stopped.values(), *(pid for one in victims if (pid := _pid(one, self._answer_s)) is not None)]
         for pid in pids:  # all known before the first dies
             os.kill(pid, signal.SIGKILL)
         return bool(pids)
 
-    def _victims(self, kind: str) -> list[Any]:
+    def _victims(self, kind: str, stopped: Mapping[str, int]) -> list[Any]:
         names = {
             MEMORY: [self.chance.choice(self._memory)],
             INGEST: [self.chance.choice(self._ingest)],
@@ -84,7 +91,7 @@ class FaultInjector:
             EVENT_SINK: [EVENT_SINK],
             EVERYTHING: [*self._memory, *self._ingest, COORDINATOR, EVENT_SINK],
         }[kind]
-        handles = [find_actor(name, self._namespace) for name in names]
+        handles = [find_actor(name, self._namespace) for name in names if name not in stopped]
         return handles + (routers() if kind in (ROUTER, EVERYTHING) else [])
 
     async def _empty_a_worker(self) -> bool:

@@ -2,10 +2,10 @@
 
 ::
 
-    python -m tests.chaos.faults.one_cluster SETTINGS.json
+    python -m tests.chaos.faults.one_cluster SETTINGS.json NODES
 
-Writes a line of JSON with its URL once it is ready. Reads kinds of faults, a line each, and writes what came of each.
-Ends, in order, with the end of its input.
+Writes a line of JSON with its URL once it is ready. Reads what is to happen, a line each: kinds of faults, and nodes
+that die or join. Writes what came of each. Ends, in order, with the end of its input.
 """
 
 import asyncio
@@ -26,13 +26,16 @@ from typing import Any, Self
 import psutil
 
 from hermes_ray.api import server
-from hermes_ray.cluster.control.bringup.cluster import connect_ray
+from hermes_ray.cluster.wire.calls import call
+from hermes_ray.cluster.wire.protocol import COORDINATOR, ClusterView
 from hermes_ray.config import Settings, load
 from hermes_ray.errors import HermesError
 from tests.chaos.faults.injector import FaultInjector
+from tests.chaos.faults.ray_nodes import RayNodes, ray_nodes
 from tests.patience import LIMIT_S
 
 _ROOT = Path(__file__).parents[3]
+_DIES, _JOINS = "node-dies", "node-joins"
 
 
 class OneCluster:
@@ -42,10 +45,12 @@ class OneCluster:
         settings: of the cluster; its HTTP port must be 0 if there are others beside it.
         directory: for a file of settings and the log.
         name: for people.
+        nodes: of its Ray, with one CPU each, beside a head that offers none; 0 for a head alone.
     """
 
-    def __init__(self, settings: Settings, directory: Path, name: str) -> None:
+    def __init__(self, settings: Settings, directory: Path, name: str, nodes: int = 0) -> None:
         self.name = name
+        self._nodes = nodes
         self._file = directory / f"{name}.json"
         self._file.write_text(settings.model_dump_json(), encoding="utf-8")
         self._log = directory / f"{name}.log"
@@ -55,7 +60,7 @@ class OneCluster:
         self._ray = tempfile.mkdtemp(prefix="ray-")  # short: Ray puts sockets there
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.chaos.faults.one_cluster", str(self._file)]
+        command = [sys.executable, "-m", "tests.chaos.faults.one_cluster", str(self._file), str(self._nodes)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -84,6 +89,14 @@ class OneCluster:
     def is_ready(self) -> bool:
         """Whether :meth:`url` would return at once."""
         return self._url is not None or not self._said.empty()
+
+    def lose_node(self, worker: str) -> None:
+        """The node dies that a memory worker is on."""
+        assert self.inject(f"{_DIES} {worker}")
+
+    def add_node(self) -> None:
+        """A node joins."""
+        assert self.inject(_JOINS)
 
     def inject(self, kind: str) -> bool:
         """One fault; returns whether it could be."""
@@ -130,31 +143,49 @@ def _inject(settings: Settings, kinds: "queue.Queue[str | None]") -> None:
             injected = asyncio.run(injector.inject(kind))
         except HermesError:  # it has not started yet
             injected = False
-        print(json.dumps({"injected": injected, "kind": kind, "at_s": time.monotonic()}), flush=True)
+        _say_injected(kind, injected)
 
 
-def main(settings_file: Path) -> None:
+def _change_nodes(settings: Settings, nodes: RayNodes, orders: "queue.Queue[str | None]") -> None:
+    while (order := orders.get()) is not None:
+        what, _, worker = order.partition(" ")
+        if what == _DIES:
+            nodes.kill(asyncio.run(_view(settings)).nodes[worker])
+        else:
+            nodes.add()
+        _say_injected(order, True)
+
+
+async def _view(settings: Settings) -> ClusterView:
+    return await call(COORDINATOR, settings.cluster.namespace, "view", limit_s=LIMIT_S)
+
+
+def _say_injected(kind: str, injected: bool) -> None:
+    print(json.dumps({"injected": injected, "kind": kind, "at_s": time.monotonic()}), flush=True)
+
+
+def main(settings_file: Path, count: int) -> None:
     """Run the cluster."""
     settings = load(settings_file)
     kinds: queue.Queue[str | None] = queue.Queue()
-    connect_ray(settings.cluster)
-    threading.Thread(target=_inject, args=(settings, kinds), daemon=True).start()
+    of_nodes: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
-        for line in sys.stdin:
-            kinds.put(line.strip())
+        for line in map(str.strip, sys.stdin):
+            (of_nodes if line.startswith((_DIES, _JOINS)) else kinds).put(line)
         kinds.put(None)
-        ended.set()
+        of_nodes.put(None)
 
-    ended = threading.Event()
-    threading.Thread(target=read, daemon=True).start()
-    try:
-        url = server.start(settings, ready_timeout_s=LIMIT_S).url
-        print(json.dumps({"url": url}), flush=True)
-        ended.wait()
-    finally:
-        server.stop(settings)
+    with ray_nodes(os.environ["RAY_TMPDIR"], count) as nodes:
+        threading.Thread(target=_inject, args=(settings, kinds), daemon=True).start()
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            url = server.start(settings, ready_timeout_s=LIMIT_S).url
+            print(json.dumps({"url": url}), flush=True)
+            _change_nodes(settings, nodes, of_nodes)  # in this thread, or Ray ends a node with the thread that added it
+        finally:
+            server.stop(settings)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

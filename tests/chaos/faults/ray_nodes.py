@@ -1,7 +1,6 @@
 """A Ray cluster of several nodes on this machine, whose nodes die as machines do: all their processes at once."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,9 +8,10 @@ import psutil
 import ray
 from ray.cluster_utils import Cluster
 
-from tests.ray_head import ray_head
+from tests.ray_head import frugal, ray_head
 
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
+_OF_A_HEAD_ALONE = 4
 
 
 class RayNodes:
@@ -23,7 +23,8 @@ class RayNodes:
 
     def add(self) -> str:
         """A node more, with one CPU; returns its id."""
-        node = self._cluster.add_node(num_cpus=1, object_store_memory=_OBJECT_STORE_BYTES)
+        with frugal():
+            node = self._cluster.add_node(num_cpus=1, object_store_memory=_OBJECT_STORE_BYTES)
         self._nodes[node.node_id] = node
         return node.node_id
 
@@ -40,14 +41,19 @@ class RayNodes:
 
 
 @contextlib.contextmanager
-def ray_nodes() -> Iterator[RayNodes]:
-    """A head that offers no CPU, as the chart's, and this process connected to it."""
-    with (
-        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory,
-        ray_head(directory, num_cpus=0, object_store_bytes=_OBJECT_STORE_BYTES) as cluster,
-    ):
+def ray_nodes(directory: str, count: int) -> Iterator[RayNodes]:
+    """So many nodes beside a head that offers no CPU, as the chart's; or a head alone. This process is connected to it.
+
+    Args:
+        directory: for everything of this Ray; see :func:`ray_head`.
+        count: of nodes beside the head. With none the head offers CPUs, and nothing but it can be killed.
+    """
+    with ray_head(directory, num_cpus=0 if count else _OF_A_HEAD_ALONE, object_store_bytes=_OBJECT_STORE_BYTES) as head:
+        nodes = RayNodes(head)
+        for _ in range(count):
+            nodes.add()
         try:
-            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-            yield RayNodes(cluster)
+            ray.init(address=head.address, log_to_driver=False, logging_level="ERROR")
+            yield nodes
         finally:
             ray.shutdown()

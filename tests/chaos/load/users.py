@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from hermes_ray.engine.contracts import Answer
 from tests.chaos.proof.undisturbed import QUESTION, GivenAnswer
 from tests.patience import LIMIT_S
 
-_PAUSE_S = 1.0
+_PAUSE_S = 2.0
 _PATIENT_S = 30.0
 """``timeout_s`` of one user: every question waits for a stream that is recovering; the other's are refused at once."""
 _PASSING = (429, 503, 504)
@@ -32,17 +32,20 @@ async def ask(client: ClusterClient, stream: str) -> GivenAnswer:
 
 
 class Users:
-    """One patient and one impatient; they ask random streams over HTTP while the ``with`` block runs.
+    """One patient and one impatient; each asks all streams over HTTP, in random order again and again, while the
+    ``with`` block runs.
 
     Args:
         url: of the API.
         streams: whom to ask.
-        seed: of the choice.
+        seed: of the order.
+        pause_s: of each user after every question, seconds.
     """
 
-    def __init__(self, url: str, streams: Sequence[str], seed: int = 0) -> None:
+    def __init__(self, url: str, streams: Sequence[str], seed: int = 0, pause_s: float = _PAUSE_S) -> None:
         self._url = url
         self._streams = streams
+        self._pause_s = pause_s
         self._stopping = threading.Event()
         self.answers: list[GivenAnswer] = []
         self.outcomes: Counter[str] = Counter()
@@ -69,8 +72,14 @@ class Users:
 
     def _run(self, chance: random.Random, patient: bool) -> None:
         with httpx.Client(base_url=self._url, timeout=2 * _PATIENT_S) as http:
-            while not self._stopping.wait(_PAUSE_S):
-                self._ask(http, chance.choice(self._streams), patient=patient)
+            for stream in self._again_and_again(chance):
+                if self._stopping.wait(self._pause_s):
+                    return
+                self._ask(http, stream, patient=patient)
+
+    def _again_and_again(self, chance: random.Random) -> Iterator[str]:
+        while True:
+            yield from chance.sample(self._streams, len(self._streams))
 
     def _ask(self, http: httpx.Client, stream: str, *, patient: bool) -> None:
         body: dict[str, Any] = {"question": QUESTION.text, "max_tokens": QUESTION.max_tokens}
