@@ -20,7 +20,8 @@ from hermes_ray.errors import HermesError, NotReady
 
 _LIMIT_S = 300.0
 """For everything that is waited for. Recovery takes seconds, on an overloaded machine minutes."""
-_LOOK_S = 0.05
+_LOOK_S = 0.25
+"""No time that is measured depends on it; each look may be a request, which takes processors from what is measured."""
 _LIVE_FRAMES = 4
 """A stream is live while an answer has seen all frames but so many of the newest."""
 

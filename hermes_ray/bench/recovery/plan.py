@@ -97,4 +97,4 @@ class Plan:
 
 
 FULL = Plan()
-QUICK = Plan(faults=3, snapshot_interval_s=5.0, before_s=2.0)
+QUICK = Plan(faults=3, streams=4, snapshot_interval_s=5.0, before_s=2.0)

@@ -248,7 +248,9 @@ def public(
 
 @bench.command()
 def recovery(
-    quick: Annotated[bool, typer.Option("--quick", help="3 faults of each kind, and snapshots more often.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="3 faults of each kind, fewer streams, and snapshots more often.")
+    ] = False,
     faults: Annotated[int | None, typer.Option(min=1, help="Faults of each kind (default 20).")] = None,
     kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of fault. Repeatable.")] = None,
     json_file: JsonFile = None,
