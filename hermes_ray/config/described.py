@@ -37,7 +37,7 @@ class Described:
 def _docstrings(model: type) -> dict[str, str]:
     try:
         source = dedent(inspect.getsource(model))
-    except OSError:
+    except (OSError, TypeError):  # typed in, or shipped as bytecode
         return {}
     (parsed,) = ast.parse(source).body
     assert isinstance(parsed, ast.ClassDef), "the source of a class"

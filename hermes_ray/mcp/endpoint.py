@@ -1,7 +1,7 @@
 """``POST /mcp``: MCP over streamable HTTP, inside the application that it asks.
 
-MCP's library is loaded by the first request: it takes as long as all the rest of a router, and many a router has no
-agent.
+MCP's library is loaded by the first request: it takes longer than all the rest of the application, and many a router
+has no agent.
 """
 
 import asyncio

@@ -50,9 +50,7 @@ class StreamMemoryActor:
 
     def __init__(self, name: str, settings: Settings, torch_threads: int) -> None:
         with loading_for_good():
-            from hermes_ray.cluster.memory_worker.worker import (
-                MemoryWorker,
-            )  # whoever creates the actor needs no worker
+            from hermes_ray.cluster.memory_worker.worker import MemoryWorker  # its creator needs none
 
         configure_logs(settings.log, actor=name)
         node, host = ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address()
