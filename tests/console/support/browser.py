@@ -56,14 +56,6 @@ class Browser:
         await tab.page.set_viewport_size(now["viewport"])
         await tab.page.emulate_media(color_scheme=now["color_scheme"], reduced_motion=now["reduced_motion"])
         await tab.page.mouse.move(0, 0)
-        session = await tab.context.new_cdp_session(tab.page)
-        await session.send("Network.clearBrowserCache")
-        await session.detach()
-        await tab.context.clear_cookies()
-        await tab.page.route(blank := f"{url}/blank", lambda route: route.fulfill(content_type="text/html", body=""))
-        await tab.page.goto(blank)
-        await tab.page.unroute(blank)
-        await tab.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         tab.wrong.clear()
         return tab
 
@@ -80,8 +72,15 @@ class Browser:
         return tab
 
     async def give_back(self, tab: Tab, url: str, options: dict[str, Any]) -> None:
-        """Keep a page for the next one; what it held open with the API ends."""
-        await tab.page.goto("about:blank")
+        """Keep a page for the next one; what it held open with the API ends, and what it stored is gone."""
+        await tab.page.route(blank := f"{url}/blank", lambda route: route.fulfill(content_type="text/html", body=""))
+        await tab.page.goto(blank)
+        await tab.page.unroute(blank)
+        await tab.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        session = await tab.context.new_cdp_session(tab.page)
+        await session.send("Network.clearBrowserCache")
+        await session.detach()
+        await tab.context.clear_cookies()
         self._idle[_key(url, options)] = tab
         if len(self._idle) > _MOST_IDLE:
             oldest = next(iter(self._idle))

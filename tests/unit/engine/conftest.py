@@ -12,13 +12,13 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from hermes_ray import models
 from hermes_ray.config import EngineSettings, MemorySettings
 from hermes_ray.engine import StreamEngine
-from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock
-from tests.unit.models import families, narrow
+from hermes_ray.models import FrameGroup, ModelAdapter, VisualBlock, tiny
+from tests.unit.models import families
 
 
 @pytest.fixture(scope="session")
 def model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return narrow.save(tmp_path_factory.mktemp("model"), seed=3)
+    return tiny.save_random(tmp_path_factory.mktemp("model"), seed=3)
 
 
 @pytest.fixture(scope="session")

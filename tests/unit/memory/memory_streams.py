@@ -98,14 +98,18 @@ def next_position(positions: torch.Tensor, first: int) -> torch.Tensor:
 
 def tokens(view: MemoryView) -> list[Layer]:
     """The same memory as the oracle's tokens."""
+    keys, values = (vectors.double().numpy() for vectors in (view.keys, view.values))
+    frames, patches, positions, counts = (
+        numbers.tolist() for numbers in (view.frames, view.patches, view.positions, view.counts)
+    )
     return [
         [
             Token(
-                identity=(int(view.frames[depth, i]), int(view.patches[depth, i])),
-                key=view.keys[depth, :, i].double().numpy(),
-                value=view.values[depth, :, i].double().numpy(),
-                position=tuple(view.positions[depth, i].tolist()),
-                count=int(view.counts[depth, i]),
+                identity=(frames[depth][i], patches[depth][i]),
+                key=keys[depth, :, i],
+                value=values[depth, :, i],
+                position=tuple(positions[depth][i]),
+                count=counts[depth][i],
             )
             for i in range(view.tokens)
         ]

@@ -1,4 +1,4 @@
-"""Random models of `hermes-tiny`'s architecture that cost less to run. Their heads, and so memories, are as large."""
+"""Random models of `hermes-tiny`'s architecture that cost less to run, for tests that do not ask what they say."""
 
 from pathlib import Path
 

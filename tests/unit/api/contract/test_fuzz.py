@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hermes_ray import models
 from hermes_ray.api.engine_backend import EngineBackend
 from hermes_ray.config import EngineSettings, MemorySettings, Settings
 from hermes_ray.engine import Question, StreamEngine
@@ -16,6 +17,7 @@ from hermes_ray.errors import FramesFailed, MediaError
 from hermes_ray.models import ModelAdapter
 from hermes_ray.video.codec import DecodeLimits, decode
 from tests.unit.api.conftest import app_of, in_process
+from tests.unit.models import narrow
 
 QUESTIONS, PICTURES = 750, 250
 AT_ONCE = 25
@@ -43,6 +45,12 @@ TRUTH = Question("what happened ?", max_tokens=6)
 UNDISTURBED = "undisturbed"
 BUSY = ("busy-0", "busy-1")
 START_MS = 1_767_323_045_000
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> ModelAdapter:
+    """A cheap one: what is asked and shown is random, not what it says."""
+    return models.load(narrow.save(tmp_path_factory.mktemp("narrow"), seed=3), device="cpu")
 
 
 @pytest.fixture

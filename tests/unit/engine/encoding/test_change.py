@@ -1,6 +1,7 @@
 """Noise, compression, slow light and a trembling camera are no news; a small thing is, however little it changes."""
 
 import io
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,11 +18,14 @@ SIZES = [(72, 72), (240, 320), (360, 640)]
 HOUR_MS = 3_600_000
 
 
+@cache
 def scene(height: int, width: int) -> NDArray[np.float64]:
     """A street without anything that moves, without noise: dark, bright and textured parts."""
     world = World(5, Traffic(quiet_share=1.0))
     pictures = [Renderer(world, width, height).render(t_s / 10).astype(float) for t_s in range(16)]
-    return np.mean(pictures, axis=0)
+    mean = np.mean(pictures, axis=0)
+    mean.setflags(write=False)  # every test sees the same
+    return mean
 
 
 def as_picture(levels: NDArray[np.float64]) -> Picture:
