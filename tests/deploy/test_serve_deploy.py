@@ -118,6 +118,7 @@ def _start_ray(dashboard: int, cpus: int, directory: str, environment: dict[str,
     }
     options = [f"--{name}={port}" for name, port in ports.items()]
     fixed = ["--head", "--block", f"--num-cpus={cpus}", f"--temp-dir={directory}", "--object-store-memory=134217728"]
+    fixed += ["--no-monitor", "--include-log-monitor=false"]  # nothing scales by itself, and nobody reads workers' logs
     command = [str(_BIN / "ray"), "start", *fixed, *options]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
 

@@ -13,6 +13,8 @@ from tests.patience import LIMIT_S
 
 HERMES = str(Path(sys.executable).with_name("hermes"))
 _READ_S = 0.1
+ASK_S = 0.5
+"""Each question about the streams takes a proxy, a router and the Coordinator."""
 _LOOK_S = 0.5
 """Each look reads all of /proc, which would cost the system under test much of a core if it were done all the time."""
 
@@ -98,5 +100,5 @@ def wait_for_frames(url: str, stream_id: str) -> None:
         while time.monotonic() < deadline:
             if any(stream.id == stream_id and stream.frames_seen for stream in client.streams()):
                 return
-            time.sleep(0.2)
+            time.sleep(ASK_S)
     raise AssertionError(f"{stream_id} has no frames after {LIMIT_S} s")

@@ -24,7 +24,7 @@ from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.video.codec import SegmentEncoder, encode_jpeg
 from hermes_ray.video.sources.simulated import SimulatedCamera
 from hermes_ray.video.world import QuestionWriter
-from tests.e2e.runs import HERMES, Run
+from tests.e2e.runs import ASK_S, HERMES, Run
 from tests.patience import LIMIT_S
 from tests.service import free_ports
 from tests.unit.video.sources.http_camera import Exchange, HttpCamera
@@ -142,7 +142,7 @@ class Newcomer:
                 if all(seen.get(name, 0) >= count for name, count in at_least.items()):
                     return seen
                 assert time.monotonic() < end_s, (seen, run.errors)
-                time.sleep(0.1)
+                time.sleep(ASK_S)
 
     def wait_for_standing_question(self, name: str, stream: str) -> None:
         """Until it is the only one."""
@@ -150,7 +150,7 @@ class Newcomer:
         with HermesClient(self.url) as client:
             while [(q.question.name, q.question.streams) for q in client.standing_questions()] != [(name, (stream,))]:
                 assert time.monotonic() < end_s
-                time.sleep(0.1)
+                time.sleep(ASK_S)
 
 
 @pytest.fixture

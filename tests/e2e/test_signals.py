@@ -26,7 +26,7 @@ def test_a_signal_during_start_up_ends_everything(hermes, command, signum, momen
     # The signal comes shortly after that step has ended, that is in the middle of the next one.
     run = hermes(*command)
     run.wait_for(moment)
-    time.sleep(1.0)
+    time.sleep(0.5)
     run.look()
     run.process.send_signal(signum)
     run.finish(LIMIT_S)
