@@ -129,9 +129,8 @@ def shutdown_cluster(settings: Settings) -> None:
         ray.kill(find_actor(METRICS_PORT, namespace))
     coordinator = find_actor(COORDINATOR, namespace) if COORDINATOR in running else None
     temporary = None if coordinator is None else _resigned(coordinator)
-    in_order = (EVENT_SINK, "ingest-", "memory-")  # so that ingest can commit
-    names = _that_have_started([name for name in actors_of(namespace) if name.startswith(in_order)], namespace)
-    for prefix in in_order:
+    names = actors_of(namespace)
+    for prefix in (EVENT_SINK, "ingest-", "memory-"):  # in this order, so that ingest can commit
         _end([name for name in names if name.startswith(prefix)], namespace)
     if coordinator is not None:
         _end_coordinator(coordinator)
@@ -155,17 +154,6 @@ def _end_coordinator(coordinator: Actor) -> None:
     except WorkerUnavailable as error:
         log.warning("a cluster that is started next on these snapshots may wait for this one", error=str(error))
     ray.kill(coordinator)
-
-
-def _that_have_started(names: list[str], namespace: str) -> list[str]:
-    """The workers that can close what they hold. Those that are still starting end here: once is waited for all."""
-    asked = {find_actor(name, namespace).__ray_ready__.remote(): name for name in names}
-    if not asked:
-        return []
-    up, starting = ray.wait(list(asked), num_returns=len(asked), timeout=_CLOSE_LIMIT_S)
-    for answer in starting:
-        ray.kill(find_actor(asked[answer], namespace))
-    return [asked[answer] for answer in up]
 
 
 def _end(names: list[str], namespace: str) -> None:
