@@ -9,9 +9,6 @@ from ray.cluster_utils import Cluster
 
 _NOBODY_ASKS = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 """Logs are read from files where a test fails, and nothing scales by itself."""
-_SELDOM = {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5", "REPORTER_UPDATE_INTERVAL_MS": "60000"}
-"""Serve's controller looks at what it controls 10 times a second otherwise, Ray's agent at all processes every 5 s: a
-third of what a Ray costs that nobody uses."""
 
 
 @contextlib.contextmanager
@@ -24,21 +21,12 @@ def ray_head(directory: str, num_cpus: int, object_store_bytes: int) -> Iterator
         object_store_bytes: of shared memory.
     """
     head = {"num_cpus": num_cpus, "object_store_memory": object_store_bytes, "temp_dir": directory, **_NOBODY_ASKS}
-    with _address_noted_in(directory), frugal():
+    with _address_noted_in(directory):
         cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         yield cluster
     finally:
         cluster.shutdown()
-
-
-@contextlib.contextmanager
-def frugal() -> Iterator[None]:
-    """Nodes that start in the block, and all processes on them, spend little on looking after themselves."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in _SELDOM.items():
-            patch.setenv(name, value)
-        yield
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """Which test process is given what, when several run side by side.
 
-Tests of whole systems start, kill and await processes, and take gigabytes each: several at once starve each other on
-two cores. Tests of parts need a core and little else. So some processes (one, unless told otherwise) run whole systems,
-the longest first, and all others the parts meanwhile; whoever has nothing left of its own helps out.
+Tests of whole systems start, kill and await processes, and take gigabytes each: many at once starve each other, and one
+alone leaves its core idle while it waits. Tests of parts need a core and little else. So some processes (one, unless
+`TEST_SYSTEMS` says otherwise) run whole systems, the longest first, and all others the parts meanwhile; whoever has
+nothing left of its own helps out.
 """
 
 import os
@@ -17,27 +18,32 @@ _SHARING = ("console", "deploy", "integration/api", "integration/cluster/two_wor
 """Folders whose files share what is dear to set up: each is given out as a whole."""
 _SYSTEMS_AT_ONCE = int(os.environ.get("TEST_SYSTEMS", "1"))
 _SECONDS = {
-    "chaos/test_faults.py": 190,
-    "integration/cluster/two_workers": 140,
-    "e2e/test_first_hour.py": 120,
-    "chaos/test_nodes_and_clusters.py": 120,
-    "e2e/test_demo.py": 100,
-    "integration/api": 90,
-    "integration/cluster/test_moves.py": 80,
-    "console": 80,
-    "deploy": 75,
+    "integration/cluster/two_workers": 220,
+    "chaos/test_faults.py": 180,
+    "chaos/test_nodes_and_clusters.py": 180,
+    "console": 170,
+    "integration/api": 115,
+    "e2e/test_first_hour.py": 115,
+    "integration/cluster/test_moves.py": 115,
+    "e2e/test_demo.py": 90,
+    "e2e/test_bench_serving.py": 85,
+    "e2e/test_signals.py": 65,
     "e2e/test_bench_recovery.py": 60,
-    "e2e/test_bench_serving.py": 55,
-    "chaos/test_one_worker.py": 45,
-    "integration/ingest/test_partition_growth.py": 35,
-    "e2e/test_signals.py": 35,
+    "deploy": 60,
+    "integration/ingest/test_partition_growth.py": 55,
+    "chaos/test_one_worker.py": 50,
+    "integration/cluster/test_s3_snapshots.py": 30,
     "unit/api/contract/test_contract.py": 50,
-    "unit/engine/encoding/test_unchanged_patches.py": 25,
-    "unit/api/questions/test_many_readers.py": 20,
+    "unit/cli/test_joining.py": 45,
+    "unit/bench/public/test_run.py": 45,
+    "unit/engine/encoding/test_unchanged_patches.py": 30,
+    "unit/engine/graphs/test_graphs.py": 30,
+    "unit/engine/answering/test_asking.py": 30,
+    "unit/bench/test_engine.py": 25,
+    "unit/events/test_deliveries.py": 25,
+    "unit/api/events/test_events.py": 25,
+    "unit/engine/encoding/test_memory_writing.py": 20,
     "unit/cluster/control/bringup/test_ray_address.py": 18,
-    "unit/api/keys/test_clients.py": 15,
-    "unit/api/contract/test_fuzz.py": 12,
-    "unit/engine/encoding/test_unchanged.py": 10,
 }
 """About how long what is given out as one takes, estimated; only the order counts. `pytest --durations=60` measures."""
 

@@ -8,7 +8,7 @@ import psutil
 import ray
 from ray.cluster_utils import Cluster
 
-from tests.ray_head import frugal, ray_head
+from tests.ray_head import ray_head
 
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 _OF_A_HEAD_ALONE = 4
@@ -23,8 +23,7 @@ class RayNodes:
 
     def add(self) -> str:
         """A node more, with one CPU; returns its id."""
-        with frugal():
-            node = self._cluster.add_node(num_cpus=1, object_store_memory=_OBJECT_STORE_BYTES)
+        node = self._cluster.add_node(num_cpus=1, object_store_memory=_OBJECT_STORE_BYTES)
         self._nodes[node.node_id] = node
         return node.node_id
 
