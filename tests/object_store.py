@@ -77,7 +77,7 @@ class ObjectStore(Service):
 
     @cached_property
     def _client(self) -> Any:
-        # Half a second of work: it reads all that S3 can do.
+        # Half a second of work, and the store is asked many times a second until it answers.
         return botocore.session.get_session().create_client(
             "s3",
             endpoint_url=self.endpoint,
@@ -87,13 +87,9 @@ class ObjectStore(Service):
             config=_IMPATIENT,
         )
 
-    @cached_property
-    def _probing(self) -> Any:
-        return self.client()  # half a second of work, and the store is asked many times a second until it answers
-
     def answers(self) -> bool:
         """Whether something can be written to every bucket."""
-        s3 = self._probing
+        s3 = self._client
         try:
             for bucket in self._buckets:
                 s3.put_object(Bucket=bucket, Key=_PROBE, Body=b"")

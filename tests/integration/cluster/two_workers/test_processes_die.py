@@ -14,7 +14,7 @@ from hermes_ray.engine.contracts import FramePicture, Question
 from hermes_ray.errors import FrameGone, UnknownStream
 from tests.integration.cluster.two_workers import clock_stories as told
 from tests.integration.cluster.two_workers.cameras import CAMERAS, SELECTED, last_ms, reached, show
-from tests.integration.cluster.two_workers.removed_records import remove_records
+from tests.integration.cluster.two_workers.removed_records import is_in_force, remove_records
 from tests.integration.cluster.two_workers.stories import Story, through
 from tests.integration.cluster.two_workers.system import STEP_MS, TwoWorkers
 from tests.integration.streams_seen import Streams, actor, having, kill, seen
@@ -149,7 +149,12 @@ async def _records_that_retention_removed_are_shown_for_their_stream(system: Two
     start_ms = told.NOW
     status = await having(client, "gappy", system.publish("gappy", partition, start_ms, 10))
     assert status.lost_records == 0
-    await actor(settings, "ingest-0").__ray_call__.remote(remove_records, settings.kafka.frames_topic, partition, 15)
+    ingest = actor(settings, "ingest-0")
+    await ingest.__ray_call__.remote(remove_records, settings.kafka.frames_topic, partition, 15)
+    deadline_s = time.monotonic() + LIMIT_S
+    while not await ingest.__ray_call__.remote(is_in_force):
+        assert time.monotonic() < deadline_s, "the ingest worker does not poll"
+        await asyncio.sleep(0.1)
     status = await having(client, "gappy", system.publish("gappy", partition, start_ms + 10 * STEP_MS, 10))
     assert (status.memory.frames_seen, status.lost_records) == (15, 5)
     await seen(client, lambda streams: _snapshot_age_s(streams, "gappy") > 3)  # so the newest snapshot has it
