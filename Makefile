@@ -5,9 +5,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Test processes; 0 runs one test after the other.
-WORKERS ?= 2
-# How many of them run whole systems, which take 2 to 3 GB of memory each.
-SYSTEMS ?= 1
+WORKERS ?= 3
+# How many of them run whole systems, which take 2 to 3 GB of memory each and wait a third of their time.
+SYSTEMS ?= 2
 # OpenAI's client for JavaScript, which one test talks through, and axe-core, which judges the console.
 JAVASCRIPT := tests/javascript/node_modules/.installed
 

@@ -1,8 +1,9 @@
 """Which test process is given what, when several run side by side.
 
-Tests of whole systems start, kill and await processes, and take gigabytes each: several at once starve each other on
-two cores. Tests of parts need a core and little else. So some processes (one, unless told otherwise) run whole systems,
-the longest first, and all others the parts meanwhile; whoever has nothing left of its own helps out.
+Tests of whole systems start, kill and await processes, and take gigabytes each: many at once starve each other, and one
+alone leaves its core idle while it waits. Tests of parts need a core and little else. So some processes (one, unless
+`TEST_SYSTEMS` says otherwise) run whole systems, the longest first, and all others the parts meanwhile; whoever has
+nothing left of its own helps out.
 """
 
 import os

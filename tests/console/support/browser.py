@@ -12,6 +12,8 @@ from playwright.async_api import BrowserContext, Page
 LIMIT_MS = 60_000
 """For what must come in a browser; a busy machine is slow, and not wrong."""
 _MOST_IDLE = 4
+_WITHOUT_ICON = '<link rel="icon" href="data:,">'
+"""A page that names no icon makes the browser ask the host for ``/favicon.ico``, soon or late."""
 _OF_A_PAGE = {"viewport": {"width": 1280, "height": 720}, "color_scheme": "light", "reduced_motion": "no-preference"}
 """Options that can be changed while a page is open, and Playwright's values for those that are not given."""
 
@@ -73,7 +75,9 @@ class Browser:
 
     async def give_back(self, tab: Tab, url: str, options: dict[str, Any]) -> None:
         """Keep a page for the next one; what it held open with the API ends, and what it stored is gone."""
-        await tab.page.route(blank := f"{url}/blank", lambda route: route.fulfill(content_type="text/html", body=""))
+        await tab.page.route(
+            blank := f"{url}/blank", lambda route: route.fulfill(content_type="text/html", body=_WITHOUT_ICON)
+        )
         await tab.page.goto(blank)
         await tab.page.unroute(blank)
         await tab.page.evaluate("localStorage.clear(); sessionStorage.clear()")
