@@ -72,6 +72,7 @@ def pytest_collection_modifyitems(items):
         items[:] = scheduling.in_order(items, _TESTS)
 
 
+@pytest.hookimpl(optionalhook=True)  # also without xdist's plugin
 def pytest_xdist_make_scheduler(config, log):
     """What a test process is given at once."""
     return scheduling.SystemsBesideParts(config, log)

@@ -1,5 +1,6 @@
 """A ``hermes`` command under test, with every process that it ever had."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -66,6 +67,19 @@ class Run:
             assert self.process.poll() is None, self.errors
             assert time.monotonic() < deadline, self.errors
             self._look_now_and_then()
+            time.sleep(_READ_S)
+
+    def wait_for_process(self, name: str) -> None:
+        """Wait until a descendant runs whose command line has that in it."""
+        deadline = time.monotonic() + LIMIT_S
+        while True:
+            self.look()
+            for process in self._family.values():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if any(name in word for word in process.cmdline()):
+                        return
+            assert self.process.poll() is None, self.errors
+            assert time.monotonic() < deadline, self.errors
             time.sleep(_READ_S)
 
     def finish(self, limit_s: float) -> str:
