@@ -10,6 +10,7 @@ All are retained, so that whoever comes later knows how things are. Characters o
 are replaced.
 """
 
+import asyncio
 import hashlib
 import json
 import re
@@ -46,6 +47,7 @@ class MqttBroker:
         self._settings = settings
         self._connection = AsyncExitStack()
         self._client: aiomqtt.Client | None = None
+        self._ended: asyncio.Task[None] | None = None
         self._announced: set[str] = set()
 
     async def keep(self) -> None:
@@ -86,13 +88,14 @@ class MqttBroker:
     async def _publish(self, topic: str, payload: str) -> None:
         where = f"MQTT broker {self._settings.host}:{self._settings.port}"
         try:
-            client = self._client or await self._connect()
-            await client.publish(topic, payload, qos=1, retain=True, timeout=_LIMIT_S)
+            if self._client is None:
+                await self._connect()
+            await self._send(topic, payload)
         except (aiomqtt.MqttError, OSError, ssl.SSLError, UnicodeDecodeError) as error:
             await self._disconnect()
             raise DeliveryFailed(f"{where}: {error}") from error
 
-    async def _connect(self) -> aiomqtt.Client:
+    async def _connect(self) -> None:
         settings = self._settings
         status = f"{settings.prefix}/status"
         file = settings.password_file
@@ -106,15 +109,35 @@ class MqttBroker:
             timeout=_LIMIT_S,
         )
         self._client = await self._connection.enter_async_context(client)
+        self._ended = asyncio.create_task(_end_of(client))
+        self._connection.callback(self._ended.cancel)
         self._announced.clear()  # the broker may have lost what it retained
-        await self._client.publish(status, "online", qos=1, retain=True, timeout=_LIMIT_S)
-        return self._client
+        await self._send(status, "online")
+
+    async def _send(self, topic: str, payload: str) -> None:
+        """Publish and await the acknowledgement, which never comes if the connection ends meanwhile."""
+        assert self._client is not None and self._ended is not None
+        sent = asyncio.create_task(self._client.publish(topic, payload, qos=1, retain=True, timeout=_LIMIT_S))
+        try:
+            await asyncio.wait((sent, self._ended), return_when=asyncio.FIRST_COMPLETED)
+            if not sent.done():
+                raise aiomqtt.MqttError("the connection ended")
+            sent.result()
+        finally:
+            sent.cancel()
 
     async def _disconnect(self) -> None:
         self._client = None
         with suppress(aiomqtt.MqttError, OSError):
             await self._connection.aclose()
         self._connection = AsyncExitStack()
+
+
+async def _end_of(client: aiomqtt.Client) -> None:
+    """Wait until it has no connection any more. Nothing is subscribed to, so that no message comes."""
+    with suppress(aiomqtt.MqttError):
+        async for _ in client.messages:
+            pass
 
 
 def announcement(event: Event, topic: str, prefix: str) -> tuple[str, dict[str, Any]]:

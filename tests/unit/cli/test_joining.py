@@ -27,16 +27,16 @@ import json, os, sys
 import hermes_ray.cli.main, ray
 from hermes_ray.cli.entry import run
 
-codes = []
+children = []
 for number, (arguments, variables) in enumerate(json.load(sys.stdin)):
-    if os.fork() == 0:
+    if (child := os.fork()) == 0:
         for name, stream in (("stdout", 1), ("stderr", 2)):
             os.dup2(os.open(f"{number}.{name}", os.O_CREAT | os.O_WRONLY), stream)
         os.environ.update(variables)
         sys.argv[1:] = arguments
         run()
-    codes.append(os.waitstatus_to_exitcode(os.wait()[1]))
-print(json.dumps(codes))
+    children.append(child)
+print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]))
 """
 """To load the command line and Ray takes longer than the commands do."""
 

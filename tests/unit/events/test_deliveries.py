@@ -475,7 +475,10 @@ async def test_home_assistant_is_told_of_things_and_their_state(database, writer
             await until(lambda: heard.get("hermes/status") == "offline")
 
 
-async def test_a_broker_that_comes_back_is_told_the_rest(database, writer, tmp_path):
+async def test_a_broker_that_comes_back_is_told_the_rest_as_soon_as_it_is_there(
+    database, writer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("hermes_ray.events.delivery.mqtt._LIMIT_S", 2 * LIMIT_S)  # of an acknowledgement
     port = free_port()
     (tmp_path / "password").write_text("open-sesame\n")
     settings = MqttSettings(host="127.0.0.1", port=port, username="hermes", password_file=tmp_path / "password")
