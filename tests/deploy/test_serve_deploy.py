@@ -26,6 +26,7 @@ from tests.patience import LIMIT_S
 pytestmark = pytest.mark.integration
 
 _BIN = Path(sys.executable).parent
+_SERVE_API = "/api/serve/applications/"
 _STOP_S = 20.0
 _POLL_S = 0.5
 
@@ -98,6 +99,7 @@ def deployed(
         head = _start_ray(dashboard, int(group["rayStartParams"]["num-cpus"]), directory, environment)
         try:
             address = f"http://127.0.0.1:{dashboard}"
+            _wait_for_dashboard(head, address, environment)
             _deploy(serve, address, environment)
             yield Deployed(serve, address, environment)
         finally:
@@ -123,16 +125,23 @@ def _start_ray(dashboard: int, cpus: int, directory: str, environment: dict[str,
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
 
 
-def _deploy(config: Path, address: str, environment: dict[str, str]) -> None:
-    """``PUT`` to the Serve API of Ray's dashboard (Ray: "Serve REST API"), as soon as that answers."""
-    url = f"{address}/api/serve/applications/"
-    headers = {"Authorization": f"Bearer {environment['RAY_AUTH_TOKEN']}"}
+def _wait_for_dashboard(head: subprocess.Popen[bytes], address: str, environment: dict[str, str]) -> None:
     deadline = time.monotonic() + LIMIT_S
-    while not _answers(url, headers):
+    while not _answers(address + _SERVE_API, _authorized(environment)):
+        assert head.poll() is None, f"ray start ended with {head.returncode}"
         assert time.monotonic() < deadline, "Ray's dashboard did not come up"
         time.sleep(_POLL_S)
-    taken = httpx.put(url, headers=headers, json=yaml.safe_load(config.read_text()), timeout=LIMIT_S)
+
+
+def _deploy(config: Path, address: str, environment: dict[str, str]) -> None:
+    """``PUT`` to the Serve API of Ray's dashboard (Ray: "Serve REST API")."""
+    wanted = yaml.safe_load(config.read_text())
+    taken = httpx.put(address + _SERVE_API, headers=_authorized(environment), json=wanted, timeout=LIMIT_S)
     assert taken.is_success, taken.text
+
+
+def _authorized(environment: dict[str, str]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {environment['RAY_AUTH_TOKEN']}"}
 
 
 def _answers(url: str, headers: dict[str, str] | None = None) -> bool:
@@ -157,7 +166,7 @@ def test_rendered_serve_configuration_brings_the_whole_system_up(deployed: Deplo
     _wait_until_told(deployed.api, up)
     _wait_until_told(deployed.metrics_port, up)
     # The token is asked for: without it Ray's own API tells nothing.
-    assert httpx.get(f"{deployed.dashboard}/api/serve/applications/", timeout=LIMIT_S).status_code == 401
+    assert httpx.get(deployed.dashboard + _SERVE_API, timeout=LIMIT_S).status_code == 401
 
 
 def test_a_changed_number_of_memory_workers_is_taken_by_the_system_that_runs(deployed: Deployed) -> None:
