@@ -40,7 +40,6 @@ _SECONDS = {
     "unit/engine/graphs/test_graphs.py": 30,
     "unit/engine/answering/test_asking.py": 30,
     "unit/bench/test_engine.py": 25,
-    "unit/api/events/test_events.py": 25,
     "unit/engine/encoding/test_memory_writing.py": 20,
     "unit/cluster/control/bringup/test_ray_address.py": 18,
 }
