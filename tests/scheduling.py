@@ -36,7 +36,7 @@ _SECONDS = {
     "unit/api/contract/test_contract.py": 50,
     "unit/cli/test_joining.py": 45,
     "unit/bench/public/test_run.py": 45,
-    "unit/engine/encoding/test_unchanged_patches.py": 30,
+    "unit/engine/encoding/unchanged_patches/test_going_on.py": 15,
     "unit/engine/graphs/test_graphs.py": 30,
     "unit/engine/answering/test_asking.py": 30,
     "unit/bench/test_engine.py": 25,
