@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from hermes_ray.bench.serving.level import Tally
+from hermes_ray.bench.serving.level import Outcomes
 from hermes_ray.bench.serving.plan import QUESTION, Plan
 from hermes_ray.engine import Question, StreamEngine
 from hermes_ray.errors import HermesError
@@ -23,12 +23,12 @@ class EngineAlone:
         plan: model, cameras and questions.
 
     Attributes:
-        tally: what askers note down; may be replaced while they ask.
+        outcomes: what askers note down; may be replaced while they ask.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.tally = Tally()
+        self.outcomes = Outcomes()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._show, name="cameras", daemon=True)
 
@@ -57,11 +57,11 @@ class EngineAlone:
             try:
                 answer = await asyncio.wrap_future(asked.outcome)
             except HermesError as error:
-                self.tally.failed[error.code] += 1
+                self.outcomes.failed[error.code] += 1
                 continue
             finally:
                 asked.cancel()
-            self.tally.first_token_s.append(answer.ttft_ms / 1000)
+            self.outcomes.first_token_s.append(answer.ttft_ms / 1000)
 
     def _show(self) -> None:
         period_s = 1 / self._plan.fps

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from hermes_ray.bench.serving.http_connection import HttpConnection, Response
-from hermes_ray.bench.serving.level import Tally
+from hermes_ray.bench.serving.level import Outcomes
 from hermes_ray.bench.serving.plan import QUESTION, Plan
 
 _PROBLEM = "application/problem+json"
@@ -23,14 +23,14 @@ class HttpAskers:
         streamed: ask for events.
 
     Attributes:
-        tally: what they note down; may be replaced while they ask.
+        outcomes: what they note down; may be replaced while they ask.
     """
 
     def __init__(self, url: str, plan: Plan, *, streamed: bool) -> None:
         self._url = url
         self._plan = plan
         self._streamed = streamed
-        self.tally = Tally()
+        self.outcomes = Outcomes()
 
     async def ask_for_ever(self, number: int) -> None:
         """Be one of them until cancelled. Whoever is refused comes back when told to."""
@@ -41,7 +41,7 @@ class HttpAskers:
                 try:
                     wait_s = await self._ask(connection, f"/v1/streams/{next(streams)}/query", query)
                 except (OSError, asyncio.IncompleteReadError) as error:
-                    self.tally.dropped[type(error).__name__] += 1
+                    self.outcomes.dropped[type(error).__name__] += 1
                     connection.close()
                     wait_s = _RECONNECT_S
                 if wait_s:
@@ -58,25 +58,25 @@ class HttpAskers:
         if response.status != 200:
             return self._note_problem(response, b"".join(pieces))
         if not self._streamed:
-            self.tally.first_token_s.append(first_s)
+            self.outcomes.first_token_s.append(first_s)
             return 0.0
         name, data = _last_event(b"".join(pieces))
         if name != "answer":
-            self.tally.failed[data["code"]] += 1
+            self.outcomes.failed[data["code"]] += 1
             return 0.0
-        self.tally.first_token_s.append(first_s)
-        self.tally.behind_engine_s.append(first_s - data["ttft_ms"] / 1000)
+        self.outcomes.first_token_s.append(first_s)
+        self.outcomes.behind_engine_s.append(first_s - data["ttft_ms"] / 1000)
         return 0.0
 
     def _note_problem(self, response: Response, body: bytes) -> float:
         if response.headers.get("content-type") != _PROBLEM:
-            self.tally.dropped[str(response.status)] += 1
+            self.outcomes.dropped[str(response.status)] += 1
             return _RECONNECT_S
         code = json.loads(body)["code"]
         if "retry-after" not in response.headers:
-            self.tally.failed[code] += 1
+            self.outcomes.failed[code] += 1
             return _RECONNECT_S
-        self.tally.refused[code] += 1
+        self.outcomes.refused[code] += 1
         return float(response.headers["retry-after"])
 
 

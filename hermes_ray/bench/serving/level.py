@@ -9,7 +9,7 @@ from hermes_ray.bench.statistics import median, percentile
 
 
 @dataclass(slots=True)
-class Tally:
+class Outcomes:
     """What askers note down while they ask. For one thread.
 
     Attributes:
@@ -45,36 +45,36 @@ class Level:
         way: ``engine``, ``json`` or ``sse``.
         askers: at once.
         seconds: that were counted.
-        tally: of these seconds.
+        outcomes: of these seconds.
         cpu_s: CPU time of the processes during them, by what they are; ``worker`` is the engine's.
     """
 
     way: str
     askers: int
     seconds: float
-    tally: Tally
+    outcomes: Outcomes
     cpu_s: Mapping[str, float]
 
     @property
     def answers_per_s(self) -> float:
         """Complete answers per second."""
-        return self.tally.answered / self.seconds
+        return self.outcomes.answered / self.seconds
 
     def first_token_ms(self, percent: float) -> float | None:
         """A percentile of the time to first token; ``None`` without an answer."""
-        times_s = self.tally.first_token_s
+        times_s = self.outcomes.first_token_s
         return percentile(times_s, percent) * 1000 if times_s else None
 
     @property
     def behind_engine_ms(self) -> float | None:
         """By how much first tokens come later than in the engine, median; ``None`` where it is not known."""
-        return median(self.tally.behind_engine_s) * 1000 if self.tally.behind_engine_s else None
+        return median(self.outcomes.behind_engine_s) * 1000 if self.outcomes.behind_engine_s else None
 
     def cpu_ms_per_answer(self, process: str) -> float | None:
         """CPU time of a process for each answer, its frames included; ``None`` without an answer."""
-        if process not in self.cpu_s or not self.tally.answered:
+        if process not in self.cpu_s or not self.outcomes.answered:
             return None
-        return self.cpu_s[process] * 1000 / self.tally.answered
+        return self.cpu_s[process] * 1000 / self.outcomes.answered
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -82,13 +82,13 @@ class Level:
             "way": self.way,
             "askers": self.askers,
             "seconds": self.seconds,
-            "answers": self.tally.answered,
+            "answers": self.outcomes.answered,
             "answers_per_s": self.answers_per_s,
             "first_token_p50_ms": self.first_token_ms(50),
             "first_token_p99_ms": self.first_token_ms(99),
             "behind_engine_p50_ms": self.behind_engine_ms,
-            "refused": dict(self.tally.refused),
-            "failed": dict(self.tally.failed),
-            "dropped": dict(self.tally.dropped),
+            "refused": dict(self.outcomes.refused),
+            "failed": dict(self.outcomes.failed),
+            "dropped": dict(self.outcomes.dropped),
             "cpu_ms_per_answer": {process: self.cpu_ms_per_answer(process) for process in self.cpu_s},
         }

@@ -20,7 +20,7 @@ def draw(levels: Sequence[Level], path: Path) -> None:
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     rates, waits = figure.subplots(1, 2)
     for way, label in _WAYS.items():
-        own = [level for level in levels if level.way == way and level.tally.answered]
+        own = [level for level in levels if level.way == way and level.outcomes.answered]
         askers = [level.askers for level in own]
         rates.plot(askers, [level.answers_per_s for level in own], marker="o", label=label)
         waits.plot(askers, [level.first_token_ms(50) for level in own], marker="o", label=label)

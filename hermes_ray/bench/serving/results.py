@@ -39,18 +39,18 @@ def figures(plan: Plan, levels: Sequence[Level]) -> Iterator[Figure]:
                 behind_ms,
                 "ms",
                 _BEHIND_THE_ENGINE,
-                {"askers": few, "answers": lone.tally.answered},
+                {"askers": few, "answers": lone.outcomes.answered},
                 "median over answers of what the asker waited, less the engine's own time to first token",
             )
         yield _amiss(way, [level for level in levels if level.way == way])
 
 
 def _ratio(one: Level, other: Level) -> float:
-    return one.answers_per_s / other.answers_per_s if other.tally.answered else 0.0
+    return one.answers_per_s / other.answers_per_s if other.outcomes.answered else 0.0
 
 
 def _amiss(way: str, levels: Sequence[Level]) -> Figure:
-    amiss = {level.askers: sum((level.tally.failed + level.tally.dropped).values()) for level in levels}
+    amiss = {level.askers: sum((level.outcomes.failed + level.outcomes.dropped).values()) for level in levels}
     return Figure(
         "neither_answered_nor_refused",
         way,
@@ -59,7 +59,7 @@ def _amiss(way: str, levels: Sequence[Level]) -> Figure:
         _NONE_AT_ALL,
         {
             "by_askers": {str(askers): count for askers, count in amiss.items()},
-            "refused": sum(level.tally.refused.total() for level in levels),
+            "refused": sum(level.outcomes.refused.total() for level in levels),
         },
         "broken connections, plain text, problems that do not say when to come back",
     )

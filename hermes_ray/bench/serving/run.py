@@ -9,7 +9,7 @@ from typing import Protocol
 from hermes_ray.bench.recovery.cameras import Cameras
 from hermes_ray.bench.serving.engine_alone import EngineAlone
 from hermes_ray.bench.serving.http_askers import HttpAskers
-from hermes_ray.bench.serving.level import Level, Tally
+from hermes_ray.bench.serving.level import Level, Outcomes
 from hermes_ray.bench.serving.plan import Plan
 from hermes_ray.bench.serving.processes import own_cpu_s, system_cpu_s
 from hermes_ray.client import HermesClient
@@ -27,7 +27,7 @@ _LONGEST_S = 120.0
 class Askers(Protocol):
     """People who ask in one way."""
 
-    tally: Tally
+    outcomes: Outcomes
 
     async def ask_for_ever(self, number: int) -> None:
         """Be one of them until cancelled."""
@@ -72,22 +72,22 @@ async def measure(askers: Askers, way: str, count: int, plan: Plan, cpu_s: Calla
     asking = [asyncio.create_task(askers.ask_for_ever(number)) for number in range(count)]
     try:
         await _let(asking, plan.warm_up_s)
-        warm_up = askers.tally
-        askers.tally = Tally(refused=warm_up.refused, failed=warm_up.failed, dropped=warm_up.dropped)
+        warm_up = askers.outcomes
+        askers.outcomes = Outcomes(refused=warm_up.refused, failed=warm_up.failed, dropped=warm_up.dropped)
         before, began_s = cpu_s(), perf_counter()
         await _let(asking, plan.seconds)
-        while not (askers.tally.answered and askers.tally.replies >= count):
+        while not (askers.outcomes.answered and askers.outcomes.replies >= count):
             await _let(asking, _LOOK_S)
             if perf_counter() - began_s > _LONGEST_S:
                 break
-        seconds, after, tally = perf_counter() - began_s, cpu_s(), askers.tally
-        askers.tally = Tally()
+        seconds, after, outcomes = perf_counter() - began_s, cpu_s(), askers.outcomes
+        askers.outcomes = Outcomes()
     finally:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
     used = {process: after[process] - before[process] for process in after if process in before}
-    return Level(way, count, seconds, tally, used)
+    return Level(way, count, seconds, outcomes, used)
 
 
 async def _let(asking: Sequence["asyncio.Task[None]"], seconds: float) -> None:

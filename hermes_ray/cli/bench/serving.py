@@ -101,8 +101,8 @@ def _table(levels: Sequence[Level]) -> Table:
             f"{level.answers_per_s:.1f}",
             _ms(level.first_token_ms(50)),
             _ms(level.first_token_ms(99)),
-            str(level.tally.refused.total()),
-            str((level.tally.failed + level.tally.dropped).total()),
+            str(level.outcomes.refused.total()),
+            str((level.outcomes.failed + level.outcomes.dropped).total()),
             _ms(level.cpu_ms_per_answer("worker")),
             _ms(sum(part for part in http if part is not None) if any(http) else None),
         )

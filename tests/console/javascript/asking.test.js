@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { batchesOf, newSession } from "../../../hermes_ray/console/static/asking/ask.js";
-import { tally } from "../../../hermes_ray/console/static/views/ask/tally.js";
+import { countAnswers } from "../../../hermes_ray/console/static/views/ask/answer_counts.js";
 
 test("no request names more cameras than the API takes, and each is asked once", () => {
   const streams = Array.from({ length: 130 }, (_, number) => `camera-${number}`);
@@ -16,7 +16,7 @@ test("no request names more cameras than the API takes, and each is asked once",
 
 test("answers that differ in case, spaces and a full stop are equal; a failure is none", () => {
   const said = (stream, answer) => ({ stream, answer: { answer } });
-  const groups = tally([said("a", "No."), said("b", " a red car"), said("c", "no"), { stream: "d", answer: null }, said("e", "a  red car ."),
+  const groups = countAnswers([said("a", "No."), said("b", " a red car"), said("c", "no"), { stream: "d", answer: null }, said("e", "a  red car ."),
     said("f", "NO")]);
   assert.deepEqual(groups, [{ answer: "No.", streams: ["a", "c", "f"] }, { answer: "a red car", streams: ["b", "e"] }]);
 });

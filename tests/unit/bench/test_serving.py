@@ -14,7 +14,7 @@ from hermes_ray.bench.figures import report
 from hermes_ray.bench.machine import describe_machine
 from hermes_ray.bench.serving.http_askers import HttpAskers
 from hermes_ray.bench.serving.http_connection import HttpConnection
-from hermes_ray.bench.serving.level import Level, Tally
+from hermes_ray.bench.serving.level import Level, Outcomes
 from hermes_ray.bench.serving.picture import draw
 from hermes_ray.bench.serving.plan import Plan
 from hermes_ray.bench.serving.results import figures
@@ -26,10 +26,10 @@ PLAN = Plan(askers=(1, 64, 500), seconds=10)
 
 
 def level(way: str, askers: int, answers: int, *, behind_s: float | None = None, **amiss: Counter[str]) -> Level:
-    tally = Tally(first_token_s=[0.1] * answers, **amiss)
+    outcomes = Outcomes(first_token_s=[0.1] * answers, **amiss)
     if behind_s is not None:
-        tally.behind_engine_s = [0.0, behind_s, 1.0]
-    return Level(way, askers, 10.0, tally, {"worker": answers * 0.02})
+        outcomes.behind_engine_s = [0.0, behind_s, 1.0]
+    return Level(way, askers, 10.0, outcomes, {"worker": answers * 0.02})
 
 
 def levels() -> list[Level]:
@@ -101,9 +101,9 @@ async def test_answers_refusals_and_what_is_neither_are_told_apart():
         await asyncio.gather(asking, return_exceptions=True)
     # One stream after the other, beginning with another for the next asker.
     assert asked[:2] == ["/v1/streams/camera-3/query", "/v1/streams/camera-0/query"]
-    assert askers.tally.answered == 1
-    assert askers.tally.refused == Counter(overloaded=1)
-    assert askers.tally.dropped["503"] == 1
+    assert askers.outcomes.answered == 1
+    assert askers.outcomes.refused == Counter(overloaded=1)
+    assert askers.outcomes.dropped["503"] == 1
 
 
 async def test_a_plain_connection_reads_what_httpx_reads():

@@ -214,7 +214,7 @@ export const text = {
     waiting: "waiting for its answer …",
     none: "No answer came.",
     noMatch: "No camera matches",
-    tally: "Equal answers, counted; pick one to see only these cameras",
+    answerCounts: "Equal answers, counted; pick one to see only these cameras",
     nothingSaid: "(no words)",
   },
   events: {

@@ -7,7 +7,7 @@ import { suggestions } from "../asking/suggestions.js";
 import { h } from "../dom.js";
 import { createFramePictures } from "../frame_pictures.js";
 import { createBoard } from "./ask/board.js";
-import { createTallyBar } from "./ask/tally_bar.js";
+import { createAnswerCountBar } from "./ask/answer_count_bar.js";
 import { chosen } from "./cameras/order.js";
 
 const TICK_MS = 1000;
@@ -24,7 +24,7 @@ export function mount(root, context, { query }) {
     value: query.get("q") ?? "", oninput: arrange });
   const asked = h("p", { class: "ask-asked", hidden: true });
   const progress = h("span", { class: "soft", role: "status" });
-  const tally = createTallyBar(words, arrange);
+  const counts = createAnswerCountBar(words, arrange);
   const trouble = h("div");
   const notice = h("section", { class: "notice" });
   let asking = null;
@@ -32,7 +32,7 @@ export function mount(root, context, { query }) {
   let suggested = false;
 
   root.append(h("div", { class: "ask-head" }, h("h1", {}, words.title), filter, progress), form.element, trouble, asked,
-    tally.element, board.element, notice);
+    counts.element, board.element, notice);
 
   /** The cameras that the filter lets through, in order. */
   function wanted() {
@@ -41,7 +41,7 @@ export function mount(root, context, { query }) {
 
   function arrange() {
     const ids = wanted();
-    const answering = tally.streams;
+    const answering = counts.streams;
     const shown = answering === null ? ids : ids.filter((id) => answering.has(id));
     board.show(shown);
     for (const id of shown) board.refresh(id);
@@ -80,7 +80,7 @@ export function mount(root, context, { query }) {
     trouble.replaceChildren();
     asked.hidden = false;
     asked.textContent = question;
-    tally.show([]);
+    counts.show([]);
     form.busy(true);
     for (const id of updates.streams.keys()) board.cardOf(id).clear();
     for (const id of ids) board.cardOf(id).wait();
@@ -92,9 +92,9 @@ export function mount(root, context, { query }) {
         if (mine.signal.aborted) return;
         results.set(result.stream, result);
         board.cardOf(result.stream).take(result);
-        tally.show(results.values());
+        counts.show(results.values());
         showProgress(ids.length);
-        if (tally.streams !== null) arrange(); // one more gave the answer that was picked
+        if (counts.streams !== null) arrange(); // one more gave the answer that was picked
       }
     } catch (error) {
       if (error.name !== "AbortError") {

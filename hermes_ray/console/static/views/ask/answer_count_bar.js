@@ -1,7 +1,7 @@
 // How many cameras gave which answer; picking one shows only those.
 
 import { h } from "../../dom.js";
-import { tally } from "./tally.js";
+import { countAnswers } from "./answer_counts.js";
 
 const MOST = 8;
 
@@ -9,8 +9,8 @@ const MOST = 8;
  * @param {Object} words
  * @param {function()} changed another answer was picked.
  */
-export function createTallyBar(words, changed) {
-  const element = h("div", { class: "tally", role: "group", "aria-label": words.tally, hidden: true });
+export function createAnswerCountBar(words, changed) {
+  const element = h("div", { class: "answer-counts", role: "group", "aria-label": words.answerCounts, hidden: true });
   let groups = [];
   let picked = null;
 
@@ -35,7 +35,7 @@ export function createTallyBar(words, changed) {
     },
     /** Count what came so far; where no two answers are equal there is nothing to count. */
     show(results) {
-      groups = tally(results);
+      groups = countAnswers(results);
       element.hidden = !groups.some(({ streams }) => streams.length > 1);
       const focused = [...element.children].indexOf(document.activeElement);
       if (groups.length === 0) picked = null;

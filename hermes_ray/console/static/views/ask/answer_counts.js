@@ -5,7 +5,7 @@
  * @returns {{answer: string, streams: string[]}[]} the most frequent answer first; equal are those that differ in case,
  *   spaces and a full stop only.
  */
-export function tally(results) {
+export function countAnswers(results) {
   const groups = new Map();
   for (const { stream, answer } of results) {
     if (answer === null) continue;
