@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,19 +21,15 @@ from hermes_ray.transport.embedded import EmbeddedBroker
 from hermes_ray.transport.topics import ensure_topics
 from tests.deploy.rendering import Rendered, values_of
 from tests.patience import LIMIT_S
+from tests.service import free_ports
 
 pytestmark = pytest.mark.integration
 
 _BIN = Path(sys.executable).parent
+_RAYS_PORTS = ("port", "dashboard-agent-listen-port", "metrics-export-port", "ray-client-server-port")
 _SERVE_API = "/api/serve/applications/"
 _STOP_S = 20.0
 _POLL_S = 0.5
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass(frozen=True)
@@ -81,22 +76,23 @@ def deployed(
     settings, serve = tmp_path / "hermes.yaml", tmp_path / "serve.yaml"
     settings.write_text(rendered.settings_text)
     config = rendered.serve_config
-    config["http_options"] = {"host": "127.0.0.1", "port": _free_port()}
+    api, metrics, dashboard, *others = free_ports(3 + len(_RAYS_PORTS))
+    config["http_options"] = {"host": "127.0.0.1", "port": api}
     serve.write_text(yaml.safe_dump(config))
     (group,) = rendered.cluster["workerGroupSpecs"]
     # Not pytest's own directory: Ray puts sockets there, whose paths must stay short.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as directory:
         environment = os.environ | {
             "HERMES_CONFIG": str(settings),
-            "HERMES_METRICS__PORT": str(_free_port()),
+            "HERMES_METRICS__PORT": str(metrics),
             "RAY_TMPDIR": directory,
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": uuid4().hex,
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         }
-        dashboard = _free_port()
-        head = _start_ray(dashboard, int(group["rayStartParams"]["num-cpus"]), directory, environment)
+        ports = {"dashboard-port": dashboard, **dict(zip(_RAYS_PORTS, others, strict=True))}
+        head = _start_ray(ports, int(group["rayStartParams"]["num-cpus"]), directory, environment)
         try:
             address = f"http://127.0.0.1:{dashboard}"
             _wait_for_dashboard(head, address, environment)
@@ -110,14 +106,9 @@ def deployed(
                 os.killpg(head.pid, signal.SIGKILL)
 
 
-def _start_ray(dashboard: int, cpus: int, directory: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    ports = {
-        "port": _free_port(),
-        "dashboard-port": dashboard,
-        "dashboard-agent-listen-port": _free_port(),
-        "metrics-export-port": _free_port(),
-        "ray-client-server-port": _free_port(),
-    }
+def _start_ray(
+    ports: dict[str, int], cpus: int, directory: str, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
     options = [f"--{name}={port}" for name, port in ports.items()]
     fixed = ["--head", "--block", f"--num-cpus={cpus}", f"--temp-dir={directory}", "--object-store-memory=134217728"]
     fixed += ["--no-monitor", "--include-log-monitor=false"]  # nothing scales by itself, and nobody reads workers' logs

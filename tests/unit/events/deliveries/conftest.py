@@ -2,9 +2,6 @@
 
 import pytest
 
-from hermes_ray.config import EventSettings
-from hermes_ray.events.database import EventDatabase
-from hermes_ray.events.writing import EventWriter
 from tests.unit.events.deliveries.delivering import SECRET
 from tests.webhook_receiver import Receiver
 
@@ -24,12 +21,6 @@ def secret_file(tmp_path):
 
 
 @pytest.fixture
-def database(tmp_path):
-    with EventDatabase(f"sqlite:///{tmp_path}/events.sqlite", EventSettings()) as database:
-        database.prepare()
-        yield database
-
-
-@pytest.fixture
-def writer(database):
-    return EventWriter(database, 1000)
+def url(tmp_path):
+    """Of a database; which of the two makes no difference to targets."""
+    return f"sqlite:///{tmp_path}/events.sqlite"

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import socket
 import time
 from contextlib import asynccontextmanager
 
@@ -43,8 +42,3 @@ async def until(condition):
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         await asyncio.sleep(0.01)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]

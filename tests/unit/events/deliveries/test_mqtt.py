@@ -15,8 +15,9 @@ from hermes_ray.config import MqttSettings
 from hermes_ray.events.delivery.mqtt import topic_name
 from hermes_ray.transport.event import EventKind
 from tests.patience import LIMIT_S
+from tests.service import free_ports
 from tests.unit.events.conftest import line, match, store
-from tests.unit.events.deliveries.delivering import delivering, free_port, until
+from tests.unit.events.deliveries.delivering import delivering, until
 
 
 @contextmanager
@@ -68,7 +69,7 @@ async def listening(port, *topics):
 
 
 async def test_home_assistant_is_told_of_things_and_their_state(database, writer, tmp_path):
-    port = free_port()
+    port = free_ports(1)[0]
     (tmp_path / "password").write_text("open-sesame\n")
     settings = MqttSettings(
         host="127.0.0.1",
@@ -102,7 +103,7 @@ async def test_a_broker_that_comes_back_is_told_the_rest_as_soon_as_it_is_there(
     database, writer, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("hermes_ray.events.delivery.mqtt._LIMIT_S", 2 * LIMIT_S)  # of an acknowledgement
-    port = free_port()
+    port = free_ports(1)[0]
     (tmp_path / "password").write_text("open-sesame\n")
     settings = MqttSettings(host="127.0.0.1", port=port, username="hermes", password_file=tmp_path / "password")
     async with delivering(database, mqtt=settings) as ((mqtt,), events):

@@ -8,8 +8,9 @@ from hermes_ray.events.contract import NOT_CERTAIN
 from hermes_ray.events.delivery.progress import TargetProgress
 from hermes_ray.events.kept import EventFilter, Resent
 from hermes_ray.events.local import LocalEvents
+from tests.service import free_ports
 from tests.unit.events.conftest import match, store
-from tests.unit.events.deliveries.delivering import delivering, free_port, until
+from tests.unit.events.deliveries.delivering import delivering, until
 
 
 @asynccontextmanager
@@ -121,7 +122,7 @@ async def test_what_is_sent_again_waits_while_another_cluster_may_do_it(database
 
 async def test_what_nobody_can_be_told_late_is_left(database, writer, secret_file):
     store(writer, match(1), match(2))
-    settings = {"mqtt": MqttSettings(host="127.0.0.1", port=free_port())}
+    settings = {"mqtt": MqttSettings(host="127.0.0.1", port=free_ports(1)[0])}
     async with delivering(database, **settings) as (_, events):
         first, second = (await events.updates("", 0, EventFilter(), 10, 0.0)).events
         TargetProgress(database, "mqtt").give_up(first, 1, "away")
